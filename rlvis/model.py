@@ -1,0 +1,228 @@
+"""The one object to inspect: a network that takes an image and gives named scores.
+
+A policy is an image classifier whose classes are its actions; an actor-critic gives a value
+besides. Every tool is written for `ImageModel`, and `Policy` only adds how an action is drawn.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rlvis.errors import InputError, NonFiniteError
+from rlvis.images import Images, as_images
+from rlvis.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Named scores of a batch of images.
+
+    Attributes:
+        logits: float (N, K), unnormalised, one column per label.
+        value: float (N,), the critic's estimate, or None for a plain classifier.
+        labels: the K names.
+    """
+
+    logits: Tensor
+    value: Tensor | None
+    labels: tuple[str, ...]
+
+    @property
+    def log_probabilities(self) -> Tensor:
+        """Float (N, K): the log-softmax of the logits."""
+        return self.logits.log_softmax(dim=1)
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Float (N, K): the softmax of the logits."""
+        return self.logits.softmax(dim=1)
+
+
+def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
+    """Find logits and value in whatever a module returns.
+
+    Understood are a tensor (N, K); a tuple or list whose first entry is that tensor and whose
+    second, where it has one entry per image, is the value; a mapping or an object with `logits`
+    and perhaps `value`.
+
+    Raises:
+        InputError: if there are no logits of shape (N, K), or K is not the number of labels.
+        NonFiniteError: if a score is NaN or infinite.
+    """
+    logits, value = output, None
+    if isinstance(output, Mapping):
+        logits, value = output.get("logits"), output.get("value")
+    elif hasattr(output, "logits"):
+        logits, value = output.logits, getattr(output, "value", None)
+    elif isinstance(output, (tuple, list)) and output:
+        logits, value = output[0], output[1] if len(output) > 1 else None
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
+        raise InputError(f"the network gives {shape}; expected one row of scores per image (N, K)")
+    if logits.shape[1] != len(labels):
+        raise InputError(
+            f"the network gives {logits.shape[1]} scores per image, but there are "
+            f"{len(labels)} labels; give one label per score"
+        )
+    if isinstance(value, Tensor) and value.numel() == logits.shape[0]:
+        value = value.reshape(-1)
+    else:
+        value = None
+    for name, tensor in (("scores", logits), ("value", value)):
+        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+            raise NonFiniteError(
+                f"the network's {name} are NaN or infinite; check its weights and the input's range"
+            )
+    return Scores(logits, value, labels)
+
+
+class ImageModel:
+    """A module, the way images are brought to it, and the names of its scores.
+
+    Args:
+        module: maps a float tensor (N, C, H, W) to scores; see `read_output` for the forms.
+        labels: one name per score, all different.
+        preprocess: maps uint8 images (N, C, H, W) in a tensor to the module's input. A `Preprocess`
+            or any callable of that form (the transforms of torchvision's weights are).
+        name: what pictures call it; the module's class name when left out.
+        layer: the layer class activation maps are made from, as in `module.named_modules()`; the
+            last spatial layer when left out.
+
+    Raises:
+        InputError: if labels repeat, or a weight is NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        labels: Sequence[str],
+        preprocess: Callable[[Tensor], Tensor] | None = None,
+        *,
+        name: str | None = None,
+        layer: str | None = None,
+    ) -> None:
+        self.module = module
+        self.labels = tuple(str(label) for label in labels)
+        self.preprocess = preprocess if preprocess is not None else Preprocess()
+        self.name = name or type(module).__name__
+        self.layer = layer
+        if len(set(self.labels)) != len(self.labels):
+            repeated = next(each for each in self.labels if self.labels.count(each) > 1)
+            raise InputError(f"the label {repeated!r} is given twice; labels must differ")
+        for weight, tensor in module.state_dict().items():
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise NonFiniteError(
+                    f"the weight {weight!r} of {self.name} holds NaN or infinity; load another file"
+                )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return _first_tensor(self.module).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the weights."""
+        return _first_tensor(self.module).dtype
+
+    def inputs(self, images: Images) -> Tensor:
+        """The network's input (N, C, H, W) for images in any form `as_images` takes.
+
+        A float tensor (N, C, H, W) is taken as the network's input already.
+        """
+        if isinstance(images, Tensor) and images.is_floating_point():
+            prepared = images
+        else:
+            prepared = self.preprocess(as_images(images).to(self.device))
+        return prepared.to(device=self.device, dtype=self.dtype)
+
+    def scores(self, images: Images) -> Scores:
+        """Scores of images, without gradient, the module in eval mode meanwhile."""
+        was_training = [module for module in self.module.modules() if module.training]
+        for module in was_training:
+            module.training = False
+        try:
+            with torch.no_grad():
+                return read_output(self.module(self.inputs(images)), self.labels)
+        finally:
+            for module in was_training:
+                module.training = True
+
+
+def _first_tensor(module: nn.Module) -> Tensor:
+    for tensor in (*module.parameters(), *module.buffers()):
+        if tensor.is_floating_point():
+            return tensor
+    return torch.empty(0)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a policy did on one observation.
+
+    Attributes:
+        action: index into the labels.
+        logits: float32 (K,).
+        probabilities: float32 (K,).
+        value: the critic's estimate, NaN where the policy has none.
+    """
+
+    action: int
+    logits: np.ndarray
+    probabilities: np.ndarray
+    value: float
+
+
+class Policy(ImageModel):
+    """A stochastic policy π(action | image): an image model whose labels are its actions.
+
+    Args:
+        module: maps a float tensor (N, C, H, W) to `(logits, value)` of shapes (N, K) and (N,).
+        labels: the K action names, in the order of the environment's discrete actions.
+        preprocess: as for `ImageModel`; scaling by 1/255 when left out.
+        observation_shape: the (H, W, C) of the observations it was trained on, if known.
+        name, layer: as for `ImageModel`.
+        description: facts worth keeping with the policy (environment, steps trained, success).
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        labels: Sequence[str],
+        preprocess: Callable[[Tensor], Tensor] | None = None,
+        *,
+        observation_shape: tuple[int, int, int] | None = None,
+        name: str | None = None,
+        layer: str | None = None,
+        description: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(module, labels, preprocess, name=name, layer=layer)
+        self.observation_shape = observation_shape
+        self.description = dict(description or {})
+
+    def act(
+        self,
+        observation: np.ndarray,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
+    ) -> Decision:
+        """Draw an action for one observation, uint8 (H, W, C).
+
+        Args:
+            generator: the source of chance (torch's global one when left out).
+            deterministic: take the most probable action instead of drawing one.
+        """
+        scores = self.scores(observation[None])
+        probabilities = scores.probabilities[0].float().cpu()
+        if deterministic:
+            action = int(probabilities.argmax())
+        else:
+            action = int(torch.multinomial(probabilities, 1, generator=generator))
+        value = float(scores.value[0]) if scores.value is not None else float("nan")
+        return Decision(
+            action, scores.logits[0].float().cpu().numpy(), probabilities.numpy(), value
+        )

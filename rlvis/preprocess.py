@@ -1,0 +1,59 @@
+"""From the uint8 picture to the network's input, and where in the picture that input came from."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a picture that the network sees, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Centre crop, antialiased resize, scale to 0..1, normalise.
+
+    Attributes:
+        size: (H, W) of the network's input; None leaves the size as it is.
+        crop: the share of the largest centred rectangle of the input's shape that is kept
+            (0.875 for the usual "resize to 256, crop 224").
+        mean, std: per channel on the 0..1 scale; the input is (x / 255 - mean) / std.
+    """
+
+    size: tuple[int, int] | None = None
+    crop: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def window(self, height: int, width: int) -> Window:
+        """The part of a picture of that size that ends up in the network's input."""
+        if self.size is None:
+            return Window(0, 0, height, width)
+        scale = self.crop * min(height / self.size[0], width / self.size[1])
+        rows = max(1, round(scale * self.size[0]))
+        columns = max(1, round(scale * self.size[1]))
+        return Window((height - rows) // 2, (width - columns) // 2, rows, columns)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Float32 input (N, C, h, w) from uint8 images (N, C, H, W)."""
+        pixels = images.float() / 255
+        if self.size is not None:
+            seen = self.window(*images.shape[-2:])
+            pixels = pixels[
+                ..., seen.top : seen.top + seen.height, seen.left : seen.left + seen.width
+            ]
+            if pixels.shape[-2:] != self.size:
+                pixels = F.interpolate(pixels, self.size, mode="bilinear", antialias=True)
+        if self.mean == (0.0,) and self.std == (1.0,):
+            return pixels
+        mean = torch.tensor(self.mean, device=pixels.device).view(-1, 1, 1)
+        std = torch.tensor(self.std, device=pixels.device).view(-1, 1, 1)
+        return (pixels - mean) / std
