@@ -7,10 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlvis.errors import InputError, NonFiniteError
-    from rlvis.images import load_image
-    from rlvis.model import Decision, ImageModel, Policy, Scores
-    from rlvis.preprocess import Preprocess
+    from rlvis.errors import InputError as InputError, NonFiniteError as NonFiniteError
+    from rlvis.images import load_image as load_image
+    from rlvis.model import (
+        Decision as Decision,
+        ImageModel as ImageModel,
+        Policy as Policy,
+        Scores as Scores,
+    )
+    from rlvis.preprocess import Preprocess as Preprocess
 
 _HOME = {
     "InputError": "errors",
