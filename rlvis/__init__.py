@@ -7,34 +7,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlvis.errors import InputError as InputError, NonFiniteError as NonFiniteError
-    from rlvis.images import load_image as load_image
-    from rlvis.model import (
-        Decision as Decision,
-        ImageModel as ImageModel,
-        Policy as Policy,
-        Scores as Scores,
-    )
-    from rlvis.preprocess import Preprocess as Preprocess
+    from rlvis.attribution import METHODS
+    from rlvis.attribution.explain import explain
+    from rlvis.classifiers import load_classifier
+    from rlvis.errors import InputError, NonFiniteError
+    from rlvis.explanation import Explanation
+    from rlvis.images import load_image
+    from rlvis.model import Decision, ImageModel, Policy, Scores
+    from rlvis.preprocess import Preprocess
 
-_HOME = {
-    "InputError": "errors",
-    "NonFiniteError": "errors",
-    "load_image": "images",
-    "Decision": "model",
-    "ImageModel": "model",
-    "Policy": "model",
-    "Scores": "model",
-    "Preprocess": "preprocess",
+__all__ = [
+    "METHODS",
+    "Decision",
+    "Explanation",
+    "ImageModel",
+    "InputError",
+    "NonFiniteError",
+    "Policy",
+    "Preprocess",
+    "Scores",
+    "explain",
+    "load_classifier",
+    "load_image",
+]
+
+_MODULES = {
+    "attribution": ["METHODS"],
+    "classifiers": ["load_classifier"],
+    "errors": ["InputError", "NonFiniteError"],
+    "attribution.explain": ["explain"],
+    "explanation": ["Explanation"],
+    "images": ["load_image"],
+    "model": ["Decision", "ImageModel", "Policy", "Scores"],
+    "preprocess": ["Preprocess"],
 }
-
-__all__ = list(_HOME)
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'rlvis' has no attribute {name!r}")
-    return getattr(import_module(f"rlvis.{_HOME[name]}"), name)
+    found = getattr(import_module(f"rlvis.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

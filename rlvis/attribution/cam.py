@@ -1,0 +1,45 @@
+"""Class activation maps: channels of one layer, weighted and summed."""
+
+import torch
+from torch import Tensor
+
+from rlvis.attribution.registry import method
+from rlvis.evidence import Evidence, Need
+
+_LAYER = (Need("layer"),)
+
+
+@method("cam", reference="Zhou et al. 2016, eq. 1-2", reads_layer=True, signed=True)
+def cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w) whose sum is the score less the head's bias."""
+    places = evidence.activations[0, 0, 0].numel()
+    weights = evidence.head_weights[..., None, None]
+    return (weights * evidence.activations).sum(dim=2) / places
+
+
+@method("grad-cam", reference="Selvaraju et al. 2017, eq. 1-2", needs=_LAYER, reads_layer=True)
+def grad_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): channels weighted by their mean gradient, positive part."""
+    weights = evidence.gradients.mean(dim=(-2, -1), keepdim=True)
+    return (weights * evidence.activations).sum(dim=2).relu()
+
+
+@method(
+    "grad-cam++",
+    reference="Chattopadhyay et al. 2018, eq. 5 and 19",
+    needs=_LAYER,
+    reads_layer=True,
+)
+def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): each place's positive gradient counts by its share alpha.
+
+    With Y = exp(S) the higher derivatives are powers of the gradient g of the score S, so that
+    alpha = g² / (2 g² + ΣA g³) = 1 / (2 + g ΣA), and 0 where g is 0: no epsilon is needed, which
+    would swamp small gradients.
+    """
+    g = evidence.gradients
+    summed = evidence.activations.sum(dim=(-2, -1), keepdim=True)
+    denominator = 2 + g * summed
+    alpha = torch.where((g != 0) & (denominator != 0), 1 / denominator, 0)
+    weights = (alpha * g.relu()).sum(dim=(-2, -1), keepdim=True)
+    return (weights * evidence.activations).sum(dim=2).relu()

@@ -1,0 +1,159 @@
+"""`explain`: images, a model, methods and targets in; explanations out."""
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlvis.attribution.registry import METHODS, Method, get_method
+from rlvis.errors import InputError
+from rlvis.evidence import Evidence
+from rlvis.explanation import Explanation, concatenate
+from rlvis.images import Images, as_images
+from rlvis.layers import resolve_layer
+from rlvis.model import ImageModel
+from rlvis.preprocess import Preprocess, Window
+from rlvis.targets import Target, TargetLike, as_targets
+
+
+@overload
+def explain(  # type: ignore[overload-overlap]  # a string is a sequence of strings, too
+    model: ImageModel,
+    image: Images,
+    method: str | Method = ...,
+    target: TargetLike | Sequence[TargetLike] | None = ...,
+    *,
+    layer: str | None = ...,
+    batch_size: int = ...,
+    **options: Any,
+) -> Explanation: ...
+
+
+@overload
+def explain(
+    model: ImageModel,
+    image: Images,
+    method: Sequence[str | Method],
+    target: TargetLike | Sequence[TargetLike] | None = ...,
+    *,
+    layer: str | None = ...,
+    batch_size: int = ...,
+) -> dict[str, Explanation]: ...
+
+
+def explain(
+    model: ImageModel,
+    image: Images,
+    method: str | Method | Sequence[str | Method] = "grad-cam",
+    target: TargetLike | Sequence[TargetLike] | None = None,
+    *,
+    layer: str | None = None,
+    batch_size: int = 64,
+    **options: Any,
+) -> Explanation | dict[str, Explanation]:
+    """Explain scores of a model on one or many images.
+
+    Args:
+        model: what to inspect; nothing on it changes, and several threads may explain it at once.
+        image: a path, a PIL image, a uint8 array (H, W, C) or (N, H, W, C), a uint8 tensor
+            (N, C, H, W), a list of these of one size, or the network's float input (N, C, H, W).
+        method: one of `rlvis.METHODS` by name, options after a colon ("occlusion:patch=8"), or
+            several, which then share one forward pass and one backward pass per target.
+        target: a label, its index, a target from `rlvis.targets`, a callable on `Scores`, or
+            several. Left out: every action of a policy, the highest score of a classifier.
+        layer: for the methods that read one; the last spatial layer when left out.
+        batch_size: how many images go through the network at once.
+        options: options of a single method, e.g. `patch=8` for occlusion.
+
+    Returns:
+        An `Explanation`, or for a sequence of methods a dict of them by method name.
+
+    Raises:
+        InputError: if a method, option, target, layer or image is wrong; see the message.
+        NonFiniteError: if the network's output is not finite.
+    """
+    several = not isinstance(method, (str, Method))
+    given = [method] if isinstance(method, (str, Method)) else method
+    chosen = [get_method(each) for each in given]
+    if not chosen:
+        raise InputError("no method given; there are: " + ", ".join(METHODS))
+    if options:
+        if several:
+            raise InputError("options belong to one method; write them as 'occlusion:patch=8'")
+        chosen = [chosen[0].configured(**options)]
+    targets = as_targets(target, model)
+    with torch.inference_mode(False):
+        pictures, window, inputs = _prepare(model, image)
+        if any(each.reads_layer for each in chosen):
+            layer = resolve_layer(model, inputs, layer)
+        else:
+            layer = None
+        batches = [
+            _explain_batch(model, chosen, targets, layer, part, shown, window)
+            for part, shown in zip(
+                inputs.split(batch_size),
+                np.split(pictures, range(batch_size, len(pictures), batch_size)),
+                strict=True,
+            )
+        ]
+    explained = {
+        str(each): concatenate([batch[index] for batch in batches])
+        if len(batches) > 1
+        else batches[0][index]
+        for index, each in enumerate(chosen)
+    }
+    return explained if several else next(iter(explained.values()))
+
+
+def _prepare(model: ImageModel, image: Images) -> tuple[np.ndarray, Window, Tensor]:
+    """The pictures to show (N, H, W, C), the window seen in them, and the network's input."""
+    if isinstance(image, Tensor) and image.is_floating_point():
+        inputs = model.inputs(image)
+        low, high = inputs.amin((1, 2, 3), keepdim=True), inputs.amax((1, 2, 3), keepdim=True)
+        pixels = ((inputs - low) / (high - low).clamp(min=1e-12) * 255).to(torch.uint8)
+        window = Window(0, 0, *pixels.shape[-2:])
+    else:
+        pixels = as_images(image)
+        inputs = model.inputs(pixels)
+        height, width = pixels.shape[-2:]
+        window = Window(0, 0, height, width)
+        if isinstance(model.preprocess, Preprocess):
+            window = model.preprocess.window(height, width)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy(), window, inputs
+
+
+def _explain_batch(
+    model: ImageModel,
+    methods: Sequence[Method],
+    targets: Sequence[Target],
+    layer: str | None,
+    inputs: Tensor,
+    pictures: np.ndarray,
+    window: Window,
+) -> list[Explanation]:
+    needs = {need for each in methods for need in each.needs}
+    evidence = Evidence(model, inputs, targets, layer=layer, needs=needs)
+    scores, value = evidence.scores, evidence.scores.value
+    return [
+        Explanation(
+            images=pictures,
+            maps=_array(each(evidence)),
+            window=window,
+            scores=_array(evidence.target_scores),
+            targets=evidence.target_names,
+            logits=_array(scores.logits),
+            labels=model.labels,
+            value=_array(value) if value is not None else None,
+            method=str(each),
+            signed=each.signed,
+            model=model.name,
+            layer=layer if each.reads_layer else None,
+        )
+        for each in methods
+    ]
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().float().cpu().numpy()

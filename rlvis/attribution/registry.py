@@ -1,0 +1,111 @@
+"""The methods by name: a formula on evidence, its paper, and what it reads."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import Tensor
+
+from rlvis.errors import InputError, unknown
+from rlvis.evidence import Evidence, Need
+
+Formula = Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Method:
+    """An attribution method.
+
+    Attributes:
+        name: as users write it, e.g. "grad-cam".
+        reference: the paper and equation.
+        formula: maps `Evidence` and options to heatmaps (N, T, h, w).
+        needs: the gradients it reads.
+        reads_layer: whether it reads a layer's activations.
+        signed: whether negative values mean evidence against the target.
+        options: keyword arguments of the formula that differ from its defaults.
+    """
+
+    name: str
+    reference: str
+    formula: Formula
+    needs: tuple[Need, ...] = ()
+    reads_layer: bool = False
+    signed: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The formula's options with their default values."""
+        parameters = list(inspect.signature(self.formula).parameters.values())[1:]
+        return {parameter.name: parameter.default for parameter in parameters}
+
+    def configured(self, **options: Any) -> "Method":
+        """The same method with other options.
+
+        Raises:
+            InputError: if there is no such option.
+        """
+        for option in options:
+            if option not in self.defaults:
+                raise unknown(f"option of {self.name}", option, self.defaults)
+        return replace(self, options={**self.options, **options})
+
+    def __call__(self, evidence: Evidence) -> Tensor:
+        """Heatmaps, float (N, T, h, w)."""
+        return self.formula(evidence, **self.options)
+
+    def __str__(self) -> str:
+        if not self.options:
+            return self.name
+        return f"{self.name}:" + ",".join(f"{key}={value}" for key, value in self.options.items())
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(
+    name: str,
+    *,
+    reference: str,
+    needs: Sequence[Need] = (),
+    reads_layer: bool = False,
+    signed: bool = False,
+) -> Callable[[Formula], Formula]:
+    """Register a formula under a name."""
+
+    def register(formula: Formula) -> Formula:
+        METHODS[name] = Method(name, reference, formula, tuple(needs), reads_layer, signed)
+        return formula
+
+    return register
+
+
+def get_method(given: str | Method) -> Method:
+    """A method by name, options after a colon: "occlusion:patch=8,stride=4".
+
+    Raises:
+        InputError: if the method or an option does not exist, or an option is written wrongly.
+    """
+    if isinstance(given, Method):
+        return given
+    name, _, written = given.partition(":")
+    if name not in METHODS:
+        raise unknown("method", name, METHODS)
+    options = {}
+    for part in filter(None, written.split(",")):
+        key, equals, text = part.partition("=")
+        if not equals:
+            raise InputError(f"cannot read {part!r} in {given!r}; write {name}:option=value,…")
+        options[key.strip()] = _number(text.strip())
+    return METHODS[name].configured(**options)
+
+
+def _number(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

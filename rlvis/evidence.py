@@ -1,0 +1,205 @@
+"""Activations and gradients of one pass, computed once, shared by all methods.
+
+For N images and T targets: one forward pass, and one backward pass per target and rectifier rule,
+however many methods read from it. Methods only combine what is here.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from rlvis.errors import InputError
+from rlvis.layers import watch
+from rlvis.model import ImageModel, Scores, read_output
+from rlvis.rectifiers import Rectifier
+from rlvis.replica import replicate
+from rlvis.targets import Target
+
+
+@dataclass(frozen=True)
+class Need:
+    """A gradient that a method reads: of the targets, at the layer or at the input, by a rule."""
+
+    at: Literal["layer", "input"]
+    rule: str = "plain"
+
+
+class Evidence:
+    """What one forward pass and its backward passes say about a batch of images.
+
+    Args:
+        model: the model under inspection; it is left as it is.
+        inputs: the network's input, float (N, C, H, W).
+        targets: T targets.
+        layer: the layer whose activations methods read, or None.
+        needs: the gradients methods will ask for, so that one backward pass yields them together.
+
+    Raises:
+        InputError: if the layer gives no map (N, C, h, w), or a rectifier rule is asked of a
+            network without rectifiers.
+        NonFiniteError: if the network's output is not finite.
+    """
+
+    def __init__(
+        self,
+        model: ImageModel,
+        inputs: Tensor,
+        targets: Sequence[Target],
+        *,
+        layer: str | None = None,
+        needs: Iterable[Need] = (),
+    ) -> None:
+        self.layer = layer
+        self.inputs = inputs.detach().clone().requires_grad_(True)
+        self._model = model
+        self._targets = targets
+        self._needs = frozenset(needs)
+        self._gradients: dict[str, dict[str, Tensor]] = {}
+        self._activations: Tensor | None = None
+        self._linear: list[tuple[nn.Linear, Tensor, Tensor]] = []
+        self._rectifier = Rectifier()
+
+        replica = replicate(model.module)
+        watch(replica, self._capture)
+        rules = {need.rule for need in self._needs} - {"plain"}
+        with torch.enable_grad():
+            with self._rectifier if rules else nullcontext():
+                output = replica(self.inputs)
+            self.scores = read_output(output, model.labels)
+            self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
+        if rules and not self._rectifier.count:
+            raise InputError(
+                f"{model.name} has no ReLU, so there is nothing for {' and '.join(sorted(rules))} "
+                "backpropagation to rectify; use saliency"
+            )
+        if layer is not None and self._activations is None:
+            raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+
+    def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
+        if isinstance(module, nn.Linear):
+            self._linear.append((module, inputs[0].detach(), output))
+        if name != self.layer:
+            return None
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise InputError(
+                f"layer {name!r} gives {shape}, not a map (N, C, h, w); name a convolution"
+            )
+        self._activations = output
+        return output.clone()  # an in-place operation that follows changes the clone
+
+    @property
+    def target_scores(self) -> Tensor:
+        """The targets' values, float (N, T)."""
+        return self._target_scores.detach()
+
+    @property
+    def target_names(self) -> list[list[str]]:
+        """N lists of T names."""
+        columns = [target.labels(self.scores) for target in self._targets]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    @property
+    def activations(self) -> Tensor:
+        """The layer's output with an axis for the targets, float (N, 1, C, h, w)."""
+        return self._source("layer").detach()[:, None]
+
+    @property
+    def gradients(self) -> Tensor:
+        """The targets' gradients at the layer, float (N, T, C, h, w)."""
+        return self._gradient(Need("layer"))
+
+    def input_gradients(self, rule: str = "plain") -> Tensor:
+        """The targets' gradients at the input, float (N, T, C, H, W), by a rectifier rule."""
+        return self._gradient(Need("input", rule))
+
+    def _gradient(self, need: Need) -> Tensor:
+        if need.rule not in self._gradients:
+            self._gradients[need.rule] = self._backward(need)
+        return self._gradients[need.rule][need.at]
+
+    def _backward(self, need: Need) -> dict[str, Tensor]:
+        """One backward pass per target, to every place that `needs` names for this rule."""
+        assert need in self._needs, f"the method did not declare that it reads {need}"
+        places = sorted({each.at for each in self._needs if each.rule == need.rule})
+        sources = [self._source(at) for at in places]
+        passes = []
+        with self._rectifier.crossing(need.rule):
+            for column in self._target_scores.unbind(dim=1):
+                passes.append(
+                    torch.autograd.grad(column.sum(), sources, retain_graph=True, allow_unused=True)
+                )
+        collected: dict[str, Tensor] = {}
+        for at, gradients in zip(places, zip(*passes, strict=True), strict=True):
+            for target, gradient in zip(self._targets, gradients, strict=True):
+                if gradient is None:
+                    where = f"layer {self.layer!r}" if at == "layer" else "the image"
+                    raise InputError(f"the target {target.name!r} does not depend on {where}")
+            collected[at] = torch.stack(gradients, dim=1)
+        return collected
+
+    def _source(self, at: str) -> Tensor:
+        source = self.inputs if at == "input" else self._activations
+        assert source is not None, "the method did not declare that it reads a layer"
+        return source
+
+    @cached_property
+    def head_weights(self) -> Tensor:
+        """The weight of each channel's mean in each target, float (N, T, C).
+
+        Exists where the scores are a linear layer of the globally averaged activations; the
+        weights are then the derivative of the target by the scores times that layer's matrix.
+
+        Raises:
+            InputError: if the network has no such head.
+        """
+        pooled = self.activations[:, 0].mean(dim=(-2, -1))
+        weights = pooled.new_zeros(len(pooled), len(self._targets), pooled.shape[1])
+        outputs = {"logits": self.scores.logits, "value": self.scores.value}
+        leaves = {
+            name: tensor.detach().requires_grad_(True)
+            for name, tensor in outputs.items()
+            if tensor is not None
+        }
+        scores = Scores(leaves["logits"], leaves.get("value"), self.scores.labels)
+        for index, target in enumerate(self._targets):
+            with torch.enable_grad():
+                slopes = torch.autograd.grad(
+                    target(scores).sum(), list(leaves.values()), allow_unused=True
+                )
+            for (name, leaf), slope in zip(leaves.items(), slopes, strict=True):
+                if slope is not None:
+                    matrix = self._head(name, leaf.reshape(len(leaf), -1), pooled)
+                    weights[:, index] += slope.reshape(len(slope), -1) @ matrix
+        return weights
+
+    def _head(self, name: str, scores: Tensor, pooled: Tensor) -> Tensor:
+        """The matrix (K, C) of the linear layer that maps `pooled` to `scores`."""
+        for linear, features, output in reversed(self._linear):
+            same_scores = output.shape == scores.shape and torch.equal(output.detach(), scores)
+            if same_scores and features.shape == pooled.shape:
+                scale = features.abs().amax().clamp(min=1e-12)
+                if bool(((features - pooled).abs() <= 1e-4 * scale).all()):
+                    return linear.weight.detach()
+        raise InputError(
+            f"plain CAM needs global average pooling of {self.layer!r} and one linear layer before "
+            f"the {name} of {self._model.name}; use grad-cam"
+        )
+
+    @cached_property
+    def _plain_replica(self) -> nn.Module:
+        return replicate(self._model.module)
+
+    def rescore(self, inputs: Tensor) -> Tensor:
+        """The targets' values for other inputs (M, C, H, W), float (M, T), without gradient.
+
+        Targets that depend on the image's own ranking are those of the new inputs.
+        """
+        with torch.no_grad():
+            scores = read_output(self._plain_replica(inputs), self._model.labels)
+            return torch.stack([target(scores) for target in self._targets], dim=1)

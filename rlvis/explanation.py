@@ -1,0 +1,110 @@
+"""An explanation: heatmaps with the images, scores and names they belong to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from rlvis.preprocess import Window
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one method says about N images and T targets.
+
+    Attributes:
+        images: uint8 (N, H, W, C), as given.
+        maps: float32 (N, T, h, w), the method's own output at its own resolution.
+        window: the part of the images that the network saw.
+        scores: float32 (N, T), the targets' values.
+        targets: N lists of T names.
+        logits: float32 (N, K), all scores.
+        labels: the K names.
+        value: float32 (N,), the critic's estimate, or None.
+        method: the method's name, with its options.
+        signed: whether negative values in the maps are evidence against the target.
+        model: the model's name.
+        layer: the layer that was read, or None.
+    """
+
+    images: np.ndarray = field(repr=False)
+    maps: np.ndarray = field(repr=False)
+    window: Window
+    scores: np.ndarray
+    targets: list[list[str]]
+    logits: np.ndarray = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
+    value: np.ndarray | None
+    method: str
+    signed: bool
+    model: str
+    layer: str | None
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Float32 (N, K): the softmax of the logits."""
+        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
+    @property
+    def heatmaps(self) -> np.ndarray:
+        """Float32 (N, T, H, W): the maps at image resolution, 0 where the network saw nothing."""
+        height, width = self.images.shape[1:3]
+        heatmaps = np.zeros((*self.maps.shape[:2], height, width), np.float32)
+        seen = self.window
+        heatmaps[..., seen.top : seen.top + seen.height, seen.left : seen.left + seen.width] = (
+            resize_maps(self.maps, seen.height, seen.width)
+        )
+        return heatmaps
+
+    def save(self, path: str | Path) -> Path:
+        """Write a labelled panel as a picture and return its path; see `display.panel`."""
+        from rlvis.display.panel import save_panel
+
+        return save_panel([self], path)
+
+    def panel(self) -> "Image":
+        """The labelled panel as a PIL image, which notebooks show."""
+        from rlvis.display.panel import panel
+
+        return panel([self])
+
+    def _repr_png_(self) -> bytes:
+        from rlvis.display.panel import png_bytes
+
+        return png_bytes(self.panel())
+
+
+def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Maps (N, T, h, w) bilinearly resized to (N, T, height, width), cell centres kept in place."""
+    if maps.shape[-2:] == (height, width):
+        return maps
+    tensor = torch.from_numpy(maps)
+    return F.interpolate(tensor, (height, width), mode="bilinear", antialias=True).numpy()
+
+
+def concatenate(parts: Sequence[Explanation]) -> Explanation:
+    """One explanation of all images of several, which agree in everything else."""
+    first = parts[0]
+    value = None if first.value is None else np.concatenate([each.value for each in parts])
+    return Explanation(
+        images=np.concatenate([each.images for each in parts]),
+        maps=np.concatenate([each.maps for each in parts]),
+        window=first.window,
+        scores=np.concatenate([each.scores for each in parts]),
+        targets=[row for each in parts for row in each.targets],
+        logits=np.concatenate([each.logits for each in parts]),
+        labels=first.labels,
+        value=value,
+        method=first.method,
+        signed=first.signed,
+        model=first.model,
+        layer=first.layer,
+    )

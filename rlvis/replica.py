@@ -1,0 +1,60 @@
+"""A private copy of a module tree that shares the weights.
+
+Hooks, eval mode and in-place flags belong to a module, so setting them on the user's module would
+leave marks, and two threads at once would see each other's. A replica has module objects of its
+own and the very same parameters and buffers: nothing done to it needs to be undone.
+"""
+
+from types import MethodType
+from typing import Any
+
+from torch import nn
+from torch.jit import ScriptModule
+
+_HOOK_TABLES = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_state_dict_hooks",
+)
+
+
+def replicate(module: nn.Module) -> nn.Module:
+    """A replica of `module` in eval mode, without in-place activations.
+
+    Modules held in lists, tuples, dicts or bound methods are replaced by their replicas too.
+    A scripted module is returned as it is: its graph cannot be hooked in any case.
+    """
+    if isinstance(module, ScriptModule):
+        return module
+    replicas: dict[int, nn.Module] = {}
+    originals = list(module.modules())
+    for original in originals:
+        replicas[id(original)] = original.__class__.__new__(original.__class__)
+    for original in originals:
+        state = {name: _swap(value, replicas) for name, value in vars(original).items()}
+        for table in ("_parameters", "_buffers", *_HOOK_TABLES):
+            if table in state:
+                state[table] = state[table].copy()
+        state["training"] = False
+        if state.get("inplace") is True:
+            state["inplace"] = False
+        replicas[id(original)].__dict__ = state
+    return replicas[id(module)]
+
+
+def _swap(value: Any, replicas: dict[int, nn.Module]) -> Any:
+    """`value` with every module in it replaced by its replica."""
+    if isinstance(value, nn.Module):
+        return replicas.get(id(value), value)
+    if isinstance(value, MethodType) and id(value.__self__) in replicas:
+        return MethodType(value.__func__, replicas[id(value.__self__)])
+    if type(value) in (list, tuple):
+        return type(value)(_swap(each, replicas) for each in value)
+    if isinstance(value, dict) and type(value).__name__ in ("dict", "OrderedDict"):
+        return type(value)((key, _swap(each, replicas)) for key, each in value.items())
+    return value

@@ -1,0 +1,167 @@
+"""What is to be explained: a target is a small callable on the named scores.
+
+A target maps `Scores` of N images to a tensor (N,), one number per image. A label or its index
+stands for that score; the functions here make the others. Targets are differentiable.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from rlvis.errors import InputError, unknown
+from rlvis.model import ImageModel, Scores
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number per image, and what to call it.
+
+    Attributes:
+        name: shown in pictures; `names` overrides it where it differs from image to image.
+        of: maps scores to a tensor (N,).
+        names: maps scores to N names, or None where all are `name`.
+    """
+
+    name: str
+    of: Callable[[Scores], Tensor]
+    names: Callable[[Scores], list[str]] | None = None
+
+    def __call__(self, scores: Scores) -> Tensor:
+        return self.of(scores)
+
+    def labels(self, scores: Scores) -> list[str]:
+        """N names, one per image."""
+        return self.names(scores) if self.names else [self.name] * len(scores.logits)
+
+
+def score(label: str | int) -> Target:
+    """The unnormalised score (logit) of one label."""
+
+    def of(scores: Scores) -> Tensor:
+        return scores.logits[:, _index(label, scores.labels)]
+
+    def names(scores: Scores) -> list[str]:
+        return [scores.labels[_index(label, scores.labels)]] * len(scores.logits)
+
+    return Target(str(label), of, names)
+
+
+def log_prob(label: str | int) -> Target:
+    """The log-probability of one label, log softmax(logits)."""
+    return Target(
+        f"log p({label})",
+        lambda scores: scores.log_probabilities[:, _index(label, scores.labels)],
+    )
+
+
+def contrast(label: str | int, against: str | int) -> Target:
+    """The difference of two scores: why `label` rather than `against`."""
+    return Target(
+        f"{label} - {against}",
+        lambda scores: (
+            scores.logits[:, _index(label, scores.labels)]
+            - scores.logits[:, _index(against, scores.labels)]
+        ),
+    )
+
+
+def entropy() -> Target:
+    """The entropy of the distribution over labels, in nats."""
+    return Target(
+        "entropy", lambda scores: -(scores.probabilities * scores.log_probabilities).sum(dim=1)
+    )
+
+
+def value() -> Target:
+    """The critic's value of an actor-critic."""
+
+    def of(scores: Scores) -> Tensor:
+        if scores.value is None:
+            raise InputError("this network gives no value; choose a label as target")
+        return scores.value
+
+    return Target("value", of)
+
+
+def rank(place: int) -> Target:
+    """The score in that place of each image's own ranking, 0 for its highest."""
+
+    def labels_at(scores: Scores) -> Tensor:
+        if place >= scores.logits.shape[1]:
+            raise InputError(f"place {place + 1} of {scores.logits.shape[1]} labels does not exist")
+        return scores.logits.argsort(dim=1, descending=True)[:, place]
+
+    def of(scores: Scores) -> Tensor:
+        return scores.logits.gather(1, labels_at(scores)[:, None])[:, 0]
+
+    def names(scores: Scores) -> list[str]:
+        return [scores.labels[index] for index in labels_at(scores).tolist()]
+
+    return Target(f"top {place + 1}", of, names)
+
+
+def top(count: int) -> list[Target]:
+    """The `count` highest scores of each image."""
+    return [rank(place) for place in range(count)]
+
+
+TargetLike = str | int | Target | Callable[[Scores], Tensor]
+
+
+def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageModel) -> list[Target]:
+    """Targets from what a user may write.
+
+    Args:
+        target: a label, an index, a target, any callable on `Scores`, or a sequence of these.
+            None means every action of a policy (up to ten labels) and the highest score of a
+            classifier.
+
+    Raises:
+        InputError: if a label does not exist (the closest ones are offered) or an index is out of
+            range.
+    """
+    if target is None:
+        few = len(model.labels) <= 10
+        return [score(label) for label in model.labels] if few else top(1)
+    if isinstance(target, (str, int)) or callable(target):
+        target = [target]
+    if not target:
+        raise InputError("no target given; name a label, or leave the target out")
+    return [_as_target(each, model) for each in target]
+
+
+def _as_target(target: Any, model: ImageModel) -> Target:
+    if isinstance(target, Target):
+        return target
+    if callable(target):
+        return Target(getattr(target, "__name__", "target"), target)
+    if target in _SPECIAL and target not in model.labels:
+        return _SPECIAL[target]()
+    _index(target, model.labels)
+    return score(target)
+
+
+_SPECIAL: dict[Any, Callable[[], Target]] = {"value": value, "entropy": entropy}
+
+
+def _index(label: str | int, labels: tuple[str, ...]) -> int:
+    """The column of a label given by name (case apart) or by index.
+
+    A name may also be one of several synonyms that a label lists, separated by commas.
+    """
+    if isinstance(label, bool) or not isinstance(label, (str, int)):
+        raise InputError(f"cannot take {label!r} as a target; give a label or its index")
+    if isinstance(label, int):
+        if not 0 <= label < len(labels):
+            raise InputError(f"no label {label}; indices go from 0 to {len(labels) - 1}")
+        return label
+    if label in labels:
+        return labels.index(label)
+    wanted = label.strip().lower()
+    for index, known in enumerate(labels):
+        synonyms = [synonym.strip().lower() for synonym in known.split(",")]
+        if wanted == known.lower() or wanted in synonyms:
+            return index
+    raise unknown("target", label, (*labels, *_SPECIAL))
