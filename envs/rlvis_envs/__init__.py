@@ -1,0 +1,18 @@
+"""Visual worlds for reinforcement learning, built on MiniWorld and Gymnasium.
+
+Importing this package registers the environments and nothing more: MiniWorld and OpenGL are loaded
+when the first environment is made.
+
+    env = gymnasium.make("rlvis_envs:CubeReach-v0")
+"""
+
+from gymnasium.envs.registration import register
+
+from rlvis_envs.errors import OpenGLMissingError
+
+__all__ = ["OpenGLMissingError"]
+
+_ENTRY_POINT = "rlvis_envs.cube_reach:CubeReachEnv"
+
+register("CubeReach-v0", entry_point=_ENTRY_POINT)
+register("CubeReachDistractors-v0", entry_point=_ENTRY_POINT, kwargs={"distractors": 3})

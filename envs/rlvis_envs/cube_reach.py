@@ -1,0 +1,272 @@
+"""CubeReach: walk up to the red cube, by what the camera shows."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar, SupportsFloat
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+
+from rlvis_envs.episode import Episode
+from rlvis_envs.geometry import DRIFT, FORWARD_FACTORS, TURN_FACTORS
+from rlvis_envs.options import Options, check_choice, check_integer
+from rlvis_envs.renderer import Renderer
+from rlvis_envs.scene import sample_scene
+
+LEFT, FORWARD, RIGHT = range(3)
+VIEWS = ("agent", "top")
+STATE_KEYS = {"options", "scene", "pose", "step_count", "success", "random"}
+
+
+class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
+    """A square room with a red cube; the episode is won by touching it.
+
+    *Actions*: `Discrete(3)`, named in `action_names`: 0 left, 1 forward, 2 right.
+
+    *Observation*: the agent's camera, uint8 (obs_height, obs_width, 3).
+
+    *Reward*: 1.0 for the step that touches the red cube, else 0.0.
+
+    *End*: terminated on touching; else truncated at the step limit; never both. A step forward that
+    would bring the agent's circle (radius 0.4 m) into the cube's (0.57 m) touches it, and the agent
+    stays where it was, as it does before a wall or another cube. No single step from the start
+    touches the cube.
+
+    *Info*, the same keys after `reset` and `step`; metres and radians; an angle of 0 looks along +x
+    and grows to the left:
+
+    ==================  ==========================================================================
+    success             bool: the cube has been touched
+    step_count          int: steps since the reset
+    agent_position      float64 (2,): x, z
+    agent_angle         float in [-pi, pi): where the agent looks
+    cube_position       float64 (2,): x, z of the red cube
+    cube_angle          float: how the red cube is turned
+    distance            float: from the agent's centre to the cube's
+    bearing             float in [-pi, pi): from the heading to the cube, positive to the left
+    cube_in_view        bool: the camera's field of view meets the cube (which another may hide)
+    ==================  ==========================================================================
+
+    Parameters
+    ----------
+    room_size
+        Side of the room in metres.
+    forward_step
+        Length of a step forward in metres.
+    turn_step
+        Angle of a turn in degrees.
+    step_limit
+        Steps after which an episode is truncated.
+    domain_rand
+        Draw surfaces, light, sky, camera and the shade of the red cube anew at each reset, and the
+        length of each step, its drift and the angle of each turn anew at each step.
+    distractors
+        Number of cubes of other colours, placed so that the agent can walk round each.
+    obs_height, obs_width
+        Size of the observation in pixels.
+    render_mode
+        "rgb_array", or None for no rendering.
+    view
+        What `render` shows: "agent", the camera, or "top", the plan of the room.
+    render_height, render_width
+        Size of what `render` returns, in pixels.
+
+    Raises
+    ------
+    ValueError
+        An option out of its range; the message names the option and the range.
+    OpenGLMissingError
+        The OpenGL libraries are missing; the message names the packages.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012 - as in Gymnasium
+    action_names: ClassVar[tuple[str, ...]] = ("left", "forward", "right")
+
+    def __init__(
+        self,
+        *,
+        room_size: float = 8.0,
+        forward_step: float = 0.25,
+        turn_step: float = 15.0,
+        step_limit: int = 150,
+        domain_rand: bool = False,
+        distractors: int = 0,
+        obs_height: int = 60,
+        obs_width: int = 80,
+        render_mode: str | None = None,
+        view: str = "agent",
+        render_height: int = 600,
+        render_width: int = 800,
+    ) -> None:
+        self.options = Options(
+            room_size,
+            forward_step,
+            turn_step,
+            step_limit,
+            domain_rand,
+            distractors,
+            obs_height,
+            obs_width,
+        )
+        check_choice("render_mode", render_mode, (None, "rgb_array"))
+        check_choice("view", view, VIEWS)
+        check_integer("render_height", render_height, 8, 4096)
+        check_integer("render_width", render_width, 8, 4096)
+        self.render_mode = render_mode
+        self.view = view
+        self.render_height = render_height
+        self.render_width = render_width
+        self.action_space = spaces.Discrete(len(self.action_names))
+        self.observation_space = spaces.Box(0, 255, (obs_height, obs_width, 3), np.uint8)
+        self._episode: Episode | None = None
+        self._renderer: Renderer | None = None
+
+    @property
+    def episode(self) -> Episode:
+        """The episode under way: scene, pose, step count and success.
+
+        Raises
+        ------
+        gymnasium.error.ResetNeeded
+            Before the first `reset` and after `close`.
+        """
+        if self._episode is None:
+            raise ResetNeeded("there is no episode under way: call reset() first")
+        return self._episode
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start an episode in a new world; see `gymnasium.Env.reset`. There are no `options`."""
+        super().reset(seed=seed)
+        return self._enter(Episode(*sample_scene(self.options, self.np_random)))
+
+    def step(
+        self, action: np.int64 | int
+    ) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Turn or walk; see `gymnasium.Env.step`.
+
+        Raises
+        ------
+        ValueError
+            `action` is none of 0, 1, 2.
+        """
+        episode = self.episode
+        forward, drift, turn = self._sample_strides()
+        if action == FORWARD:
+            episode.walk(forward, drift)
+        elif action == LEFT:
+            episode.turn(turn)
+        elif action == RIGHT:
+            episode.turn(-turn)
+        else:
+            raise ValueError(f"action={action!r} must be 0 (left), 1 (forward) or 2 (right)")
+        success = episode.success
+        truncated = episode.step_count >= self.options.step_limit and not success
+        observation, info = self._observe()
+        return observation, float(success), success, truncated, info
+
+    def render(self) -> np.ndarray | None:
+        """Return the view chosen at construction, uint8 (render_height, render_width, 3)."""
+        if self.render_mode is None:
+            gymnasium.logger.warn('render() shows nothing without render_mode="rgb_array"')
+            return None
+        return self.render_view(self.view, self.render_width, self.render_height)
+
+    def render_view(self, view: str, width: int, height: int) -> np.ndarray:
+        """Return a picture of the present moment, uint8 (height, width, 3).
+
+        Parameters
+        ----------
+        view
+            "agent": what the camera sees. "top": the plan of the room, x to the right, z down.
+        width, height
+            Size in pixels.
+
+        Raises
+        ------
+        ValueError
+            An unknown view or a size out of range.
+        """
+        check_choice("view", view, VIEWS)
+        check_integer("width", width, 8, 4096)
+        check_integer("height", height, 8, 4096)
+        return self._drawing().view(view, self.episode.pose, width, height)
+
+    def cube_mask(self) -> np.ndarray:
+        """Return which pixels of the present observation show any of the red cube, bool (H, W).
+
+        Exact: a pixel on the cube's antialiased edge belongs to it as soon as one of its samples
+        does. Neither the world nor the random state is touched.
+        """
+        return self._drawing().cube_mask(self.episode.pose)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything the future depends on, as a plain dict that also survives JSON.
+
+        Keys: "options", "scene" (surfaces, light, camera, cubes), "pose" (of the agent),
+        "step_count", "success" and "random" (of the generator). A state may be edited: move a cube
+        or repaint a wall, and `set_state` shows the world as it would have been.
+        """
+        return {
+            "options": asdict(self.options),
+            **self.episode.to_dict(),
+            "random": self.np_random.bit_generator.state,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+        """Go on from a state of this or of another environment with the same options.
+
+        What follows is the same to the last bit, pixels and random numbers included.
+
+        Returns
+        -------
+        observation, info
+            As `reset` returns them.
+
+        Raises
+        ------
+        ValueError
+            Not a state, or one of other options; the message names what differs.
+        """
+        if missing := STATE_KEYS - set(state):
+            raise ValueError(f"not a state of CubeReach: {', '.join(sorted(missing))} missing")
+        mine, theirs = asdict(self.options), state["options"]
+        if different := [f"{k}={theirs.get(k)!r}" for k in mine if mine[k] != theirs.get(k)]:
+            raise ValueError(f"this state needs an environment made with {', '.join(different)}")
+        self.np_random.bit_generator.state = state["random"]
+        return self._enter(Episode.from_dict(state))
+
+    def close(self) -> None:
+        """Free the display lists and frame buffers; a later `reset` makes new ones."""
+        if self._renderer is not None:
+            self._renderer.free()
+        self._renderer = self._episode = None
+
+    def _enter(self, episode: Episode) -> tuple[np.ndarray, dict[str, Any]]:
+        if self._renderer is None:
+            self._renderer = Renderer(self.options.obs_width, self.options.obs_height)
+        self._renderer.load(episode.scene)
+        self._episode = episode
+        return self._observe()
+
+    def _observe(self) -> tuple[np.ndarray, dict[str, Any]]:
+        aspect = self.options.obs_width / self.options.obs_height
+        return self._drawing().observe(self.episode.pose), self.episode.info(aspect)
+
+    def _drawing(self) -> Renderer:
+        if self._renderer is None:
+            raise ResetNeeded("there is no episode under way: call reset() first")
+        return self._renderer
+
+    def _sample_strides(self) -> tuple[float, float, float]:
+        """Return this step's way ahead and to the right in metres, and its turn in radians."""
+        forward, turn = self.options.forward_step, math.radians(self.options.turn_step)
+        if not self.options.domain_rand:
+            return forward, 0.0, turn
+        low, high = zip(FORWARD_FACTORS, (-DRIFT, DRIFT), TURN_FACTORS, strict=True)
+        forward_factor, drift, turn_factor = self.np_random.uniform(low, high).tolist()
+        return forward * forward_factor, drift, turn * turn_factor
