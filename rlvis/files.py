@@ -1,0 +1,58 @@
+"""Writing files so that a failure leaves nothing half-written and says what is wrong."""
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rlvis.errors import InputError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room and try again",
+    errno.EDQUOT: "the disk quota is used up; make room and try again",
+    errno.EROFS: "the file system is read-only; write somewhere else",
+    errno.EACCES: "the folder may not be written to; write somewhere else",
+    errno.EPERM: "the folder may not be written to; write somewhere else",
+    errno.EISDIR: "it is a folder; give a file name",
+    errno.ENOTDIR: "part of the path is a file, not a folder; write somewhere else",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+def write_error(path: str | Path, error: OSError) -> InputError | OSError:
+    """The one-line error for a write that failed for the user's reasons, else the error itself."""
+    reason = _REASONS.get(error.errno or 0)
+    return InputError(f"cannot write {path}: {reason}") if reason else error
+
+
+@contextmanager
+def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """Write `path` whole or not at all.
+
+    Args:
+        path: the file wanted; missing folders are made.
+        kinds: the formats to choose from, by ending.
+
+    Yields:
+        A temporary file beside `path`, which takes its place when the block ends well, and the
+        format.
+
+    Raises:
+        InputError: if the ending is not among `kinds`, the disk is full, or the folder may not be
+            written to.
+    """
+    kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"cannot write {path}: give a name that ends in {', '.join(kinds)}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary, kind
+        temporary.replace(path)
+    except OSError as error:
+        raise write_error(path, error) from None
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
