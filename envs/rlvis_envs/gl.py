@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import pyglet
@@ -20,7 +21,7 @@ pyglet.options["debug_gl"] = False  # or every call is followed by a glGetError
 pyglet.options["shadow_window"] = False  # or the import itself opens a context
 
 try:
-    from pyglet import gl
+    gl = import_module("pyglet.gl")  # `from pyglet import gl` is a proxy, slow at every access
 except ImportError as error:
     raise OpenGLMissingError(error) from error
 
