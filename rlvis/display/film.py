@@ -1,0 +1,87 @@
+"""A recording as a film."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from rlvis.display.encode import film_writer
+from rlvis.display.frame import MOST_COLUMNS, EpisodeFrames
+from rlvis.errors import InputError, unknown
+from rlvis.recording import Recording
+
+
+def film(
+    recording: Recording,
+    path: str | Path,
+    *,
+    methods: Sequence[str] | None = None,
+    actions: Sequence[str] | None = None,
+    episodes: Sequence[int] | None = None,
+    fps: float = 10,
+    on_frame: Callable[[], None] | None = None,
+) -> Path:
+    """Write the annotated film of a recording and return its path.
+
+    Args:
+        recording: the recording.
+        path: ends in .mp4 (1280×720, H.264) or .gif (640×360).
+        methods: which of the recorded methods to show, one row each; all when left out.
+        actions: which actions to show, one column each; when left out all, or the six that were
+            taken most often.
+        episodes: numbers of the episodes to show; all when left out.
+        fps: steps per second. The last frame of an episode stays for one second.
+        on_frame: called after every frame.
+
+    Raises:
+        InputError: if a method, action or episode does not exist, or the file cannot be written.
+    """
+    header = recording.header
+    recorded = {each.name: each for each in header.methods}
+    for name in methods or ():
+        if name not in recorded:
+            raise unknown("recorded method", name, recorded)
+    if methods:
+        header = replace(header, methods=[recorded[name] for name in methods])
+    numbers = list(range(len(recording)) if episodes is None else episodes)
+    if not numbers:
+        raise InputError("the recording has no finished episode to show; record one first")
+    if not 0.1 <= fps <= 120:
+        raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
+    shown = _columns(recording, header.actions, actions, numbers)
+    with film_writer(Path(path), fps) as write:
+        for number in numbers:
+            frames = EpisodeFrames(
+                episode := recording.episode(number),
+                [recording.heatmaps(number, each.name) for each in header.methods],
+                header,
+                f"policy {header.policy}   episode {number + 1} of {len(recording)}   "
+                f"seed {episode.seed}",
+                shown,
+            )
+            for step in range(len(frames)):
+                write(frames.draw(step))
+                if on_frame:
+                    on_frame()
+            for _ in range(round(fps)):
+                write(frames.draw(len(frames) - 1, ended=True))
+    return Path(path)
+
+
+def _columns(
+    recording: Recording, known: list[str], wanted: Sequence[str] | None, numbers: list[int]
+) -> list[int]:
+    """The indices of the actions that get a column."""
+    for name in wanted or ():
+        if name not in known:
+            raise unknown("action", name, known)
+    if wanted and len(wanted) > MOST_COLUMNS:
+        raise InputError(f"cannot show {len(wanted)} actions; name at most {MOST_COLUMNS}")
+    if wanted:
+        return [known.index(name) for name in wanted]
+    if len(known) <= MOST_COLUMNS:
+        return list(range(len(known)))
+    taken = np.concatenate([recording.episode(number).actions for number in numbers])
+    counts = np.bincount(taken, minlength=len(known))
+    return sorted(np.argsort(-counts, kind="stable")[:MOST_COLUMNS].tolist())

@@ -1,0 +1,292 @@
+"""One frame of the annotated video: what the policy saw, why it did what it did, and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rlvis.display.overlay import (
+    as_rgb,
+    colour_bar,
+    grey,
+    limit,
+    overlay,
+    resize_picture,
+)
+from rlvis.display.theme import DARK, Colour, fit, label_colour, paste, write
+from rlvis.display.timeline import Timeline
+from rlvis.explanation import resize_maps
+from rlvis.recording import Header, MethodRecord
+from rlvis.rollout import Episode
+
+WIDTH, HEIGHT = 1280, 720
+MOST_COLUMNS = 6
+_MARGIN, _GAP = 24, 14
+_TOP, _CAPTION = 62, 22
+_SIDE = 336
+_GRID_LEFT = _MARGIN + _SIDE + 24
+_GRID_WIDTH = WIDTH - _MARGIN - _GRID_LEFT
+_COLUMN_HEAD, _ROW_FOOT = 52, 24
+_LEAST_TIMELINE = 150
+_BLOCK = 16
+_OUTCOMES: dict[str, Colour] = {"success": (72, 190, 140)}
+_OTHER_OUTCOME: Colour = (240, 176, 32)
+
+
+@dataclass(frozen=True)
+class _Box:
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things go, for so many columns (actions), rows (methods) and that shape of image."""
+
+    columns: int
+    rows: int
+    aspect: float
+
+    @property
+    def column_width(self) -> int:
+        """The width of one action's column in pixels."""
+        return (_GRID_WIDTH - (self.columns - 1) * _GAP) // self.columns
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Width and height of one heatmap in pixels."""
+        room = HEIGHT - _MARGIN - _LEAST_TIMELINE - _TOP - _COLUMN_HEAD
+        height = room // self.rows - _ROW_FOOT - _GAP // 2
+        width = min(self.column_width, round(height * self.aspect))
+        return width, min(height, round(width / self.aspect))
+
+    def place(self, row: int, column: int) -> tuple[int, int]:
+        """The top left corner of a heatmap."""
+        width, height = self.cell
+        x = _GRID_LEFT + column * (self.column_width + _GAP) + (self.column_width - width) // 2
+        return x, _TOP + _COLUMN_HEAD + row * (height + _ROW_FOOT + _GAP // 2)
+
+    @property
+    def timeline(self) -> _Box:
+        """Where the strip of π over time goes."""
+        top = self.place(self.rows, 0)[1] + _GAP // 2
+        return _Box(_GRID_LEFT, top, _GRID_WIDTH, HEIGHT - _MARGIN // 2 - top)
+
+
+class EpisodeFrames:
+    """The frames of one episode.
+
+    What stays the same is drawn once; a frame copies it and adds what moves.
+
+    Args:
+        episode: the episode, T steps.
+        heatmaps: float (T, K, h, w) for each of the header's methods.
+        header: environment, policy, action names and methods.
+        title: what stands at the top beside the environment's name.
+        shown: indices of the actions that get a column, at most `MOST_COLUMNS`.
+    """
+
+    def __init__(
+        self,
+        episode: Episode,
+        heatmaps: Sequence[np.ndarray],
+        header: Header,
+        title: str,
+        shown: Sequence[int],
+    ) -> None:
+        self._episode, self._header, self._shown = episode, header, list(shown)
+        self._heatmaps = [maps[:, self._shown] for maps in heatmaps]
+        self._limits = [limit(maps) for maps in self._heatmaps]
+        height, width = episode.observations.shape[1:3]
+        self._layout = Layout(len(self._shown), len(header.methods), width / height)
+        self._probabilities = episode.probabilities
+        self._returns = episode.rewards.cumsum()
+        self._block = (-1, [np.empty(0)])
+        place = self._layout.timeline
+        self._timeline = Timeline(episode, place.width, place.height)
+        self._still = self._draw_still(title)
+        self._canvas = np.empty_like(self._still)
+
+    def __len__(self) -> int:
+        return len(self._episode)
+
+    def draw(self, step: int, *, ended: bool = False) -> np.ndarray:
+        """The frame of a step, uint8 (720, 1280, 3), valid until the next call.
+
+        Args:
+            step: 0 to T - 1.
+            ended: say how the episode ended instead of which step it is.
+        """
+        canvas = self._canvas
+        canvas[:] = self._still
+        self._draw_header(canvas, step, ended)
+        picture = as_rgb(self._episode.observations[step])
+        self._draw_side(canvas, step, picture)
+        for column, action in enumerate(self._shown):
+            self._draw_column_head(canvas, step, column, action)
+        self._draw_heatmaps(canvas, step, picture)
+        place = self._layout.timeline
+        self._timeline.draw(canvas, place.x, place.y, step)
+        return canvas
+
+    def _draw_still(self, title: str) -> np.ndarray:
+        canvas = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        canvas[:] = DARK.background
+        used = _text(canvas, self._header.environment.split(":")[-1], _MARGIN, 17, 22, bold=True)
+        _text(canvas, fit(title, 760 - used, 16), _MARGIN + used + 14, 22, 16, DARK.muted)
+        _text(canvas, "camera: what the policy sees", _MARGIN, _TOP, 15, DARK.muted)
+        if self._episode.renders is not None:
+            top = _TOP + 2 * _CAPTION + 252
+            _text(canvas, "the environment's own view", _MARGIN, top, 15, DARK.muted)
+        for name, x in (("value", 0), ("reward", 124), ("return", 236)):
+            _text(canvas, name, _MARGIN + x, 642, 15, DARK.muted)
+        if len(self._shown) < len(self._header.actions):
+            note = f"{len(self._shown)} of {len(self._header.actions)} actions shown"
+            _text(canvas, note, WIDTH - _MARGIN, 40, 13, DARK.muted, align="right")
+        for row, (method, most) in enumerate(zip(self._header.methods, self._limits, strict=True)):
+            y = self._layout.place(row, 0)[1] + self._layout.cell[1] + 5
+            _row_foot(canvas, method, most, y)
+        return canvas
+
+    def _draw_header(self, canvas: np.ndarray, step: int, ended: bool) -> None:
+        if not ended:
+            text = f"step {step + 1} of {len(self)}"
+            _text(canvas, text, WIDTH - _MARGIN, 17, 20, bold=True, align="right")
+            return
+        outcome = self._episode.outcome
+        text = f"{outcome} after {len(self)} steps"
+        colour = _OUTCOMES.get(outcome, _OTHER_OUTCOME)
+        _text(canvas, text, WIDTH - _MARGIN, 17, 20, colour, bold=True, align="right")
+
+    def _draw_side(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
+        episode = self._episode
+        _picture(canvas, picture, _Box(_MARGIN, _TOP + _CAPTION, _SIDE, 252))
+        if episode.renders is not None:
+            place = _Box(_MARGIN, _TOP + 3 * _CAPTION + 252, _SIDE, 252)
+            _picture(canvas, episode.renders[step], place)
+        value = episode.values[step]
+        numbers = (
+            "–" if np.isnan(value) else f"{value:.2f}",
+            _signed(episode.rewards[step]),
+            _signed(self._returns[step]),
+        )
+        for text, x in zip(numbers, (0, 124, 236), strict=True):
+            _text(canvas, text, _MARGIN + x, 662, 28, bold=True)
+
+    def _draw_column_head(self, canvas: np.ndarray, step: int, column: int, action: int) -> None:
+        x = _GRID_LEFT + column * (self._layout.column_width + _GAP)
+        width = self._layout.column_width
+        colour = label_colour(action)
+        share = float(self._probabilities[step, action])
+        room = width - 64
+        taken = self._episode.actions[step] == action
+        used = _text(
+            canvas,
+            fit(self._header.actions[action], room, 20, True),
+            x,
+            _TOP - 4,
+            20,
+            colour,
+            bold=True,
+        )
+        if taken and room - used > 80:
+            _chip(canvas, "sampled", x + used + 10, _TOP - 1, colour)
+        elif taken:
+            _text(canvas, "●", x + used + 3, _TOP - 1, 15, colour)
+        _text(canvas, f"{share:.2f}", x + width, _TOP - 4, 20, bold=True, align="right")
+        canvas[_TOP + 28 : _TOP + 40, x : x + width] = DARK.surface
+        canvas[_TOP + 28 : _TOP + 40, x : x + round(width * share)] = colour
+
+    def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
+        width, height = self._layout.cell
+        ground = resize_picture(grey(picture), width, height)
+        for row, (method, most) in enumerate(zip(self._header.methods, self._limits, strict=True)):
+            maps = self._resized(step)[row][step % _BLOCK]
+            for column, action in enumerate(self._shown):
+                x, y = self._layout.place(row, column)
+                if self._episode.actions[step] == action:
+                    canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = label_colour(action)
+                paste(canvas, overlay(ground, maps[column], most, method.signed), x, y)
+
+    def _resized(self, step: int) -> list[np.ndarray]:
+        """The heatmaps of the block of steps that `step` is in, at the size they are shown at."""
+        number = step // _BLOCK
+        if self._block[0] != number:
+            width, height = self._layout.cell
+            steps = slice(number * _BLOCK, (number + 1) * _BLOCK)
+            self._block = (
+                number,
+                [resize_maps(maps[steps], height, width) for maps in self._heatmaps],
+            )
+        return self._block[1]
+
+
+def _row_foot(canvas: np.ndarray, method: MethodRecord, most: float, y: int) -> None:
+    """The method, its layer, and the colours with the values they stand for."""
+    x = _GRID_LEFT
+    x += _text(canvas, method.name, x, y, 15, bold=True) + 10
+    if method.layer:
+        x += _text(canvas, f"layer {method.layer}", x, y, 14, DARK.muted) + 10
+    if most == 0:
+        _text(canvas, "zero everywhere: nothing to show", x, y, 14, DARK.muted)
+        return
+    least = -most if method.signed else 0
+    x += _text(canvas, f"{least:.2g}", x, y, 14, DARK.muted) + 6
+    paste(canvas, colour_bar(90, 10, method.signed, DARK.surface), x, y + 4)
+    x += 96
+    meaning = "against to for the action" if method.signed else "evidence for the action"
+    _text(canvas, f"{most:.2g}   {meaning}, one scale for the episode", x, y, 14, DARK.muted)
+
+
+def _picture(canvas: np.ndarray, picture: np.ndarray, box: _Box) -> None:
+    """A picture as large as the box allows, centred in it."""
+    scale = min(box.width / picture.shape[1], box.height / picture.shape[0])
+    width, height = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    x, y = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
+    paste(canvas, resize_picture(picture, width, height), x, y)
+
+
+def _chip(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour) -> None:
+    """Dark text on a coloured ground."""
+    canvas[y : y + 20, x : x + 68] = colour
+    write(
+        canvas,
+        text,
+        x + 34,
+        y + 1,
+        size=14,
+        colour=DARK.background,
+        background=colour,
+        bold=True,
+        align="centre",
+    )
+
+
+def _signed(number: float) -> str:
+    return f"{number:.2f}".replace("-", "−") if number else "0"
+
+
+def _text(
+    canvas: np.ndarray,
+    text: str,
+    x: int,
+    y: int,
+    size: int,
+    colour: Colour = DARK.text,
+    *,
+    bold: bool = False,
+    align: str = "left",
+) -> int:
+    return write(
+        canvas,
+        text,
+        x,
+        y,
+        size=size,
+        colour=colour,
+        background=DARK.background,
+        bold=bold,
+        align=align,
+    )

@@ -1,0 +1,128 @@
+"""Gymnasium environments with images and a finite set of actions, checked before they are used."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlvis.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from gymnasium import Env, Space
+
+
+def make_environment(environment: str, **options: Any) -> "Env":
+    """An environment by its Gymnasium id, "CarRacing-v3" or "module:Id-v0".
+
+    Args:
+        environment: the id; the module before the colon is imported first.
+        options: passed to the environment's constructor.
+
+    Raises:
+        InputError: if Gymnasium is not installed, there is no such environment or it cannot be
+            made, its observations are not uint8 images, or its actions not discrete.
+    """
+    try:
+        import gymnasium
+    except ModuleNotFoundError:
+        raise InputError(
+            "environments need Gymnasium; install it with: pip install 'rlvis[agents]'"
+        ) from None
+    try:
+        made: Env = gymnasium.make(environment, **options)
+    except (gymnasium.error.UnregisteredEnv, gymnasium.error.NamespaceNotFound):
+        raise _unregistered(environment, list(gymnasium.registry)) from None
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"cannot make {environment!r}: {error}; the module before the colon must be installed, "
+            "as in rlvis_envs:CubeReach-v0"
+        ) from None
+    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
+        raise InputError(f"cannot make {environment!r}: {_one_line(error)}") from None
+    try:
+        image_shape(made.observation_space)
+        action_count(made.action_space)
+    except InputError as error:
+        made.close()
+        raise InputError(f"{environment}: {error}") from None
+    return made
+
+
+def _unregistered(environment: str, registered: list[str]) -> InputError:
+    module, _, name = environment.rpartition(":")
+    prefix = f"{module}:" if module else ""
+    stem = name.split("-v")[0]
+    versions = [prefix + each for each in registered if each.split("-v")[0] == stem]
+    if versions:
+        return InputError(f"no environment {environment!r}; there is {', '.join(versions)}")
+    own = ["rlvis_envs:CubeReach-v0", "rlvis_envs:CubeReachDistractors-v0"]
+    return unknown("environment", environment, [*own, *(prefix + each for each in registered)])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def short_name(environment: str) -> str:
+    """The name without module, namespace and version: "rlvis_envs:CubeReach-v0" → "CubeReach"."""
+    return re.sub(r"-v\d+$", "", re.split(r"[:/]", environment)[-1])
+
+
+def image_shape(space: "Space") -> tuple[int, int, int]:
+    """The (H, W, C) of images in a space, whether the channels come last, first or not at all.
+
+    Raises:
+        InputError: if its members are not uint8 images.
+    """
+    shape: tuple[int, ...] = getattr(space, "shape", None) or ()
+    if getattr(space, "dtype", None) != np.uint8 or len(shape) not in (2, 3) or min(shape) < 1:
+        raise InputError(
+            f"observations are {_one_line(Exception(space))}, not uint8 images (H, W, C); "
+            "choose an environment that gives camera images, or wrap it so that it does"
+        )
+    height, width, channels = (*shape, 1) if len(shape) == 2 else shape
+    return (width, channels, height) if channels_first(shape) else (height, width, channels)
+
+
+def channels_first(shape: Sequence[int]) -> bool:
+    """Whether the smallest of three axes is the first, the rule of Stable-Baselines3."""
+    return len(shape) == 3 and int(np.argmin(shape)) == 0
+
+
+def as_image(observation: Any) -> np.ndarray:
+    """An observation as an image, uint8 (H, W, C)."""
+    image = np.asarray(observation)
+    if image.ndim == 2:
+        return image[..., None]
+    return image.transpose(1, 2, 0) if channels_first(image.shape) else image
+
+
+def action_count(space: "Space") -> int:
+    """The number of actions.
+
+    Raises:
+        InputError: if they are not discrete, numbered from 0.
+    """
+    count, start = getattr(space, "n", None), getattr(space, "start", None)
+    if type(space).__name__ != "Discrete" or count is None or start != 0:
+        raise InputError(
+            f"actions are {_one_line(Exception(space))}, not Discrete numbered from 0; "
+            "choose an environment with a finite set of actions"
+        )
+    return int(count)
+
+
+def action_names(environment: "Env") -> tuple[str, ...]:
+    """The names that an environment gives its actions, else "action 0", "action 1" and so on."""
+    count = action_count(environment.action_space)
+    names: Sequence[str] = getattr(environment.unwrapped, "action_names", ())
+    meanings = getattr(environment.unwrapped, "get_action_meanings", None)
+    if not names and meanings is not None:
+        names = [each.lower() for each in meanings()]
+    return tuple(names) if len(names) == count else default_labels(count)
+
+
+def default_labels(count: int) -> tuple[str, ...]:
+    """ "action 0" to "action K-1"."""
+    return tuple(f"action {index}" for index in range(count))

@@ -1,0 +1,119 @@
+"""`record`: a policy and an environment in, a recording with every step explained out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from rlvis.attribution.explain import explain
+from rlvis.attribution.registry import Method, get_method
+from rlvis.environments import action_names, default_labels, make_environment
+from rlvis.errors import InputError
+from rlvis.explanation import Explanation
+from rlvis.layers import resolve_layer
+from rlvis.model import Policy
+from rlvis.recording import Header, MethodRecord, Recording
+from rlvis.rollout import Episode, check_compatible, play_episode
+
+
+def record(
+    policy: Policy,
+    environment: str,
+    *,
+    episodes: int = 1,
+    methods: Sequence[str | Method] = ("grad-cam",),
+    out: str | Path | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
+    layer: str | None = None,
+    max_steps: int = 1000,
+    render: bool = True,
+    overwrite: bool = False,
+    on_step: Callable[[], None] | None = None,
+    on_episode: Callable[[Episode], None] | None = None,
+) -> Recording:
+    """Roll a policy out and explain every frame for every action.
+
+    An episode is played first and then explained as one batch, which is much faster than frame by
+    frame. Finished episodes stay in the recording whatever happens later.
+
+    Args:
+        policy: from `rlvis_agents.load_policy`, or any `rlvis.Policy`.
+        environment: a Gymnasium id, "CarRacing-v3" or "module:Id-v0".
+        episodes: how many.
+        methods: attribution methods, e.g. ["cam", "saliency"].
+        out: the folder of the recording; None keeps it in memory.
+        seed: of the first episode and of the action draws; episode i is reset with seed + i.
+        deterministic: take the most probable action instead of drawing one.
+        layer: for the methods that read one; the last spatial layer when left out.
+        max_steps: where the recording of an episode stops if it has not ended.
+        render: keep the environment's own picture of every step, too.
+        overwrite: replace an older recording at `out`.
+        on_step, on_episode: called after every step and every written episode.
+
+    Raises:
+        InputError: if the policy does not fit the environment, a name does not exist, or `out`
+            cannot be written.
+    """
+    if episodes < 1:
+        raise InputError(f"cannot record {episodes} episodes; ask for at least 1")
+    if max_steps < 1:
+        raise InputError(f"cannot stop after {max_steps} steps; ask for at least 1")
+    chosen = [get_method(each) for each in methods]
+    if not chosen:
+        raise InputError("no method given; name at least one, for example grad-cam")
+    world = make_environment(environment, **_rendering(environment, render))
+    try:
+        check_compatible(policy, world, environment)
+        labels = policy.labels
+        if labels == default_labels(len(labels)):
+            labels = action_names(world)
+        observation, _ = world.reset(seed=seed)
+        if any(each.reads_layer for each in chosen):
+            from rlvis.environments import as_image
+
+            layer = resolve_layer(policy, policy.inputs(as_image(observation)[None]), layer)
+        header = Header(
+            environment,
+            policy.name,
+            list(labels),
+            [
+                MethodRecord(str(each), layer if each.reads_layer else None, each.signed)
+                for each in chosen
+            ],
+        )
+        recording = Recording.create(out, header, overwrite=overwrite)
+        generator = torch.Generator().manual_seed(seed)
+        for number in range(episodes):
+            episode = play_episode(
+                policy,
+                world,
+                seed=seed + number,
+                generator=generator,
+                deterministic=deterministic,
+                max_steps=max_steps,
+                on_step=on_step,
+            )
+            recording.append(episode, _explain(policy, episode, chosen, layer))
+            if on_episode:
+                on_episode(episode)
+    finally:
+        world.close()
+    return recording
+
+
+def _explain(
+    policy: Policy, episode: Episode, methods: Sequence[Method], layer: str | None
+) -> list[Explanation]:
+    every_action = list(range(len(policy.labels)))
+    return list(explain(policy, episode.observations, methods, every_action, layer=layer).values())
+
+
+def _rendering(environment: str, render: bool) -> dict[str, object]:
+    """How to make the environment so that its own picture can be kept, where it has one."""
+    if not render:
+        return {}
+    probe = make_environment(environment)
+    modes = probe.metadata.get("render_modes", [])
+    probe.close()
+    return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}

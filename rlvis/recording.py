@@ -1,0 +1,234 @@
+"""A recording: episodes with every frame, number and heatmap, in a Zarr v3 store.
+
+    recording.zarr             attributes: environment, policy, actions, methods, episodes
+      episode_0000             attributes: seed, steps, total_reward, outcome, …
+        observation            (time, y, x, channel)        uint8
+        render                 (time, render_y, render_x, colour)   uint8
+        action_taken, reward, value                         (time)
+        logit, probability     (time, action)
+        info_<key>             (time, …)
+        heatmaps/<method>      (time, action, y, x)         float32
+
+Dimensions are named, so xarray opens every group as it is. An episode is written whole before the
+index names it: after a crash every episode of the index is there and readable.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.errors import GroupNotFoundError
+from zarr.storage import MemoryStore
+
+from rlvis.errors import InputError
+from rlvis.explanation import Explanation
+from rlvis.files import write_error
+from rlvis.rollout import Episode
+
+FORMAT, VERSION = "rlvis-recording", 1
+
+
+@dataclass(frozen=True)
+class MethodRecord:
+    """How one set of heatmaps was made."""
+
+    name: str
+    layer: str | None
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Header:
+    """What all episodes of a recording share."""
+
+    environment: str
+    policy: str
+    actions: list[str]
+    methods: list[MethodRecord]
+
+
+class Recording:
+    """Episodes of a policy with their heatmaps, read from the store when asked for.
+
+    Make one with `rlvis.record`, open one with `Recording.open`.
+    """
+
+    def __init__(self, root: zarr.Group, path: Path | None) -> None:
+        self._root = root
+        self.path = path
+
+    @classmethod
+    def create(
+        cls, path: str | Path | None, header: Header, *, overwrite: bool = False
+    ) -> "Recording":
+        """An empty recording, in memory where no path is given.
+
+        Raises:
+            InputError: if something else than an old recording is there, or one is and `overwrite`
+                is False, or the folder cannot be written.
+        """
+        store: MemoryStore | str = MemoryStore()
+        if path is not None:
+            path = Path(path)
+            _make_room(path, overwrite)
+            store = str(path)
+        try:
+            root = zarr.create_group(store)
+            attributes = {"format": FORMAT, "version": VERSION, **asdict(header), "episodes": []}
+            root.attrs.update(attributes)
+        except OSError as error:
+            raise write_error(path or "the recording", error) from None
+        return cls(root, path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Recording":
+        """A recording on disk.
+
+        Raises:
+            InputError: if there is none at that path.
+        """
+        try:
+            root = zarr.open_group(str(path), mode="r")
+        except (GroupNotFoundError, FileNotFoundError, NotADirectoryError, ValueError):
+            root = None
+        if root is None or root.attrs.get("format") != FORMAT:
+            raise InputError(f"{path} is no recording; make one with: rlvis record --out {path}")
+        return cls(root, Path(path))
+
+    @property
+    def header(self) -> Header:
+        """Environment, policy, action names and methods."""
+        attributes: dict[str, Any] = dict(self._root.attrs)
+        methods = [MethodRecord(**each) for each in attributes["methods"]]
+        return Header(
+            attributes["environment"], attributes["policy"], attributes["actions"], methods
+        )
+
+    @property
+    def index(self) -> list[str]:
+        """The names of the finished episodes."""
+        names: Any = self._root.attrs["episodes"]
+        return list(names)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __iter__(self) -> Iterator[Episode]:
+        return (self.episode(number) for number in range(len(self)))
+
+    def append(self, episode: Episode, explanations: Sequence[Explanation]) -> None:
+        """Write an episode and its heatmaps whole, then name it in the index.
+
+        Raises:
+            InputError: if the disk is full or may not be written; earlier episodes stay readable.
+        """
+        name = f"episode_{len(self):04d}"
+        try:
+            self._write(self._root.create_group(name, overwrite=True), episode, explanations)
+            self._root.attrs["episodes"] = [*self.index, name]
+        except OSError as error:
+            raise write_error(self.path or "the recording", error) from None
+
+    def _write(
+        self, group: zarr.Group, episode: Episode, explanations: Sequence[Explanation]
+    ) -> None:
+        group.attrs.update(
+            seed=episode.seed,
+            steps=len(episode),
+            total_reward=episode.total_reward,
+            terminated=episode.terminated,
+            truncated=episode.truncated,
+            success=episode.success,
+            outcome=episode.outcome,
+        )
+        _save(group, "observation", episode.observations, "y", "x", "channel")
+        if episode.renders is not None:
+            _save(group, "render", episode.renders, "render_y", "render_x", "colour")
+        _save(group, "action_taken", episode.actions)
+        _save(group, "reward", episode.rewards)
+        _save(group, "value", episode.values)
+        _save(group, "logit", episode.logits, "action")
+        _save(group, "probability", episode.probabilities, "action")
+        for key, column in episode.info.items():
+            axes = [f"{key}_{axis}" for axis in range(column.ndim - 1)]
+            _save(group, f"info_{key}", column, *axes)
+        heatmaps = group.create_group("heatmaps")
+        for explanation in explanations:
+            _save(heatmaps, explanation.method, explanation.heatmaps, "action", "y", "x")
+
+    def episode(self, number: int) -> Episode:
+        """The episode of that number, without its heatmaps.
+
+        Raises:
+            InputError: if there is none.
+        """
+        group = self._group(number)
+        arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
+        attributes: dict[str, Any] = dict(group.attrs)
+        return Episode(
+            seed=attributes["seed"],
+            observations=arrays["observation"],
+            renders=arrays.get("render"),
+            actions=arrays["action_taken"],
+            rewards=arrays["reward"],
+            logits=arrays["logit"],
+            values=arrays["value"],
+            info={
+                name.removeprefix("info_"): array
+                for name, array in arrays.items()
+                if name.startswith("info_")
+            },
+            terminated=attributes["terminated"],
+            truncated=attributes["truncated"],
+            success=attributes["success"],
+        )
+
+    def heatmaps(self, number: int, method: str) -> np.ndarray:
+        """The heatmaps of one episode by one method, float32 (T, K, H, W)."""
+        array: Any = self._group(number)["heatmaps"][method]  # type: ignore[index]
+        return np.asarray(array[...])
+
+    def _group(self, number: int) -> zarr.Group:
+        index = self.index
+        if not 0 <= number < len(index):
+            raise InputError(
+                f"no episode {number}; the recording has {len(index)}, numbered from 0"
+            )
+        group = self._root[index[number]]
+        assert isinstance(group, zarr.Group)
+        return group
+
+    def to_video(self, path: str | Path, **options: Any) -> Path:
+        """Write the annotated video (MP4) or animation (GIF); see `rlvis.display.video`."""
+        from rlvis.display.film import film
+
+        return film(self, path, **options)
+
+
+def _save(group: zarr.Group, name: str, array: np.ndarray, *axes: str) -> None:
+    chunk = max(1, min(len(array), 2**22 // max(1, array[0].nbytes)))
+    group.create_array(
+        name,
+        data=np.ascontiguousarray(array),
+        chunks=(chunk, *array.shape[1:]),
+        dimension_names=("time", *axes),
+    )
+
+
+def _make_room(path: Path, overwrite: bool) -> None:
+    """Refuse what is there, or clear an old recording away."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        Recording.open(path)
+    except InputError:
+        raise InputError(f"{path} exists and is no recording; write somewhere else") from None
+    if not overwrite:
+        raise InputError(
+            f"{path} holds a recording already; write somewhere else, or say --overwrite"
+        )
+    shutil.rmtree(path)

@@ -1,0 +1,162 @@
+"""Run a policy in an environment and keep every frame and number of an episode."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from rlvis.environments import action_count, as_image, image_shape
+from rlvis.errors import InputError
+from rlvis.model import Decision, Policy
+
+if TYPE_CHECKING:
+    from gymnasium import Env
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode of T steps; entry t of every array belongs to the observation acted on at step t.
+
+    Attributes:
+        seed: given to the environment's reset.
+        observations: uint8 (T, H, W, C), what the policy saw.
+        renders: uint8 (T, h, w, 3), the environment's own picture, or None.
+        actions: int64 (T,), the actions taken.
+        rewards: float32 (T,), received for them.
+        logits: float32 (T, K).
+        values: float32 (T,), NaN where the policy has no critic.
+        info: arrays (T, …) of what the environment told along with each observation.
+        terminated, truncated: how it ended; both False where recording stopped it.
+        success: what the environment's info says under "success" at the end, or None.
+    """
+
+    seed: int
+    observations: np.ndarray = field(repr=False)
+    renders: np.ndarray | None = field(repr=False)
+    actions: np.ndarray = field(repr=False)
+    rewards: np.ndarray = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    info: dict[str, np.ndarray] = field(repr=False)
+    terminated: bool
+    truncated: bool
+    success: bool | None
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    @property
+    def total_reward(self) -> float:
+        """The sum of the rewards (undiscounted return)."""
+        return float(self.rewards.sum())
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Float32 (T, K): the softmax of the logits."""
+        return torch.from_numpy(self.logits).softmax(dim=1).numpy()
+
+    @property
+    def outcome(self) -> str:
+        """How the episode ended, in a word or two."""
+        if self.success:
+            return "success"
+        if self.terminated:
+            return "terminated" if self.success is None else "failed"
+        return "out of time" if self.truncated else "recording stopped"
+
+
+def check_compatible(policy: Policy, environment: "Env", name: str) -> None:
+    """Whether the policy can act in the environment.
+
+    Raises:
+        InputError: if the observations or the number of actions are not those it was trained on.
+    """
+    shape = image_shape(environment.observation_space)
+    trained = policy.observation_shape
+    if trained is not None and shape != trained:
+        raise InputError(
+            f"{policy.name} was trained on images {_times(trained)}, but {name} gives "
+            f"{_times(shape)}; choose the environment it was trained in"
+        )
+    count = action_count(environment.action_space)
+    if count != len(policy.labels):
+        raise InputError(
+            f"{policy.name} knows {len(policy.labels)} actions, but {name} has {count}; "
+            "choose the environment it was trained in"
+        )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+def play_episode(
+    policy: Policy,
+    environment: "Env",
+    *,
+    seed: int,
+    generator: torch.Generator,
+    deterministic: bool = False,
+    max_steps: int = 1000,
+    on_step: Callable[[], None] | None = None,
+) -> Episode:
+    """Play one episode.
+
+    Args:
+        policy: the policy; observations are brought to (H, W, C) for it.
+        environment: the environment; its renders are kept where its render mode is "rgb_array".
+        seed: given to the environment's reset.
+        generator: the source of chance of the actions.
+        deterministic: take the most probable action instead of drawing one.
+        max_steps: where recording stops if the episode has not ended.
+        on_step: called after every step.
+    """
+    rendering = environment.render_mode == "rgb_array"
+    observations: list[np.ndarray] = []
+    renders: list[np.ndarray] = []
+    decisions: list[Decision] = []
+    rewards: list[float] = []
+    infos: list[dict[str, Any]] = []
+    observation, info = environment.reset(seed=seed)
+    terminated = truncated = False
+    while not (terminated or truncated) and len(rewards) < max_steps:
+        observations.append(as_image(observation).copy())
+        if rendering:
+            renders.append(np.array(environment.render()))
+        infos.append(info)
+        decision = policy.act(observations[-1], generator, deterministic)
+        observation, reward, terminated, truncated, info = environment.step(decision.action)
+        decisions.append(decision)
+        rewards.append(float(reward))
+        if on_step:
+            on_step()
+    return Episode(
+        seed=seed,
+        observations=np.stack(observations),
+        renders=np.stack(renders) if renders else None,
+        actions=np.array([each.action for each in decisions], np.int64),
+        rewards=np.array(rewards, np.float32),
+        logits=np.stack([each.logits for each in decisions]),
+        values=np.array([each.value for each in decisions], np.float32),
+        info=_numeric(infos),
+        terminated=bool(terminated),
+        truncated=bool(truncated),
+        success=bool(info["success"]) if "success" in info else None,
+    )
+
+
+def _numeric(infos: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """The entries that every step has, as numbers of one shape."""
+    columns = {}
+    for key in infos[0]:
+        if not all(key in info for info in infos):
+            continue
+        try:
+            column = np.array([info[key] for info in infos])
+        except ValueError:
+            continue
+        if column.dtype.kind in "biuf":
+            columns[key] = column
+    return columns
