@@ -7,39 +7,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlvis.attribution import METHODS
-    from rlvis.attribution.explain import explain
+    from rlvis.attribution import METHODS, explain
     from rlvis.classifiers import load_classifier
     from rlvis.errors import InputError, NonFiniteError
     from rlvis.explanation import Explanation
     from rlvis.images import load_image
     from rlvis.model import Decision, ImageModel, Policy, Scores
     from rlvis.preprocess import Preprocess
+    from rlvis.recorder import record
+    from rlvis.recording import Recording
+    from rlvis.rollout import Episode
 
 __all__ = [
     "METHODS",
     "Decision",
+    "Episode",
     "Explanation",
     "ImageModel",
     "InputError",
     "NonFiniteError",
     "Policy",
     "Preprocess",
+    "Recording",
     "Scores",
     "explain",
     "load_classifier",
     "load_image",
+    "record",
 ]
 
 _MODULES = {
-    "attribution": ["METHODS"],
+    "attribution": ["METHODS", "explain"],
     "classifiers": ["load_classifier"],
     "errors": ["InputError", "NonFiniteError"],
-    "attribution.explain": ["explain"],
     "explanation": ["Explanation"],
     "images": ["load_image"],
     "model": ["Decision", "ImageModel", "Policy", "Scores"],
     "preprocess": ["Preprocess"],
+    "recorder": ["record"],
+    "recording": ["Recording"],
+    "rollout": ["Episode"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -50,6 +50,12 @@ def load_classifier(
     return ImageModel(module.eval().to(device), labels, preprocess, name=name)
 
 
+def known_classifiers() -> list[str]:
+    """The names that `load_classifier` takes here and now."""
+    models = _torchvision_models()
+    return [*_LOADERS, *(models.list_models(module=models) if models else [])]
+
+
 Loaded = tuple[nn.Module, tuple[str, ...], Preprocess]
 
 
@@ -70,7 +76,7 @@ def _efficientnet_lite0(name: str, weights: str | Path | None) -> Loaded:
 
 def _torchvision(name: str, weights: str | Path | None) -> Loaded:
     models = _torchvision_models()
-    known = [*_LOADERS, *(models.list_models(module=models) if models else [])]
+    known = known_classifiers()
     if name not in known:
         if models is None:
             raise InputError(

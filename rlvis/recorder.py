@@ -1,13 +1,15 @@
 """`record`: a policy and an environment in, a recording with every step explained out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
-from rlvis.attribution.explain import explain
+from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import Method, get_method
-from rlvis.environments import action_names, default_labels, make_environment
+from rlvis.environments import action_names, as_image, default_labels, make_environment
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation
 from rlvis.layers import resolve_layer
@@ -15,19 +17,23 @@ from rlvis.model import Policy
 from rlvis.recording import Header, MethodRecord, Recording
 from rlvis.rollout import Episode, check_compatible, play_episode
 
+if TYPE_CHECKING:
+    from gymnasium import Env
+
 
 def record(
     policy: Policy,
     environment: str,
     *,
     episodes: int = 1,
-    methods: Sequence[str | Method] = ("grad-cam",),
+    methods: Sequence[str | Method] | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     deterministic: bool = False,
     layer: str | None = None,
     max_steps: int = 1000,
     render: bool = True,
+    env_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     on_step: Callable[[], None] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
@@ -41,13 +47,15 @@ def record(
         policy: from `rlvis_agents.load_policy`, or any `rlvis.Policy`.
         environment: a Gymnasium id, "CarRacing-v3" or "module:Id-v0".
         episodes: how many.
-        methods: attribution methods, e.g. ["cam", "saliency"].
+        methods: attribution methods, e.g. ["cam", "saliency"]; left out, plain CAM where the
+            network's head allows it, else Grad-CAM, and saliency beside it.
         out: the folder of the recording; None keeps it in memory.
         seed: of the first episode and of the action draws; episode i is reset with seed + i.
         deterministic: take the most probable action instead of drawing one.
         layer: for the methods that read one; the last spatial layer when left out.
         max_steps: where the recording of an episode stops if it has not ended.
         render: keep the environment's own picture of every step, too.
+        env_options: passed to the environment's constructor.
         overwrite: replace an older recording at `out`.
         on_step, on_episode: called after every step and every written episode.
 
@@ -59,29 +67,15 @@ def record(
         raise InputError(f"cannot record {episodes} episodes; ask for at least 1")
     if max_steps < 1:
         raise InputError(f"cannot stop after {max_steps} steps; ask for at least 1")
-    chosen = [get_method(each) for each in methods]
-    if not chosen:
-        raise InputError("no method given; name at least one, for example grad-cam")
-    world = make_environment(environment, **_rendering(environment, render))
+    world = make_environment(environment, **(env_options or {}), **_rendering(environment, render))
     try:
         check_compatible(policy, world, environment)
-        labels = policy.labels
-        if labels == default_labels(len(labels)):
-            labels = action_names(world)
         observation, _ = world.reset(seed=seed)
+        inputs = policy.inputs(as_image(observation)[None])
+        chosen = [get_method(each) for each in methods or usual_methods(policy, inputs)]
         if any(each.reads_layer for each in chosen):
-            from rlvis.environments import as_image
-
-            layer = resolve_layer(policy, policy.inputs(as_image(observation)[None]), layer)
-        header = Header(
-            environment,
-            policy.name,
-            list(labels),
-            [
-                MethodRecord(str(each), layer if each.reads_layer else None, each.signed)
-                for each in chosen
-            ],
-        )
+            layer = resolve_layer(policy, inputs, layer)
+        header = Header(environment, policy.name, _labels(policy, world), _records(chosen, layer))
         recording = Recording.create(out, header, overwrite=overwrite)
         generator = torch.Generator().manual_seed(seed)
         for number in range(episodes):
@@ -100,6 +94,28 @@ def record(
     finally:
         world.close()
     return recording
+
+
+def usual_methods(policy: Policy, inputs: Tensor) -> list[str]:
+    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM."""
+    try:
+        explain(policy, inputs, "cam", 0)
+    except InputError:
+        return ["grad-cam", "saliency"]
+    return ["cam", "saliency"]
+
+
+def _labels(policy: Policy, world: "Env") -> list[str]:
+    """The policy's action names, or the environment's where the policy only numbers them."""
+    numbered = policy.labels == default_labels(len(policy.labels))
+    return list(action_names(world) if numbered else policy.labels)
+
+
+def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]:
+    return [
+        MethodRecord(str(each), layer if each.reads_layer else None, each.signed)
+        for each in methods
+    ]
 
 
 def _explain(

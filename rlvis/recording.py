@@ -120,6 +120,12 @@ class Recording:
     def __iter__(self) -> Iterator[Episode]:
         return (self.episode(number) for number in range(len(self)))
 
+    def steps(self, numbers: Sequence[int] | None = None) -> int:
+        """The steps of these episodes together, of all when left out."""
+        chosen = range(len(self)) if numbers is None else numbers
+        counts: list[Any] = [self._group(number).attrs["steps"] for number in chosen]
+        return sum(counts)
+
     def append(self, episode: Episode, explanations: Sequence[Explanation]) -> None:
         """Write an episode and its heatmaps whole, then name it in the index.
 

@@ -1,6 +1,16 @@
 """Why this output for this image? Each method is the line from its paper, on shared evidence."""
 
 from rlvis.attribution import cam, gradient, perturbation
+from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import METHODS, Method, get_method, method
 
-__all__ = ["METHODS", "Method", "cam", "get_method", "gradient", "method", "perturbation"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "cam",
+    "explain",
+    "get_method",
+    "gradient",
+    "method",
+    "perturbation",
+]

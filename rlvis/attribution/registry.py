@@ -93,19 +93,28 @@ def get_method(given: str | Method) -> Method:
     name, _, written = given.partition(":")
     if name not in METHODS:
         raise unknown("method", name, METHODS)
+    return METHODS[name].configured(**parse_options(list(filter(None, written.split(",")))))
+
+
+def parse_options(written: Sequence[str]) -> dict[str, Any]:
+    """Options written as "name=value"; numbers, true and false become what they look like.
+
+    Raises:
+        InputError: if one has no equals sign.
+    """
     options = {}
-    for part in filter(None, written.split(",")):
-        key, equals, text = part.partition("=")
+    for part in written:
+        name, equals, text = part.partition("=")
         if not equals:
-            raise InputError(f"cannot read {part!r} in {given!r}; write {name}:option=value,…")
-        options[key.strip()] = _number(text.strip())
-    return METHODS[name].configured(**options)
+            raise InputError(f"cannot read the option {part!r}; write name=value")
+        options[name.strip()] = _value(text.strip())
+    return options
 
 
-def _number(text: str) -> Any:
+def _value(text: str) -> Any:
     for kind in (int, float):
         try:
             return kind(text)
         except ValueError:
             continue
-    return text
+    return {"true": True, "false": False}.get(text.lower(), text)

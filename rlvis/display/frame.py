@@ -27,9 +27,9 @@ _SIDE = 336
 _GRID_LEFT = _MARGIN + _SIDE + 24
 _GRID_WIDTH = WIDTH - _MARGIN - _GRID_LEFT
 _COLUMN_HEAD, _ROW_FOOT = 52, 24
-_LEAST_TIMELINE = 150
+_LEAST_TIMELINE = 118
 _BLOCK = 16
-_OUTCOMES: dict[str, Colour] = {"success": (72, 190, 140)}
+_OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
 _OTHER_OUTCOME: Colour = (240, 176, 32)
 
 
@@ -57,7 +57,7 @@ class Layout:
     @property
     def cell(self) -> tuple[int, int]:
         """Width and height of one heatmap in pixels."""
-        room = HEIGHT - _MARGIN - _LEAST_TIMELINE - _TOP - _COLUMN_HEAD
+        room = HEIGHT - _MARGIN // 2 - _LEAST_TIMELINE - _TOP - _COLUMN_HEAD
         height = room // self.rows - _ROW_FOOT - _GAP // 2
         width = min(self.column_width, round(height * self.aspect))
         return width, min(height, round(width / self.aspect))
@@ -168,7 +168,7 @@ class EpisodeFrames:
             _picture(canvas, episode.renders[step], place)
         value = episode.values[step]
         numbers = (
-            "–" if np.isnan(value) else f"{value:.2f}",
+            "–" if np.isnan(value) else _signed(value),
             _signed(episode.rewards[step]),
             _signed(self._returns[step]),
         )

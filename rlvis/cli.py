@@ -1,0 +1,354 @@
+"""The command `rlvis`: a thin skin over the functions that the API has.
+
+Only this module may import the worlds and the agents besides the tools, and it does so when a
+command needs them: torch is not loaded to print help.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
+
+from rlvis.errors import InputError, unknown
+from rlvis_agents.config import TrainConfig
+
+if TYPE_CHECKING:
+    from rlvis.model import ImageModel, Policy
+
+Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
+Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]
+EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
+
+
+def explain(
+    images: Positional[tuple[Path, ...]],
+    /,
+    model: str = "efficientnet-lite0",
+    methods: Methods = (),
+    targets: Targets = (),
+    top: int = 1,
+    layer: str | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    out: Path | None = None,
+    trust: bool = False,
+) -> None:
+    """Explain what a network sees in one or many pictures.
+
+    Args:
+        images: the pictures (PNG, JPEG, WebP, TIFF, GIF; any mode, any size).
+        model: efficientnet-lite0, a torchvision model such as resnet18, or a policy (a shipped
+            name or a path).
+        methods: an attribution method, grad-cam when left out; repeat for several rows. Options
+            follow a colon, as in occlusion:patch=32,stride=8.
+        targets: a label to explain, the highest scores when left out; repeat for several columns.
+        top: how many of the highest scores to explain where no target is named.
+        layer: the layer of class activation maps, the last spatial one when left out.
+        weights: a file with a state_dict, or "random"; the published weights when left out.
+        device: where to compute, for example cuda.
+        out: the picture to write, or a folder for several; NAME-explained.png when left out.
+        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
+    """
+    from rlvis.attribution import explain as explain_image
+    from rlvis.display.panel import save_panel
+    from rlvis.targets import top as top_targets
+
+    if not images:
+        raise InputError("no picture given; name at least one file")
+    if top < 1:
+        raise InputError(f"cannot explain the top {top}; ask for at least 1")
+    inspected = _load_model(model, weights, device, trust)
+    target = [*targets] or top_targets(min(top, len(inspected.labels)))
+    failures = []
+    for path in images:
+        try:
+            explained = explain_image(
+                inspected, path, list(methods or ("grad-cam",)), target, layer=layer
+            )
+            print(save_panel(list(explained.values()), _panel_path(path, out, len(images) > 1)))
+        except InputError as error:
+            failures.append(error)
+            if len(images) > 1:
+                print(f"rlvis: {error}", file=sys.stderr)
+    if len(failures) > 1 or (failures and len(images) > 1):
+        raise InputError(f"{len(failures)} of {len(images)} pictures could not be explained")
+    if failures:
+        raise failures[0]
+
+
+def record(
+    policy: str = "cube-reach",
+    env: str | None = None,
+    methods: Methods = (),
+    episodes: int = 3,
+    out: Path = Path("recording.zarr"),
+    video: Path | None = Path("rollout.mp4"),
+    gif: Path | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
+    layer: str | None = None,
+    max_steps: int = 1000,
+    env_options: EnvOptions = (),
+    fps: float = 10,
+    device: str = "cpu",
+    overwrite: bool = False,
+    trust: bool = False,
+) -> None:
+    """Roll a policy out, explain every frame for every action, write recording and video.
+
+    Args:
+        policy: a shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of
+            `rlvis train`, or a Stable-Baselines3 zip (PPO or A2C with a CNN).
+        env: a Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when
+            left out.
+        methods: an attribution method; repeat for several rows. When left out, cam where the
+            network's head allows it, else grad-cam, and saliency.
+        episodes: how many episodes.
+        out: the folder of the recording (Zarr).
+        video: the annotated video (MP4); None for none.
+        gif: also write an animated GIF.
+        seed: of the first episode and of the action draws.
+        deterministic: take the most probable action instead of drawing one.
+        layer: the layer of class activation maps, the last spatial one when left out.
+        max_steps: where an episode's recording stops if it has not ended.
+        env_options: an option of the environment as name=value; repeat for several.
+        fps: steps per second of the video.
+        device: where to compute, for example cuda.
+        overwrite: replace an older recording.
+        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
+    """
+    from rlvis.recorder import record as record_rollout
+
+    loaded = _load_policy(policy, trust, device)
+    with _progress("episode") as (start, advance):
+        start(episodes, "recording")
+        recording = record_rollout(
+            loaded,
+            env or _home(loaded),
+            episodes=episodes,
+            methods=methods or None,
+            out=out,
+            seed=seed,
+            deterministic=deterministic,
+            layer=layer,
+            max_steps=max_steps,
+            overwrite=overwrite,
+            env_options=_options(env_options),
+            on_episode=lambda episode: advance(
+                f"episode of seed {episode.seed}: {episode.outcome}, {len(episode)} steps"
+            ),
+        )
+    outcomes = [episode.outcome for episode in recording]
+    print(f"{out}  {len(outcomes)} episodes, {outcomes.count('success')} with success")
+    for film_path in filter(None, (video, gif)):
+        _film(recording, film_path, fps)
+
+
+def video(
+    recording: Positional[Path],
+    /,
+    out: Path = Path("rollout.mp4"),
+    methods: Methods = (),
+    actions: Annotated[UseAppendAction[tuple[str, ...]], arg(name="action")] = (),
+    episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),
+    fps: float = 10,
+) -> None:
+    """Make the annotated video of a recording.
+
+    Args:
+        recording: a folder written by `rlvis record`.
+        out: the video (.mp4) or animation (.gif).
+        methods: which of the recorded methods to show, all when left out; repeat for several.
+        actions: which actions to show, six at most when left out; repeat for several.
+        episodes: the number of an episode to show, from 0, all when left out; repeat for several.
+        fps: steps per second.
+    """
+    from rlvis.recording import Recording
+
+    opened = Recording.open(recording)
+    _film(opened, out, fps, methods=methods, actions=actions, episodes=episodes)
+
+
+def evaluate(
+    policy: str = "cube-reach",
+    env: str | None = None,
+    episodes: int = 100,
+    seed: int = 1_000_000,
+    deterministic: bool = False,
+    trust: bool = False,
+) -> None:
+    """Play held-out episodes and report success, length and the use of the actions.
+
+    Args:
+        policy: as for `rlvis record`.
+        env: a Gymnasium id; the one it was trained in when left out.
+        episodes: how many.
+        seed: of the first episode; training uses seeds far below the default.
+        deterministic: take the most probable action instead of drawing one.
+        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
+    """
+    agents = _agents()
+    loaded = _load_policy(policy, trust)
+    print(
+        agents.evaluate(
+            loaded, env or _home(loaded), episodes=episodes, seed=seed, deterministic=deterministic
+        )
+    )
+
+
+def methods() -> None:
+    """List the attribution methods with their papers and options."""
+    from rlvis.attribution import METHODS
+
+    width = max(map(len, METHODS))
+    for each in METHODS.values():
+        options = ", ".join(f"{name}={default}" for name, default in each.defaults.items())
+        print(f"{each.name:{width}}  {each.reference}" + (f"  [{options}]" if options else ""))
+
+
+def _load_model(name: str, weights: str | None, device: str, trust: bool) -> "ImageModel":
+    """A classifier by name, or a policy that is given pictures of the size it was trained on."""
+    from rlvis.classifiers import known_classifiers, load_classifier
+    from rlvis.preprocess import Preprocess
+
+    if name not in known_classifiers():
+        policies = _shipped_policies()
+        if name in policies or Path(name).exists():
+            policy = _load_policy(name, trust, device)
+            if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
+                policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
+            return policy
+        raise unknown("model", name, [*known_classifiers(), *policies])
+    return load_classifier(name, weights=weights, device=device)
+
+
+def _agents() -> Any:
+    try:
+        import rlvis_agents
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"policies need {error.name}; install it with: pip install 'rlvis[agents]'"
+        ) from None
+    return rlvis_agents
+
+
+def _shipped_policies() -> list[str]:
+    try:
+        return list(_agents().shipped_policies())
+    except InputError:
+        return []
+
+
+def _load_policy(name: str, trust: bool, device: str = "cpu") -> "Policy":
+    policy: Policy = _agents().load_policy(name, trust=trust)
+    policy.module.to(device)
+    return policy
+
+
+def _home(policy: "Policy") -> str:
+    """The environment that a policy was trained in."""
+    environment = policy.description.get("environment")
+    if not environment:
+        raise InputError(
+            f"{policy.name} does not say which environment it was trained in; name it with --env"
+        )
+    return str(environment)
+
+
+def _options(written: Sequence[str]) -> dict[str, Any]:
+    from rlvis.attribution.registry import parse_options
+
+    return parse_options(written)
+
+
+def _panel_path(image: Path, out: Path | None, several: bool) -> Path:
+    name = f"{image.stem}-explained.png"
+    if out is None:
+        return Path(name)
+    return out / name if several or out.is_dir() else out
+
+
+def _film(recording: Any, path: Path, fps: float, **choice: Any) -> None:
+    chosen = {name: list(value) for name, value in choice.items() if value}
+    with _progress("frame") as (start, advance):
+        start(recording.steps(chosen.get("episodes")), f"drawing {path}")
+        recording.to_video(path, fps=fps, on_frame=advance, **chosen)
+    print(path)
+
+
+@contextmanager
+def _progress(
+    unit: str,
+) -> Iterator[tuple[Callable[[int, str], None], Callable[..., None]]]:
+    """A progress bar on standard error: a function to start it and one to advance it."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(f"{unit}s"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=None)
+
+        def start(total: int, description: str) -> None:
+            progress.update(task, total=total, description=description)
+
+        def advance(note: str = "") -> None:
+            progress.advance(task)
+            if note:
+                progress.console.print(note, highlight=False)
+
+        yield start, advance
+
+
+def train(config: OmitArgPrefixes[TrainConfig]) -> None:
+    """Train a policy with PPO on an environment whose observations are images."""
+    _agents().train(config)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train,
+    "record": record,
+    "video": video,
+    "explain": explain,
+    "evaluate": evaluate,
+    "methods": methods,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; wrong input ends with one line and status 2, Ctrl-C with 130."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="rlvis",
+            description="See why a visual agent acts as it does.",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+    except InputError as error:
+        print(f"rlvis: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("rlvis: stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
