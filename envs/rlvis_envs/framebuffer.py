@@ -18,6 +18,11 @@ class FrameBuffer:
     ----------
     width, height
         Size in pixels.
+
+    Raises
+    ------
+    RuntimeError
+        The driver cannot make a picture of this size.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -32,6 +37,8 @@ class FrameBuffer:
         gl.glBindFramebuffer(gl.GL_FRAMEBUFFER, self._drawn)
         self._attach(gl.GL_COLOR_ATTACHMENT0, color, gl.GL_RGBA8, samples)
         self._attach(gl.GL_DEPTH_ATTACHMENT, depth, gl.GL_DEPTH_COMPONENT24, samples)
+        if gl.glCheckFramebufferStatus(gl.GL_FRAMEBUFFER) != gl.GL_FRAMEBUFFER_COMPLETE:
+            raise RuntimeError(f"the OpenGL driver cannot draw pictures of {width}x{height} pixels")
         gl.glBindFramebuffer(gl.GL_FRAMEBUFFER, self._resolved)
         self._attach(gl.GL_COLOR_ATTACHMENT0, resolved, gl.GL_RGBA8, 0)
 

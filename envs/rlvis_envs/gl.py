@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from threading import RLock
 from typing import Any
 
 import pyglet
@@ -22,8 +23,9 @@ pyglet.options["shadow_window"] = False  # or the import itself opens a context
 
 try:
     gl = import_module("pyglet.gl")  # `from pyglet import gl` is a proxy, slow at every access
+    egl: Any = import_module("pyglet.libs.egl.egl") if pyglet.options["headless"] else None
 except ImportError as error:
-    raise OpenGLMissingError(error) from error
+    raise OpenGLMissingError(error) from None
 
 from miniworld.entity import COLORS, Agent, Box
 from miniworld.miniworld import TEX_DENSITY, Room
@@ -40,18 +42,22 @@ __all__ = [
     "Room",
     "Texture",
     "draw_box",
+    "drawing",
     "gl",
     "load_texture",
-    "make_current",
     "new_lists",
 ]
 
 draw_box = drawBox
 _window: Any = None
+_lock = RLock()
 
 
-def make_current() -> None:
-    """Make the context of this process current, opening it the first time.
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Hold the one OpenGL context of this process, opened the first time, for the calling thread.
+
+    Afterwards the context is as it was before, also that of others who draw with pyglet.
 
     Raises
     ------
@@ -59,10 +65,17 @@ def make_current() -> None:
         The libraries are there but no driver starts.
     """
     global _window
-    if _window is None:
-        _window = _open_context()
-    if gl.current_context is not _window.context:
+    with _lock:
+        before = gl.current_context
+        if _window is None:
+            _window = _open_context()
         _window.switch_to()
+        try:
+            yield
+        finally:
+            _release(_window.context)
+            if before not in (None, _window.context):
+                before.set_current()
 
 
 def new_lists(count: int) -> int:
@@ -86,12 +99,22 @@ def _open_context() -> Any:
             window = pyglet.window.Window(width=1, height=1, visible=False)
         window.switch_to()
     except Exception as error:
-        raise OpenGLMissingError(error) from error
+        raise OpenGLMissingError(error) from None
     for capability in (gl.GL_CULL_FACE, gl.GL_MULTISAMPLE, gl.GL_COLOR_MATERIAL, gl.GL_LIGHT0):
         gl.glEnable(capability)
     gl.glColorMaterial(gl.GL_FRONT_AND_BACK, gl.GL_AMBIENT_AND_DIFFUSE)
     gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
     return window
+
+
+def _release(context: Any) -> None:
+    """Let go of a context, so that another thread can take it.
+
+    pyglet is left to believe it current: contexts made later will share its textures, which
+    MiniWorld caches once for all of them.
+    """
+    if hasattr(context, "egl_context"):
+        egl.eglMakeCurrent(context.display_connection, 0, 0, None)
 
 
 @contextmanager

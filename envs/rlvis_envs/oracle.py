@@ -23,10 +23,10 @@ class NoPathError(RuntimeError):
 
 
 def oracle_path(env: Env) -> list[int]:
-    """Return the actions of the shortest way that turns, walks and touches the cube.
+    """Return the actions of the shortest way to touch the cube: turn, walk.
 
-    Where that is impossible, because a distractor is in the way or a far cube lies between two
-    headings, it is the shortest way with one bend: turn, walk, turn, walk.
+    A way with one bend (turn, walk, turn, walk) is taken where it is shorter, or the only one: when
+    a distractor is in the way, or a far cube lies between two headings.
 
     Parameters
     ----------
@@ -44,9 +44,7 @@ def oracle_path(env: Env) -> list[int]:
     world = env.unwrapped
     if not isinstance(world, CubeReachEnv):
         raise TypeError(f"the oracle knows its way in CubeReach only, not in {world}")
-    strides = _Strides(world)
-    pose = world.episode.pose
-    path = strides.straight(pose) or strides.bent(pose)
+    path = _Strides(world).shortest(world.episode.pose)
     if not path:
         raise NoPathError("distractors are in every way with at most one bend")
     return path
@@ -65,6 +63,18 @@ class _Strides:
         self._forward = world.options.forward_step
         self._turn = math.radians(world.options.turn_step)
 
+    def shortest(self, pose: Pose) -> list[int]:
+        """Return the shortest path with at most one bend; empty if there is none."""
+        best = self.straight(pose)
+        for turns, turned in self._turned(pose):
+            for steps, stop in enumerate(self._walk(turned), start=1):
+                if best and abs(turns) + steps + self._least_steps(stop) >= len(best):
+                    break
+                rest = self.straight(stop)
+                if rest and (not best or abs(turns) + steps + len(rest) < len(best)):
+                    best = _actions(turns, steps) + rest
+        return best
+
     def straight(self, pose: Pose) -> list[int]:
         """Return the shortest path of turns and then steps; empty if there is none."""
         paths = []
@@ -75,18 +85,6 @@ class _Strides:
             if len(list(self._walk(turned, steps - 1))) == steps - 1:
                 return _actions(turns, steps)
         return []
-
-    def bent(self, pose: Pose) -> list[int]:
-        """Return the shortest path of two straight ones; empty if there is none."""
-        best: list[int] = []
-        for turns, turned in self._turned(pose):
-            for steps, stop in enumerate(self._walk(turned), start=1):
-                if best and abs(turns) + steps >= len(best):
-                    break
-                rest = self.straight(stop)
-                if rest and (not best or abs(turns) + steps + len(rest) < len(best)):
-                    best = _actions(turns, steps) + rest
-        return best
 
     def _turned(self, pose: Pose) -> Iterator[tuple[int, Pose]]:
         half = int(math.pi / self._turn)
@@ -101,6 +99,10 @@ class _Strides:
                 return
             pose = Pose(x, z, pose.angle)
             yield pose
+
+    def _least_steps(self, pose: Pose) -> float:
+        cube = self._scene.cube
+        return (math.hypot(cube.x - pose.x, cube.z - pose.z) - CONTACT) / self._forward
 
     def _steps_to_touch(self, pose: Pose) -> int:
         """The first step straight ahead that ends within reach of the cube; 0 if none does."""

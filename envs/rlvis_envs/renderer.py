@@ -15,7 +15,7 @@ import numpy as np
 
 from rlvis_envs.framebuffer import FrameBuffer
 from rlvis_envs.geometry import CUBE_SIZE
-from rlvis_envs.gl import Room, draw_box, gl, load_texture, make_current, new_lists
+from rlvis_envs.gl import Room, draw_box, drawing, gl, load_texture, new_lists
 from rlvis_envs.scene import Cube, Look, Pose, Scene
 from rlvis_envs.top_view import paint_top_view
 
@@ -33,28 +33,28 @@ class Renderer:
     """
 
     def __init__(self, width: int, height: int) -> None:
-        make_current()
-        self._observation = FrameBuffer(width, height)
-        self._view: FrameBuffer | None = None
-        self._first_list = new_lists(3)
-        self._room, self._others, self._cube = range(self._first_list, self._first_list + 3)
-        self._compiled: tuple[float, Look] | None = None
+        with drawing():
+            self._observation = FrameBuffer(width, height)
+            self._view: FrameBuffer | None = None
+            self._first_list = new_lists(3)
+            self._room, self._others, self._cube = range(self._first_list, self._first_list + 3)
+            self._compiled: tuple[float, Look] | None = None
 
     def load(self, scene: Scene) -> None:
         """Make `scene` the one that is drawn from now on; comes before everything else."""
-        make_current()
-        self._scene = scene
-        if self._compiled != (scene.room_size, scene.look):
-            self._compiled = (scene.room_size, scene.look)
-            room = _furnished_room(scene.room_size, scene.look)
-            _compile(self._room, lambda: _draw_room(room, scene.look))
-        _compile(self._others, lambda: _draw_colored(scene.distractors))
-        _compile(self._cube, lambda: _draw_cube(scene.cube))
+        with drawing():
+            self._scene = scene
+            if self._compiled != (scene.room_size, scene.look):
+                self._compiled = (scene.room_size, scene.look)
+                room = _furnished_room(scene.room_size, scene.look)
+                _compile(self._room, lambda: _draw_room(room, scene.look))
+            _compile(self._others, lambda: _draw_colored(scene.distractors))
+            _compile(self._cube, lambda: _draw_cube(scene.cube))
 
     def observe(self, pose: Pose) -> np.ndarray:
         """Return the agent's camera image, uint8 (height, width, 3)."""
-        make_current()
-        return self._camera_image(self._observation, pose)
+        with drawing():
+            return self._camera_image(self._observation, pose)
 
     def cube_mask(self, pose: Pose) -> np.ndarray:
         """Return the pixels of the observation that hold any of the red cube, bool (H, W).
@@ -62,36 +62,36 @@ class Renderer:
         The cube is drawn white on black by the same samples as in the observation, the distractors
         leave only their depth: a pixel that is not black has at least one sample of the cube.
         """
-        make_current()
-        self._aim(self._observation, pose)
-        gl.glClearColor(0, 0, 0, 1)
-        gl.glClear(COLOR_AND_DEPTH)
-        gl.glDisable(gl.GL_LIGHTING)
-        gl.glColorMask(False, False, False, False)
-        gl.glCallList(self._others)
-        gl.glColorMask(True, True, True, True)
-        gl.glColor3f(1, 1, 1)
-        gl.glCallList(self._cube)
-        return self._observation.read()[..., 0] > 0
+        with drawing():
+            self._aim(self._observation, pose)
+            gl.glClearColor(0, 0, 0, 1)
+            gl.glClear(COLOR_AND_DEPTH)
+            gl.glDisable(gl.GL_LIGHTING)
+            gl.glColorMask(False, False, False, False)
+            gl.glCallList(self._others)
+            gl.glColorMask(True, True, True, True)
+            gl.glColor3f(1, 1, 1)
+            gl.glCallList(self._cube)
+            return self._observation.read()[..., 0] > 0
 
     def view(self, kind: str, pose: Pose, width: int, height: int) -> np.ndarray:
         """Return the "agent" or "top" view in any size, uint8 (height, width, 3)."""
-        make_current()
-        target = self._view_buffer(width, height)
-        if kind == "agent":
-            return self._camera_image(target, pose)
-        target.bind()
-        aspect = self._observation.width / self._observation.height
-        paint_top_view(self._scene, pose, width / height, aspect)
-        return target.read()
+        with drawing():
+            target = self._view_buffer(width, height)
+            if kind == "agent":
+                return self._camera_image(target, pose)
+            target.bind()
+            aspect = self._observation.width / self._observation.height
+            paint_top_view(self._scene, pose, width / height, aspect)
+            return target.read()
 
     def free(self) -> None:
         """Give back everything this renderer holds in OpenGL; it is of no use afterwards."""
-        make_current()
-        gl.glDeleteLists(self._first_list, 3)
-        self._observation.free()
-        if self._view is not None:
-            self._view.free()
+        with drawing():
+            gl.glDeleteLists(self._first_list, 3)
+            self._observation.free()
+            if self._view is not None:
+                self._view.free()
 
     def _camera_image(self, target: FrameBuffer, pose: Pose) -> np.ndarray:
         self._aim(target, pose)

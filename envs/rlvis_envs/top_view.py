@@ -12,9 +12,10 @@ Color = tuple[float, ...]
 
 PAPER = (0.96, 0.96, 0.95)
 WALL = (0.22, 0.25, 0.30)
+VEIL = (0.96, 0.96, 0.95, 0.5)
 SHADOW = (0.0, 0.0, 0.0, 0.25)
 OUTLINE = (0.10, 0.11, 0.13)
-SIGHT = (1.0, 0.85, 0.25, 0.35)
+SIGHT = (1.0, 0.80, 0.20, 0.45)
 BODY = (0.09, 0.24, 0.45)
 WHITE = (1.0, 1.0, 1.0)
 WALL_WIDTH = 0.16
@@ -37,6 +38,7 @@ def paint_top_view(scene: Scene, pose: Pose, aspect: float, camera_aspect: float
     _set_up(size, aspect)
     _polygon(_rectangle(-WALL_WIDTH, size + WALL_WIDTH), WALL)
     _paint_floor(size, scene.look.floor)
+    _polygon(_rectangle(0, size), VEIL)
     _polygon(_sight(scene, pose, camera_aspect), SIGHT)
     for cube in (*scene.distractors, scene.cube):
         _paint_cube(cube)
