@@ -1,0 +1,35 @@
+# make demo    a film of an agent with every step explained, and an explained photo
+# make test    the tests; make test-long runs the long ones, too
+# make check   formatting, lint, types, tests
+# Each of them sets up everything it needs, in .venv.
+
+BIN := .venv/bin
+
+.PHONY: demo test test-long check clean
+
+demo: .venv/.set-up-all
+	$(BIN)/rlvis record --policy cube-reach --episodes 3 --overwrite \
+	    --out out/demo/recording.zarr --video out/demo/rollout.mp4
+	$(BIN)/rlvis explain docs/photos/cat.jpg --model efficientnet-lite0 \
+	    --method grad-cam --top 3 --out out/demo/cat-explained.png
+	@echo
+	@echo "The film of the agent:  $(CURDIR)/out/demo/rollout.mp4"
+	@echo "The explained photo:    $(CURDIR)/out/demo/cat-explained.png"
+
+test: .venv/.set-up-dev
+	$(BIN)/python -m pytest -n 2 -m "not long"
+
+test-long: .venv/.set-up-dev
+	$(BIN)/python -m pytest -m long
+
+check: .venv/.set-up-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+.venv/.set-up-%: pyproject.toml constraints.txt scripts/set-up
+	scripts/set-up $*
+
+clean:
+	rm -rf .venv out
