@@ -1,5 +1,6 @@
 """An episode under way: a scene, the agent in it, and how the agent moves."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -55,12 +56,12 @@ class Episode:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the episode as nested plain dicts, ready for JSON."""
-        return asdict(self)
+        """Return the episode as nested plain dicts and lists, equal to what JSON gives back."""
+        return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Rebuild an episode from `to_dict`, also after a round trip through JSON."""
+        """Rebuild an episode from `to_dict`."""
         return cls(
             scene=Scene.from_dict(plain["scene"]),
             pose=Pose(**plain["pose"]),

@@ -45,7 +45,8 @@ def start_distance(forward_step: float) -> float:
 
 def smallest_room(forward_step: float) -> float:
     """Least room size in metres that has room for a start, wherever the cube is."""
-    return math.ceil(10 * (2 * AGENT_RADIUS + math.sqrt(2) * start_distance(forward_step))) / 10 + 1
+    least = 2 * AGENT_RADIUS + math.sqrt(2) * start_distance(forward_step)
+    return math.ceil(10 * least + 2) / 10
 
 
 def distractor_limit(room_size: float) -> int:

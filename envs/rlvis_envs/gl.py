@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import byref
 from importlib import import_module
 from threading import RLock
 from typing import Any
 
 import pyglet
+from PIL import Image
 
 from rlvis_envs.errors import OpenGLMissingError
 
@@ -88,9 +90,41 @@ def new_lists(count: int) -> int:
 
 
 def load_texture(name: str) -> Any:
-    """Return MiniWorld's texture of exactly this file name (without suffix), loaded once."""
-    Texture.tex_paths.setdefault(name, [get_file_path("textures", name, "png")])
-    return Texture.get(name)
+    """Return MiniWorld's texture of this file name (without suffix), with mipmaps, loaded once.
+
+    It is put into MiniWorld's own cache, where `Room` looks for it; MiniWorld itself would take
+    up to 0.7 s to decode one.
+    """
+    path = get_file_path("textures", name, "png")
+    Texture.tex_paths.setdefault(name, [path])
+    if path not in Texture.tex_cache:
+        Texture.tex_cache[path] = Texture(_upload(path), name)
+    return Texture.tex_cache[path]
+
+
+def _upload(path: str) -> Any:
+    with Image.open(path) as image:
+        pixels = image.convert("RGBA").transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    number = gl.GLuint()
+    gl.glGenTextures(1, byref(number))
+    gl.glBindTexture(gl.GL_TEXTURE_2D, number)
+    gl.glTexImage2D(
+        gl.GL_TEXTURE_2D,
+        0,
+        gl.GL_RGB,
+        *pixels.size,
+        0,
+        gl.GL_RGBA,
+        gl.GL_UNSIGNED_BYTE,
+        pixels.tobytes(),
+    )
+    gl.glGenerateMipmap(gl.GL_TEXTURE_2D)
+    for which, how in (
+        (gl.GL_TEXTURE_MAG_FILTER, gl.GL_LINEAR),
+        (gl.GL_TEXTURE_MIN_FILTER, gl.GL_LINEAR_MIPMAP_LINEAR),
+    ):
+        gl.glTexParameteri(gl.GL_TEXTURE_2D, which, how)
+    return pyglet.image.Texture(*pixels.size, gl.GL_TEXTURE_2D, number.value)
 
 
 def _open_context() -> Any:

@@ -163,7 +163,7 @@ def _furnished_room(size: float, look: Look) -> Any:
 
 def _draw_room(room: Any, look: Look) -> None:
     for name, values in (
-        (gl.GL_POSITION, (*look.light_position, 1)),
+        (gl.GL_POSITION, (*look.light_direction, 0)),
         (gl.GL_AMBIENT, (*look.light_ambient, 1)),
         (gl.GL_DIFFUSE, (*look.light_color, 1)),
     ):

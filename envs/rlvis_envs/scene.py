@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -60,13 +60,17 @@ OTHER_COLORS: tuple[Triple, ...] = tuple(
 
 @dataclass(frozen=True)
 class Look:
-    """Surfaces and light. Textures are MiniWorld's file names; a ceiling of None is open sky."""
+    """Surfaces and light, as MiniWorld draws them.
+
+    Textures are its file names; a ceiling of None is open sky. Its light "position" is by a slip
+    of its code a direction, every coordinate 1 greater: that is what all its worlds look like.
+    """
 
     floor: str
     wall: str
     ceiling: str | None
     sky: Triple
-    light_position: Triple
+    light_direction: Triple
     light_color: Triple
     light_ambient: Triple
 
@@ -121,13 +125,9 @@ class Scene:
         """Whether the circle of an agent at (x, z) meets the circle of the red cube."""
         return math.hypot(self.cube.x - x, self.cube.z - z) < CONTACT
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the scene as nested plain dicts, ready for JSON."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Rebuild a scene from `to_dict`, also after a round trip through JSON."""
+        """Rebuild a scene from nested plain dicts and lists."""
         return cls(
             room_size=plain["room_size"],
             look=Look(**_tuples(plain["look"])),
@@ -165,7 +165,7 @@ def _sample_appearance(rng: np.random.Generator | None) -> tuple[Look, Camera, T
         wall=texture(WALLS),
         ceiling=texture(CEILINGS),
         sky=tuple(value("sky_color")),
-        light_position=tuple(value("light_pos")),
+        light_direction=tuple(np.add(value("light_pos"), 1).tolist()),
         light_color=tuple(value("light_color")),
         light_ambient=tuple(value("light_ambient")),
     )
