@@ -1,0 +1,89 @@
+"""What several tests share: small networks of every make, and reference libraries that import."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rlvis import ImageModel, Policy
+
+try:
+    import torchvision  # noqa: F401
+except RuntimeError:
+    # A CPU build of torch beside the index's torchvision, which was built for CUDA: declaring its
+    # two compiled operators is enough for everything but detection models.
+    library = torch.library.Library("torchvision", "DEF")
+    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+LABELS = ("left", "forward", "right")
+
+
+class PooledPolicy(nn.Module):
+    """Global average pooling and two linear heads, ReLUs as modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 6, 5, stride=2, padding=2),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(6, 8, 3, stride=2, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(inplace=True),
+        )
+        self.policy = nn.Linear(8, 3)
+        self.value = nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        pooled = self.features(x).mean(dim=(-2, -1))
+        return self.policy(pooled), self.value(pooled).squeeze(1)
+
+
+class FunctionalResidual(nn.Module):
+    """A pre-activation residual network whose rectifiers are all functions, some in place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, padding=1)
+        self.one = nn.Conv2d(6, 6, 3, padding=1)
+        self.two = nn.Conv2d(6, 6, 3, padding=1)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.one(F.relu(x))
+        y = self.two(torch.relu(x)).relu_()
+        return self.head((x + y).clamp(min=0).mean(dim=(-2, -1)))
+
+
+def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Weights and running statistics drawn anew, so that nothing is zero or one by accident."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in module.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+        elif tensor.is_floating_point():
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.3)
+    return module
+
+
+@pytest.fixture
+def policy() -> Policy:
+    return Policy(
+        randomise(PooledPolicy()).eval(), LABELS, name="pooled", observation_shape=(24, 32, 3)
+    )
+
+
+@pytest.fixture
+def residual() -> ImageModel:
+    return ImageModel(randomise(FunctionalResidual()).eval(), LABELS, name="residual")
+
+
+@pytest.fixture
+def inputs() -> Tensor:
+    """Float (4, 3, 24, 32) in 0..1."""
+    return torch.rand(4, 3, 24, 32, generator=torch.Generator().manual_seed(1))

@@ -1,0 +1,308 @@
+"""Properties every method must have, and exactness where the theory promises it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rlvis import METHODS, ImageModel, InputError, NonFiniteError, explain
+from rlvis.evidence import Evidence, Need
+from rlvis.targets import as_targets, contrast, entropy, log_prob, score, top, value
+from tests.conftest import LABELS, PooledPolicy, randomise
+
+
+def fingerprint(module: nn.Module) -> list:
+    """Everything on a module that a call could leave changed."""
+    marks: list = []
+    for name, submodule in module.named_modules():
+        own = {
+            key: (id(entry), len(entry) if isinstance(entry, dict) else entry)
+            for key, entry in vars(submodule).items()
+            if key not in ("_parameters", "_buffers", "_modules")
+        }
+        marks.append((name, own))
+    for name, parameter in module.named_parameters():
+        marks.append((name, id(parameter), parameter.grad, parameter.requires_grad))
+        marks.append(parameter.detach().numpy().tobytes())
+    for name, buffer in module.named_buffers():
+        marks.append((name, id(buffer), buffer.numpy().tobytes()))
+    return marks
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("training", [False, True])
+def test_a_call_leaves_no_mark(policy, inputs, method, training) -> None:
+    policy.module.train(training)
+    before, state, given = fingerprint(policy.module), torch.get_rng_state(), inputs.clone()
+    explain(policy, inputs, method)
+    assert fingerprint(policy.module) == before
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(inputs, given)
+    assert inputs.grad is None
+    assert torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_call_that_raises_leaves_no_mark(policy, inputs, method) -> None:
+    before = fingerprint(policy.module)
+    with pytest.raises(NonFiniteError):
+        explain(policy, inputs * float("nan"), method)
+    assert fingerprint(policy.module) == before
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_is_its_images_one_by_one(policy, inputs, method) -> None:
+    together = explain(policy, inputs, method).maps
+    alone = np.concatenate([explain(policy, each[None], method).maps for each in inputs])
+    assert together.shape[:2] == (4, 3)
+    assert np.abs(together).max() > 0
+    np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5 * np.abs(alone).max())
+    np.testing.assert_array_equal(together, explain(policy, inputs, method).maps)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_methods_share_evidence_without_changing_it(policy, inputs, method) -> None:
+    alone = explain(policy, inputs, method, ["left", "value"]).maps
+    together = explain(policy, inputs, list(METHODS), ["left", "value"])[method].maps
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6 * np.abs(alone).max())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_frozen_weights_and_callers_without_gradient(policy, inputs, method) -> None:
+    expected = explain(policy, inputs, method).maps
+    policy.module.requires_grad_(False)
+    with torch.no_grad():
+        np.testing.assert_array_equal(explain(policy, inputs, method).maps, expected)
+    with torch.inference_mode():
+        np.testing.assert_array_equal(explain(policy, inputs.clone(), method).maps, expected)
+
+
+def test_eight_threads_get_what_they_get_alone(policy) -> None:
+    batches = [
+        torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(i)) for i in range(8)
+    ]
+    names = ["cam", "grad-cam", "saliency", "guided-backprop"]
+    alone = [explain(policy, batch, names) for batch in batches]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            for ours, expected in zip(
+                pool.map(lambda batch: explain(policy, batch, names), batches), alone, strict=True
+            ):
+                for name in names:
+                    np.testing.assert_allclose(ours[name].maps, expected[name].maps, rtol=1e-5)
+
+
+def test_one_forward_and_one_backward_per_target(policy, inputs) -> None:
+    calls = {"forward": 0, "backward": 0}
+
+    class Counted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            calls["forward"] += 1
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            calls["backward"] += 1
+            return gradient
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = policy.module
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.inner(Counted.apply(x))
+
+    model = ImageModel(Counting(), LABELS, layer="inner.features.4")
+    explain(model, inputs, ["cam", "grad-cam", "grad-cam++", "saliency"])
+    assert calls == {"forward": 1, "backward": 3}
+
+
+def test_cam_sums_to_the_score_less_the_bias(policy, inputs) -> None:
+    targets = ["left", "forward", "right", "value", contrast("left", "right")]
+    explained = explain(policy, inputs, "cam", targets)
+    heads = policy.module.policy.bias.tolist(), policy.module.value.bias.item()
+    bias = np.array([*heads[0], heads[1], heads[0][0] - heads[0][2]])
+    np.testing.assert_allclose(explained.maps.sum((2, 3)), explained.scores - bias, atol=1e-5)
+
+
+def test_cam_without_a_pooled_head_is_refused() -> None:
+    flat = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 10 * 10, 3))
+    with pytest.raises(InputError, match=r"global average pooling.*use grad-cam"):
+        explain(ImageModel(flat, LABELS), torch.rand(1, 3, 12, 12), "cam")
+
+
+def test_grad_cam_plus_plus_with_small_gradients_is_the_papers() -> None:
+    network = randomise(PooledPolicy()).eval()
+    with torch.no_grad():
+        network.policy.weight.mul_(1e-4)
+    inputs = torch.rand(2, 3, 24, 32)
+    ours = explain(ImageModel(network, LABELS), inputs, "grad-cam++", 1).maps[:, 0]
+
+    network = network.double()
+    activations = network.features(inputs.double()).detach().requires_grad_()
+    logits = network.policy(activations.mean(dim=(-2, -1)))
+    (g,) = torch.autograd.grad(logits[:, 1].sum(), activations)
+    a = activations.detach()
+    alpha = g**2 / (2 * g**2 + a.sum((2, 3), keepdim=True) * g**3)
+    weights = (alpha * g.relu()).sum((2, 3), keepdim=True)
+    expected = (weights * a).sum(1).relu().numpy()
+    assert float(g.abs().max()) < 1e-6
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * expected.max())
+
+
+def guided_by_hand(model: nn.Module, x: Tensor, target: int, rule: str) -> Tensor:
+    """The gradient of FunctionalResidual with each ReLU's backward written out, in float64."""
+
+    class Rule(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.clamp(min=0)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return {"guided": g.relu() * (x > 0), "deconvnet": g.relu(), "plain": g * (x > 0)}[rule]
+
+    x = x.double().requires_grad_()
+    m = model.double()
+    s = m.stem(x)
+    s = s + m.one(Rule.apply(s))
+    y = Rule.apply(m.two(Rule.apply(s)))
+    logits = m.head(Rule.apply(s + y).mean(dim=(-2, -1)))
+    return torch.autograd.grad(logits[:, target].sum(), x)[0]
+
+
+@pytest.mark.parametrize("rule", ["plain", "guided", "deconvnet"])
+def test_rectifier_rules_hold_for_functional_and_residual_relus(residual, inputs, rule) -> None:
+    evidence = Evidence(
+        residual, inputs, as_targets(["left", "right"], residual), needs=[Need("input", rule)]
+    )
+    ours = evidence.input_gradients(rule)
+    for column, target in enumerate((0, 2)):
+        expected = guided_by_hand(residual.module, inputs, target, rule)
+        torch.testing.assert_close(ours[:, column].double(), expected, rtol=1e-4, atol=1e-6)
+        residual.module.float()
+
+
+@pytest.mark.parametrize(
+    "rectify",
+    [
+        F.relu, torch.relu, Tensor.relu, nn.ReLU(), nn.ReLU(inplace=True), Tensor.relu_, F.relu_,
+        lambda x: x.clamp(min=0), lambda x: torch.clamp_min(x, 0), lambda x: x.clamp_(0),
+        lambda x: F.relu(x, inplace=True), lambda x: (x.relu_(), x)[1],
+    ],
+)  # fmt: skip
+def test_every_way_to_write_a_relu_is_rectified(rectify) -> None:
+    class Network(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return rectify(x * torch.tensor([1.0, -1.0])).flatten(1) @ torch.tensor([[-1.0], [2.0]])
+
+    x = torch.tensor([[[[3.0, -4.0]]]])
+    model = ImageModel(Network(), ["only"])
+    evidence = Evidence(model, x, as_targets(0, model), needs=[Need("input", "guided")])
+    assert evidence.input_gradients("guided").flatten().tolist() == [0.0, -2.0]
+
+
+def test_relu6_passes_nothing_above_its_ceiling() -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.relu6 = nn.ReLU6()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.relu6(x).sum(dim=(1, 2, 3))[:, None]
+
+    model = ImageModel(Network(), ["only"])
+    x = torch.tensor([[[[-1.0, 3.0, 7.0]]]])
+    needs = [Need("input", "guided"), Need("input", "deconvnet")]
+    evidence = Evidence(model, x, as_targets(0, model), needs=needs)
+    assert evidence.input_gradients("guided").flatten().tolist() == [0, 1, 0]
+    assert evidence.input_gradients("deconvnet").flatten().tolist() == [1, 1, 1]
+
+
+def test_guided_backpropagation_without_relus_is_refused() -> None:
+    smooth = nn.Sequential(nn.Conv2d(3, 3, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(InputError, match="no ReLU"):
+        explain(ImageModel(smooth, LABELS), torch.rand(1, 3, 12, 12), "guided-backprop")
+
+
+def test_an_activation_followed_by_an_in_place_relu_is_kept_as_it_was(inputs) -> None:
+    network = randomise(PooledPolicy()).eval()
+    model = ImageModel(network, LABELS)
+    evidence = Evidence(
+        model, inputs, as_targets(None, model), layer="features.3", needs=[Need("layer")]
+    )
+    expected = network.features[3](
+        network.features[2](network.features[1](network.features[0](inputs)))
+    )
+    assert float(evidence.activations.min()) < 0
+    torch.testing.assert_close(evidence.activations[:, 0], expected)
+
+
+def test_occlusion_reaches_the_border_and_sees_a_known_spot() -> None:
+    class Corner(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :1, -1, -1]
+
+    x = torch.zeros(1, 3, 21, 33)
+    x[..., -1, -1] = 1
+    maps = explain(
+        ImageModel(Corner(), ["corner"]), x, "occlusion", patch=6, stride=4, baseline=0.0
+    )
+    heat = maps.maps[0, 0]
+    assert heat.shape == (21, 33)
+    assert heat[-1, -1] == 1
+    assert heat[:14].max() == 0
+    assert heat[:, :26].max() == 0
+
+
+def test_targets_are_what_they_say(policy, inputs) -> None:
+    scores = policy.scores(inputs)
+    logits, log_p = scores.logits, scores.logits.log_softmax(1)
+    expected = {
+        score("forward"): logits[:, 1],
+        log_prob("right"): log_p[:, 2],
+        contrast("left", "right"): logits[:, 0] - logits[:, 2],
+        entropy(): -(log_p.exp() * log_p).sum(1),
+        value(): scores.value,
+        top(2)[1]: logits.sort(dim=1).values[:, 1],
+    }
+    explained = explain(policy, inputs, "saliency", list(expected))
+    np.testing.assert_allclose(explained.scores, torch.stack(list(expected.values()), 1), rtol=1e-5)
+    second = logits.argsort(dim=1)[:, 1]
+    assert [row[-1] for row in explained.targets] == [LABELS[index] for index in second]
+
+
+def test_the_layer_found_is_the_last_spatial_one(policy, residual, inputs) -> None:
+    assert explain(policy, inputs, "grad-cam").layer == "features"
+    assert explain(residual, inputs, "grad-cam").layer == "two"
+
+
+def test_heatmaps_have_the_size_of_the_image_and_lie_where_the_network_looked() -> None:
+    class Brightest(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 1, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(x).mean(dim=(-2, -1))
+
+    from rlvis import Preprocess
+
+    network = Brightest()
+    nn.init.ones_(network.conv.weight)
+    picture = np.zeros((100, 200, 3), np.uint8)
+    picture[40:60, 90:110] = 255
+    model = ImageModel(network, ["bright"], Preprocess((32, 32), crop=0.5))
+    heat = explain(model, picture, "grad-cam").heatmaps[0, 0]
+    assert heat.shape == (100, 200)
+    rows, columns = np.nonzero(heat > heat.max() / 2)
+    assert abs(rows.mean() - 49.5) < 1
+    assert abs(columns.mean() - 99.5) < 1
+    assert heat[:24].max() == heat[76:].max() == heat[:, :74].max() == heat[:, 126:].max() == 0

@@ -1,0 +1,165 @@
+"""Recordings: what is written is what happened, xarray opens it, and nothing finished is lost."""
+
+import json
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+import xarray
+
+import rlvis
+from rlvis import InputError, Recording, explain, record
+from rlvis.environments import as_image
+from tests.conftest import LABELS
+
+ENVIRONMENT = "tests.worlds:Corridor-v0"
+
+
+def test_a_recording_is_what_happened(policy, tmp_path) -> None:
+    methods = ["cam", "saliency"]
+    recording = record(
+        policy, ENVIRONMENT, episodes=2, methods=methods, out=tmp_path / "r.zarr", seed=3
+    )
+    assert len(recording) == 2
+    for number, episode in enumerate(recording):
+        world = gymnasium.make(ENVIRONMENT, render_mode="rgb_array")
+        observation, info = world.reset(seed=3 + number)
+        for step, action in enumerate(episode.actions):
+            np.testing.assert_array_equal(episode.observations[step], observation)
+            np.testing.assert_array_equal(episode.renders[step], world.render())
+            assert episode.info["place"][step] == info["place"]
+            observation, reward, terminated, truncated, info = world.step(action)
+            assert episode.rewards[step] == np.float32(reward)
+        assert (episode.terminated, episode.truncated) == (terminated, truncated)
+        assert episode.success == info["success"]
+        scores = policy.scores(episode.observations)
+        np.testing.assert_allclose(episode.logits, scores.logits, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(episode.values, scores.value, rtol=1e-5, atol=1e-5)
+        for method in methods:
+            expected = explain(policy, episode.observations, method, [0, 1, 2]).heatmaps
+            np.testing.assert_allclose(
+                recording.heatmaps(number, method), expected, rtol=1e-4, atol=1e-6
+            )
+
+
+def test_actions_are_drawn_by_their_probabilities_and_the_seed(policy) -> None:
+    def taken(**how) -> np.ndarray:
+        recording = record(policy, ENVIRONMENT, episodes=20, methods=["saliency"], **how)
+        return np.concatenate([episode.actions for episode in recording])
+
+    first, again, other = taken(seed=0), taken(seed=0), taken(seed=1)
+    np.testing.assert_array_equal(first, again)
+    assert len(first) != len(other) or (first != other).any()
+    recording = record(policy, ENVIRONMENT, episodes=20, methods=["saliency"])
+    expected = np.concatenate([episode.probabilities for episode in recording]).mean(axis=0)
+    shares = np.bincount(first, minlength=3) / len(first)
+    np.testing.assert_allclose(shares, expected, atol=4 * 0.5 / np.sqrt(len(first)))
+    greedy = record(policy, ENVIRONMENT, methods=["saliency"], deterministic=True).episode(0)
+    np.testing.assert_array_equal(greedy.actions, greedy.logits.argmax(axis=1))
+
+
+def test_xarray_opens_it_with_its_dimensions(policy, tmp_path) -> None:
+    record(policy, ENVIRONMENT, methods=["grad-cam"], out=tmp_path / "r.zarr")
+    tree = xarray.open_datatree(tmp_path / "r.zarr", engine="zarr", consolidated=False)
+    episode = tree["episode_0000"]
+    assert tree.attrs["actions"] == list(LABELS)
+    assert episode["observation"].dims == ("time", "y", "x", "channel")
+    assert episode["probability"].dims == ("time", "action")
+    assert episode["heatmaps/grad-cam"].dims == ("time", "action", "y", "x")
+    np.testing.assert_allclose(episode["probability"].sum("action"), 1, rtol=1e-5)
+
+
+def test_reopened_it_is_the_same(policy, tmp_path) -> None:
+    made = record(policy, ENVIRONMENT, methods=["cam"], out=tmp_path / "r.zarr")
+    opened = Recording.open(tmp_path / "r.zarr")
+    assert opened.header == made.header
+    np.testing.assert_array_equal(opened.episode(0).observations, made.episode(0).observations)
+    with pytest.raises(InputError, match="no episode 1; the recording has 1"):
+        opened.episode(1)
+
+
+def test_an_old_recording_is_not_overwritten_unasked(policy, tmp_path) -> None:
+    path = tmp_path / "r.zarr"
+    record(policy, ENVIRONMENT, methods=["cam"], out=path, seed=1)
+    with pytest.raises(InputError, match="--overwrite"):
+        record(policy, ENVIRONMENT, methods=["cam"], out=path, seed=2)
+    assert Recording.open(path).episode(0).seed == 1
+    record(policy, ENVIRONMENT, methods=["cam"], out=path, seed=2, overwrite=True)
+    assert Recording.open(path).episode(0).seed == 2
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="is no recording"):
+        record(policy, ENVIRONMENT, methods=["cam"], out=tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def test_a_killed_run_keeps_its_finished_episodes(tmp_path) -> None:
+    code = f"""
+import os, torch, rlvis
+from tests.conftest import LABELS, PooledPolicy, randomise
+from rlvis.recording import Recording
+policy = rlvis.Policy(randomise(PooledPolicy()).eval(), LABELS)
+write = Recording._write
+def dying(self, group, episode, explanations):
+    write(self, group, episode, explanations[: 0 if len(self) == 2 else None])
+    if len(self) == 2:
+        os._exit(9)
+Recording._write = dying
+rlvis.record(policy, {ENVIRONMENT!r}, episodes=5, methods=["cam"], out={str(tmp_path / "r.zarr")!r})
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    recording = Recording.open(tmp_path / "r.zarr")
+    assert len(recording) == 2
+    assert [len(recording.heatmaps(number, "cam")) for number in range(2)] == [
+        len(episode) for episode in recording
+    ]
+
+
+def test_a_full_disk_is_said_and_earlier_episodes_stay(policy, tmp_path, monkeypatch) -> None:
+    write = Recording._write
+
+    def full(self, group, episode, explanations):
+        if len(self) == 1:
+            raise OSError(28, "No space left on device")
+        write(self, group, episode, explanations)
+
+    monkeypatch.setattr(Recording, "_write", full)
+    with pytest.raises(InputError, match="the disk is full"):
+        record(policy, ENVIRONMENT, episodes=3, methods=["cam"], out=tmp_path / "r.zarr")
+    assert len(Recording.open(tmp_path / "r.zarr")) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ("CartPole-v1", "not uint8 images"),
+        ("tests.worlds:Coridor-v0", "did you mean 'tests.worlds:Corridor-v0'"),
+        ("tests.worlds:Corridor-v7", "there is tests.worlds:Corridor-v0"),
+        ("nowhere:Corridor-v0", "nowhere"),
+        ("tests.worlds:Wide-v0", "trained on images 24×32×3, but .* gives 24×48×3"),
+        ("tests.worlds:FourActions-v0", "knows 3 actions, but .* has 4"),
+        ("tests.worlds:Steering-v0", "not Discrete"),
+    ],
+)
+def test_environments_that_do_not_fit_are_refused(policy, environment, message) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        record(policy, environment, methods=["cam"])
+    assert "\n" not in str(caught.value)
+
+
+def test_channels_first_and_grayscale_observations_become_images() -> None:
+    picture = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
+    np.testing.assert_array_equal(as_image(picture.transpose(2, 0, 1)), picture)
+    np.testing.assert_array_equal(as_image(picture), picture)
+    assert as_image(picture[..., 0]).shape == (24, 32, 1)
+    assert as_image(np.zeros((4, 84, 84), np.uint8)).shape == (84, 84, 4)
+
+
+def test_the_index_names_an_episode_last(policy, tmp_path) -> None:
+    record(policy, ENVIRONMENT, methods=["cam"], out=tmp_path / "r.zarr")
+    attributes = json.loads((tmp_path / "r.zarr" / "zarr.json").read_text())["attributes"]
+    assert attributes["episodes"] == ["episode_0000"]
+    assert attributes["format"] == "rlvis-recording"
+    assert rlvis.Recording is Recording

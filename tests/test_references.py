@@ -1,0 +1,138 @@
+"""Each method beside an independent implementation on the same model and inputs."""
+
+from pathlib import Path
+
+import captum.attr
+import cv2
+import numpy as np
+import pytest
+import pytorch_grad_cam
+import torch
+import torchcam.methods
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import Tensor, nn
+
+from rlvis import ImageModel, explain, load_classifier
+from tests.conftest import LABELS, PooledPolicy, randomise
+
+PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
+
+
+class LogitsOnly(nn.Module):
+    """The policy without its value: the libraries expect one tensor."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x)[0]
+
+
+@pytest.fixture(params=["policy", "efficientnet"])
+def case(request: pytest.FixtureRequest) -> tuple[ImageModel, nn.Module, nn.Module, str, Tensor]:
+    """Our model, a copy for the library, its layer, the layer's name, and inputs."""
+    generator = torch.Generator().manual_seed(3)
+    if request.param == "policy":
+        ours, theirs = randomise(PooledPolicy()).eval(), randomise(PooledPolicy()).eval()
+        model = ImageModel(ours, LABELS)
+        reference = LogitsOnly(theirs)
+        layer = theirs.features[4]
+        layer.inplace = theirs.features[1].inplace = False
+        return model, reference, layer, "features.4", torch.rand(4, 3, 24, 32, generator=generator)
+    model = load_classifier("efficientnet-lite0")
+    theirs = load_classifier("efficientnet-lite0").module
+    inputs = torch.cat([model.inputs(PHOTOS / "cat.jpg"), model.inputs(PHOTOS / "coffee.jpg")])
+    return model, theirs, theirs._conv_head, "_conv_head", inputs
+
+
+def likely(model: ImageModel) -> int:
+    """A label whose class activation map is not empty."""
+    return 2 if len(model.labels) == 3 else model.labels.index("Egyptian cat")
+
+
+def close(ours: np.ndarray, theirs: Tensor | np.ndarray) -> None:
+    theirs = theirs.detach().numpy() if isinstance(theirs, Tensor) else theirs
+    assert np.abs(theirs).max() > 0
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
+
+
+def test_grad_cam_is_captums(case) -> None:
+    model, reference, layer, name, inputs = case
+    target = likely(model)
+    ours = explain(model, inputs, "grad-cam", target, layer=name).maps[:, 0]
+    theirs = captum.attr.LayerGradCam(reference, layer).attribute(
+        inputs, target=target, relu_attributions=True
+    )
+    close(ours, theirs[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("method", "library"),
+    [("grad-cam", pytorch_grad_cam.GradCAM), ("grad-cam++", pytorch_grad_cam.GradCAMPlusPlus)],
+)
+def test_grad_cams_are_pytorch_grad_cams(case, method, library) -> None:
+    model, reference, layer, name, inputs = case
+    # Its absolute epsilon of 1e-6 swamps small gradients; a larger score keeps clear of that.
+    scale = 1e4
+    head = reference.module.policy if isinstance(reference, LogitsOnly) else reference._fc
+    ours_head = model.module.policy if isinstance(reference, LogitsOnly) else model.module._fc
+    with torch.no_grad():
+        head.weight.mul_(scale)
+        ours_head.weight.mul_(scale)
+    maps = explain(model, inputs, method, likely(model), layer=name).maps[:, 0]
+    targets = [ClassifierOutputTarget(likely(model))] * len(inputs)
+    with library(model=reference, target_layers=[layer]) as cam:
+        theirs = cam(input_tensor=inputs, targets=targets)
+    for ours, expected in zip(maps, theirs, strict=True):
+        assert ours.max() > 0
+        resized = cv2.resize(ours - ours.min(), (inputs.shape[3], inputs.shape[2]))
+        resized = (resized - resized.min()) / (resized.max() - resized.min())
+        np.testing.assert_allclose(resized, expected, atol=1e-4)
+
+
+def test_cam_is_torchcams_with_its_sign(case) -> None:
+    model, reference, _, _, inputs = case
+    name = "features.4" if isinstance(reference, LogitsOnly) else None
+    ours = explain(model, inputs, "cam", 1, layer=name).maps[:, 0]
+    network = reference.module if isinstance(reference, LogitsOnly) else reference
+    head = "policy" if isinstance(reference, LogitsOnly) else "_fc"
+    layer = "features.4" if isinstance(reference, LogitsOnly) else "_swish"
+    with torchcam.methods.CAM(network, layer, fc_layer=head) as extractor, torch.no_grad():
+        network(inputs)
+        (theirs,) = extractor(class_idx=1, normalized=False)
+    close(ours.clip(min=0) * ours[0].size, theirs.clamp(min=0))
+
+
+def test_saliency_is_captums(case) -> None:
+    model, reference, _, _, inputs = case
+    ours = explain(model, inputs, "saliency", 2).maps[:, 0]
+    theirs = captum.attr.Saliency(reference).attribute(inputs.clone().requires_grad_(), target=2)
+    close(ours, theirs.amax(dim=1))
+
+
+def test_guided_backpropagation_is_captums_where_relus_are_modules() -> None:
+    inputs = torch.rand(4, 3, 24, 32)
+    theirs = randomise(PooledPolicy()).eval()
+    for module in theirs.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    expected = captum.attr.GuidedBackprop(LogitsOnly(theirs)).attribute(
+        inputs.clone().requires_grad_(), target=0
+    )
+    model = ImageModel(randomise(PooledPolicy()).eval(), LABELS)
+    ours = explain(model, inputs, "guided-backprop", 0).maps[:, 0]
+    close(ours, expected.abs().amax(dim=1))
+
+
+@pytest.mark.parametrize(("patch", "stride"), [(8, 8), (8, 4), (4, 2)])
+def test_occlusion_is_captums(policy, inputs, patch, stride) -> None:
+    ours = explain(policy, inputs, "occlusion", 1, patch=patch, stride=stride, baseline=0.25)
+    theirs = captum.attr.Occlusion(LogitsOnly(policy.module)).attribute(
+        inputs,
+        sliding_window_shapes=(3, patch, patch),
+        strides=(3, stride, stride),
+        baselines=0.25,
+        target=1,
+    )
+    close(ours.maps[:, 0], theirs[:, 0])
