@@ -1,0 +1,83 @@
+"""The settings of a training run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlvis.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a policy with PPO on an environment whose observations are images."""
+
+    environment: str = "rlvis_envs:CubeReach-v0"
+    """Gymnasium id, also in the form module:Id-v0."""
+    steps: int = 60_000
+    """Environment steps in all; a resumed run counts on from where it stopped."""
+    seed: int = 0
+    """Seed of the weights, the training environments and the drawn actions."""
+    output: Path | None = None
+    """Folder of the run; runs/<environment> when left out."""
+    resume: bool = False
+    """Go on from the last checkpoint in the folder."""
+    envs: int = 16
+    """Environments played side by side."""
+    rollout: int = 128
+    """Steps of each environment between two updates."""
+    batch: int = 512
+    """Images per gradient step."""
+    epochs: int = 4
+    """Passes over the collected steps per update."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start."""
+    anneal: bool = False
+    """Let the step size and the reward for entropy fall linearly to zero over the run."""
+    gamma: float = 0.98
+    """Discount per step; less than 1 rewards reaching the goal soon."""
+    gae_lambda: float = 0.95
+    """Weight of longer returns in the advantages."""
+    clip: float = 0.2
+    """PPO's limit on the change of an action's probability."""
+    entropy: float = 0.01
+    """Reward for keeping the choice of actions open."""
+    channels: tuple[int, int, int] = (16, 32, 64)
+    """Channels of the three convolutions."""
+    evaluate_every: int = 10_000
+    """Steps between two checkpoints, each evaluated on held-out episodes."""
+    evaluation_episodes: int = 100
+    """Episodes per evaluation, actions drawn; 0 for none."""
+    tensorboard: bool = False
+    """Write curves for TensorBoard into the folder."""
+    progress: bool = True
+    """Show a progress bar and a line per evaluation."""
+    device: str = "cpu"
+    """Where the network is trained, as torch names it."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        name = self.environment.rpartition(":")[2].replace("/", "-")
+        return Path(self.output) if self.output is not None else Path("runs") / name
+
+    def check(self) -> None:
+        """Refuse what cannot work, before anything is spent on it.
+
+        Raises:
+            InputError: if a number is out of its range.
+        """
+        counts = ("steps", "envs", "rollout", "batch", "epochs", "evaluate_every")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("gamma", "gae_lambda"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
+        for name in ("learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if self.envs * self.rollout < 2 or self.batch < 2:
+            raise InputError("at least 2 steps per update and 2 images per batch are needed")
+        if self.evaluation_episodes < 0 or self.entropy < 0:
+            raise InputError("evaluation_episodes and entropy must not be negative")
+        if min(self.channels) < 1:
+            raise InputError(f"channels are {self.channels}; each must be at least 1")

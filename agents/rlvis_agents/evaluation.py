@@ -1,0 +1,191 @@
+"""How well a policy does: many episodes, several environments side by side in one process."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rlvis import InputError, Policy
+from rlvis_agents.environments import (
+    Environment,
+    action_count,
+    image_shape,
+    is_channels_first,
+    make,
+)
+
+HELD_OUT = 1_000_000_000
+"""Evaluation seeds start here, far from those of training."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a policy did over a number of episodes.
+
+    Attributes:
+        environment: its id.
+        episodes: how many were played; episode i was reset with the seed `seed + i`.
+        seed: see `episodes`.
+        deterministic: whether the most probable action was taken, or one was drawn.
+        success_rate: share of the episodes that ended well, None where the environment does not
+            say (`info["success"]` or `info["is_success"]`).
+        mean_return: undiscounted.
+        mean_length: steps per episode.
+        action_shares: share of all steps in which each action was taken, by its label.
+        oracle_length: mean steps of the straight path (turn, then walk) in the same episodes, None
+            where the environment has no oracle.
+    """
+
+    environment: str
+    episodes: int
+    seed: int
+    deterministic: bool
+    success_rate: float | None
+    mean_return: float
+    mean_length: float
+    action_shares: dict[str, float]
+    oracle_length: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain values, for a policy's card."""
+        return asdict(self)
+
+
+@dataclass
+class _Episode:
+    """An episode, under way or over.
+
+    It draws from a generator of its own, so that its actions do not depend on its neighbours.
+    """
+
+    environment: Environment
+    observation: np.ndarray
+    chance: np.random.Generator
+    actions: list[int]
+    oracle_length: int | None
+    total: float = 0.0
+    success: bool | None = None
+
+
+def evaluate(
+    policy: Policy,
+    environment: str,
+    episodes: int = 100,
+    *,
+    seed: int = HELD_OUT,
+    deterministic: bool = False,
+    parallel: int = 16,
+    **options: Any,
+) -> Evaluation:
+    """Play episodes and count.
+
+    Args:
+        environment: a Gymnasium id; see `environments.make`.
+        episodes: how many; episode i is reset with `seed + i`, whatever `parallel` is.
+        deterministic: take the most probable action instead of drawing one.
+        parallel: environments held at once; their images go through the network together.
+        options: passed to the environment's constructor.
+
+    Raises:
+        InputError: if the environment does not exist, or does not fit the policy.
+    """
+    if episodes < 1:
+        raise InputError(f"{episodes} episodes; at least one is needed")
+    worlds: list[Environment] = []
+    try:
+        for _ in range(min(parallel, episodes)):
+            worlds.append(make(environment, **options))
+        _check_fit(policy, worlds[0], environment)
+        played = list(_play(policy, worlds, range(seed, seed + episodes), deterministic))
+    finally:
+        for world in worlds:
+            world.close()
+    actions = np.concatenate([each.actions for each in played])
+    shares = np.bincount(actions, minlength=len(policy.labels)) / len(actions)
+    return Evaluation(
+        environment=environment,
+        episodes=episodes,
+        seed=seed,
+        deterministic=deterministic,
+        success_rate=_mean(each.success for each in played),
+        mean_return=float(np.mean([each.total for each in played])),
+        mean_length=len(actions) / episodes,
+        action_shares=dict(zip(policy.labels, shares.tolist(), strict=True)),
+        oracle_length=_mean(each.oracle_length for each in played),
+    )
+
+
+def _play(
+    policy: Policy, worlds: list[Environment], seeds: Iterable[int], deterministic: bool
+) -> Iterator[_Episode]:
+    waiting = iter(seeds)
+    under_way = [_start(world, seed) for world, seed in zip(worlds, waiting, strict=False)]
+    while under_way:
+        images = np.stack([each.observation for each in under_way])
+        probabilities = policy.scores(images).probabilities.double().cpu().numpy()
+        for place, episode in reversed(list(enumerate(under_way))):
+            if not _step(episode, _choose(probabilities[place], episode.chance, deterministic)):
+                continue
+            yield episode
+            seed = next(waiting, None)
+            if seed is None:
+                del under_way[place]
+            else:
+                under_way[place] = _start(episode.environment, seed)
+
+
+def _start(world: Environment, seed: int) -> _Episode:
+    observation, _ = world.reset(seed=seed)
+    length = _oracle_length(world)
+    return _Episode(world, _channels_last(observation), np.random.default_rng(seed), [], length)
+
+
+def _step(episode: _Episode, action: int) -> bool:
+    """Take the action; whether the episode is over."""
+    observation, reward, terminated, truncated, info = episode.environment.step(action)
+    episode.observation = _channels_last(observation)
+    episode.actions.append(action)
+    episode.total += float(reward)
+    success = info.get("success", info.get("is_success"))
+    episode.success = None if success is None else bool(success)
+    return bool(terminated or truncated)
+
+
+def _choose(probabilities: np.ndarray, chance: np.random.Generator, deterministic: bool) -> int:
+    if deterministic:
+        return int(probabilities.argmax())
+    drawn = np.searchsorted(probabilities.cumsum(), chance.random())
+    return min(int(drawn), len(probabilities) - 1)
+
+
+def _channels_last(observation: np.ndarray) -> np.ndarray:
+    return observation.transpose(1, 2, 0) if is_channels_first(observation.shape) else observation
+
+
+def _check_fit(policy: Policy, world: Environment, name: str) -> None:
+    shape, actions = image_shape(world.observation_space), action_count(world.action_space)
+    if policy.observation_shape not in (None, shape):
+        raise InputError(
+            f"{policy.name} was trained on images {policy.observation_shape} (H, W, C); "
+            f"{name} gives {shape}"
+        )
+    if len(policy.labels) != actions:
+        raise InputError(f"{policy.name} has {len(policy.labels)} actions, {name} {actions}")
+
+
+def _oracle_length(world: Environment) -> int | None:
+    """Steps of the straight path from here, None where nobody knows it."""
+    if not type(world.unwrapped).__module__.startswith("rlvis_envs."):
+        return None
+    from rlvis_envs.oracle import NoPathError, oracle_path
+
+    try:
+        return len(oracle_path(world))
+    except NoPathError:
+        return None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [each for each in values if each is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,76 @@
+"""Any policy by its name or path: shipped, trained here, or by Stable-Baselines3."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from rlvis.errors import InputError, unknown
+from rlvis.model import Policy
+from rlvis_agents.checkpoints import POLICY, checkpoints, read_policy
+from rlvis_agents.network import LAST_MAP
+from rlvis_agents.sb3_zip import read_zip, read_zip_trusting
+
+SHIPPED = Path(__file__).parent / "policies"
+
+
+def shipped_policies() -> list[str]:
+    """The names of the policies that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def load_policy(name_or_path: str | Path, *, trust: bool = False) -> Policy:
+    """A policy, ready to act and to be explained.
+
+    Args:
+        name_or_path: a shipped name (`shipped_policies`), the folder of a run (its last checkpoint)
+            or of a checkpoint, a `.safetensors` file with its `.json`, or the `.zip` of a PPO or
+            A2C agent with a CNN, saved by Stable-Baselines3.
+        trust: let Stable-Baselines3 load a `.zip`, which runs whatever code its author put in it.
+            Without, no code from a file is ever run.
+
+    Raises:
+        InputError: if there is no such policy, or it is damaged, foreign, or cannot be rebuilt
+            without trust.
+    """
+    if name_or_path in shipped_policies():
+        return as_policy(*read_policy(SHIPPED / f"{name_or_path}.safetensors"))
+    path = Path(name_or_path)
+    if path.is_dir():
+        return as_policy(*read_policy(_in_folder(path)))
+    if not path.exists():
+        if path.suffix or len(path.parts) > 1:
+            shipped = ", ".join(shipped_policies())
+            raise InputError(f"no file or folder {path}; shipped are {shipped}")
+        raise unknown("policy", name_or_path, shipped_policies())
+    if path.suffix in (".safetensors", ".json"):
+        return as_policy(*read_policy(path.with_suffix(".safetensors")))
+    if path.suffix == ".zip":
+        return (read_zip_trusting if trust else read_zip)(path)
+    raise InputError(
+        f"{path} is no policy; give a shipped name, the folder of a run, a .safetensors file or "
+        "a .zip by Stable-Baselines3"
+    )
+
+
+def as_policy(network: nn.Module, card: Mapping[str, Any]) -> Policy:
+    """The policy of a network that its card describes."""
+    height, width, channels = card["observation_shape"]
+    return Policy(
+        network.eval(),
+        card["labels"],
+        observation_shape=(height, width, channels),
+        name=card.get("name"),
+        layer=LAST_MAP,
+        description={key: value for key, value in card.items() if key != "labels"},
+    )
+
+
+def _in_folder(folder: Path) -> Path:
+    if (folder / POLICY).exists():
+        return folder / POLICY
+    kept = checkpoints(folder)
+    if not kept:
+        raise InputError(f"{folder} holds no {POLICY} and no checkpoints; give the folder of a run")
+    return kept[-1] / POLICY

@@ -1,0 +1,307 @@
+"""Agents saved by Stable-Baselines3, rebuilt as plain torch modules without running their code.
+
+Its `.zip` describes most objects by a pickle, which is code, and beside it by readable facts. The
+facts and the weights are enough for the usual networks; for others there is `trust`.
+"""
+
+import io
+import json
+import pickle
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rlvis.errors import InputError
+from rlvis.model import Policy
+from rlvis.preprocess import Preprocess
+from rlvis_agents.network import LAST_MAP
+from rlvis_agents.sb3 import from_sb3
+
+Weights = Mapping[str, Tensor]
+
+_CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
+_ACTIVATIONS = ("Tanh", "ReLU", "ELU", "LeakyReLU", "GELU", "SiLU", "Sigmoid", "Mish", "Identity")
+
+
+class NatureCNN(nn.Module):
+    """SB3's `NatureCNN` with its parts named as there: images (N, C, H, W) → (N, features)."""
+
+    def __init__(self, image_channels: int, flat: int, features: int) -> None:
+        super().__init__()
+        self.cnn = nn.Sequential()
+        for channels, size, stride in _CONVOLUTIONS:
+            self.cnn.extend([nn.Conv2d(image_channels, channels, size, stride), nn.ReLU()])
+            image_channels = channels
+        self.linear = nn.Sequential(nn.Linear(flat, features), nn.ReLU())
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.linear(self.cnn(images).flatten(1))
+
+
+class NatureActorCritic(nn.Module):
+    """SB3's `ActorCriticCnnPolicy` with a `NatureCNN`, its parts named as there.
+
+    Args:
+        image_channels: C of the images.
+        flat: features of the last convolution, flattened.
+        features: width of the layer after them.
+        actor, critic: widths of the layers between those features and the heads.
+        actions: K.
+        activation: between the layers of actor and critic.
+        shared: whether actor and critic see the same features.
+    """
+
+    def __init__(
+        self,
+        image_channels: int,
+        flat: int,
+        features: int,
+        actor: Sequence[int],
+        critic: Sequence[int],
+        actions: int,
+        activation: type[nn.Module],
+        shared: bool,
+    ) -> None:
+        super().__init__()
+        self.pi_features_extractor = NatureCNN(image_channels, flat, features)
+        if not shared:
+            self.vf_features_extractor = NatureCNN(image_channels, flat, features)
+        self.mlp_extractor = nn.ModuleDict(
+            {
+                "policy_net": _layers([features, *actor], activation),
+                "value_net": _layers([features, *critic], activation),
+            }
+        )
+        self.action_net = nn.Linear([features, *actor][-1], actions)
+        self.value_net = nn.Linear([features, *critic][-1], 1)
+        self.shared = shared
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) and values (N,) of float images (N, C, H, W)."""
+        seen = self.pi_features_extractor(images)
+        judged = seen if self.shared else self.vf_features_extractor(images)
+        logits = self.action_net(self.mlp_extractor["policy_net"](seen))
+        return logits, self.value_net(self.mlp_extractor["value_net"](judged)).squeeze(1)
+
+
+class TrustedPolicy(nn.Module):
+    """An SB3 actor-critic policy of any make, behind the interface of the others."""
+
+    def __init__(self, policy: Any) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) and values (N,) of float images (N, C, H, W)."""
+        policy = self.policy
+        seen = policy.pi_features_extractor(images)
+        shared = policy.share_features_extractor
+        judged = seen if shared else policy.vf_features_extractor(images)
+        logits = policy.action_net(policy.mlp_extractor.forward_actor(seen))
+        return logits, policy.value_net(policy.mlp_extractor.forward_critic(judged)).squeeze(1)
+
+
+def read_zip(path: Path) -> Policy:
+    """The policy in a PPO's or A2C's `.zip`, without running code from it.
+
+    Raises:
+        InputError: if it is damaged, no such agent, or cannot be rebuilt from what is readable.
+    """
+    archive = _Archive(path)
+    module: nn.Module
+    if "features_extractor.features.conv1.weight" in archive.weights:
+        module, layer = _pooled(archive), LAST_MAP
+    else:
+        module, layer = _nature(archive), "pi_features_extractor.cnn.5"
+    return archive.policy(module, layer)
+
+
+def read_zip_trusting(path: Path) -> Policy:
+    """The policy in a PPO's or A2C's `.zip`, loaded by Stable-Baselines3, which runs code from it.
+
+    Raises:
+        InputError: if it is damaged or no such agent, or Stable-Baselines3 is missing or fails.
+    """
+    archive = _Archive(path)
+    try:
+        from stable_baselines3 import A2C, PPO
+    except ImportError:
+        raise InputError(
+            "loading with trust needs Stable-Baselines3; pip install 'rlvis[agents]'"
+        ) from None
+    algorithm = PPO if "clip_range" in archive.facts else A2C
+    try:
+        policy = algorithm.load(path, device="cpu").policy
+    except Exception as error:  # whatever the file's own code raises
+        raise InputError(f"Stable-Baselines3 cannot load {path}: {_line(error)}") from None
+    return archive.policy(TrustedPolicy(policy), None)
+
+
+class _Archive:
+    """What can be read in an SB3 `.zip` without running code: facts in JSON, and weights."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self.facts = json.loads(archive.read("data"))
+                stored = archive.read("policy.pth")
+        except KeyError:
+            raise InputError(
+                f"{path} was not saved by Stable-Baselines3; give a PPO or A2C"
+            ) from None
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+            raise InputError(
+                f"{path} is truncated or no zip ({_line(error)}); save it again"
+            ) from None
+        try:
+            self.weights: Weights = torch.load(io.BytesIO(stored), "cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
+            raise self.needs_trust("its policy.pth holds more than weights") from None
+        missing = {"action_net.weight", "value_net.weight"} - set(self.weights)
+        if missing or any("lstm" in name for name in self.weights):
+            raise InputError(f"{path} is no PPO or A2C agent; no other algorithm can be inspected")
+        self.image_shape = self._image_shape()
+        self.labels = self._labels()
+        self.arguments = self._object("policy_kwargs")
+
+    def policy(self, module: nn.Module, layer: str | None) -> Policy:
+        """The policy of a module rebuilt from this archive."""
+        channels, height, width = self.image_shape
+        raw = self.arguments.get("normalize_images") is False
+        return Policy(
+            module.eval(),
+            self.labels,
+            Preprocess(std=(1 / 255,)) if raw else Preprocess(),
+            observation_shape=(height, width, channels),
+            name=self.path.stem,
+            layer=layer,
+            description={"steps": self.facts.get("num_timesteps"), "file": self.path.name},
+        )
+
+    def needs_trust(self, why: str) -> InputError:
+        """The error for what cannot be rebuilt safely."""
+        return InputError(
+            f"{self.path} cannot be rebuilt without running its code: {why}; "
+            "if you trust where it comes from, add --trust"
+        )
+
+    def argument(self, name: str) -> str | None:
+        """The last part of the name of a class in the policy's arguments, None for SB3's own."""
+        found = re.findall(r"\w+", str(self.arguments.get(name) or ""))
+        return found[-1] if found else None
+
+    def _object(self, name: str) -> dict[str, Any]:
+        found = self.facts.get(name)
+        return found if isinstance(found, dict) else {}
+
+    def _image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W): SB3 saves the space as its network sees it."""
+        space = self._object("observation_space")
+        shape = space.get("_shape", space.get("shape"))
+        if not isinstance(shape, list) or len(shape) != 3 or space.get("dtype") != "uint8":
+            raise InputError(
+                f"{self.path} does not see uint8 images, but {_class(space)} {shape or ''} "
+                f"{space.get('dtype') or ''}; only policies of images can be inspected"
+            )
+        channels, height, width = shape
+        return channels, height, width
+
+    def _labels(self) -> tuple[str, ...]:
+        space = self._object("action_space")
+        if _class(space) != "Discrete":
+            raise InputError(
+                f"{self.path} has actions of the kind {_class(space)}; "
+                "only Discrete ones can be inspected"
+            )
+        return tuple(f"action {index}" for index in range(len(self.weights["action_net.bias"])))
+
+
+def _pooled(archive: _Archive) -> nn.Module:
+    """The `PolicyNetwork` of an agent that was trained with `rlvis_agents.ppo`."""
+    try:
+        return from_sb3(archive.weights)
+    except (KeyError, RuntimeError):
+        raise archive.needs_trust("its network is not the one of rlvis_agents") from None
+
+
+def _nature(archive: _Archive) -> nn.Module:
+    """The `NatureActorCritic` of an agent with SB3's CnnPolicy."""
+    home = archive._object("policy_class").get("__module__", "")
+    extractor = archive.argument("features_extractor_class") or "NatureCNN"
+    if not home.startswith("stable_baselines3.") or extractor != "NatureCNN":
+        raise archive.needs_trust(f"its network is of its own make ({home}, {extractor})")
+    activation = archive.argument("activation_fn") or "Tanh"
+    if activation not in _ACTIVATIONS:
+        raise archive.needs_trust(f"its activation is {activation}")
+    weights = _unshared(archive.weights)
+    actor, critic = (_extractor(weights, f"{role}_features_extractor.") for role in ("pi", "vf"))
+    shared = all(torch.equal(tensor, critic[name]) for name, tensor in actor.items())
+    if shared:
+        weights = {name: each for name, each in weights.items() if not name.startswith("vf_")}
+    try:
+        linear = actor["linear.0.weight"]
+        module = NatureActorCritic(
+            image_channels=actor["cnn.0.weight"].shape[1],
+            flat=linear.shape[1],
+            features=linear.shape[0],
+            actor=_widths(weights, "mlp_extractor.policy_net."),
+            critic=_widths(weights, "mlp_extractor.value_net."),
+            actions=len(archive.labels),
+            activation=getattr(nn, activation),
+            shared=shared,
+        )
+        module.load_state_dict(weights)
+        module(torch.zeros(1, *archive.image_shape))
+    except (KeyError, RuntimeError):
+        raise archive.needs_trust("its weights are not those of a NatureCNN") from None
+    return module
+
+
+def _unshared(weights: Weights) -> Weights:
+    """The weights with features named for actor and critic, as they are even where shared."""
+    named: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if name.startswith("features_extractor."):
+            named.setdefault(f"pi_{name}", tensor)
+            named.setdefault(f"vf_{name}", tensor)
+        else:
+            named[name] = tensor
+    return named
+
+
+def _extractor(weights: Weights, prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)
+    }
+
+
+def _widths(weights: Weights, prefix: str) -> list[int]:
+    """The outputs of the linear layers, numbered 0, 2, 4, … between their activations."""
+    names = [name for name in weights if name.startswith(prefix) and name.endswith(".weight")]
+    return [
+        weights[name].shape[0] for name in sorted(names, key=lambda name: int(name.split(".")[2]))
+    ]
+
+
+def _layers(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
+    """Linear layers of these widths, each followed by the activation."""
+    pairs = pairwise(widths)
+    return nn.Sequential(*(part for pair in pairs for part in (nn.Linear(*pair), activation())))
+
+
+def _class(space: Mapping[str, Any]) -> str:
+    """The class of a space: "<class 'gymnasium.spaces.box.Box'>" → "Box"."""
+    return (re.findall(r"\w+", str(space.get(":type:"))) or ["nothing"])[-1]
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error, or its kind where it says nothing."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,227 @@
+"""Training a policy: PPO, checkpoints, evaluation on held-out episodes, going on after a stop."""
+
+import shlex
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from rlvis.errors import InputError
+from rlvis.model import Policy
+from rlvis_agents.checkpoints import (
+    POLICY,
+    Card,
+    checkpoints,
+    prepare,
+    read_optimizer,
+    read_policy,
+    write_checkpoint,
+)
+from rlvis_agents.config import TrainConfig
+from rlvis_agents.environments import Environment, action_names, image_shape, make
+from rlvis_agents.evaluation import HELD_OUT, evaluate
+from rlvis_agents.interrupt import interruptible
+from rlvis_agents.loading import as_policy
+from rlvis_agents.ppo import build
+from rlvis_agents.progress import TrainingProgress
+from rlvis_agents.sb3 import from_sb3, to_sb3
+
+
+def train(config: TrainConfig) -> Policy:
+    """Train a policy with PPO, show how it goes, and return it as it is at the end.
+
+    The run's folder gets `checkpoints/<steps>/`, each with the policy, its card (steps, seconds of
+    training, the evaluation at that point) and the optimizer's state.
+
+    Raises:
+        InputError: if a setting cannot work, the environment does not fit, or the folder cannot be
+            written, holds a run already, or holds nothing to resume.
+        KeyboardInterrupt: after Ctrl-C, once a checkpoint is written and the way on is printed.
+    """
+    config.check()
+    before = _last_checkpoint(config)
+    done = int(before.name) if before is not None else 0
+    envs = DummyVecEnv([partial(_monitored, config.environment)] * config.envs)
+    try:
+        card = _card(config, envs.envs[0])
+        ppo = build(config, envs, _seed(config.seed, done))
+        if before is not None:
+            card["seconds"] = _take_up(before, card, ppo)
+        prepare(config.folder)
+        ppo.set_logger(_logger(config))
+        progress = TrainingProgress(done, config.steps, shown=config.progress)
+        with progress, interruptible() as asked_to_stop:
+            keeper = _Keeper(config, card, progress, asked_to_stop)
+            ppo.learn(config.steps - done, keeper, reset_num_timesteps=False)
+            kept = keeper.keep(evaluated=not asked_to_stop())
+    finally:
+        envs.close()
+    if asked_to_stop():
+        print(_way_on(config, kept))
+        raise KeyboardInterrupt
+    return keeper.policy
+
+
+class _Keeper(BaseCallback):
+    """Looks at the training from within: progress, checkpoints, and whether to stop."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        card: Card,
+        progress: TrainingProgress,
+        asked_to_stop: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.card = card
+        self.progress = progress
+        self.asked_to_stop = asked_to_stop
+
+    @property
+    def policy(self) -> Policy:
+        """The policy as it is now, its weights copied."""
+        return as_policy(from_sb3(self.model.policy.state_dict()), self.card)
+
+    def keep(self, *, evaluated: bool) -> Path:
+        """Write a checkpoint, evaluated if so wished and set; returns its folder."""
+        begun = time.monotonic()
+        self.card |= {"steps": self.model.num_timesteps, "seconds": round(self._seconds(), 1)}
+        self.card.pop("evaluation", None)
+        if evaluated and self.config.evaluation_episodes:
+            self._evaluate()
+        network, optimizer = from_sb3(self.model.policy.state_dict()), self.model.policy.optimizer
+        kept = write_checkpoint(self.config.folder, network, self.card, optimizer.state_dict())
+        self._started += time.monotonic() - begun
+        return kept
+
+    def _evaluate(self) -> None:
+        episodes = self.config.evaluation_episodes
+        evaluation = evaluate(self.policy, self.config.environment, episodes)
+        self.card["evaluation"] = evaluation.as_dict()
+        self.progress.report(self.model.num_timesteps, evaluation)
+        for name in ("success_rate", "mean_return", "mean_length"):
+            if (value := getattr(evaluation, name)) is not None:
+                self.logger.record(f"evaluation/{name}", value)
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def _on_training_start(self) -> None:
+        self._first_second = self.card["seconds"]
+        self._started = time.monotonic() - self._first_second
+        self._first_step = self._kept = self.model.num_timesteps
+
+    def _on_rollout_start(self) -> None:
+        if self.config.anneal:
+            left = 1 - self.model.num_timesteps / self.config.steps
+            self.model.ent_coef = self.config.entropy * max(left, 0)
+        if self.model.num_timesteps - self._kept >= self.config.evaluate_every:
+            self.keep(evaluated=True)
+            self._kept = self.model.num_timesteps
+
+    def _on_step(self) -> bool:
+        steps = self.model.num_timesteps
+        speed = (steps - self._first_step) / max(self._seconds() - self._first_second, 1e-9)
+        self.progress.update(steps, speed, self.locals["infos"])
+        return not self.asked_to_stop()
+
+    def _on_rollout_end(self) -> None:
+        if "success" in self.progress.figures:
+            self.logger.record("rollout/success_rate", self.progress.figures["success"])
+
+
+def _monitored(environment: str) -> Monitor:
+    return Monitor(make(environment))
+
+
+def _seed(seed: int, done: int) -> int:
+    """A seed of its own for each part of a run, so that a resumed one sees new worlds."""
+    return int(np.random.SeedSequence([seed, done]).generate_state(1)[0] % (HELD_OUT // 2))
+
+
+def _card(config: TrainConfig, environment: Environment) -> Card:
+    settings = asdict(config)
+    kept_apart = ("environment", "seed", "channels", "output", "resume", "progress", "tensorboard")
+    return {
+        "name": config.folder.name,
+        "environment": config.environment,
+        "observation_shape": list(image_shape(environment.observation_space)),
+        "labels": list(action_names(environment)),
+        "channels": list(config.channels),
+        "seed": config.seed,
+        "steps": 0,
+        "seconds": 0.0,
+        "training": {name: each for name, each in settings.items() if name not in kept_apart},
+    }
+
+
+def _last_checkpoint(config: TrainConfig) -> Path | None:
+    """The checkpoint to go on from, None for a fresh run.
+
+    Raises:
+        InputError: if there is one but none is wanted, or the other way round, or it is the end.
+    """
+    kept = checkpoints(config.folder)
+    if not config.resume:
+        if kept:
+            raise InputError(
+                f"{config.folder} holds a run of {int(kept[-1].name):,} steps; "
+                "go on with --resume, or choose another --output"
+            )
+        return None
+    if not kept:
+        raise InputError(f"{config.folder} holds no checkpoint to go on from; leave out --resume")
+    done = int(kept[-1].name)
+    if done >= config.steps:
+        raise InputError(f"{config.folder} has done {done:,} steps already; ask for more --steps")
+    return kept[-1]
+
+
+def _take_up(checkpoint: Path, card: Card, ppo: PPO) -> float:
+    """Bring PPO to where a checkpoint left it; returns the seconds spent until then.
+
+    Raises:
+        InputError: if the checkpoint is damaged or of another environment or network.
+    """
+    network, before = read_policy(checkpoint / POLICY)
+    for name in ("environment", "observation_shape", "labels", "channels"):
+        if before.get(name) != card[name]:
+            raise InputError(
+                f"{checkpoint} was trained with {name} {before.get(name)}, not {card[name]}; "
+                "choose another --output"
+            )
+    ppo.policy.load_state_dict(to_sb3(network))
+    try:
+        ppo.policy.optimizer.load_state_dict(read_optimizer(checkpoint))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"the optimizer in {checkpoint} does not fit its policy; "
+            "delete that folder to go on from the checkpoint before it"
+        ) from None
+    ppo.num_timesteps = before["steps"]
+    return float(before["seconds"])
+
+
+def _logger(config: TrainConfig) -> Logger:
+    folder = str(config.folder / "tensorboard")
+    if not config.tensorboard:
+        return Logger(None, [])
+    if find_spec("tensorboard") is None:
+        raise InputError("TensorBoard is not installed; pip install 'rlvis[agents]'")
+    return Logger(folder, [TensorBoardOutputFormat(folder)])
+
+
+def _way_on(config: TrainConfig, kept: Path) -> str:
+    words = ["rlvis", "train", "--environment", config.environment]
+    words += ["--steps", str(config.steps), "--output", str(config.folder), "--resume"]
+    return f"stopped; checkpoint in {kept}; go on with: {shlex.join(words)}"
