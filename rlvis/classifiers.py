@@ -52,7 +52,10 @@ def load_classifier(
 
 def known_classifiers() -> list[str]:
     """The names that `load_classifier` takes here and now."""
-    models = _torchvision_models()
+    try:
+        models = _torchvision_models()
+    except InputError:
+        models = None
     return [*_LOADERS, *(models.list_models(module=models) if models else [])]
 
 

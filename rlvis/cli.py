@@ -216,15 +216,15 @@ def _load_model(name: str, weights: str | None, device: str, trust: bool) -> "Im
     from rlvis.classifiers import known_classifiers, load_classifier
     from rlvis.preprocess import Preprocess
 
-    if name not in known_classifiers():
-        policies = _shipped_policies()
-        if name in policies or Path(name).exists():
-            policy = _load_policy(name, trust, device)
-            if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
-                policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
-            return policy
-        raise unknown("model", name, [*known_classifiers(), *policies])
-    return load_classifier(name, weights=weights, device=device)
+    policies = _shipped_policies()
+    if name not in policies and not Path(name).exists():
+        if name not in known_classifiers():
+            raise unknown("model", name, [*known_classifiers(), *policies])
+        return load_classifier(name, weights=weights, device=device)
+    policy = _load_policy(name, trust, device)
+    if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
+        policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
+    return policy
 
 
 def _agents() -> Any:

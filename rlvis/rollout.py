@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from rlvis.environments import action_count, as_image, image_shape
 from rlvis.errors import InputError
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from gymnasium import Env
 
 
+LARGEST_RENDER = (480, 360)
+
+
 @dataclass(frozen=True)
 class Episode:
     """One episode of T steps; entry t of every array belongs to the observation acted on at step t.
@@ -22,7 +26,8 @@ class Episode:
     Attributes:
         seed: given to the environment's reset.
         observations: uint8 (T, H, W, C), what the policy saw.
-        renders: uint8 (T, h, w, 3), the environment's own picture, or None.
+        renders: uint8 (T, h, w, 3), the environment's own picture, reduced to `LARGEST_RENDER`
+            (width, height) where it is larger, or None.
         actions: int64 (T,), the actions taken.
         rewards: float32 (T,), received for them.
         logits: float32 (T, K).
@@ -124,7 +129,7 @@ def play_episode(
     while not (terminated or truncated) and len(rewards) < max_steps:
         observations.append(as_image(observation).copy())
         if rendering:
-            renders.append(np.array(environment.render()))
+            renders.append(_reduced(np.asarray(environment.render())))
         infos.append(info)
         decision = policy.act(observations[-1], generator, deterministic)
         observation, reward, terminated, truncated, info = environment.step(decision.action)
@@ -145,6 +150,16 @@ def play_episode(
         truncated=bool(truncated),
         success=bool(info["success"]) if "success" in info else None,
     )
+
+
+def _reduced(render: np.ndarray) -> np.ndarray:
+    """A copy of a picture (h, w, 3), at most `LARGEST_RENDER` wide and high."""
+    height, width = render.shape[:2]
+    scale = min(LARGEST_RENDER[0] / width, LARGEST_RENDER[1] / height, 1)
+    if scale == 1:
+        return render.copy()
+    size = round(width * scale), round(height * scale)
+    return np.asarray(Image.fromarray(render).resize(size, Image.Resampling.BOX))
 
 
 def _numeric(infos: list[dict[str, Any]]) -> dict[str, np.ndarray]:
