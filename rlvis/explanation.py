@@ -86,8 +86,9 @@ def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:
     """Maps (N, T, h, w) bilinearly resized to (N, T, height, width), cell centres kept in place."""
     if maps.shape[-2:] == (height, width):
         return maps
+    reduced = height < maps.shape[-2] or width < maps.shape[-1]
     tensor = torch.from_numpy(maps)
-    return F.interpolate(tensor, (height, width), mode="bilinear", antialias=True).numpy()
+    return F.interpolate(tensor, (height, width), mode="bilinear", antialias=reduced).numpy()
 
 
 def concatenate(parts: Sequence[Explanation]) -> Explanation:

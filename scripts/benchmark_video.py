@@ -16,11 +16,11 @@ import gymnasium
 import matplotlib
 import numpy as np
 import torch
-from scripts.benchmark_attribution import Logits
 
 from rlvis import Policy, record
 from rlvis.display.encode import film_writer
 from rlvis_agents import load_policy
+from scripts.benchmark_attribution import Logits
 
 ENVIRONMENT = "rlvis_envs:CubeReach-v0"
 

@@ -58,7 +58,7 @@ def test_a_gif_moves(recording, tmp_path) -> None:
     path = recording.to_video(tmp_path / "x.gif", episodes=[0], fps=10)
     with Image.open(path) as gif:
         assert gif.size == (640, 360)
-        assert gif.n_frames >= len(recording.episode(0))
+        assert getattr(gif, "n_frames") >= len(recording.episode(0))  # noqa: B009
         assert gif.info["duration"] == 100
 
 
@@ -157,7 +157,7 @@ def test_everything_has_its_place(columns, rows, aspect) -> None:
 
 
 def test_overlay_leaves_the_picture_where_there_is_no_evidence() -> None:
-    picture = np.full((4, 4, 3), 77, np.uint8)
+    picture = np.full((4, 4), 77, np.uint8)
     heat = np.zeros((4, 4), np.float32)
     heat[0, 0], heat[1, 1] = 1, -1
     for signed in (False, True):

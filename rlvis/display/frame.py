@@ -234,7 +234,7 @@ def _row_foot(canvas: np.ndarray, method: MethodRecord, most: float, y: int) -> 
         return
     least = -most if method.signed else 0
     x += _text(canvas, f"{least:.2g}", x, y, 14, DARK.muted) + 6
-    paste(canvas, colour_bar(90, 10, method.signed, DARK.surface), x, y + 4)
+    paste(canvas, colour_bar(90, 10, method.signed, DARK.surface[0]), x, y + 4)
     x += 96
     meaning = "against to for the action" if method.signed else "evidence for the action"
     _text(canvas, f"{most:.2g}   {meaning}, one scale for the episode", x, y, 14, DARK.muted)

@@ -23,24 +23,30 @@ _MOST_OPAQUE = 0.85
 
 
 def _sequential() -> np.ndarray:
-    """Premultiplied colour and remaining picture, float32 (256, 4), of heat 0..1."""
+    """Colours of heat 0..1 over every grey, see `_table`."""
     heat = np.linspace(0, 1, 256)
     anchors = np.linspace(0, 1, len(_HEAT))
     colour = np.stack([np.interp(heat, anchors, channel) for channel in np.array(_HEAT).T], axis=1)
-    opacity = _MOST_OPAQUE * np.clip(heat / 0.5, 0, 1) ** 0.8
-    return _table(colour, opacity)
+    return _table(colour, _MOST_OPAQUE * np.clip(heat / 0.5, 0, 1) ** 0.8)
 
 
 def _diverging() -> np.ndarray:
-    """Premultiplied colour and remaining picture, float32 (256, 4), of heat -1..1."""
+    """Colours of heat -1..1 over every grey, see `_table`."""
     heat = np.linspace(-1, 1, 256)
     colour = np.where(heat[:, None] < 0, _AGAINST, _FOR).astype(float)
-    opacity = _MOST_OPAQUE * np.abs(heat) ** 0.8
-    return _table(colour, opacity)
+    return _table(colour, _MOST_OPAQUE * np.abs(heat) ** 0.8)
 
 
 def _table(colour: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    return np.column_stack([colour * opacity[:, None], 1 - opacity]).astype(np.float32)
+    """What is seen where heat of a level lies over a grey: uint32 (256 levels * 256 greys,).
+
+    The bytes of an entry are red, green, blue and nothing, so that one look-up gives a pixel.
+    """
+    grey = np.arange(256)[None, :, None]
+    opacity = opacity[:, None, None]
+    seen = np.zeros((256, 256, 4), np.uint8)
+    seen[..., :3] = np.round(colour[:, None] * opacity + grey * (1 - opacity))
+    return seen.view(np.uint32).reshape(-1)
 
 
 _TABLES = {False: _sequential(), True: _diverging()}
@@ -55,16 +61,15 @@ def limit(maps: np.ndarray, share: float = 0.995) -> float:
 
 
 def grey(picture: np.ndarray) -> np.ndarray:
-    """The picture without its colours, uint8 (H, W, 3)."""
-    luminance = picture @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.repeat(luminance.astype(np.uint8)[..., None], 3, axis=-1)
+    """The luminance of a picture (H, W, 3), uint8 (H, W)."""
+    return np.asarray(Image.fromarray(picture).convert("L"))
 
 
-def overlay(picture: np.ndarray, heat: np.ndarray, limit: float, signed: bool) -> np.ndarray:
-    """A heatmap over a picture of the same size.
+def overlay(ground: np.ndarray, heat: np.ndarray, limit: float, signed: bool) -> np.ndarray:
+    """A heatmap over a grey picture of the same size.
 
     Args:
-        picture: uint8 (H, W, 3).
+        ground: uint8 (H, W).
         heat: float (H, W).
         limit: the value drawn at full strength.
         signed: whether negative values speak against the target.
@@ -72,23 +77,23 @@ def overlay(picture: np.ndarray, heat: np.ndarray, limit: float, signed: bool) -
     Returns:
         uint8 (H, W, 3).
     """
-    table = _TABLES[signed][level(heat, limit, signed)]
-    return (table[..., :3] + picture * table[..., 3:]).astype(np.uint8)
+    place = level(heat, limit, signed).astype(np.uint16) * 256 + ground
+    return _TABLES[signed].take(place).view(np.uint8).reshape(*heat.shape, 4)[..., :3]
 
 
 def level(heat: np.ndarray, limit: float, signed: bool) -> np.ndarray:
-    """Heat as a place in the colour table, uint8; everything is nothing where the limit is 0."""
+    """Heat as a row of the colour table, uint8; everything is nothing where the limit is 0."""
     if limit <= 0:
         return np.full(heat.shape, 128 if signed else 0, np.uint8)
-    share = np.clip(heat / limit, -1 if signed else 0, 1)
-    return ((share + 1) * 127.5 if signed else share * 255).astype(np.uint8)
+    scaled = heat * (127.5 / limit) + 127.5 if signed else heat * (255 / limit)
+    return scaled.clip(0, 255).astype(np.uint8)
 
 
-def colour_bar(width: int, height: int, signed: bool, ground: tuple[int, int, int]) -> np.ndarray:
-    """The colours from least to most over a plain ground, uint8 (height, width, 3)."""
-    table = _TABLES[signed][np.linspace(0, 255, width).astype(int)]
-    row = table[:, :3] + np.array(ground) * table[:, 3:]
-    return np.broadcast_to(row.astype(np.uint8), (height, width, 3))
+def colour_bar(width: int, height: int, signed: bool, ground: int) -> np.ndarray:
+    """The colours from least to most over a plain grey, uint8 (height, width, 3)."""
+    heat = np.linspace(-1 if signed else 0, 1, width)
+    row = overlay(np.full((1, width), ground, np.uint8), heat[None], 1, signed)
+    return np.broadcast_to(row, (height, width, 3))
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
@@ -105,9 +110,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def resize_picture(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture (H, W, 3) at another size: sharp pixels where enlarged, smooth where reduced."""
+    """A picture (H, W, 3) or (H, W) at another size."""
     if picture.shape[:2] == (height, width):
         return picture
-    enlarged = height > 2 * picture.shape[0]
-    how = Image.Resampling.BICUBIC if enlarged else Image.Resampling.LANCZOS
-    return np.asarray(Image.fromarray(picture).resize((width, height), how))
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))

@@ -201,7 +201,7 @@ def _row_foot(
         return
     least = -most if explanation.signed else 0
     x += _text(canvas, f"{least:.3g}", x, y, 13, colour=LIGHT.muted) + 6
-    paste(canvas, colour_bar(80, 10, explanation.signed, LIGHT.surface), x, y + 4)
+    paste(canvas, colour_bar(80, 10, explanation.signed, LIGHT.surface[0]), x, y + 4)
     _text(canvas, f"{most:.3g}   one scale for the row", x + 86, y, 13, colour=LIGHT.muted)
 
 
