@@ -75,8 +75,11 @@ class TrainConfig:
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if self.envs * self.rollout < 2 or self.batch < 2:
-            raise InputError("at least 2 steps per update and 2 images per batch are needed")
+        if self.batch < 2 or self.envs * self.rollout % self.batch:
+            raise InputError(
+                f"envs × rollout is {self.envs * self.rollout}; it must be a multiple of batch, "
+                f"{self.batch}, and batch at least 2"
+            )
         if self.evaluation_episodes < 0 or self.entropy < 0:
             raise InputError("evaluation_episodes and entropy must not be negative")
         if min(self.channels) < 1:

@@ -33,7 +33,7 @@ def make(environment: str, **options: Any) -> Environment:
             f"cannot make {environment!r}: {error}; environments of the package rlvis_envs are "
             'called "rlvis_envs:CubeReach-v0"'
         ) from None
-    except (gym.error.Error, TypeError) as error:
+    except (gym.error.Error, ImportError, TypeError, ValueError) as error:
         raise InputError(f"cannot make {environment!r}: {error}") from None
     try:
         image_shape(made.observation_space)

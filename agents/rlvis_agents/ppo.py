@@ -1,5 +1,7 @@
 """The policy network inside Stable-Baselines3's PPO."""
 
+from typing import cast
+
 import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO
@@ -10,10 +12,9 @@ from torch import Tensor, nn
 from rlvis_agents.config import TrainConfig
 from rlvis_agents.network import FeatureMaps, pool
 
-
 FEATURE_GAIN = 8.0
-"""Of the last convolution at the start. The mean over hundreds of cells leaves little of a cube that
-fills three of them; with larger features the heads see it sooner."""
+"""Of the last convolution at the start. The mean over hundreds of cells leaves little of a cube
+that fills three of them; with larger features the heads see it sooner."""
 
 
 class PooledFeatures(BaseFeaturesExtractor):
@@ -49,8 +50,9 @@ def build(config: TrainConfig, envs: VecEnv, seed: int) -> PPO:
             "net_arch": [],
         },
     )
+    extractor = cast(PooledFeatures, model.policy.features_extractor)
     with torch.no_grad():
-        model.policy.features_extractor.features.conv3.weight.mul_(FEATURE_GAIN)
+        extractor.features.conv3.weight.mul_(FEATURE_GAIN)
     _use_channels_last(model.policy)
     return model
 

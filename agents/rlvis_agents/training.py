@@ -60,7 +60,7 @@ def train(config: TrainConfig) -> Policy:
         ppo.set_logger(_logger(config))
         progress = TrainingProgress(done, config.steps, shown=config.progress)
         with progress, interruptible() as asked_to_stop:
-            keeper = _Keeper(config, card, progress, asked_to_stop)
+            keeper = _Keeper(ppo, config, card, progress, asked_to_stop)
             ppo.learn(config.steps - done, keeper, reset_num_timesteps=False)
             kept = keeper.keep(evaluated=not asked_to_stop())
     finally:
@@ -76,12 +76,14 @@ class _Keeper(BaseCallback):
 
     def __init__(
         self,
+        ppo: PPO,
         config: TrainConfig,
         card: Card,
         progress: TrainingProgress,
         asked_to_stop: Callable[[], bool],
     ) -> None:
         super().__init__()
+        self.ppo = ppo
         self.config = config
         self.card = card
         self.progress = progress
@@ -90,16 +92,16 @@ class _Keeper(BaseCallback):
     @property
     def policy(self) -> Policy:
         """The policy as it is now, its weights copied."""
-        return as_policy(from_sb3(self.model.policy.state_dict()), self.card)
+        return as_policy(from_sb3(self.ppo.policy.state_dict()), self.card)
 
     def keep(self, *, evaluated: bool) -> Path:
         """Write a checkpoint, evaluated if so wished and set; returns its folder."""
         begun = time.monotonic()
-        self.card |= {"steps": self.model.num_timesteps, "seconds": round(self._seconds(), 1)}
+        self.card |= {"steps": self.ppo.num_timesteps, "seconds": round(self._seconds(), 1)}
         self.card.pop("evaluation", None)
         if evaluated and self.config.evaluation_episodes:
             self._evaluate()
-        network, optimizer = from_sb3(self.model.policy.state_dict()), self.model.policy.optimizer
+        network, optimizer = from_sb3(self.ppo.policy.state_dict()), self.ppo.policy.optimizer
         kept = write_checkpoint(self.config.folder, network, self.card, optimizer.state_dict())
         self._started += time.monotonic() - begun
         return kept
@@ -108,7 +110,7 @@ class _Keeper(BaseCallback):
         episodes = self.config.evaluation_episodes
         evaluation = evaluate(self.policy, self.config.environment, episodes)
         self.card["evaluation"] = evaluation.as_dict()
-        self.progress.report(self.model.num_timesteps, evaluation)
+        self.progress.report(self.ppo.num_timesteps, evaluation)
         for name in ("success_rate", "mean_return", "mean_length"):
             if (value := getattr(evaluation, name)) is not None:
                 self.logger.record(f"evaluation/{name}", value)
@@ -119,18 +121,18 @@ class _Keeper(BaseCallback):
     def _on_training_start(self) -> None:
         self._first_second = self.card["seconds"]
         self._started = time.monotonic() - self._first_second
-        self._first_step = self._kept = self.model.num_timesteps
+        self._first_step = self._kept = self.ppo.num_timesteps
 
     def _on_rollout_start(self) -> None:
         if self.config.anneal:
-            left = 1 - self.model.num_timesteps / self.config.steps
-            self.model.ent_coef = self.config.entropy * max(left, 0)
-        if self.model.num_timesteps - self._kept >= self.config.evaluate_every:
+            left = 1 - self.ppo.num_timesteps / self.config.steps
+            self.ppo.ent_coef = self.config.entropy * max(left, 0)
+        if self.ppo.num_timesteps - self._kept >= self.config.evaluate_every:
             self.keep(evaluated=True)
-            self._kept = self.model.num_timesteps
+            self._kept = self.ppo.num_timesteps
 
     def _on_step(self) -> bool:
-        steps = self.model.num_timesteps
+        steps = self.ppo.num_timesteps
         speed = (steps - self._first_step) / max(self._seconds() - self._first_second, 1e-9)
         self.progress.update(steps, speed, self.locals["infos"])
         return not self.asked_to_stop()
@@ -201,8 +203,9 @@ def _take_up(checkpoint: Path, card: Card, ppo: PPO) -> float:
                 "choose another --output"
             )
     ppo.policy.load_state_dict(to_sb3(network))
+    optimizer = read_optimizer(checkpoint)
     try:
-        ppo.policy.optimizer.load_state_dict(read_optimizer(checkpoint))
+        ppo.policy.optimizer.load_state_dict(optimizer)
     except (KeyError, TypeError, ValueError):
         raise InputError(
             f"the optimizer in {checkpoint} does not fit its policy; "
