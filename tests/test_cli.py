@@ -1,0 +1,154 @@
+"""The commands as a user types them: what they write, and what they say when the input is wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rlvis import Recording
+from rlvis.cli import main
+
+PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def refused(capsys, *arguments: str) -> str:
+    """The one line with which the command refuses these arguments."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main([str(each) for each in arguments])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err.strip()
+    assert "\n" not in said
+    assert said.startswith("rlvis: ")
+    return said
+
+
+def test_a_photo_is_explained(capsys) -> None:
+    main(
+        ["explain", str(PHOTOS / "cat.jpg"), "--method", "grad-cam", "-m", "saliency", "--top", "5"]
+    )
+    assert capsys.readouterr().out.split() == ["cat-explained.png"]
+    with Image.open("cat-explained.png") as panel:
+        assert panel.size[0] > 5 * 300
+        assert panel.size[1] > 2 * 300
+
+
+def test_several_photos_go_into_a_folder_and_bad_ones_are_named(capsys) -> None:
+    Path("bad.jpg").write_bytes(b"no picture")
+    with pytest.raises(SystemExit) as caught:
+        main(
+            [
+                "explain",
+                str(PHOTOS / "cat.jpg"),
+                "bad.jpg",
+                str(PHOTOS / "coffee.jpg"),
+                "--out",
+                "o",
+            ]
+        )
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert "bad.jpg is not a picture" in said
+    assert "1 of 3 pictures could not be explained" in said
+    assert sorted(os.listdir("o")) == ["cat-explained.png", "coffee-explained.png"]
+
+
+def test_a_policy_explains_a_picture_too() -> None:
+    main(["explain", str(PHOTOS / "cat.jpg"), "--model", "cube-reach", "-m", "cam", "-t", "left"])
+    assert Path("cat-explained.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.jpg"], "no file missing.jpg"),
+        (["one.png"], "1×1 pixels"),
+        (["cat.jpg", "--method", "gradcam"], "did you mean 'grad-cam'"),
+        (["cat.jpg", "--method", "occlusion:pach=8"], "did you mean 'patch'"),
+        (["cat.jpg", "--method", "occlusion:patch=900"], "patch 900"),
+        (["cat.jpg", "--target", "Egyptian cta"], "did you mean 'Egyptian cat'"),
+        (["cat.jpg", "--layer", "_blocks.0._bn"], "did you mean '_blocks.0._bn1'"),
+        (["cat.jpg", "--layer", "_fc"], "not a map"),
+        (["cat.jpg", "--model", "efficientnet-lite"], "did you mean 'efficientnet-lite0'"),
+        (["cat.jpg", "--top", "0"], "at least 1"),
+        (["cat.jpg", "--out", "x.bmp"], "ends in .png"),
+        (["cat.jpg", "--weights", "missing.pt"], "no file missing.pt"),
+        (["cat.jpg", "--weights", "cat.jpg"], "cat.jpg"),
+        ([], "no picture given"),
+    ],
+)
+def test_wrong_input_of_explain_is_refused_in_one_line(capsys, arguments, message) -> None:
+    Image.new("RGB", (1, 1)).save("one.png")
+    Path("cat.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes())
+    assert message in refused(capsys, "explain", *arguments)
+
+
+def test_a_rollout_is_recorded_and_filmed_again(capsys) -> None:
+    main(["record", "--policy", "cube-reach", "--episodes", "2", "--gif", "r.gif"])
+    printed = capsys.readouterr().out
+    assert "2 episodes" in printed
+    assert all(Path(name).exists() for name in ("rollout.mp4", "r.gif"))
+    recording = Recording.open("recording.zarr")
+    assert [each.name for each in recording.header.methods] == ["cam", "saliency"]
+    assert recording.header.actions == ["left", "forward", "right"]
+    assert "--overwrite" in refused(capsys, "record", "--policy", "cube-reach")
+    main(["video", "recording.zarr", "--method", "cam", "--episode", "1", "--out", "one.mp4"])
+    assert Path("one.mp4").exists()
+    assert "did you mean 'saliency'" in refused(
+        capsys, "video", "recording.zarr", "--method", "salency"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["record", "--policy", "cube-rech"], "did you mean 'cube-reach'"),
+        (["record", "--env", "CartPole-v1"], "not uint8 images"),
+        (["record", "--env", "rlvis_envs:CubeReech-v0"], "did you mean 'rlvis_envs:CubeReach-v0'"),
+        (["record", "--env", "tests.worlds:Corridor-v0"], "trained on images 60×80×3"),
+        (["record", "--env-option", "room_size=1"], "room_size"),
+        (["record", "--env-option", "rooms=1"], "rooms"),
+        (["record", "--env-option", "room_size"], "name=value"),
+        (["record", "--episodes", "0"], "at least 1"),
+        (["record", "--method", "grad-cam--"], "did you mean 'grad-cam"),
+        (["record", "--policy", "noise.zip"], "noise.zip"),
+        (["record", "--out", "/proc/nowhere/x.zarr"], "cannot write"),
+        (["video", "nothing.zarr"], "is no recording"),
+        (["train", "--environment", "CartPole-v1"], "uint8 images"),
+        (["evaluate", "--policy", "cube-rech"], "did you mean 'cube-reach'"),
+    ],
+)
+def test_wrong_input_of_the_others_is_refused_in_one_line(capsys, arguments, message) -> None:
+    Path("noise.zip").write_bytes(b"PK\x03\x04 and then nothing")
+    assert message in refused(capsys, *arguments)
+
+
+def test_ctrl_c_keeps_finished_episodes() -> None:
+    command = [sys.executable, "-m", "rlvis.cli", "record", "--episodes", "500"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while time.time() < deadline and not Path("recording.zarr/episode_0002").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    recording = Recording.open("recording.zarr")
+    assert 2 <= len(recording) < 500
+    assert np.isfinite(recording.heatmaps(len(recording) - 1, "cam")).all()
+
+
+def test_methods_are_listed_with_their_papers(capsys) -> None:
+    main(["methods"])
+    assert "grad-cam++       Chattopadhyay" in capsys.readouterr().out
