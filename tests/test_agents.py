@@ -31,7 +31,7 @@ def test_the_map_of_an_action_sums_to_its_score(network):
     logits, value = network(images)
     maps = network.features(images)
     cells = maps.shape[-2] * maps.shape[-1]
-    assert maps.shape == (2, 64, 15, 20)
+    assert maps.shape == (2, 32, 15, 20)
     for scores, head in ((logits, network.policy), (value[:, None], network.value)):
         cam = torch.einsum("kc,nchw->nkhw", head.weight, maps) / cells
         torch.testing.assert_close(cam.sum((-2, -1)), scores - head.bias)

@@ -81,7 +81,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path):
     folder = tmp_path / "run"
     code = (
         "from pathlib import Path\nfrom rlvis_agents import TrainConfig, train\n"
-        f"train(TrainConfig(steps=10**6, envs=4, rollout=64, output=Path({str(folder)!r})))"
+        f"train(TrainConfig(steps=10**6, envs=4, rollout=64, batch=64, output=Path({str(folder)!r})))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

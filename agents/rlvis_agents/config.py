@@ -24,23 +24,23 @@ class TrainConfig:
     """Environments played side by side."""
     rollout: int = 128
     """Steps of each environment between two updates."""
-    batch: int = 512
+    batch: int = 256
     """Images per gradient step."""
     epochs: int = 4
     """Passes over the collected steps per update."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     """Adam's step size at the start."""
-    anneal: bool = False
-    """Let the step size and the reward for entropy fall linearly to zero over the run."""
-    gamma: float = 0.98
+    anneal: bool = True
+    """Let the step size (to a twentieth) and the entropy reward (to zero) fall over the run."""
+    gamma: float = 0.97
     """Discount per step; less than 1 rewards reaching the goal soon."""
     gae_lambda: float = 0.95
     """Weight of longer returns in the advantages."""
     clip: float = 0.2
     """PPO's limit on the change of an action's probability."""
-    entropy: float = 0.01
+    entropy: float = 0.015
     """Reward for keeping the choice of actions open."""
-    channels: tuple[int, int, int] = (16, 32, 64)
+    channels: tuple[int, int, int] = (16, 32, 32)
     """Channels of the three convolutions."""
     evaluate_every: int = 10_000
     """Steps between two checkpoints, each evaluated on held-out episodes."""

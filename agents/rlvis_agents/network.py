@@ -56,7 +56,7 @@ class PolicyNetwork(nn.Module):
     """
 
     def __init__(
-        self, image_channels: int, actions: int, channels: Sequence[int] = (16, 32, 64)
+        self, image_channels: int, actions: int, channels: Sequence[int] = (16, 32, 32)
     ) -> None:
         super().__init__()
         self.features = FeatureMaps(image_channels, channels)

@@ -34,7 +34,7 @@ def build(config: TrainConfig, envs: VecEnv, seed: int) -> PPO:
     model = PPO(
         "CnnPolicy",
         envs,
-        learning_rate=(lambda left: rate * left) if config.anneal else rate,
+        learning_rate=(lambda left: rate * max(left, 0.05)) if config.anneal else rate,
         n_steps=config.rollout,
         batch_size=config.batch,
         n_epochs=config.epochs,
