@@ -135,9 +135,9 @@ def test_turns_and_bearing_have_the_signs_that_the_names_say():
 def test_cube_in_view_agrees_with_the_pixels(domain_rand):
     env = make(domain_rand=domain_rand)
     agree = [
-        env.reset(seed=seed)[1]["cube_in_view"] == env.cube_mask().any() for seed in range(300)
+        env.reset(seed=seed)[1]["cube_in_view"] == env.cube_mask().any() for seed in range(500)
     ]
-    assert np.mean(agree) > 0.98
+    assert np.mean(agree) > 0.99
 
 
 def test_domain_randomisation_changes_everything_it_names_and_keeps_the_cube_red():

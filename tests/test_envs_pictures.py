@@ -3,15 +3,17 @@
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import gymnasium
-import miniworld.opengl
 import numpy as np
+import pyglet
 import pytest
 
 from rlvis_envs import renderer
 from rlvis_envs.cube_reach import CubeReachEnv
-from rlvis_envs.gl import drawing, gl
+from rlvis_envs.framebuffer import FrameBuffer
+from rlvis_envs.gl import Texture, drawing, gl
 
 
 def make(**options) -> CubeReachEnv:
@@ -20,11 +22,22 @@ def make(**options) -> CubeReachEnv:
     return env
 
 
+CAMERA = {"height": 1.45, "forward": 0.09, "pitch": 4.0, "field_of_view": 64.0}
+STOCK_NAMES = {
+    "height": "cam_height",
+    "forward": "cam_fwd_disp",
+    "pitch": "cam_pitch",
+    "field_of_view": "cam_fov_y",
+}
+
+
 @pytest.fixture
 def stock():
-    """MiniWorld's own red box room, of the same size."""
-    env = gymnasium.make("miniworld:MiniWorld-OneRoom-v0", size=8).unwrapped
+    """MiniWorld's own red box room, of the same size, with another camera."""
+    env: Any = gymnasium.make("miniworld:MiniWorld-OneRoom-v0", size=8).unwrapped
     env.reset(seed=0)
+    for name, value in CAMERA.items():
+        setattr(env.agent, STOCK_NAMES[name], value)
     yield env
     env.close()
 
@@ -32,7 +45,10 @@ def stock():
 def test_the_picture_is_the_one_that_miniworld_draws(stock):
     env = make()
     for seed in range(20):
-        ours, _ = env.reset(seed=seed)
+        env.reset(seed=seed)
+        state = env.get_state()
+        state["scene"]["camera"] = CAMERA
+        ours, _ = env.set_state(state)
         pose, cube = env.episode.pose, env.episode.scene.cube
         stock.agent.pos, stock.agent.dir = np.array([pose.x, 0, pose.z]), pose.angle
         stock.box.pos, stock.box.dir = np.array([cube.x, 0, cube.z]), cube.angle
@@ -70,7 +86,7 @@ def test_masks_and_views_disturb_nothing():
         np.testing.assert_array_equal(watched.step(action)[0], plain.step(action)[0])
 
 
-def test_environments_in_one_process_keep_their_own_pictures(stock):
+def test_environments_in_one_process_keep_their_own_pictures():
     options: list[dict] = [
         {"room_size": 5.0},
         {"domain_rand": True, "distractors": 3},
@@ -84,7 +100,6 @@ def test_environments_in_one_process_keep_their_own_pictures(stock):
         return frames
 
     expected = [alone(number) for number in range(3)]
-    stock_expected = stock.render_obs()
     envs = [make(**option) for option in options]
     frames = [[env.reset(seed=number)[0]] for number, env in enumerate(envs)]
     for i in range(20):
@@ -95,9 +110,48 @@ def test_environments_in_one_process_keep_their_own_pictures(stock):
         passing.close()
     for number in range(3):
         np.testing.assert_array_equal(frames[number], expected[number])
-    np.testing.assert_array_equal(stock.render_obs(), stock_expected)
-    stock.reset(seed=0)
-    np.testing.assert_array_equal(envs[0].render_view("agent", 80, 60), frames[0][-1])
+
+
+def test_stock_environments_and_ours_leave_each_other_alone():
+    stock = gymnasium.make("miniworld:MiniWorld-OneRoom-v0", domain_rand=True).unwrapped
+    stock_expected = [stock.reset(seed=seed)[0] for seed in range(4)]
+    env = make()
+    expected, _ = env.reset(seed=0)
+    for seed in range(4):
+        np.testing.assert_array_equal(env.reset(seed=0)[0], expected)
+        np.testing.assert_array_equal(stock.reset(seed=seed)[0], stock_expected[seed])
+
+
+def test_pictures_survive_the_end_of_other_windows_in_the_middle(monkeypatch):
+    """As when the garbage collector finds a dropped MiniWorld environment while we draw."""
+    env = make()
+    expected, _ = env.reset(seed=1)
+    state = env.get_state()
+    with drawing():
+        window = pyglet.window.Window(width=1, height=1, visible=False)
+
+    def read_after_closing(self: FrameBuffer, read=FrameBuffer.read) -> np.ndarray:
+        window.close()
+        return read(self)
+
+    monkeypatch.setattr(FrameBuffer, "read", read_after_closing)
+    np.testing.assert_array_equal(env.set_state(state)[0], expected)
+
+
+def test_textures_do_not_depend_on_the_life_of_a_stock_environment():
+    code = """
+import gc, gymnasium, numpy as np, sys
+import rlvis_envs.gl
+if sys.argv[1] == "after":
+    gymnasium.make("miniworld:MiniWorld-OneRoom-v0").reset()
+    gc.collect()
+sys.stdout.buffer.write(gymnasium.make("rlvis_envs:CubeReach-v0").reset(seed=0)[0].tobytes())
+"""
+    pictures = [
+        subprocess.run([sys.executable, "-c", code, when], capture_output=True, check=True).stdout
+        for when in ("alone", "after")
+    ]
+    assert pictures[1].endswith(pictures[0])
 
 
 def test_any_thread_may_draw():
@@ -176,7 +230,7 @@ def test_closing_gives_everything_back():
         env.close()
         env.close()
     assert names_in_use() == before
-    assert len(miniworld.opengl.Texture.tex_cache) < 30
+    assert len(Texture.tex_cache) < 30
 
 
 def test_nothing_is_printed_and_no_display_is_needed():

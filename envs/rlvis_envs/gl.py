@@ -24,7 +24,7 @@ pyglet.options["debug_gl"] = False  # or every call is followed by a glGetError
 pyglet.options["shadow_window"] = False  # or the import itself opens a context
 
 try:
-    gl = import_module("pyglet.gl")  # `from pyglet import gl` is a proxy, slow at every access
+    gl: Any = import_module("pyglet.gl")  # `from pyglet import gl` is a proxy, slow at every access
     egl: Any = import_module("pyglet.libs.egl.egl") if pyglet.options["headless"] else None
 except ImportError as error:
     raise OpenGLMissingError(error) from None
@@ -48,6 +48,7 @@ __all__ = [
     "gl",
     "load_texture",
     "new_lists",
+    "texture_name",
 ]
 
 draw_box = drawBox
@@ -76,7 +77,7 @@ def drawing() -> Iterator[None]:
             yield
         finally:
             _release(_window.context)
-            if before not in (None, _window.context):
+            if before not in (None, _window.context) and before.canvas:
                 before.set_current()
 
 
@@ -92,14 +93,19 @@ def new_lists(count: int) -> int:
 def load_texture(name: str) -> Any:
     """Return MiniWorld's texture of this file name (without suffix), with mipmaps, loaded once.
 
-    It is put into MiniWorld's own cache, where `Room` looks for it; MiniWorld itself would take
-    up to 0.7 s to decode one.
+    `Room` finds it in MiniWorld's cache under the name `texture_name(name)`, of our own: the
+    textures that MiniWorld loads belong to its contexts and go with them.
     """
-    path = get_file_path("textures", name, "png")
-    Texture.tex_paths.setdefault(name, [path])
-    if path not in Texture.tex_cache:
-        Texture.tex_cache[path] = Texture(_upload(path), name)
-    return Texture.tex_cache[path]
+    key = texture_name(name)
+    if key not in Texture.tex_cache:
+        Texture.tex_paths[key] = [key]
+        Texture.tex_cache[key] = Texture(_upload(get_file_path("textures", name, "png")), name)
+    return Texture.tex_cache[key]
+
+
+def texture_name(name: str) -> str:
+    """Return what to call a texture of `load_texture` when speaking to MiniWorld's `Room`."""
+    return f"rlvis_envs/{name}"
 
 
 def _upload(path: str) -> Any:
@@ -138,6 +144,7 @@ def _open_context() -> Any:
         gl.glEnable(capability)
     gl.glColorMaterial(gl.GL_FRONT_AND_BACK, gl.GL_AMBIENT_AND_DIFFUSE)
     gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
+    gl._shadow_window = window  # pyglet returns to it when the garbage collector closes another
     return window
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from rlvis_envs.framebuffer import FrameBuffer
 from rlvis_envs.geometry import CUBE_SIZE
-from rlvis_envs.gl import Room, draw_box, drawing, gl, load_texture, new_lists
+from rlvis_envs.gl import Room, draw_box, drawing, gl, load_texture, new_lists, texture_name
 from rlvis_envs.scene import Cube, Look, Pose, Scene
 from rlvis_envs.top_view import paint_top_view
 
@@ -148,13 +148,14 @@ def _compile(number: int, draw: Callable[[], None]) -> None:
 
 def _furnished_room(size: float, look: Look) -> Any:
     """MiniWorld's room with its textures loaded, which must not happen inside a display list."""
-    for name in filter(None, (look.floor, look.wall, look.ceiling)):
+    ceiling = look.ceiling or look.wall
+    for name in (look.floor, look.wall, ceiling):
         load_texture(name)
     room = Room(
         np.array([[size, size], [size, 0.0], [0.0, 0.0], [0.0, size]]),
-        floor_tex=look.floor,
-        wall_tex=look.wall,
-        ceil_tex=look.ceiling or look.wall,
+        floor_tex=texture_name(look.floor),
+        wall_tex=texture_name(look.wall),
+        ceil_tex=texture_name(ceiling),
         no_ceiling=look.ceiling is None,
     )
     room._gen_static_data(None, None)
