@@ -97,7 +97,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path):
     (kept,) = checkpoints(folder)
     (line,) = [line for line in out.splitlines() if line.startswith("stopped")]
     assert str(kept) in line
-    assert line.endswith(f"--output {folder} --resume")
+    assert line.endswith(f"--output {folder} --envs 4 --rollout 64 --batch 64 --resume")
     assert load_policy(folder).description["steps"] == int(kept.name) > 0
     assert "evaluation" not in read_card(kept / "policy.safetensors")
 

@@ -151,18 +151,18 @@ class _Archive:
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
-                self.facts = json.loads(archive.read("data"))
+                self.facts = dict(json.loads(archive.read("data")))
                 stored = archive.read("policy.pth")
         except KeyError:
             raise InputError(
                 f"{path} was not saved by Stable-Baselines3; give a PPO or A2C"
             ) from None
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, TypeError, ValueError) as error:
             raise InputError(
                 f"{path} is truncated or no zip ({_line(error)}); save it again"
             ) from None
         try:
-            self.weights: Weights = torch.load(io.BytesIO(stored), "cpu", weights_only=True)
+            self.weights = _tensors(torch.load(io.BytesIO(stored), "cpu", weights_only=True))
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
             raise self.needs_trust("its policy.pth holds more than weights") from None
         missing = {"action_net.weight", "value_net.weight"} - set(self.weights)
@@ -221,7 +221,14 @@ class _Archive:
                 f"{self.path} has actions of the kind {_class(space)}; "
                 "only Discrete ones can be inspected"
             )
-        return tuple(f"action {index}" for index in range(len(self.weights["action_net.bias"])))
+        return tuple(f"action {index}" for index in range(len(self.weights["action_net.weight"])))
+
+
+def _tensors(stored: object) -> Weights:
+    """A state dict, seen to be one; raises ValueError otherwise."""
+    if not isinstance(stored, dict) or not all(torch.is_tensor(each) for each in stored.values()):
+        raise ValueError("no state dict")
+    return stored
 
 
 def _pooled(archive: _Archive) -> nn.Module:

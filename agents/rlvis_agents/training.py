@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -225,6 +225,14 @@ def _logger(config: TrainConfig) -> Logger:
 
 
 def _way_on(config: TrainConfig, kept: Path) -> str:
-    words = ["rlvis", "train", "--environment", config.environment]
-    words += ["--steps", str(config.steps), "--output", str(config.folder), "--resume"]
-    return f"stopped; checkpoint in {kept}; go on with: {shlex.join(words)}"
+    """Where the checkpoint is, and the command that goes on from it with the same settings."""
+    words = ["rlvis", "train"]
+    for field in fields(config):
+        value, name = getattr(config, field.name), field.name.replace("_", "-")
+        if value == field.default or name == "resume":
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
+    return f"stopped; checkpoint in {kept}; go on with: {shlex.join([*words, '--resume'])}"
