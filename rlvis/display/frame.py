@@ -236,7 +236,7 @@ def _row_foot(canvas: np.ndarray, method: MethodRecord, most: float, y: int) -> 
     x += _text(canvas, f"{least:.2g}", x, y, 14, DARK.muted) + 6
     paste(canvas, colour_bar(90, 10, method.signed, DARK.surface[0]), x, y + 4)
     x += 96
-    meaning = "against to for the action" if method.signed else "evidence for the action"
+    meaning = "against to for the action" if method.signed else "weak to strong"
     _text(canvas, f"{most:.2g}   {meaning}, one scale for the episode", x, y, 14, DARK.muted)
 
 
