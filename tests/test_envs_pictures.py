@@ -172,7 +172,7 @@ def test_render_gives_the_size_and_view_asked_for():
     assert picture is not None
     assert (picture.dtype, picture.shape) == (np.dtype(np.uint8), (120, 200, 3))
     np.testing.assert_array_equal(picture, top.render_view("top", 200, 120))
-    agent = make(render_mode="rgb_array", render_width=80, render_height=60)
+    agent = make(render_mode="rgb_array", view="agent", render_width=80, render_height=60)
     observation, _ = agent.reset(seed=3)
     np.testing.assert_array_equal(agent.render(), observation)
 
@@ -211,7 +211,7 @@ def test_the_view_is_allocated_only_when_somebody_looks(monkeypatch):
     assert made == [(80, 60)]
     env.render()
     env.render()
-    assert made == [(80, 60), (800, 600)]
+    assert made == [(80, 60), (480, 360)]
 
 
 def test_closing_gives_everything_back():

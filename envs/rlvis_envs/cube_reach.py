@@ -70,7 +70,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     render_mode
         "rgb_array", or None for no rendering.
     view
-        What `render` shows: "agent", the camera, or "top", the plan of the room.
+        What `render` shows: "top", the plan of the room, or "agent", what the camera sees.
     render_height, render_width
         Size of what `render` returns, in pixels.
 
@@ -97,9 +97,9 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         obs_height: int = 60,
         obs_width: int = 80,
         render_mode: str | None = None,
-        view: str = "agent",
-        render_height: int = 600,
-        render_width: int = 800,
+        view: str = "top",
+        render_height: int = 360,
+        render_width: int = 480,
     ) -> None:
         self.options = Options(
             room_size,
