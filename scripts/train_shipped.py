@@ -19,11 +19,11 @@ from rlvis_agents.checkpoints import read_policy, save_policy
 from rlvis_agents.evaluation import HELD_OUT
 from rlvis_agents.loading import SHIPPED
 
-RECIPE = TrainConfig(steps=200_000, anneal=True, evaluate_every=20_000)
+RECIPE = TrainConfig(steps=120_000, evaluate_every=20_000)
 RECIPES = {
     "cube-reach": RECIPE,
     "cube-reach-distractors": replace(
-        RECIPE, environment="rlvis_envs:CubeReachDistractors-v0", steps=300_000
+        RECIPE, environment="rlvis_envs:CubeReachDistractors-v0", steps=200_000
     ),
 }
 FIRST_SEED = HELD_OUT + 1_000_000
