@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rlvis.environments import default_labels
 from rlvis.errors import InputError
 from rlvis.model import Policy
 from rlvis.preprocess import Preprocess
@@ -223,7 +224,7 @@ class _Archive:
                 f"{self.path} has actions of the kind {_class(space)}; "
                 "only Discrete ones can be inspected"
             )
-        return tuple(f"action {index}" for index in range(len(self.weights["action_net.weight"])))
+        return default_labels(len(self.weights["action_net.weight"]))
 
 
 def _tensors(stored: object) -> Weights:

@@ -9,12 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from gymnasium import Env
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from rlvis.environments import action_names, image_shape, make_environment
 from rlvis.errors import InputError
 from rlvis.model import Policy
 from rlvis_agents.checkpoints import (
@@ -27,7 +29,6 @@ from rlvis_agents.checkpoints import (
     write_checkpoint,
 )
 from rlvis_agents.config import TrainConfig
-from rlvis_agents.environments import Environment, action_names, image_shape, make
 from rlvis_agents.evaluation import HELD_OUT, evaluate
 from rlvis_agents.interrupt import interruptible
 from rlvis_agents.loading import as_policy
@@ -143,7 +144,7 @@ class _Keeper(BaseCallback):
 
 
 def _monitored(environment: str) -> Monitor:
-    return Monitor(make(environment))
+    return Monitor(make_environment(environment))
 
 
 def _seed(seed: int, done: int) -> int:
@@ -151,7 +152,7 @@ def _seed(seed: int, done: int) -> int:
     return int(np.random.SeedSequence([seed, done]).generate_state(1)[0] % (HELD_OUT // 2))
 
 
-def _card(config: TrainConfig, environment: Environment) -> Card:
+def _card(config: TrainConfig, environment: Env) -> Card:
     settings = asdict(config)
     kept_apart = ("environment", "seed", "channels", "output", "resume", "progress", "tensorboard")
     return {
