@@ -23,7 +23,7 @@ RECIPE = TrainConfig(steps=120_000, evaluate_every=20_000)
 RECIPES = {
     "cube-reach": RECIPE,
     "cube-reach-distractors": replace(
-        RECIPE, environment="rlvis_envs:CubeReachDistractors-v0", steps=200_000
+        RECIPE, env="rlvis_envs:CubeReachDistractors-v0", steps=200_000
     ),
 }
 FIRST_SEED = HELD_OUT + 1_000_000
@@ -47,7 +47,7 @@ def main() -> None:
         path = SHIPPED / f"{name}.safetensors"
         if not wanted.evaluate_only:
             with tempfile.TemporaryDirectory() as folder:
-                policy = train(replace(RECIPES[name], output=Path(folder)))
+                policy = train(replace(RECIPES[name], out=Path(folder)))
             card = {**policy.description, "name": name, "labels": policy.labels}
             card.pop("evaluation", None)
             save_policy(path, policy.module, card)

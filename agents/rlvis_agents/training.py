@@ -51,7 +51,7 @@ def train(config: TrainConfig) -> Policy:
     config.check()
     before = _last_checkpoint(config)
     done = int(before.name) if before is not None else 0
-    envs = DummyVecEnv([partial(_monitored, config.environment)] * config.envs)
+    envs = DummyVecEnv([partial(_monitored, config.env)] * config.envs)
     try:
         card = _card(config, envs.envs[0])
         ppo = build(config, envs, _seed(config.seed, done))
@@ -109,7 +109,7 @@ class _Keeper(BaseCallback):
 
     def _evaluate(self) -> None:
         episodes = self.config.evaluation_episodes
-        evaluation = evaluate(self.policy, self.config.environment, episodes)
+        evaluation = evaluate(self.policy, self.config.env, episodes)
         self.card["evaluation"] = evaluation.as_dict()
         self.progress.report(self.ppo.num_timesteps, evaluation)
         for name in ("success_rate", "mean_return", "mean_length"):
@@ -154,10 +154,10 @@ def _seed(seed: int, done: int) -> int:
 
 def _card(config: TrainConfig, environment: Env) -> Card:
     settings = asdict(config)
-    kept_apart = ("environment", "seed", "channels", "output", "resume", "progress", "tensorboard")
+    kept_apart = ("env", "seed", "channels", "out", "resume", "progress", "tensorboard")
     return {
         "name": config.folder.name,
-        "environment": config.environment,
+        "environment": config.env,
         "observation_shape": list(image_shape(environment.observation_space)),
         "labels": list(action_names(environment)),
         "channels": list(config.channels),
@@ -179,7 +179,7 @@ def _last_checkpoint(config: TrainConfig) -> Path | None:
         if kept:
             raise InputError(
                 f"{config.folder} holds a run of {int(kept[-1].name):,} steps; "
-                "go on with --resume, or choose another --output"
+                "go on with --resume, or choose another --out"
             )
         return None
     if not kept:
@@ -201,7 +201,7 @@ def _take_up(checkpoint: Path, card: Card, ppo: PPO) -> float:
         if before.get(name) != card[name]:
             raise InputError(
                 f"{checkpoint} was trained with {name} {before.get(name)}, not {card[name]}; "
-                "choose another --output"
+                "choose another --out"
             )
     ppo.policy.load_state_dict(to_sb3(network))
     optimizer = read_optimizer(checkpoint)
@@ -221,7 +221,9 @@ def _logger(config: TrainConfig) -> Logger:
     if not config.tensorboard:
         return Logger(None, [])
     if find_spec("tensorboard") is None:
-        raise InputError("TensorBoard is not installed; pip install 'rlvis[agents]'")
+        raise InputError(
+            "TensorBoard is not installed; pip install 'rlvis[agents]', or say --no-tensorboard"
+        )
     return Logger(folder, [TensorBoardOutputFormat(folder)])
 
 
