@@ -72,19 +72,16 @@ def test_shipped_policies_are_small_and_described(name):
         assert figures["episodes"] == 500
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_shipped_policies_reach_the_cube(name):
-    """What the card promises, less what 50 episodes may vary by."""
+@pytest.mark.parametrize(
+    ("name", "least"), [("cube-reach", 0.99), ("cube-reach-distractors", 0.97)]
+)
+def test_shipped_policies_reach_the_cube(name, least):
     policy = load_policy(name)
-    drawn = policy.description["evaluations"][0]
-    found = evaluate(policy, drawn["environment"], 50, seed=7_000_000)
-    assert found.success_rate >= drawn["success_rate"] - 0.15
-
-
-def test_cube_reach_succeeds():
-    for figures in load_policy("cube-reach").description["evaluations"]:
-        assert figures["success_rate"] >= 0.99
+    for figures in policy.description["evaluations"]:
+        assert figures["success_rate"] >= least
         assert figures["mean_length"] <= 1.3 * figures["oracle_length"]
+    environment = policy.description["environment"]
+    assert evaluate(policy, environment, 50, seed=7_000_000).success_rate >= 0.94
 
 
 @pytest.mark.long
