@@ -18,6 +18,7 @@ from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores, read_output
 from rlvis.rectifiers import Rectifier
 from rlvis.replica import replicate
+from rlvis.subpixel import SubpixelGradients
 from rlvis.targets import Target
 
 
@@ -55,7 +56,7 @@ class Evidence:
         needs: Iterable[Need] = (),
     ) -> None:
         self.layer = layer
-        self.inputs = inputs.detach().clone().requires_grad_(True)
+        self.inputs = inputs.detach().clone(memory_format=torch.channels_last).requires_grad_(True)
         self._model = model
         self._targets = targets
         self._needs = frozenset(needs)
@@ -68,7 +69,7 @@ class Evidence:
         watch(replica, self._capture)
         rules = {need.rule for need in self._needs} - {"plain"}
         with torch.enable_grad():
-            with self._rectifier if rules else nullcontext():
+            with SubpixelGradients(), self._rectifier if rules else nullcontext():
                 output = replica(self.inputs)
             self.scores = read_output(output, model.labels)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)

@@ -34,12 +34,11 @@ def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place's positive gradient counts by its share alpha.
 
     With Y = exp(S) the higher derivatives are powers of the gradient g of the score S, so that
-    alpha = g² / (2 g² + ΣA g³) = 1 / (2 + g ΣA), and 0 where g is 0: no epsilon is needed, which
-    would swamp small gradients.
+    alpha = g² / (2 g² + ΣA g³) = 1 / (2 + g ΣA): no epsilon is needed, which would swamp small
+    gradients.
     """
     g = evidence.gradients
-    summed = evidence.activations.sum(dim=(-2, -1), keepdim=True)
-    denominator = 2 + g * summed
-    alpha = torch.where((g != 0) & (denominator != 0), 1 / denominator, 0)
-    weights = (alpha * g.relu()).sum(dim=(-2, -1), keepdim=True)
+    denominator = 2 + g * evidence.activations.sum(dim=(-2, -1), keepdim=True)
+    shares = torch.where(denominator != 0, g.relu() / denominator, 0)
+    weights = shares.sum(dim=(-2, -1), keepdim=True)
     return (weights * evidence.activations).sum(dim=2).relu()
