@@ -141,7 +141,7 @@ class Evidence:
                 if gradient is None:
                     where = f"layer {self.layer!r}" if at == "layer" else "the image"
                     raise InputError(f"the target {target.name!r} does not depend on {where}")
-            collected[at] = torch.stack(gradients, dim=1)
+            collected[at] = torch.stack([each.contiguous() for each in gradients], dim=1)
         return collected
 
     def _source(self, at: str) -> Tensor:

@@ -100,4 +100,5 @@ def input_gradient(
     padded = F.pixel_shuffle(blocks, stride)
     (top, left), (height, width) = padding, size
     image = padded[..., top : top + height, left : left + width]
-    return F.pad(image, (0, width - image.shape[3], 0, height - image.shape[2]))
+    unread = (0, width - image.shape[3], 0, height - image.shape[2])
+    return F.pad(image, unread) if any(unread) else image
