@@ -98,8 +98,8 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         obs_width: int = 80,
         render_mode: str | None = None,
         view: str = "top",
-        render_height: int = 360,
-        render_width: int = 480,
+        render_height: int = 240,
+        render_width: int = 320,
     ) -> None:
         self.options = Options(
             room_size,

@@ -47,7 +47,7 @@ def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
     ):
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "20"}
+        stream.options = {"preset": "superfast", "crf": "22"}
         waiting: deque[Future] = deque()
 
         def encode(frame: av.VideoFrame | None) -> None:
