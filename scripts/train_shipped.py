@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tyro
 
-from rlvis_agents import Evaluation, TrainConfig, evaluate, load_policy, train
+from rlvis_agents import TrainConfig, evaluate, load_policy, train
 from rlvis_agents.checkpoints import read_policy, save_policy
 from rlvis_agents.evaluation import HELD_OUT
 from rlvis_agents.loading import SHIPPED
@@ -65,18 +65,7 @@ def write_figures(path: Path) -> None:
     network, card = read_policy(path)
     save_policy(path, network, {**card, "evaluations": [each.as_dict() for each in found]})
     for each in found:
-        print(f"{policy.name}, {line(each)}", flush=True)
-
-
-def line(found: Evaluation) -> str:
-    """An evaluation in words."""
-    actions = "greedy" if found.deterministic else "drawn actions"
-    shares = ", ".join(f"{name} {share:.1%}" for name, share in found.action_shares.items())
-    straight = found.oracle_length or float("nan")
-    return (
-        f"{actions}: success {found.success_rate:.1%} of {found.episodes}, {found.mean_length:.1f} "
-        f"steps, {found.mean_length / straight:.2f} of the straight path's {straight:.1f}; {shares}"
-    )
+        print(f"{policy.name}, {each}", flush=True)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,21 @@ class Evaluation:
     action_shares: dict[str, float]
     oracle_length: float | None
 
+    def __str__(self) -> str:
+        ended = "" if self.success_rate is None else f"success {self.success_rate:.1%}, "
+        straight = self.oracle_length
+        times = (
+            ""
+            if straight is None
+            else f" ({self.mean_length / straight:.2f} × the straight path's {straight:.1f})"
+        )
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in self.action_shares.items())
+        actions = "most probable actions" if self.deterministic else "drawn actions"
+        return (
+            f"{self.episodes} episodes, {actions}: {ended}return {self.mean_return:.2f}, "
+            f"{self.mean_length:.1f} steps{times}; {shares}"
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for a policy's card."""
         return asdict(self)
