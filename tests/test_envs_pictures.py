@@ -274,4 +274,4 @@ except rlvis_envs.OpenGLMissingError as error:
         check=True,
     )
     assert len(done.stdout.splitlines()) == 1
-    assert "libegl1 libgl1-mesa-dri libglu1-mesa" in done.stdout
+    assert "libegl1 libgl1 libgl1-mesa-dri libglu1-mesa" in done.stdout

@@ -7,5 +7,5 @@ class OpenGLMissingError(ImportError):
     def __init__(self, cause: object) -> None:
         super().__init__(
             "rlvis_envs draws with OpenGL, which is missing here: install it with "
-            f"`apt-get install libegl1 libgl1-mesa-dri libglu1-mesa` (cause: {cause})"
+            f"`apt-get install libegl1 libgl1 libgl1-mesa-dri libglu1-mesa` (cause: {cause})"
         )
