@@ -296,14 +296,16 @@ def _progress(
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(f"{unit}s"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task("", total=None)
 
@@ -313,7 +315,7 @@ def _progress(
         def advance(note: str = "") -> None:
             progress.advance(task)
             if note:
-                progress.console.print(note, highlight=False)
+                console.print(note, highlight=False)
 
         yield start, advance
 
