@@ -195,11 +195,17 @@ class Evidence:
     def _plain_replica(self) -> nn.Module:
         return replicate(self._model.module)
 
-    def rescore(self, inputs: Tensor) -> Tensor:
-        """The targets' values for other inputs (M, C, H, W), float (M, T), without gradient.
+    def rescore(self, inputs: Tensor, image: int) -> Tensor:
+        """The targets' values for changed versions (M, C, H, W) of one image, float (M, T).
 
-        Targets that depend on the image's own ranking are those of the new inputs.
+        Computed without gradient. The targets keep the labels they have for the image as it was.
         """
+        logits, value = self.scores.logits.detach()[image], self.scores.value
+        reference = Scores(
+            logits.expand(len(inputs), -1),
+            None if value is None else value.detach()[image].expand(len(inputs)),
+            self.scores.labels,
+        )
         with torch.no_grad():
             scores = read_output(self._plain_replica(inputs), self._model.labels)
-            return torch.stack([target(scores) for target in self._targets], dim=1)
+            return torch.stack([target(scores, reference) for target in self._targets], dim=1)

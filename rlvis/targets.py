@@ -2,6 +2,10 @@
 
 A target maps `Scores` of N images to a tensor (N,), one number per image. A label or its index
 stands for that score; the functions here make the others. Targets are differentiable.
+
+Some targets mean another label for each image, such as its highest. When an image is changed, to
+see what happens, the label must stay that of the image as it was: such targets look it up in the
+reference, the scores of the unchanged images.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,30 +24,30 @@ class Target:
 
     Attributes:
         name: shown in pictures; `names` overrides it where it differs from image to image.
-        of: maps scores to a tensor (N,).
-        names: maps scores to N names, or None where all are `name`.
+        of: maps scores and the reference to a tensor (N,).
+        names: maps the reference to N names, or None where all are `name`.
     """
 
     name: str
-    of: Callable[[Scores], Tensor]
+    of: Callable[[Scores, Scores], Tensor]
     names: Callable[[Scores], list[str]] | None = None
 
-    def __call__(self, scores: Scores) -> Tensor:
-        return self.of(scores)
+    def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
+        return self.of(scores, scores if reference is None else reference)
 
-    def labels(self, scores: Scores) -> list[str]:
+    def labels(self, reference: Scores) -> list[str]:
         """N names, one per image."""
-        return self.names(scores) if self.names else [self.name] * len(scores.logits)
+        return self.names(reference) if self.names else [self.name] * len(reference.logits)
 
 
 def score(label: str | int) -> Target:
     """The unnormalised score (logit) of one label."""
 
-    def of(scores: Scores) -> Tensor:
+    def of(scores: Scores, _: Scores) -> Tensor:
         return scores.logits[:, _index(label, scores.labels)]
 
-    def names(scores: Scores) -> list[str]:
-        return [scores.labels[_index(label, scores.labels)]] * len(scores.logits)
+    def names(reference: Scores) -> list[str]:
+        return [reference.labels[_index(label, reference.labels)]] * len(reference.logits)
 
     return Target(str(label), of, names)
 
@@ -52,7 +56,7 @@ def log_prob(label: str | int) -> Target:
     """The log-probability of one label, log softmax(logits)."""
     return Target(
         f"log p({label})",
-        lambda scores: scores.log_probabilities[:, _index(label, scores.labels)],
+        lambda scores, _: scores.log_probabilities[:, _index(label, scores.labels)],
     )
 
 
@@ -60,7 +64,7 @@ def contrast(label: str | int, against: str | int) -> Target:
     """The difference of two scores: why `label` rather than `against`."""
     return Target(
         f"{label} - {against}",
-        lambda scores: (
+        lambda scores, _: (
             scores.logits[:, _index(label, scores.labels)]
             - scores.logits[:, _index(against, scores.labels)]
         ),
@@ -70,14 +74,14 @@ def contrast(label: str | int, against: str | int) -> Target:
 def entropy() -> Target:
     """The entropy of the distribution over labels, in nats."""
     return Target(
-        "entropy", lambda scores: -(scores.probabilities * scores.log_probabilities).sum(dim=1)
+        "entropy", lambda scores, _: -(scores.probabilities * scores.log_probabilities).sum(dim=1)
     )
 
 
 def value() -> Target:
     """The critic's value of an actor-critic."""
 
-    def of(scores: Scores) -> Tensor:
+    def of(scores: Scores, _: Scores) -> Tensor:
         if scores.value is None:
             raise InputError("this network gives no value; choose a label as target")
         return scores.value
@@ -88,16 +92,17 @@ def value() -> Target:
 def rank(place: int) -> Target:
     """The score in that place of each image's own ranking, 0 for its highest."""
 
-    def labels_at(scores: Scores) -> Tensor:
-        if place >= scores.logits.shape[1]:
-            raise InputError(f"place {place + 1} of {scores.logits.shape[1]} labels does not exist")
-        return scores.logits.argsort(dim=1, descending=True)[:, place]
+    def labels_at(reference: Scores) -> Tensor:
+        count = reference.logits.shape[1]
+        if place >= count:
+            raise InputError(f"place {place + 1} of {count} labels does not exist")
+        return reference.logits.argsort(dim=1, descending=True)[:, place]
 
-    def of(scores: Scores) -> Tensor:
-        return scores.logits.gather(1, labels_at(scores)[:, None])[:, 0]
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        return scores.logits.gather(1, labels_at(reference)[:, None])[:, 0]
 
-    def names(scores: Scores) -> list[str]:
-        return [scores.labels[index] for index in labels_at(scores).tolist()]
+    def names(reference: Scores) -> list[str]:
+        return [reference.labels[index] for index in labels_at(reference).tolist()]
 
     return Target(f"top {place + 1}", of, names)
 
@@ -136,7 +141,7 @@ def _as_target(target: Any, model: ImageModel) -> Target:
     if isinstance(target, Target):
         return target
     if callable(target):
-        return Target(getattr(target, "__name__", "target"), target)
+        return Target(getattr(target, "__name__", "target"), lambda scores, _: target(scores))
     if target in _SPECIAL and target not in model.labels:
         return _SPECIAL[target]()
     _index(target, model.labels)

@@ -262,6 +262,16 @@ def test_occlusion_reaches_the_border_and_sees_a_known_spot() -> None:
     assert heat[:, :26].max() == 0
 
 
+def test_a_changed_image_keeps_the_labels_of_the_image_as_it_was(policy, inputs) -> None:
+    first = int(policy.scores(inputs[:1]).logits.argmax())
+    ranked = explain(policy, inputs[:1], "occlusion", top(1), baseline=9.0).maps
+    named = explain(policy, inputs[:1], "occlusion", first, baseline=9.0).maps
+    np.testing.assert_array_equal(ranked, named)
+    covered = inputs[:1].clone()
+    covered[..., :4, :4] = 9.0
+    assert int(policy.scores(covered).logits.argmax()) != first
+
+
 def test_targets_are_what_they_say(policy, inputs) -> None:
     scores = policy.scores(inputs)
     logits, log_p = scores.logits, scores.logits.log_softmax(1)

@@ -67,9 +67,9 @@ def _fall(evidence: Evidence, rows: Tensor, columns: Tensor, cover: Tensor) -> T
     masks = torch.einsum("rh,cw->rchw", rows, columns).flatten(0, 1)[:, None].bool()
     chunk = max(1, _CHUNK_VALUES // (evidence.inputs[0].numel() * 8))
     falls = []
-    for image, base, score in zip(
-        evidence.inputs.detach(), cover, evidence.target_scores, strict=True
-    ):
-        covered = [evidence.rescore(torch.where(part, base, image)) for part in masks.split(chunk)]
-        falls.append((score - torch.cat(covered)).T)
+    for index, (image, base) in enumerate(zip(evidence.inputs.detach(), cover, strict=True)):
+        covered = [
+            evidence.rescore(torch.where(part, base, image), index) for part in masks.split(chunk)
+        ]
+        falls.append((evidence.target_scores[index] - torch.cat(covered)).T)
     return torch.stack(falls).unflatten(-1, (len(rows), len(columns)))
