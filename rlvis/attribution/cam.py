@@ -69,7 +69,7 @@ def xgrad_cam(evidence: Evidence) -> Tensor:
 
 @method("eigen-cam", reference="Muhammad & Yeasin 2020, eq. 2-3", reads_layer=True)
 def eigen_cam(evidence: Evidence) -> Tensor:
-    """Heatmaps (N, T, h, w): activations along their first principal direction, whatever the target.
+    """Heatmaps (N, T, h, w): activations along their principal direction, whatever the target.
 
     The direction's sign is chosen so that the map's sum is positive.
     """

@@ -1,13 +1,17 @@
 """Gradients of the target at the image, by one rectifier rule or another, plain or averaged."""
 
+from collections.abc import Iterable
+from functools import reduce
+
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.cam import grad_cam
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 from rlvis.evidence import Evidence, Need
-from rlvis.explanation import resize_maps
 
 
 @method("saliency", reference="Simonyan et al. 2014, section 3.1", needs=[Need("input")])
@@ -26,7 +30,9 @@ def guided_backpropagation(evidence: Evidence) -> Tensor:
     return strength(evidence.input_gradients("guided"))
 
 
-@method("deconvnet", reference="Zeiler & Fergus 2014, section 2.1", needs=[Need("input", "deconvnet")])
+@method(
+    "deconvnet", reference="Zeiler & Fergus 2014, section 2.1", needs=[Need("input", "deconvnet")]
+)
 def deconvnet(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): as saliency, each ReLU applied to the gradient instead of its mask."""
     return strength(evidence.input_gradients("deconvnet"))
@@ -41,7 +47,7 @@ def deconvnet(evidence: Evidence) -> Tensor:
 def guided_grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): guided backpropagation, where Grad-CAM points."""
     guided = evidence.input_gradients("guided")
-    where = resize_maps(grad_cam(evidence), *guided.shape[-2:])
+    where = F.interpolate(grad_cam(evidence), guided.shape[-2:], mode="bilinear")
     return strength(guided * where[:, :, None])
 
 
@@ -57,9 +63,7 @@ def input_x_gradient(evidence: Evidence) -> Tensor:
 
 
 @method("smoothgrad", reference="Smilkov et al. 2017, eq. 1")
-def smoothgrad(
-    evidence: Evidence, samples: int = 25, noise: float = 0.15, seed: int = 0
-) -> Tensor:
+def smoothgrad(evidence: Evidence, samples: int = 25, noise: float = 0.15, seed: int = 0) -> Tensor:
     """Heatmaps (N, T, H, W): saliency of the gradient averaged over noisy copies of the image.
 
     Args:
@@ -71,17 +75,13 @@ def smoothgrad(
     x = evidence.inputs.detach()
     generator = torch.Generator().manual_seed(seed)
     spread = noise * (x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
-    total = 0
-    for _ in range(samples):
-        drawn = torch.randn(x.shape[1:], generator=generator).to(x)
-        total = total + evidence.gradients_at(x + spread * drawn)
+    draws = [torch.randn(x.shape[1:], generator=generator).to(x) for _ in range(samples)]
+    total = sum_of(evidence.gradients_at(x + spread * drawn) for drawn in draws)
     return strength(total / samples)
 
 
 @method("integrated-gradients", reference="Sundararajan et al. 2017, eq. 1", signed=True)
-def integrated_gradients(
-    evidence: Evidence, steps: int = 32, baseline: float = 0.0
-) -> Tensor:
+def integrated_gradients(evidence: Evidence, steps: int = 32, baseline: float = 0.0) -> Tensor:
     """Heatmaps (N, T, H, W), whose sum is the target's change from the baseline to the image.
 
     The integral along the straight path is taken by the Gauss-Legendre rule.
@@ -93,16 +93,20 @@ def integrated_gradients(
     _at_least_one("integrated-gradients", "steps", steps)
     x = evidence.inputs.detach()
     way = x - baseline
-    mean = 0
-    for place, weight in zip(*gauss_legendre(steps), strict=True):
-        mean = mean + weight * evidence.gradients_at(baseline + place * way)
+    mean = sum_of(
+        weight * evidence.gradients_at(baseline + place * way)
+        for place, weight in zip(*gauss_legendre(steps), strict=True)
+    )
     return (way[:, None] * mean).sum(dim=2)
+
+
+def sum_of(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of tensors, one in memory at a time."""
+    return reduce(Tensor.add_, tensors)
 
 
 def gauss_legendre(points: int) -> tuple[list[float], list[float]]:
     """Places in 0..1 and weights that add up to 1."""
-    import numpy as np
-
     places, weights = np.polynomial.legendre.leggauss(points)
     return ((places + 1) / 2).tolist(), (weights / 2).tolist()
 
