@@ -4,6 +4,7 @@ Only this module may import the worlds and the agents besides the tools, and it 
 command needs them: torch is not loaded to print help.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -178,7 +179,7 @@ def evaluate(
     policy: str = "cube-reach",
     env: str | None = None,
     episodes: int = 100,
-    seed: int = 1_000_000,
+    seed: int = 1_000_000_000,
     deterministic: bool = False,
     trust: bool = False,
 ) -> None:
@@ -334,6 +335,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; wrong input ends with one line and status 2, Ctrl-C with 130."""
+    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("PYGLET_HEADLESS", "true")  # for worlds of others drawn with pyglet
     try:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS,

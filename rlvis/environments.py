@@ -1,6 +1,5 @@
 """Gymnasium environments with images and a finite set of actions, checked before they are used."""
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,8 @@ from rlvis.errors import InputError, unknown
 
 if TYPE_CHECKING:
     from gymnasium import Env, Space
+
+    from rlvis.model import Policy
 
 
 def make_environment(environment: str, **options: Any) -> "Env":
@@ -62,11 +63,6 @@ def _unregistered(environment: str, registered: list[str]) -> InputError:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def short_name(environment: str) -> str:
-    """The name without module, namespace and version: "rlvis_envs:CubeReach-v0" → "CubeReach"."""
-    return re.sub(r"-v\d+$", "", re.split(r"[:/]", environment)[-1])
 
 
 def image_shape(space: "Space") -> tuple[int, int, int]:
@@ -126,3 +122,28 @@ def action_names(environment: "Env") -> tuple[str, ...]:
 def default_labels(count: int) -> tuple[str, ...]:
     """ "action 0" to "action K-1"."""
     return tuple(f"action {index}" for index in range(count))
+
+
+def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
+    """Whether the policy can act in the environment.
+
+    Raises:
+        InputError: if the observations or the number of actions are not those it was trained on.
+    """
+    shape = image_shape(environment.observation_space)
+    trained = policy.observation_shape
+    if trained is not None and shape != trained:
+        raise InputError(
+            f"{policy.name} was trained on images {_times(trained)}, but {name} gives "
+            f"{_times(shape)}; choose the environment it was trained in"
+        )
+    count = action_count(environment.action_space)
+    if count != len(policy.labels):
+        raise InputError(
+            f"{policy.name} knows {len(policy.labels)} actions, but {name} has {count}; "
+            "choose the environment it was trained in"
+        )
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))

@@ -18,6 +18,7 @@ from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores, read_output
 from rlvis.rectifiers import Rectifier
 from rlvis.replica import replicate
+from rlvis.subpixel import SubpixelGradients
 from rlvis.targets import Target
 
 
@@ -55,7 +56,7 @@ class Evidence:
         needs: Iterable[Need] = (),
     ) -> None:
         self.layer = layer
-        self.inputs = inputs.detach().clone().requires_grad_(True)
+        self.inputs = inputs.detach().clone(memory_format=torch.channels_last).requires_grad_(True)
         self._model = model
         self._targets = targets
         self._needs = frozenset(needs)
@@ -68,7 +69,7 @@ class Evidence:
         watch(replica, self._capture)
         rules = {need.rule for need in self._needs} - {"plain"}
         with torch.enable_grad():
-            with self._rectifier if rules else nullcontext():
+            with SubpixelGradients(), self._rectifier if rules else nullcontext():
                 output = replica(self.inputs)
             self.scores = read_output(output, model.labels)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
@@ -140,7 +141,7 @@ class Evidence:
                 if gradient is None:
                     where = f"layer {self.layer!r}" if at == "layer" else "the image"
                     raise InputError(f"the target {target.name!r} does not depend on {where}")
-            collected[at] = torch.stack(gradients, dim=1)
+            collected[at] = torch.stack([each.contiguous() for each in gradients], dim=1)
         return collected
 
     def _source(self, at: str) -> Tensor:
@@ -222,6 +223,31 @@ class Evidence:
             scores = read_output(self._plain_replica(inputs), self._model.labels)
             targets = [target(scores, reference) for target in self._targets]
             return scores, torch.stack(targets, dim=1)
+
+    def ablated(self) -> Tensor:
+        """The targets' values with each channel of the layer set to zero, float (N, C, T).
+
+        One forward pass of the whole batch per channel, without gradient.
+        """
+        replica = replicate(self._model.module)
+        silent = -1
+
+        def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            output = output.clone()
+            output[:, silent] = 0
+            return output
+
+        assert self.layer is not None, "the method did not declare that it reads a layer"
+        watch(replica, silence, {self.layer})
+        columns = []
+        with torch.no_grad():
+            for channel in range(self.activations.shape[2]):
+                silent = channel
+                scores = read_output(replica(self.inputs), self._model.labels)
+                columns.append(
+                    torch.stack([target(scores, self.scores) for target in self._targets], dim=1)
+                )
+        return torch.stack(columns, dim=1)
 
     def gradients_at(self, inputs: Tensor) -> Tensor:
         """The targets' gradients at other versions (N, C, H, W) of the images, (N, T, C, H, W).

@@ -57,6 +57,8 @@ class Explanation:
     def heatmaps(self) -> np.ndarray:
         """Float32 (N, T, H, W): the maps at image resolution, 0 where the network saw nothing."""
         height, width = self.images.shape[1:3]
+        if self.window == Window(0, 0, height, width):
+            return resize_maps(self.maps, height, width)
         heatmaps = np.zeros((*self.maps.shape[:2], height, width), np.float32)
         seen = self.window
         heatmaps[..., seen.top : seen.top + seen.height, seen.left : seen.left + seen.width] = (

@@ -14,6 +14,7 @@ _REASONS = {
     errno.EROFS: "the file system is read-only; write somewhere else",
     errno.EACCES: "the folder may not be written to; write somewhere else",
     errno.EPERM: "the folder may not be written to; write somewhere else",
+    errno.ENOENT: "its folder does not exist and cannot be made; write somewhere else",
     errno.EISDIR: "it is a folder; give a file name",
     errno.ENOTDIR: "part of the path is a file, not a folder; write somewhere else",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",

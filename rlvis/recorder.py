@@ -9,13 +9,19 @@ from torch import Tensor
 
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import Method, get_method
-from rlvis.environments import action_names, as_image, default_labels, make_environment
+from rlvis.environments import (
+    action_names,
+    as_image,
+    check_compatible,
+    default_labels,
+    make_environment,
+)
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation
 from rlvis.layers import resolve_layer
 from rlvis.model import Policy
 from rlvis.recording import Header, MethodRecord, Recording
-from rlvis.rollout import Episode, check_compatible, play_episode
+from rlvis.rollout import Episode, play_episode
 
 if TYPE_CHECKING:
     from gymnasium import Env

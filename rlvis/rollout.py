@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rlvis.environments import action_count, as_image, image_shape
-from rlvis.errors import InputError
+from rlvis.environments import as_image
 from rlvis.model import Decision, Policy
 
 if TYPE_CHECKING:
@@ -70,31 +69,6 @@ class Episode:
         if self.terminated:
             return "terminated" if self.success is None else "failed"
         return "out of time" if self.truncated else "recording stopped"
-
-
-def check_compatible(policy: Policy, environment: "Env", name: str) -> None:
-    """Whether the policy can act in the environment.
-
-    Raises:
-        InputError: if the observations or the number of actions are not those it was trained on.
-    """
-    shape = image_shape(environment.observation_space)
-    trained = policy.observation_shape
-    if trained is not None and shape != trained:
-        raise InputError(
-            f"{policy.name} was trained on images {_times(trained)}, but {name} gives "
-            f"{_times(shape)}; choose the environment it was trained in"
-        )
-    count = action_count(environment.action_space)
-    if count != len(policy.labels):
-        raise InputError(
-            f"{policy.name} knows {len(policy.labels)} actions, but {name} has {count}; "
-            "choose the environment it was trained in"
-        )
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
 
 
 def play_episode(

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rlvis import Policy, explain
 from rlvis_agents import load_policy
+from scripts.references import mend_torchvision
 
 METHODS = ["cam", "grad-cam", "grad-cam++", "saliency"]
 
@@ -89,6 +90,7 @@ def seconds(run: Callable[[], None]) -> float:
 
 def main() -> None:
     """Print the table."""
+    mend_torchvision()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=15)

@@ -32,7 +32,7 @@ class Benchmark:
     """How many seeds, from 0."""
     steps: int = 60_000
     """Environment steps per seed."""
-    environment: str = TrainConfig.environment
+    env: str = TrainConfig.env
     """Gymnasium id."""
     evaluate_every: int = 4_000
     """Steps between two evaluations."""
@@ -41,9 +41,7 @@ class Benchmark:
 def main() -> None:
     """Run the benchmark of the command line."""
     benchmark = tyro.cli(Benchmark, description=__doc__)
-    print(
-        f"{benchmark.environment}, {benchmark.steps:,} steps, torch {torch.__version__}, ", end=""
-    )
+    print(f"{benchmark.env}, {benchmark.steps:,} steps, torch {torch.__version__}, ", end="")
     print(f"{torch.get_num_threads()} threads, {platform.processor() or platform.machine()}\n")
     print("| seed | steps to 95% | seconds to 95% | final success | seconds in all |")
     print("| ---: | ---: | ---: | ---: | ---: |")
@@ -55,10 +53,10 @@ def main() -> None:
 def row(benchmark: Benchmark, seed: int, folder: Path) -> str:
     """The row of one seed, trained in `folder`."""
     config = TrainConfig(
-        environment=benchmark.environment,
+        env=benchmark.env,
         steps=benchmark.steps,
         seed=seed,
-        output=folder,
+        out=folder,
         evaluate_every=benchmark.evaluate_every,
         progress=False,
     )
@@ -82,7 +80,7 @@ def reached(benchmark: Benchmark, folder: Path) -> tuple[str, str]:
 def confirmed(benchmark: Benchmark, checkpoint: Path) -> float:
     """The success rate in episodes that no evaluation during training has seen."""
     policy, fresh = load_policy(checkpoint), HELD_OUT + 1_000_000
-    evaluation = evaluate(policy, benchmark.environment, CONFIRMING, seed=fresh)
+    evaluation = evaluate(policy, benchmark.env, CONFIRMING, seed=fresh)
     return evaluation.success_rate or 0.0
 
 

@@ -21,6 +21,7 @@ from rlvis import Policy, record
 from rlvis.display.encode import film_writer
 from rlvis_agents import load_policy
 from scripts.benchmark_attribution import Logits
+from scripts.references import mend_torchvision
 
 ENVIRONMENT = "rlvis_envs:CubeReach-v0"
 
@@ -86,6 +87,7 @@ def with_libraries(policy: Policy, folder: Path, steps: int) -> float:
 
 def main() -> None:
     """Print the two rates and their ratio."""
+    mend_torchvision()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--library-steps", type=int, default=40)

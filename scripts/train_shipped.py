@@ -14,16 +14,16 @@ from pathlib import Path
 
 import tyro
 
-from rlvis_agents import Evaluation, TrainConfig, evaluate, load_policy, train
+from rlvis_agents import TrainConfig, evaluate, load_policy, train
 from rlvis_agents.checkpoints import read_policy, save_policy
 from rlvis_agents.evaluation import HELD_OUT
 from rlvis_agents.loading import SHIPPED
 
-RECIPE = TrainConfig(steps=200_000, anneal=True, evaluate_every=20_000)
+RECIPE = TrainConfig(steps=120_000, evaluate_every=20_000)
 RECIPES = {
     "cube-reach": RECIPE,
     "cube-reach-distractors": replace(
-        RECIPE, environment="rlvis_envs:CubeReachDistractors-v0", steps=300_000
+        RECIPE, env="rlvis_envs:CubeReachDistractors-v0", steps=200_000
     ),
 }
 FIRST_SEED = HELD_OUT + 1_000_000
@@ -47,7 +47,7 @@ def main() -> None:
         path = SHIPPED / f"{name}.safetensors"
         if not wanted.evaluate_only:
             with tempfile.TemporaryDirectory() as folder:
-                policy = train(replace(RECIPES[name], output=Path(folder)))
+                policy = train(replace(RECIPES[name], out=Path(folder)))
             card = {**policy.description, "name": name, "labels": policy.labels}
             card.pop("evaluation", None)
             save_policy(path, policy.module, card)
@@ -65,18 +65,7 @@ def write_figures(path: Path) -> None:
     network, card = read_policy(path)
     save_policy(path, network, {**card, "evaluations": [each.as_dict() for each in found]})
     for each in found:
-        print(f"{policy.name}, {line(each)}", flush=True)
-
-
-def line(found: Evaluation) -> str:
-    """An evaluation in words."""
-    actions = "greedy" if found.deterministic else "drawn actions"
-    shares = ", ".join(f"{name} {share:.1%}" for name, share in found.action_shares.items())
-    straight = found.oracle_length or float("nan")
-    return (
-        f"{actions}: success {found.success_rate:.1%} of {found.episodes}, {found.mean_length:.1f} "
-        f"steps, {found.mean_length / straight:.2f} of the straight path's {straight:.1f}; {shares}"
-    )
+        print(f"{policy.name}, {each}", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import ImageModel, Policy
+from scripts.references import mend_torchvision
 
-try:
-    import torchvision  # noqa: F401
-except RuntimeError:
-    # A CPU build of torch beside the index's torchvision, which was built for CUDA: declaring its
-    # two compiled operators is enough for everything but detection models.
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+mend_torchvision()
 
 LABELS = ("left", "forward", "right")
 

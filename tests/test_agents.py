@@ -15,7 +15,7 @@ from rlvis import InputError, NonFiniteError
 from rlvis_agents import PolicyNetwork, evaluate, load_policy, shipped_policies
 from rlvis_agents.checkpoints import read_policy, save_policy
 from rlvis_agents.loading import SHIPPED
-from rlvis_agents.network import CoordinatePlanes
+from rlvis_agents.network import Sides
 
 NAMES = ("cube-reach", "cube-reach-distractors")
 
@@ -46,18 +46,18 @@ def test_the_tools_see_the_same_map():
     np.testing.assert_allclose(share, scores.numpy(), rtol=1e-3, atol=1e-2)
 
 
-def test_coordinates_run_from_corner_to_corner():
-    planes = CoordinatePlanes()(torch.zeros(2, 1, 3, 5))[1]
-    assert planes[1].tolist() == [[-1, -0.5, 0, 0.5, 1]] * 3
-    assert planes[2].T.tolist() == [[-1, 0, 1]] * 5
+def test_features_are_given_as_they_are_and_by_side():
+    given = Sides()(torch.full((2, 1, 3, 5), 2.0))[1]
+    assert given[0].tolist() == [[2.0] * 5] * 3
+    assert given[1].tolist() == [[-2, -1, 0, 1, 2]] * 3
 
 
-def test_left_and_right_differ_only_through_the_coordinates(network):
+def test_left_and_right_differ_only_through_the_sides(network):
     images = torch.rand(1, 3, 60, 80, dtype=torch.float64)
     for conv in (network.features.conv1, network.features.conv2):
         conv.weight.data = (conv.weight.data + conv.weight.data.flip(-1)) / 2
     assert not torch.allclose(network(images)[0], network(images.flip(-1))[0])
-    network.features.conv3.weight.data[:, -2] = 0
+    network.features.conv3.weight.data[:, 32:] = 0
     torch.testing.assert_close(network(images), network(images.flip(-1)))
 
 
@@ -70,12 +70,16 @@ def test_shipped_policies_are_small_and_described(name):
     assert sum(path.stat().st_size for path in files) < 1_000_000
     for figures in policy.description["evaluations"]:
         assert figures["episodes"] == 500
-        assert figures["success_rate"] > 0.9
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_shipped_policies_reach_the_cube(name):
+@pytest.mark.parametrize(
+    ("name", "least"), [("cube-reach", 0.99), ("cube-reach-distractors", 0.97)]
+)
+def test_shipped_policies_reach_the_cube(name, least):
     policy = load_policy(name)
+    for figures in policy.description["evaluations"]:
+        assert figures["success_rate"] >= least
+        assert figures["mean_length"] <= 1.3 * figures["oracle_length"]
     environment = policy.description["environment"]
     assert evaluate(policy, environment, 50, seed=7_000_000).success_rate >= 0.94
 

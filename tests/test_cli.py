@@ -78,7 +78,7 @@ def test_a_policy_explains_a_picture_too() -> None:
         (["cat.jpg", "--method", "occlusion:pach=8"], "did you mean 'patch'"),
         (["cat.jpg", "--method", "occlusion:patch=900"], "patch 900"),
         (["cat.jpg", "--target", "Egyptian cta"], "did you mean 'Egyptian cat'"),
-        (["cat.jpg", "--layer", "_blocks.0._bn"], "did you mean '_blocks.0._bn1'"),
+        (["cat.jpg", "--layer", "_blocks.0._bn"], "'_blocks.0._bn1'"),
         (["cat.jpg", "--layer", "_fc"], "not a map"),
         (["cat.jpg", "--model", "efficientnet-lite"], "did you mean 'efficientnet-lite0'"),
         (["cat.jpg", "--top", "0"], "at least 1"),
@@ -125,7 +125,7 @@ def test_a_rollout_is_recorded_and_filmed_again(capsys) -> None:
         (["record", "--policy", "noise.zip"], "noise.zip"),
         (["record", "--out", "/proc/nowhere/x.zarr"], "cannot write"),
         (["video", "nothing.zarr"], "is no recording"),
-        (["train", "--environment", "CartPole-v1"], "uint8 images"),
+        (["train", "--env", "CartPole-v1"], "uint8 images"),
         (["evaluate", "--policy", "cube-rech"], "did you mean 'cube-reach'"),
     ],
 )

@@ -84,8 +84,9 @@ def test_walls_and_distractors_block_the_way():
     x, z = start["pose"]["x"], start["pose"]["z"]
     start["scene"]["distractors"][0] |= {"x": x + CONTACT + 0.2, "z": z}
     env.set_state(start)
-    *_, info = env.step(FORWARD)
-    assert info["agent_position"].tolist() == [x, z]
+    for _ in range(3):
+        *_, info = env.step(FORWARD)
+        np.testing.assert_allclose(info["agent_position"], [x + 0.2, z], atol=1e-6)
 
     env.set_state(start | {"pose": {"x": 0.41, "z": z, "angle": math.pi}})
     *_, info = env.step(FORWARD)
@@ -100,6 +101,23 @@ def test_no_single_step_from_the_start_touches_the_cube(options):
         _, info = env.reset(seed=seed)
         assert info["distance"] > CONTACT + longest + 0.05
         assert not env.episode.scene.blocks(*info["agent_position"])
+
+
+def test_an_agent_slides_along_a_distractor():
+    env = make(distractors=1)
+    facing_cube(env, 3.0)
+    state = env.get_state()
+    x, z = state["pose"]["x"], state["pose"]["z"]
+    state["scene"]["distractors"][0] |= {"x": x + CONTACT + 0.1, "z": z + 0.1}
+    env.set_state(state)
+    ways = []
+    for _ in range(12):
+        *_, info = env.step(FORWARD)
+        ways.append(info["agent_position"])
+        cube = env.episode.scene.distractors[0]
+        assert np.hypot(cube.x - ways[-1][0], cube.z - ways[-1][1]) >= CONTACT
+    assert ways[-1][0] > x + 1.0
+    assert ways[-1][1] < z
 
 
 def test_distractors_are_never_red_and_leave_room_to_walk_round_them():

@@ -211,7 +211,7 @@ def test_the_view_is_allocated_only_when_somebody_looks(monkeypatch):
     assert made == [(80, 60)]
     env.render()
     env.render()
-    assert made == [(80, 60), (480, 360)]
+    assert made == [(80, 60), (320, 240)]
 
 
 def test_closing_gives_everything_back():

@@ -7,7 +7,8 @@ from PIL import Image
 
 from rlvis import InputError, record
 from rlvis.display.encode import film_writer
-from rlvis.display.frame import EpisodeFrames, Layout
+from rlvis.display.film import frames_of
+from rlvis.display.frame import Layout
 from rlvis.display.overlay import as_rgb, limit, overlay
 from rlvis.display.theme import DARK, label_colour
 
@@ -97,14 +98,8 @@ def test_the_ending_says_what_to_write(recording, tmp_path) -> None:
         recording.to_video(tmp_path / "x.avi")
 
 
-def frames_of(recording, number: int = 0) -> EpisodeFrames:
-    header = recording.header
-    heatmaps = [recording.heatmaps(number, each.name) for each in header.methods]
-    return EpisodeFrames(recording.episode(number), heatmaps, header, "title", [0, 1, 2])
-
-
 def test_bars_are_as_long_as_the_probabilities(recording) -> None:
-    episode, frames = recording.episode(0), frames_of(recording)
+    episode, frames = recording.episode(0), frames_of(recording, 0)
     for step in range(len(episode)):
         row = frames.draw(step)[94]
         for action in range(3):
@@ -114,7 +109,7 @@ def test_bars_are_as_long_as_the_probabilities(recording) -> None:
 
 
 def test_the_action_taken_is_marked(recording) -> None:
-    episode, frames = recording.episode(0), frames_of(recording)
+    episode, frames = recording.episode(0), frames_of(recording, 0)
     layout = Layout(3, 2, 32 / 24)
     for step in range(len(episode)):
         frame = frames.draw(step)
@@ -127,7 +122,7 @@ def test_the_action_taken_is_marked(recording) -> None:
 
 
 def test_the_strip_shows_the_probabilities_of_every_step(recording) -> None:
-    episode, frames = recording.episode(0), frames_of(recording)
+    episode, frames = recording.episode(0), frames_of(recording, 0)
     frame = frames.draw(len(episode) - 1)
     box = Layout(3, 2, 32 / 24).timeline
     for step in range(len(episode)):

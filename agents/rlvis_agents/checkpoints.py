@@ -178,5 +178,5 @@ def _said_plainly(where: Path) -> Iterator[None]:
         if error.errno == errno.ENOSPC:
             advice = "the disk is full; free some space, the checkpoints written so far are whole"
         else:
-            advice = f"{(error.strerror or str(error)).lower()}; choose another --output"
+            advice = f"{(error.strerror or str(error)).lower()}; choose another --out"
         raise InputError(f"cannot write {where}: {advice}") from None

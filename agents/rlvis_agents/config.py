@@ -10,13 +10,13 @@ from rlvis.errors import InputError
 class TrainConfig:
     """Train a policy with PPO on an environment whose observations are images."""
 
-    environment: str = "rlvis_envs:CubeReach-v0"
+    env: str = "rlvis_envs:CubeReach-v0"
     """Gymnasium id, also in the form module:Id-v0."""
     steps: int = 60_000
     """Environment steps in all; a resumed run counts on from where it stopped."""
     seed: int = 0
     """Seed of the weights, the training environments and the drawn actions."""
-    output: Path | None = None
+    out: Path | None = None
     """Folder of the run; runs/<environment> when left out."""
     resume: bool = False
     """Go on from the last checkpoint in the folder."""
@@ -46,7 +46,7 @@ class TrainConfig:
     """Steps between two checkpoints, each evaluated on held-out episodes."""
     evaluation_episodes: int = 100
     """Episodes per evaluation, actions drawn; 0 for none."""
-    tensorboard: bool = False
+    tensorboard: bool = True
     """Write curves for TensorBoard into the folder."""
     progress: bool = True
     """Show a progress bar and a line per evaluation."""
@@ -56,8 +56,8 @@ class TrainConfig:
     @property
     def folder(self) -> Path:
         """The folder of the run."""
-        name = self.environment.rpartition(":")[2].replace("/", "-")
-        return Path(self.output) if self.output is not None else Path("runs") / name
+        name = self.env.rpartition(":")[2].replace("/", "-")
+        return Path(self.out) if self.out is not None else Path("runs") / name
 
     def check(self) -> None:
         """Refuse what cannot work, before anything is spent on it.

@@ -5,15 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium import Env
 
-from rlvis import InputError, Policy
-from rlvis_agents.environments import (
-    Environment,
-    action_count,
-    image_shape,
-    is_channels_first,
-    make,
-)
+from rlvis.environments import as_image, check_compatible, make_environment
+from rlvis.errors import InputError
+from rlvis.model import Policy
 
 HELD_OUT = 1_000_000_000
 """Evaluation seeds start here, far from those of training."""
@@ -47,6 +43,21 @@ class Evaluation:
     action_shares: dict[str, float]
     oracle_length: float | None
 
+    def __str__(self) -> str:
+        ended = "" if self.success_rate is None else f"success {self.success_rate:.1%}, "
+        straight = self.oracle_length
+        times = (
+            ""
+            if straight is None
+            else f" ({self.mean_length / straight:.2f} × the straight path's {straight:.1f})"
+        )
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in self.action_shares.items())
+        actions = "most probable actions" if self.deterministic else "drawn actions"
+        return (
+            f"{self.episodes} episodes, {actions}: {ended}return {self.mean_return:.2f}, "
+            f"{self.mean_length:.1f} steps{times}; {shares}"
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for a policy's card."""
         return asdict(self)
@@ -59,7 +70,7 @@ class _Episode:
     It draws from a generator of its own, so that its actions do not depend on its neighbours.
     """
 
-    environment: Environment
+    environment: Env
     observation: np.ndarray
     chance: np.random.Generator
     actions: list[int]
@@ -81,7 +92,7 @@ def evaluate(
     """Play episodes and count.
 
     Args:
-        environment: a Gymnasium id; see `environments.make`.
+        environment: a Gymnasium id; see `rlvis.environments.make_environment`.
         episodes: how many; episode i is reset with `seed + i`, whatever `parallel` is.
         deterministic: take the most probable action instead of drawing one.
         parallel: environments held at once; their images go through the network together.
@@ -92,11 +103,11 @@ def evaluate(
     """
     if episodes < 1:
         raise InputError(f"{episodes} episodes; at least one is needed")
-    worlds: list[Environment] = []
+    worlds: list[Env] = []
     try:
         for _ in range(min(parallel, episodes)):
-            worlds.append(make(environment, **options))
-        _check_fit(policy, worlds[0], environment)
+            worlds.append(make_environment(environment, **options))
+        check_compatible(policy, worlds[0], environment)
         played = list(_play(policy, worlds, range(seed, seed + episodes), deterministic))
     finally:
         for world in worlds:
@@ -117,7 +128,7 @@ def evaluate(
 
 
 def _play(
-    policy: Policy, worlds: list[Environment], seeds: Iterable[int], deterministic: bool
+    policy: Policy, worlds: list[Env], seeds: Iterable[int], deterministic: bool
 ) -> Iterator[_Episode]:
     waiting = iter(seeds)
     under_way = [_start(world, seed) for world, seed in zip(worlds, waiting, strict=False)]
@@ -135,16 +146,16 @@ def _play(
                 under_way[place] = _start(episode.environment, seed)
 
 
-def _start(world: Environment, seed: int) -> _Episode:
+def _start(world: Env, seed: int) -> _Episode:
     observation, _ = world.reset(seed=seed)
     length = _oracle_length(world)
-    return _Episode(world, _channels_last(observation), np.random.default_rng(seed), [], length)
+    return _Episode(world, as_image(observation), np.random.default_rng(seed), [], length)
 
 
 def _step(episode: _Episode, action: int) -> bool:
     """Take the action; whether the episode is over."""
     observation, reward, terminated, truncated, info = episode.environment.step(action)
-    episode.observation = _channels_last(observation)
+    episode.observation = as_image(observation)
     episode.actions.append(action)
     episode.total += float(reward)
     success = info.get("success", info.get("is_success"))
@@ -159,22 +170,7 @@ def _choose(probabilities: np.ndarray, chance: np.random.Generator, deterministi
     return min(int(drawn), len(probabilities) - 1)
 
 
-def _channels_last(observation: np.ndarray) -> np.ndarray:
-    return observation.transpose(1, 2, 0) if is_channels_first(observation.shape) else observation
-
-
-def _check_fit(policy: Policy, world: Environment, name: str) -> None:
-    shape, actions = image_shape(world.observation_space), action_count(world.action_space)
-    if policy.observation_shape not in (None, shape):
-        raise InputError(
-            f"{policy.name} was trained on images {policy.observation_shape} (H, W, C); "
-            f"{name} gives {shape}"
-        )
-    if len(policy.labels) != actions:
-        raise InputError(f"{policy.name} has {len(policy.labels)} actions, {name} {actions}")
-
-
-def _oracle_length(world: Environment) -> int | None:
+def _oracle_length(world: Env) -> int | None:
     """Steps of the straight path from here, None where nobody knows it."""
     if not type(world.unwrapped).__module__.startswith("rlvis_envs."):
         return None

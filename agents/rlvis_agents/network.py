@@ -4,8 +4,10 @@ Requirements behind its shape:
 
 - Both heads are linear in the spatial mean of the last feature map. So the score of an action is
   its bias plus the *sum* of a map over the image, and the map shows all of the score.
-- Pooling forgets where things are, and "the cube is left of the middle" is all that matters. Two
-  coordinate planes beside the features of the second convolution give the place back.
+- Pooling forgets where things are, and "the cube is left of the middle" is all that matters. Each
+  feature of the second convolution is therefore given twice, as it is and times its x coordinate.
+  (Coordinates as planes of their own must first be combined with the features, which training
+  finds late: by then the policy has settled on turning one way only, wherever the cube is.)
 - The first kernel overlaps its neighbours evenly (8×8, stride 4, padding 2): a cell of the last map
   stands for 4×4 pixels without a shift, and both sides of the image are treated alike.
 - Training runs on a few CPU cores, and most of its time goes into the network: the first
@@ -20,15 +22,16 @@ from torch import Tensor, nn
 LAST_MAP = "features.relu3"
 
 
-class CoordinatePlanes(nn.Module):
-    """Appends x (-1 left … 1 right) and y (-1 top … 1 bottom): (N, C, h, w) → (N, C + 2, h, w)."""
+class Sides(nn.Module):
+    """Appends every feature times x, which is -1 at the left edge and 1 at the right one.
+
+    (N, C, h, w) → (N, 2 C, h, w).
+    """
 
     def forward(self, features: Tensor) -> Tensor:
-        count, _, height, width = features.shape
+        width = features.shape[-1]
         x = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
-        y = torch.linspace(-1, 1, height, device=features.device, dtype=features.dtype)
-        planes = torch.stack((x.expand(height, width), y[:, None].expand(height, width)))
-        return torch.cat((features, planes.expand(count, -1, -1, -1)), dim=1)
+        return torch.cat((features, features * x), dim=1)
 
 
 class FeatureMaps(nn.Sequential):
@@ -41,8 +44,8 @@ class FeatureMaps(nn.Sequential):
         self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(first, second, 3, padding=1)
         self.relu2 = nn.ReLU()
-        self.coordinates = CoordinatePlanes()
-        self.conv3 = nn.Conv2d(second + 2, third, 1)
+        self.sides = Sides()
+        self.conv3 = nn.Conv2d(2 * second, third, 1)
         self.relu3 = nn.ReLU()
 
 

@@ -63,14 +63,5 @@ class TrainingProgress:
 
     def report(self, steps: int, evaluation: Evaluation) -> None:
         """Print one line on an evaluation."""
-        told = evaluation.success_rate
-        success = "" if told is None else f"success {told:.1%}, "
-        oracle = evaluation.oracle_length
-        straight = "" if oracle is None else f" (straight path {oracle:.1f})"
-        self.console.print(
-            f"{steps:,} steps: {success}return {evaluation.mean_return:.2f}, "
-            f"{evaluation.mean_length:.1f} steps per episode{straight} "
-            f"in {evaluation.episodes} held-out episodes",
-            highlight=False,
-            soft_wrap=True,
-        )
+        text = f"{steps:,} steps: {evaluation}"
+        self.console.print(text, highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rlvis.environments import default_labels
 from rlvis.errors import InputError
 from rlvis.model import Policy
 from rlvis.preprocess import Preprocess
@@ -129,7 +130,7 @@ def read_zip_trusting(path: Path) -> Policy:
     Raises:
         InputError: if it is damaged or no such agent, or Stable-Baselines3 is missing or fails.
     """
-    archive = _Archive(path)
+    archive = _Archive(path, trust=True)
     try:
         from stable_baselines3 import A2C, PPO
     except ImportError:
@@ -145,9 +146,10 @@ def read_zip_trusting(path: Path) -> Policy:
 
 
 class _Archive:
-    """What can be read in an SB3 `.zip` without running code: facts in JSON, and weights."""
+    """What can be read in an SB3 `.zip` without running code (but with `trust`): its facts in JSON,
+    and its weights."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, trust: bool = False) -> None:
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
@@ -162,7 +164,8 @@ class _Archive:
                 f"{path} is truncated or no zip ({_line(error)}); save it again"
             ) from None
         try:
-            self.weights = _tensors(torch.load(io.BytesIO(stored), "cpu", weights_only=True))
+            weights = torch.load(io.BytesIO(stored), "cpu", weights_only=not trust)
+            self.weights = _tensors(weights)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
             raise self.needs_trust("its policy.pth holds more than weights") from None
         missing = {"action_net.weight", "value_net.weight"} - set(self.weights)
@@ -221,7 +224,7 @@ class _Archive:
                 f"{self.path} has actions of the kind {_class(space)}; "
                 "only Discrete ones can be inspected"
             )
-        return tuple(f"action {index}" for index in range(len(self.weights["action_net.weight"])))
+        return default_labels(len(self.weights["action_net.weight"]))
 
 
 def _tensors(stored: object) -> Weights:

@@ -9,12 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from gymnasium import Env
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from rlvis.environments import action_names, image_shape, make_environment
 from rlvis.errors import InputError
 from rlvis.model import Policy
 from rlvis_agents.checkpoints import (
@@ -27,7 +29,6 @@ from rlvis_agents.checkpoints import (
     write_checkpoint,
 )
 from rlvis_agents.config import TrainConfig
-from rlvis_agents.environments import Environment, action_names, image_shape, make
 from rlvis_agents.evaluation import HELD_OUT, evaluate
 from rlvis_agents.interrupt import interruptible
 from rlvis_agents.loading import as_policy
@@ -50,7 +51,7 @@ def train(config: TrainConfig) -> Policy:
     config.check()
     before = _last_checkpoint(config)
     done = int(before.name) if before is not None else 0
-    envs = DummyVecEnv([partial(_monitored, config.environment)] * config.envs)
+    envs = DummyVecEnv([partial(_monitored, config.env)] * config.envs)
     try:
         card = _card(config, envs.envs[0])
         ppo = build(config, envs, _seed(config.seed, done))
@@ -108,7 +109,7 @@ class _Keeper(BaseCallback):
 
     def _evaluate(self) -> None:
         episodes = self.config.evaluation_episodes
-        evaluation = evaluate(self.policy, self.config.environment, episodes)
+        evaluation = evaluate(self.policy, self.config.env, episodes)
         self.card["evaluation"] = evaluation.as_dict()
         self.progress.report(self.ppo.num_timesteps, evaluation)
         for name in ("success_rate", "mean_return", "mean_length"):
@@ -143,7 +144,7 @@ class _Keeper(BaseCallback):
 
 
 def _monitored(environment: str) -> Monitor:
-    return Monitor(make(environment))
+    return Monitor(make_environment(environment))
 
 
 def _seed(seed: int, done: int) -> int:
@@ -151,12 +152,12 @@ def _seed(seed: int, done: int) -> int:
     return int(np.random.SeedSequence([seed, done]).generate_state(1)[0] % (HELD_OUT // 2))
 
 
-def _card(config: TrainConfig, environment: Environment) -> Card:
+def _card(config: TrainConfig, environment: Env) -> Card:
     settings = asdict(config)
-    kept_apart = ("environment", "seed", "channels", "output", "resume", "progress", "tensorboard")
+    kept_apart = ("env", "seed", "channels", "out", "resume", "progress", "tensorboard")
     return {
         "name": config.folder.name,
-        "environment": config.environment,
+        "environment": config.env,
         "observation_shape": list(image_shape(environment.observation_space)),
         "labels": list(action_names(environment)),
         "channels": list(config.channels),
@@ -178,7 +179,7 @@ def _last_checkpoint(config: TrainConfig) -> Path | None:
         if kept:
             raise InputError(
                 f"{config.folder} holds a run of {int(kept[-1].name):,} steps; "
-                "go on with --resume, or choose another --output"
+                "go on with --resume, or choose another --out"
             )
         return None
     if not kept:
@@ -200,7 +201,7 @@ def _take_up(checkpoint: Path, card: Card, ppo: PPO) -> float:
         if before.get(name) != card[name]:
             raise InputError(
                 f"{checkpoint} was trained with {name} {before.get(name)}, not {card[name]}; "
-                "choose another --output"
+                "choose another --out"
             )
     ppo.policy.load_state_dict(to_sb3(network))
     optimizer = read_optimizer(checkpoint)
@@ -220,7 +221,9 @@ def _logger(config: TrainConfig) -> Logger:
     if not config.tensorboard:
         return Logger(None, [])
     if find_spec("tensorboard") is None:
-        raise InputError("TensorBoard is not installed; pip install 'rlvis[agents]'")
+        raise InputError(
+            "TensorBoard is not installed; pip install 'rlvis[agents]', or say --no-tensorboard"
+        )
     return Logger(folder, [TensorBoardOutputFormat(folder)])
 
 

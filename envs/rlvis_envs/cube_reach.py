@@ -32,8 +32,8 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     *End*: terminated on touching; else truncated at the step limit; never both. A step forward that
     would bring the agent's circle (radius 0.4 m) into the cube's (0.57 m) touches it, and the agent
-    stays where it was, as it does before a wall or another cube. No single step from the start
-    touches the cube.
+    stays where it was, as it does before a wall. Along a cube of another colour it slides. No
+    single step from the start touches the cube.
 
     *Info*, the same keys after `reset` and `step`; metres and radians; an angle of 0 looks along +x
     and grows to the left:
@@ -98,8 +98,8 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         obs_width: int = 80,
         render_mode: str | None = None,
         view: str = "top",
-        render_height: int = 360,
-        render_width: int = 480,
+        render_height: int = 240,
+        render_width: int = 320,
     ) -> None:
         self.options = Options(
             room_size,

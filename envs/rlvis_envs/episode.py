@@ -31,10 +31,11 @@ class Episode:
     def walk(self, length: float, drift: float = 0.0) -> None:
         """Spend a step on walking `length` metres ahead and `drift` to the right.
 
-        A step into the red cube succeeds; a step into it, a wall or another cube is not taken.
+        A step into the red cube succeeds. A step into another cube slides along it. A step that
+        would still end in a cube or in a wall is not taken.
         """
         self.step_count += 1
-        x, z = step_ahead(self.pose, length, drift)
+        x, z = self.scene.slide(*step_ahead(self.pose, length, drift))
         self.success = self.scene.touches(x, z)
         if not self.success and not self.scene.blocks(x, z):
             self.pose = Pose(x, z, self.pose.angle)

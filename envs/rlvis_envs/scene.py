@@ -121,6 +121,18 @@ class Scene:
             return True
         return any(math.hypot(c.x - x, c.z - z) < CONTACT for c in self.distractors)
 
+    def slide(self, x: float, z: float) -> tuple[float, float]:
+        """Where an agent ends that steps to (x, z): pushed straight out of a distractor there.
+
+        The camera cannot see a cube at the agent's feet, so one must not hold the agent fast.
+        """
+        for cube in self.distractors:
+            distance = math.hypot(x - cube.x, z - cube.z)
+            if 0 < distance < CONTACT:
+                out = CONTACT * (1 + 1e-9) / distance
+                return cube.x + (x - cube.x) * out, cube.z + (z - cube.z) * out
+        return x, z
+
     def touches(self, x: float, z: float) -> bool:
         """Whether the circle of an agent at (x, z) meets the circle of the red cube."""
         return math.hypot(self.cube.x - x, self.cube.z - z) < CONTACT

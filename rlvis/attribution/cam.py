@@ -1,6 +1,7 @@
 """Class activation maps: channels of one layer, weighted and summed."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.registry import method
@@ -9,19 +10,22 @@ from rlvis.evidence import Evidence, Need
 _LAYER = (Need("layer"),)
 
 
+def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:
+    """Σ_k w_k A_k: weights (N, T, C) of the layer's channels give maps (N, T, h, w)."""
+    return torch.einsum("ntc,nchw->nthw", weights, evidence.activations[:, 0])
+
+
 @method("cam", reference="Zhou et al. 2016, eq. 1-2", reads_layer=True, signed=True)
 def cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w) whose sum is the score less the head's bias."""
     places = evidence.activations[0, 0, 0].numel()
-    weights = evidence.head_weights[..., None, None]
-    return (weights * evidence.activations).sum(dim=2) / places
+    return weighted_sum(evidence.head_weights, evidence) / places
 
 
 @method("grad-cam", reference="Selvaraju et al. 2017, eq. 1-2", needs=_LAYER, reads_layer=True)
 def grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their mean gradient, positive part."""
-    weights = evidence.gradients.mean(dim=(-2, -1), keepdim=True)
-    return (weights * evidence.activations).sum(dim=2).relu()
+    return weighted_sum(evidence.gradients.mean(dim=(-2, -1)), evidence).relu()
 
 
 @method(
@@ -34,15 +38,13 @@ def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place's positive gradient counts by its share alpha.
 
     With Y = exp(S) the higher derivatives are powers of the gradient g of the score S, so that
-    alpha = g² / (2 g² + ΣA g³) = 1 / (2 + g ΣA), and 0 where g is 0: no epsilon is needed, which
-    would swamp small gradients.
+    alpha = g² / (2 g² + ΣA g³) = 1 / (2 + g ΣA), and 0 where that has no value: no epsilon is
+    needed, which would swamp small gradients.
     """
     g = evidence.gradients
-    summed = evidence.activations.sum(dim=(-2, -1), keepdim=True)
-    denominator = 2 + g * summed
-    alpha = torch.where((g != 0) & (denominator != 0), 1 / denominator, 0)
-    weights = (alpha * g.relu()).sum(dim=(-2, -1), keepdim=True)
-    return (weights * evidence.activations).sum(dim=2).relu()
+    denominator = (g * evidence.activations.sum(dim=(-2, -1), keepdim=True)).add_(2)
+    shares = g.relu().div_(denominator).nan_to_num_(posinf=0, neginf=0)
+    return weighted_sum(shares.sum(dim=(-2, -1)), evidence).relu()
 
 
 @method("hires-cam", reference="Draelos & Carin 2020, eq. 4", needs=_LAYER, reads_layer=True)
@@ -61,10 +63,9 @@ def layer_cam(evidence: Evidence) -> Tensor:
 def xgrad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their gradient, averaged by activation."""
     a, g = evidence.activations, evidence.gradients
-    total = a.sum(dim=(-2, -1), keepdim=True)
-    share = torch.where(total != 0, a / total, 0)
-    weights = (share * g).sum(dim=(-2, -1), keepdim=True)
-    return (weights * a).sum(dim=2).relu()
+    total = a.sum(dim=(-2, -1))
+    weights = (g * a).sum(dim=(-2, -1)).div_(total).nan_to_num_(posinf=0, neginf=0)
+    return weighted_sum(weights, evidence).relu()
 
 
 @method("eigen-cam", reference="Muhammad & Yeasin 2020, eq. 2-3", reads_layer=True)
@@ -80,3 +81,33 @@ def eigen_cam(evidence: Evidence) -> Tensor:
     projected = projected * torch.where(projected.sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
     heat = projected.relu().to(a.dtype).unflatten(-1, a.shape[-2:])
     return heat[:, None].expand(-1, evidence.target_scores.shape[1], -1, -1)
+
+
+@method("score-cam", reference="Wang et al. 2020, eq. 5-8", reads_layer=True)
+def score_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): channels weighted by the score of what they let through.
+
+    Each channel, enlarged and scaled to 0..1, masks the image; its weight is the softmax over the
+    channels of the target's value for the masked image. It costs one forward pass per channel.
+    """
+    size = evidence.inputs.shape[-2:]
+    masks = F.interpolate(evidence.activations[:, 0], size, mode="bilinear")
+    low, high = masks.amin((-2, -1), keepdim=True), masks.amax((-2, -1), keepdim=True)
+    masks = (masks - low).div_(high - low).nan_to_num_(posinf=0, neginf=0)
+    scores = [
+        torch.cat([evidence.rescore(image * part, index)[1] for part in mask[:, None].split(32)])
+        for index, (image, mask) in enumerate(zip(evidence.inputs.detach(), masks, strict=True))
+    ]
+    weights = torch.stack(scores).softmax(dim=1).mT
+    return weighted_sum(weights, evidence).relu()
+
+
+@method("ablation-cam", reference="Desai & Ramaswamy 2020, eq. 3-4", reads_layer=True)
+def ablation_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): channels weighted by the share of the score lost without them.
+
+    It costs one forward pass per channel.
+    """
+    before = evidence.target_scores[:, :, None]
+    weights = (before - evidence.ablated().mT) / before
+    return weighted_sum(weights.nan_to_num(posinf=0, neginf=0), evidence).relu()

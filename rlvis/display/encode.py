@@ -47,7 +47,7 @@ def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
     ):
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "20"}
+        stream.options = {"preset": "superfast", "crf": "22"}
         waiting: deque[Future] = deque()
 
         def encode(frame: av.VideoFrame | None) -> None:
@@ -70,15 +70,13 @@ def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
 
 @contextmanager
 def _gif(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Half-size frames with one palette, as small as a GIF can be."""
+    """Half-size frames, each with a palette of its own."""
     frames: list[Image.Image] = []
 
     def write(picture: np.ndarray) -> None:
-        half = Image.fromarray(picture).resize(
-            (picture.shape[1] // 2, picture.shape[0] // 2), Image.Resampling.LANCZOS
-        )
-        palette = frames[0] if frames else None
-        frames.append(half.quantize(128, palette=palette, dither=Image.Dither.NONE))
+        size = picture.shape[1] // 2, picture.shape[0] // 2
+        half = Image.fromarray(picture).resize(size, Image.Resampling.BOX)
+        frames.append(half.quantize(256, dither=Image.Dither.NONE))
 
     yield write
     duration = max(20, round(1000 / fps))

@@ -9,7 +9,7 @@ import numpy as np
 from rlvis.display.encode import film_writer
 from rlvis.display.frame import MOST_COLUMNS, EpisodeFrames
 from rlvis.errors import InputError, unknown
-from rlvis.recording import Recording
+from rlvis.recording import Header, Recording
 
 
 def film(
@@ -52,14 +52,7 @@ def film(
     shown = _columns(recording, header.actions, actions, numbers)
     with film_writer(Path(path), fps) as write:
         for number in numbers:
-            frames = EpisodeFrames(
-                episode := recording.episode(number),
-                [recording.heatmaps(number, each.name) for each in header.methods],
-                header,
-                f"policy {header.policy}   episode {number + 1} of {len(recording)}   "
-                f"seed {episode.seed}",
-                shown,
-            )
+            frames = _frames(recording, number, header, shown)
             for step in range(len(frames)):
                 write(frames.draw(step))
                 if on_frame:
@@ -67,6 +60,26 @@ def film(
             for _ in range(round(fps)):
                 write(frames.draw(len(frames) - 1, ended=True))
     return Path(path)
+
+
+def frames_of(recording: Recording, number: int) -> EpisodeFrames:
+    """The frames of one episode with all methods, for pictures of single steps."""
+    header = recording.header
+    shown = _columns(recording, header.actions, None, [number])
+    return _frames(recording, number, header, shown)
+
+
+def _frames(
+    recording: Recording, number: int, header: Header, shown: Sequence[int]
+) -> EpisodeFrames:
+    episode = recording.episode(number)
+    return EpisodeFrames(
+        episode,
+        [recording.heatmaps(number, each.name) for each in header.methods],
+        header,
+        f"policy {header.policy}   episode {number + 1} of {len(recording)}   seed {episode.seed}",
+        shown,
+    )
 
 
 def _columns(

@@ -145,7 +145,12 @@ def _bar(
     _text(canvas, fit(label, name - 8, 14), _MARGIN, y, 14)
     canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + bar] = LIGHT.surface
     canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + round(bar * share)] = colour
-    _text(canvas, f"{share:.2f}", _MARGIN + width, y, 14, align="right")
+    _text(canvas, percentage(share), _MARGIN + width, y, 14, align="right")
+
+
+def percentage(share: float) -> str:
+    """A probability in per cent, with a digit more where it is small: "38%", "0.4%"."""
+    return f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}"
 
 
 def _target_colour(explanation: Explanation, index: int, label: str) -> Colour:
@@ -167,7 +172,7 @@ def _column_head(
     note = f"score {explanation.scores[index, column]:.2f}"
     if name in explanation.labels:
         share = explanation.probabilities[index, explanation.labels.index(name)]
-        note += f"   probability {share:.2f}"
+        note += f"   probability {percentage(share)}"
     _text(canvas, fit(note, width, 13), x, y + 22, 13, colour=LIGHT.muted)
 
 
