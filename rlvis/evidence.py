@@ -150,6 +150,30 @@ class Evidence:
         return source
 
     @cached_property
+    def slopes(self) -> dict[str, Tensor]:
+        """How each target depends on the scores themselves, without the network.
+
+        "logits": float (N, T, K) and, for an actor-critic, "value": float (N, T, 1).
+        """
+        outputs = {"logits": self.scores.logits, "value": self.scores.value}
+        leaves = {
+            name: tensor.detach().requires_grad_(True)
+            for name, tensor in outputs.items()
+            if tensor is not None
+        }
+        scores = Scores(leaves["logits"], leaves.get("value"), self.scores.labels)
+        rows: dict[str, list[Tensor]] = {name: [] for name in leaves}
+        for target in self._targets:
+            with torch.enable_grad():
+                found = torch.autograd.grad(
+                    target(scores).sum(), list(leaves.values()), allow_unused=True
+                )
+            for (name, leaf), slope in zip(leaves.items(), found, strict=True):
+                slope = torch.zeros_like(leaf) if slope is None else slope
+                rows[name].append(slope.reshape(len(leaf), -1))
+        return {name: torch.stack(each, dim=1) for name, each in rows.items()}
+
+    @cached_property
     def head_weights(self) -> Tensor:
         """The weight of each channel's mean in each target, float (N, T, C).
 
@@ -161,22 +185,12 @@ class Evidence:
         """
         pooled = self.activations[:, 0].mean(dim=(-2, -1))
         weights = pooled.new_zeros(len(pooled), len(self._targets), pooled.shape[1])
-        outputs = {"logits": self.scores.logits, "value": self.scores.value}
-        leaves = {
-            name: tensor.detach().requires_grad_(True)
-            for name, tensor in outputs.items()
-            if tensor is not None
-        }
-        scores = Scores(leaves["logits"], leaves.get("value"), self.scores.labels)
-        for index, target in enumerate(self._targets):
-            with torch.enable_grad():
-                slopes = torch.autograd.grad(
-                    target(scores).sum(), list(leaves.values()), allow_unused=True
-                )
-            for (name, leaf), slope in zip(leaves.items(), slopes, strict=True):
-                if slope is not None:
-                    matrix = self._head(name, leaf.reshape(len(leaf), -1), pooled)
-                    weights[:, index] += slope.reshape(len(slope), -1) @ matrix
+        for name, slope in self.slopes.items():
+            if bool((slope != 0).any()):
+                scores = self.scores.logits if name == "logits" else self.scores.value
+                assert scores is not None
+                scores = scores.detach().reshape(len(pooled), -1)
+                weights = weights + slope @ self._head(name, scores, pooled)
         return weights
 
     def _head(self, name: str, scores: Tensor, pooled: Tensor) -> Tensor:
@@ -196,17 +210,55 @@ class Evidence:
     def _plain_replica(self) -> nn.Module:
         return replicate(self._model.module)
 
-    def rescore(self, inputs: Tensor, image: int) -> Tensor:
-        """The targets' values for changed versions (M, C, H, W) of one image, float (M, T).
+    def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
+        """Scores and targets of changed versions (M, C, H, W) of one image.
 
         Computed without gradient. The targets keep the labels they have for the image as it was.
+
+        Returns:
+            The scores of the M images, and the targets' values, float (M, T).
         """
-        logits, value = self.scores.logits.detach()[image], self.scores.value
-        reference = Scores(
-            logits.expand(len(inputs), -1),
-            None if value is None else value.detach()[image].expand(len(inputs)),
-            self.scores.labels,
-        )
+        reference = self.scores.of_image(image).expand(len(inputs))
         with torch.no_grad():
             scores = read_output(self._plain_replica(inputs), self._model.labels)
-            return torch.stack([target(scores, reference) for target in self._targets], dim=1)
+            targets = [target(scores, reference) for target in self._targets]
+            return scores, torch.stack(targets, dim=1)
+
+    def ablated(self) -> Tensor:
+        """The targets' values with each channel of the layer set to zero, float (N, C, T).
+
+        One forward pass of the whole batch per channel, without gradient.
+        """
+        replica = replicate(self._model.module)
+        silent = -1
+
+        def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            output = output.clone()
+            output[:, silent] = 0
+            return output
+
+        assert self.layer is not None, "the method did not declare that it reads a layer"
+        watch(replica, silence, {self.layer})
+        columns = []
+        with torch.no_grad():
+            for channel in range(self.activations.shape[2]):
+                silent = channel
+                scores = read_output(replica(self.inputs), self._model.labels)
+                columns.append(
+                    torch.stack([target(scores, self.scores) for target in self._targets], dim=1)
+                )
+        return torch.stack(columns, dim=1)
+
+    def gradients_at(self, inputs: Tensor) -> Tensor:
+        """The targets' gradients at other versions (N, C, H, W) of the images, (N, T, C, H, W).
+
+        The targets keep the labels they have for the images as they were.
+        """
+        inputs = inputs.detach().requires_grad_(True)
+        with torch.enable_grad():
+            scores = read_output(self._plain_replica(inputs), self._model.labels)
+            columns = [target(scores, self.scores) for target in self._targets]
+        passes = [
+            torch.autograd.grad(column.sum(), inputs, retain_graph=True) for column in columns
+        ]
+        return torch.stack([gradient for (gradient,) in passes], dim=1)

@@ -31,6 +31,16 @@ class Scores:
     value: Tensor | None
     labels: tuple[str, ...]
 
+    def of_image(self, index: int) -> "Scores":
+        """The scores of one image, as a batch of one, without gradient."""
+        value = None if self.value is None else self.value.detach()[index : index + 1]
+        return Scores(self.logits.detach()[index : index + 1], value, self.labels)
+
+    def expand(self, count: int) -> "Scores":
+        """The scores of one image, `count` times over."""
+        value = None if self.value is None else self.value.expand(count)
+        return Scores(self.logits.expand(count, -1), value, self.labels)
+
     @property
     def log_probabilities(self) -> Tensor:
         """Float (N, K): the log-softmax of the logits."""

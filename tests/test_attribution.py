@@ -65,8 +65,8 @@ def test_a_batch_is_its_images_one_by_one(policy, inputs, method) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_several_methods_share_evidence_without_changing_it(policy, inputs, method) -> None:
-    alone = explain(policy, inputs, method, ["left", "value"]).maps
-    together = explain(policy, inputs, list(METHODS), ["left", "value"])[method].maps
+    alone = explain(policy, inputs, method, ["left", "right"]).maps
+    together = explain(policy, inputs, list(METHODS), ["left", "right"])[method].maps
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6 * np.abs(alone).max())
 
 

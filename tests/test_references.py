@@ -69,7 +69,12 @@ def test_grad_cam_is_captums(case) -> None:
 
 @pytest.mark.parametrize(
     ("method", "library"),
-    [("grad-cam", pytorch_grad_cam.GradCAM), ("grad-cam++", pytorch_grad_cam.GradCAMPlusPlus)],
+    [
+        ("grad-cam", pytorch_grad_cam.GradCAM),
+        ("grad-cam++", pytorch_grad_cam.GradCAMPlusPlus),
+        ("hires-cam", pytorch_grad_cam.HiResCAM),
+        ("layer-cam", pytorch_grad_cam.LayerCAM),
+    ],
 )
 def test_grad_cams_are_pytorch_grad_cams(case, method, library) -> None:
     model, reference, layer, name, inputs = case
@@ -123,6 +128,33 @@ def test_guided_backpropagation_is_captums_where_relus_are_modules() -> None:
     model = ImageModel(randomise(PooledPolicy()).eval(), LABELS)
     ours = explain(model, inputs, "guided-backprop", 0).maps[:, 0]
     close(ours, expected.abs().amax(dim=1))
+
+
+@pytest.mark.parametrize("name", ["deconvnet", "guided-grad-cam", "input-x-gradient"])
+def test_gradient_methods_are_captums(name) -> None:
+    inputs = torch.rand(4, 3, 24, 32, generator=torch.Generator().manual_seed(5))
+    theirs = LogitsOnly(randomise(PooledPolicy()).eval())
+    for module in theirs.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    x = inputs.clone().requires_grad_()
+    if name == "deconvnet":
+        expected = captum.attr.Deconvolution(theirs).attribute(x, target=2).abs().amax(dim=1)
+    elif name == "input-x-gradient":
+        expected = captum.attr.InputXGradient(theirs).attribute(x, target=2).sum(dim=1)
+    else:
+        library = captum.attr.GuidedGradCam(theirs, theirs.module.features[4])
+        expected = library.attribute(x, target=2, interpolate_mode="bilinear").abs().amax(dim=1)
+    model = ImageModel(randomise(PooledPolicy()).eval(), LABELS, layer="features.4")
+    close(explain(model, inputs, name, 2).maps[:, 0], expected)
+
+
+def test_integrated_gradients_are_captums(policy, inputs) -> None:
+    ours = explain(policy, inputs, "integrated-gradients", 0, steps=20, baseline=0.1).maps[:, 0]
+    theirs = captum.attr.IntegratedGradients(LogitsOnly(policy.module)).attribute(
+        inputs, baselines=0.1, target=0, n_steps=20, method="gausslegendre"
+    )
+    close(ours, theirs.sum(dim=1))
 
 
 @pytest.mark.parametrize(("patch", "stride"), [(8, 8), (8, 4), (4, 2)])

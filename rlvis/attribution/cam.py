@@ -1,6 +1,7 @@
 """Class activation maps: channels of one layer, weighted and summed."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.registry import method
@@ -44,3 +45,69 @@ def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     denominator = (g * evidence.activations.sum(dim=(-2, -1), keepdim=True)).add_(2)
     shares = g.relu().div_(denominator).nan_to_num_(posinf=0, neginf=0)
     return weighted_sum(shares.sum(dim=(-2, -1)), evidence).relu()
+
+
+@method("hires-cam", reference="Draelos & Carin 2020, eq. 4", needs=_LAYER, reads_layer=True)
+def hires_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): each place weighted by its own gradient, positive part."""
+    return (evidence.gradients * evidence.activations).sum(dim=2).relu()
+
+
+@method("layer-cam", reference="Jiang et al. 2021, eq. 5-7", needs=_LAYER, reads_layer=True)
+def layer_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): each place weighted by its own positive gradient."""
+    return (evidence.gradients.relu() * evidence.activations).sum(dim=2).relu()
+
+
+@method("xgrad-cam", reference="Fu et al. 2020, eq. 8", needs=_LAYER, reads_layer=True)
+def xgrad_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): channels weighted by their gradient, averaged by activation."""
+    a, g = evidence.activations, evidence.gradients
+    total = a.sum(dim=(-2, -1))
+    weights = (g * a).sum(dim=(-2, -1)).div_(total).nan_to_num_(posinf=0, neginf=0)
+    return weighted_sum(weights, evidence).relu()
+
+
+@method("eigen-cam", reference="Muhammad & Yeasin 2020, eq. 2-3", reads_layer=True)
+def eigen_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): activations along their principal direction, whatever the target.
+
+    The direction's sign is chosen so that the map's sum is positive.
+    """
+    a = evidence.activations[:, 0]
+    places = a.flatten(-2).mT.double()
+    _, _, directions = torch.linalg.svd(places, full_matrices=False)
+    projected = (places @ directions[:, 0, :, None])[..., 0]
+    projected = projected * torch.where(projected.sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
+    heat = projected.relu().to(a.dtype).unflatten(-1, a.shape[-2:])
+    return heat[:, None].expand(-1, evidence.target_scores.shape[1], -1, -1)
+
+
+@method("score-cam", reference="Wang et al. 2020, eq. 5-8", reads_layer=True)
+def score_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): channels weighted by the score of what they let through.
+
+    Each channel, enlarged and scaled to 0..1, masks the image; its weight is the softmax over the
+    channels of the target's value for the masked image. It costs one forward pass per channel.
+    """
+    size = evidence.inputs.shape[-2:]
+    masks = F.interpolate(evidence.activations[:, 0], size, mode="bilinear")
+    low, high = masks.amin((-2, -1), keepdim=True), masks.amax((-2, -1), keepdim=True)
+    masks = (masks - low).div_(high - low).nan_to_num_(posinf=0, neginf=0)
+    scores = [
+        torch.cat([evidence.rescore(image * part, index)[1] for part in mask[:, None].split(32)])
+        for index, (image, mask) in enumerate(zip(evidence.inputs.detach(), masks, strict=True))
+    ]
+    weights = torch.stack(scores).softmax(dim=1).mT
+    return weighted_sum(weights, evidence).relu()
+
+
+@method("ablation-cam", reference="Desai & Ramaswamy 2020, eq. 3-4", reads_layer=True)
+def ablation_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, h, w): channels weighted by the share of the score lost without them.
+
+    It costs one forward pass per channel.
+    """
+    before = evidence.target_scores[:, :, None]
+    weights = (before - evidence.ablated().mT) / before
+    return weighted_sum(weights.nan_to_num(posinf=0, neginf=0), evidence).relu()

@@ -1,15 +1,23 @@
-"""Gradients of the target at the image, by one rectifier rule or another."""
+"""Gradients of the target at the image, by one rectifier rule or another, plain or averaged."""
 
+from collections.abc import Iterable
+from functools import reduce
+
+import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from rlvis.attribution.cam import grad_cam
 from rlvis.attribution.registry import method
+from rlvis.errors import InputError
 from rlvis.evidence import Evidence, Need
 
 
 @method("saliency", reference="Simonyan et al. 2014, section 3.1", needs=[Need("input")])
 def saliency(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): the largest absolute gradient over the colour channels."""
-    return evidence.input_gradients().abs().amax(dim=2)
+    return strength(evidence.input_gradients())
 
 
 @method(
@@ -19,4 +27,95 @@ def saliency(evidence: Evidence) -> Tensor:
 )
 def guided_backpropagation(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): as saliency, gradients crossing each ReLU only where positive."""
-    return evidence.input_gradients("guided").abs().amax(dim=2)
+    return strength(evidence.input_gradients("guided"))
+
+
+@method(
+    "deconvnet", reference="Zeiler & Fergus 2014, section 2.1", needs=[Need("input", "deconvnet")]
+)
+def deconvnet(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, H, W): as saliency, each ReLU applied to the gradient instead of its mask."""
+    return strength(evidence.input_gradients("deconvnet"))
+
+
+@method(
+    "guided-grad-cam",
+    reference="Selvaraju et al. 2017, section 3.2",
+    needs=[Need("layer"), Need("input", "guided")],
+    reads_layer=True,
+)
+def guided_grad_cam(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, H, W): guided backpropagation, where Grad-CAM points."""
+    guided = evidence.input_gradients("guided")
+    where = F.interpolate(grad_cam(evidence), guided.shape[-2:], mode="bilinear")
+    return strength(guided * where[:, :, None])
+
+
+@method(
+    "input-x-gradient",
+    reference="Shrikumar et al. 2016, section 3.1",
+    needs=[Need("input")],
+    signed=True,
+)
+def input_x_gradient(evidence: Evidence) -> Tensor:
+    """Heatmaps (N, T, H, W): each value times its gradient, summed over the colour channels."""
+    return (evidence.inputs.detach()[:, None] * evidence.input_gradients()).sum(dim=2)
+
+
+@method("smoothgrad", reference="Smilkov et al. 2017, eq. 1")
+def smoothgrad(evidence: Evidence, samples: int = 25, noise: float = 0.15, seed: int = 0) -> Tensor:
+    """Heatmaps (N, T, H, W): saliency of the gradient averaged over noisy copies of the image.
+
+    Args:
+        samples: how many copies.
+        noise: standard deviation, as a share of each image's range of values.
+        seed: of the noise.
+    """
+    _at_least_one("smoothgrad", "samples", samples)
+    x = evidence.inputs.detach()
+    generator = torch.Generator().manual_seed(seed)
+    spread = noise * (x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
+    draws = [torch.randn(x.shape[1:], generator=generator).to(x) for _ in range(samples)]
+    total = sum_of(evidence.gradients_at(x + spread * drawn) for drawn in draws)
+    return strength(total / samples)
+
+
+@method("integrated-gradients", reference="Sundararajan et al. 2017, eq. 1", signed=True)
+def integrated_gradients(evidence: Evidence, steps: int = 32, baseline: float = 0.0) -> Tensor:
+    """Heatmaps (N, T, H, W), whose sum is the target's change from the baseline to the image.
+
+    The integral along the straight path is taken by the Gauss-Legendre rule.
+
+    Args:
+        steps: points on the path.
+        baseline: the image that shows nothing, one number in the network's input units.
+    """
+    _at_least_one("integrated-gradients", "steps", steps)
+    x = evidence.inputs.detach()
+    way = x - baseline
+    mean = sum_of(
+        weight * evidence.gradients_at(baseline + place * way)
+        for place, weight in zip(*gauss_legendre(steps), strict=True)
+    )
+    return (way[:, None] * mean).sum(dim=2)
+
+
+def sum_of(tensors: Iterable[Tensor]) -> Tensor:
+    """The sum of tensors, one in memory at a time."""
+    return reduce(Tensor.add_, tensors)
+
+
+def gauss_legendre(points: int) -> tuple[list[float], list[float]]:
+    """Places in 0..1 and weights that add up to 1."""
+    places, weights = np.polynomial.legendre.leggauss(points)
+    return ((places + 1) / 2).tolist(), (weights / 2).tolist()
+
+
+def strength(gradients: Tensor) -> Tensor:
+    """The largest absolute value over the channels: (N, T, C, H, W) → (N, T, H, W)."""
+    return gradients.abs().amax(dim=2)
+
+
+def _at_least_one(method: str, name: str, number: int) -> None:
+    if number < 1:
+        raise InputError(f"{method} with {name}={number} computes nothing; take at least 1")

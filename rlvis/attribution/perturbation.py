@@ -1,13 +1,17 @@
-"""Change the image and watch the target: no gradient is asked for."""
+"""Change the image and watch the scores: no gradient is asked for."""
+
+from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 from rlvis.evidence import Evidence
+from rlvis.model import Scores
 
-_CHUNK_VALUES = 2**24
+_CHUNK_VALUES = 2**21
 
 
 @method("occlusion", reference="Zeiler & Fergus 2014, section 4.2", signed=True)
@@ -25,8 +29,8 @@ def occlusion(
     Args:
         patch: side of the square patch in input pixels; an eighth of the longer side if left out.
         stride: distance between patches in input pixels; half a patch if left out.
-        baseline: what covers: a number in the network's input units, or "mean" for each image's
-            own mean colour.
+        baseline: what covers: a number in the network's input units, "mean" for each image's own
+            mean colour, "blur" for the image blurred by half a patch.
 
     Raises:
         InputError: if the patch does not fit into the image or an option has no meaning.
@@ -39,11 +43,192 @@ def occlusion(
             f"occlusion with patch {patch} and stride {stride} does not fit the {width}×{height} "
             f"input; take a patch of 1 to {min(height, width)} and a stride of at least 1"
         )
-    rows, columns = _windows(height, patch, stride), _windows(width, patch, stride)
-    rows, columns = rows.to(evidence.inputs), columns.to(evidence.inputs)
-    fall = _fall(evidence, rows, columns, _cover(evidence.inputs.detach(), baseline))
+    rows = _windows(height, patch, stride).to(evidence.inputs)
+    columns = _windows(width, patch, stride).to(evidence.inputs)
+    masks = torch.einsum("rh,cw->rchw", rows, columns).flatten(0, 1)
+    covers = _cover(evidence.inputs.detach(), baseline, patch)
+    fall = _under(evidence, masks, covers, _fall).unflatten(-1, (len(rows), len(columns)))
     total = torch.einsum("ntrc,rh,cw->nthw", fall, rows, columns)
     return total / torch.outer(rows.sum(dim=0), columns.sum(dim=0))
+
+
+@method("perturbation", reference="Greydanus et al. 2018, eq. 1-3")
+def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
+    """Heatmaps (N, T, H, W): how far blurring a spot moves the policy, or the critic.
+
+    A spot of the image I fades into its surroundings: Φ = I ⊙ (1 - M) + blur(I) ⊙ M with a blur of
+    σ = 3 and M a disc blurred by σ = radius. For a target on the critic's value the map is
+    ½ (V - V′)², for any other ½ ‖π - π′‖² over all logits, whichever of them is the target.
+
+    Args:
+        radius: of the disc and its blur, in input pixels.
+        stride: distance between spots in input pixels.
+    """
+    critic = (evidence.slopes["value"] != 0).any(-1) if "value" in evidence.slopes else None
+
+    def moved(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
+        actor = 0.5 * (after.logits - before.logits).square().sum(dim=1)
+        rows = actor.expand(old.shape[1], -1)
+        if critic is None or before.value is None or after.value is None:
+            return rows
+        return torch.where(
+            critic[image, :, None], 0.5 * (after.value - before.value).square(), rows
+        )
+
+    return _spotwise(evidence, radius, stride, moved)
+
+
+@method("sarfa", reference="Puri et al. 2020, eq. 2-5")
+def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
+    """Heatmaps (N, T, H, W): blurred spots that lower this very action, not the others.
+
+    Spots as in `perturbation`. With Δp the fall of the action's probability and K = 1 / (1 + KL)
+    how little the distribution over the others changes, S = 2 K Δp / (K + Δp) where Δp > 0.
+
+    Args:
+        radius: of the disc and its blur, in input pixels.
+        stride: distance between spots in input pixels.
+
+    Raises:
+        InputError: if a target is not one of the labels.
+    """
+    slopes = evidence.slopes["logits"]
+    if not bool(((slopes != 0).sum(dim=-1) == 1).all()):
+        raise InputError("sarfa explains one label at a time; choose labels as targets")
+    action = slopes.abs().argmax(dim=-1)
+
+    def specific(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
+        rows = []
+        for index in action[image].tolist():
+            fall = (before.probabilities - after.probabilities)[:, index]
+            rest, rest_after = _without(before.logits, index), _without(after.logits, index)
+            divergence = (rest_after.exp() * (rest_after - rest)).sum(dim=1)
+            kept = 1 / (1 + divergence)
+            rows.append(torch.where(fall > 0, 2 * kept * fall / (kept + fall), 0))
+        return torch.stack(rows)
+
+    return _spotwise(evidence, radius, stride, specific)
+
+
+@method("rise", reference="Petsiuk et al. 2018, eq. 6")
+def rise(
+    evidence: Evidence, masks: int = 500, cells: int = 7, keep: float = 0.5, seed: int = 0
+) -> Tensor:
+    """Heatmaps (N, T, H, W): the mean score of random maskings, by the pixels they leave visible.
+
+    Args:
+        masks: how many.
+        cells: the masks' coarse grid has this many cells along each side, smoothly enlarged.
+        keep: the share of cells left visible.
+        seed: of the masks.
+
+    Raises:
+        InputError: if an option has no meaning.
+    """
+    if masks < 1 or cells < 1 or not 0 < keep < 1:
+        raise InputError(
+            f"rise with masks={masks}, cells={cells}, keep={keep} computes nothing; "
+            "take at least one mask and cell, and keep between 0 and 1"
+        )
+    visible = _random_masks(masks, cells, keep, seed, evidence.inputs)
+    nothing = torch.zeros_like(evidence.inputs.detach())
+    scores = _under(evidence, 1 - visible, nothing, lambda before, after, old, new, _: new.T)
+    return torch.einsum("ntm,mhw->nthw", scores, visible) / (masks * keep)
+
+
+def _fall(before: Scores, after: Scores, old: Tensor, new: Tensor, _: int) -> Tensor:
+    return (old - new).T
+
+
+Reading = Callable[[Scores, Scores, Tensor, Tensor, int], Tensor]
+"""Scores before (1, K) and after (M, K) M changes, the targets' values before (1, T) and after
+(M, T), and the image's place in the batch; gives (T, M)."""
+
+
+def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: Reading) -> Tensor:
+    """What `read` says of every image under every mask, (N, T, M).
+
+    Args:
+        masks: (M, H, W), 1 where the cover replaces the image.
+        covers: broadcastable to (N, C, H, W).
+    """
+    chunk = max(1, _CHUNK_VALUES // evidence.inputs[0].numel())
+    rows = []
+    for index, (image, cover) in enumerate(zip(evidence.inputs.detach(), covers, strict=True)):
+        before = evidence.scores.of_image(index)
+        old = evidence.target_scores[index : index + 1]
+        columns = []
+        for part in masks[:, None].split(chunk):
+            after, new = evidence.rescore(torch.lerp(image, cover.expand_as(image), part), index)
+            columns.append(read(before, after, old, new, index))
+        rows.append(torch.cat(columns, dim=1))
+    return torch.stack(rows)
+
+
+def _spotwise(evidence: Evidence, radius: float, stride: int, read: Reading) -> Tensor:
+    """What `read` says of blurred spots on a grid, enlarged to the input: (N, T, H, W)."""
+    if radius <= 0 or stride < 1:
+        raise InputError(
+            f"spots of radius {radius} every {stride} pixels cover nothing; "
+            "take a positive radius and a stride of at least 1"
+        )
+    height, width = evidence.inputs.shape[-2:]
+    rows, columns = torch.arange(0, height, stride), torch.arange(0, width, stride)
+    centres = torch.cartesian_prod(rows, columns)
+    masks = _discs(centres, height, width, radius).to(evidence.inputs)
+    seen = _under(evidence, masks, blurred(evidence.inputs.detach(), 3.0), read)
+    grid = seen.unflatten(-1, (len(rows), len(columns)))
+    return F.interpolate(grid, (height, width), mode="bilinear")
+
+
+def _discs(centres: Tensor, height: int, width: int, radius: float) -> Tensor:
+    """Masks (M, H, W): a unit disc at each centre, blurred by σ = radius, its peak 1."""
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    distance = (y - centres[:, 0, None, None]) ** 2 + (x - centres[:, 1, None, None]) ** 2
+    discs = blurred((distance <= radius**2).float()[:, None], radius)[:, 0]
+    return discs / discs.amax(dim=(-2, -1), keepdim=True)
+
+
+def blurred(images: Tensor, sigma: float) -> Tensor:
+    """Images (N, C, H, W) under a Gaussian of that σ in pixels, edges mirrored like SciPy's."""
+    reach = int(4 * sigma + 0.5)
+    places = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    for axis in (-2, -1):
+        index = _mirrored(images.shape[axis], reach).to(images.device)
+        windows = images.index_select(axis, index).unfold(axis, len(kernel), 1)
+        images = windows @ kernel
+    return images
+
+
+def _mirrored(length: int, reach: int) -> Tensor:
+    """Places -reach … length + reach, mirrored at the edges (d c b a | a b c d | d c b a)."""
+    places = torch.arange(-reach, length + reach) % (2 * length)
+    return torch.where(places < length, places, 2 * length - 1 - places)
+
+
+def _without(logits: Tensor, index: int) -> Tensor:
+    """Log-probabilities of all labels but one, (M, K - 1)."""
+    return torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1).log_softmax(dim=1)
+
+
+def _random_masks(count: int, cells: int, keep: float, seed: int, inputs: Tensor) -> Tensor:
+    """Smooth masks (M, H, W) of visible cells, the grid shifted at random (Petsiuk et al. 3.2)."""
+    height, width = inputs.shape[-2:]
+    generator = torch.Generator().manual_seed(seed)
+    cell_height, cell_width = -(-height // cells), -(-width // cells)
+    grid = (torch.rand(count, 1, cells + 1, cells + 1, generator=generator) < keep).float()
+    large = F.interpolate(
+        grid, ((cells + 1) * cell_height, (cells + 1) * cell_width), mode="bilinear"
+    )[:, 0]
+    tops = torch.randint(0, cell_height, (count,), generator=generator)
+    lefts = torch.randint(0, cell_width, (count,), generator=generator)
+    cut = [
+        mask[top : top + height, left : left + width]
+        for mask, top, left in zip(large, tops.tolist(), lefts.tolist(), strict=True)
+    ]
+    return torch.stack(cut).to(inputs)
 
 
 def _windows(length: int, patch: int, stride: int) -> Tensor:
@@ -53,23 +238,12 @@ def _windows(length: int, patch: int, stride: int) -> Tensor:
     return torch.stack([(pixels >= start) & (pixels < start + patch) for start in starts])
 
 
-def _cover(inputs: Tensor, baseline: float | str) -> Tensor:
+def _cover(inputs: Tensor, baseline: float | str, patch: int) -> Tensor:
     """What covers the patches, broadcastable to (N, C, H, W)."""
     if baseline == "mean":
         return inputs.mean(dim=(-2, -1), keepdim=True)
+    if baseline == "blur":
+        return blurred(inputs, patch / 2)
     if isinstance(baseline, str):
-        raise InputError(f"no baseline {baseline!r}; give a number or 'mean'")
+        raise InputError(f"no baseline {baseline!r}; give a number, 'mean' or 'blur'")
     return torch.full_like(inputs[:, :, :1, :1], baseline)
-
-
-def _fall(evidence: Evidence, rows: Tensor, columns: Tensor, cover: Tensor) -> Tensor:
-    """The fall of each target for each patch, (N, T, patches down, patches across)."""
-    masks = torch.einsum("rh,cw->rchw", rows, columns).flatten(0, 1)[:, None].bool()
-    chunk = max(1, _CHUNK_VALUES // (evidence.inputs[0].numel() * 8))
-    falls = []
-    for index, (image, base) in enumerate(zip(evidence.inputs.detach(), cover, strict=True)):
-        covered = [
-            evidence.rescore(torch.where(part, base, image), index) for part in masks.split(chunk)
-        ]
-        falls.append((evidence.target_scores[index] - torch.cat(covered)).T)
-    return torch.stack(falls).unflatten(-1, (len(rows), len(columns)))

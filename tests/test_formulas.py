@@ -1,0 +1,174 @@
+"""Methods beside the formula of their paper, written out in float64, one image at a time.
+
+For methods that no library has, or has wrongly.
+"""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+from rlvis import ImageModel, InputError, explain
+from rlvis.targets import contrast, log_prob
+from tests.conftest import LABELS, PooledPolicy, randomise
+
+
+@pytest.fixture
+def network() -> PooledPolicy:
+    """The policy in float64; the methods run the same weights in float32."""
+    return randomise(PooledPolicy()).eval().double()
+
+
+@pytest.fixture
+def model() -> ImageModel:
+    return ImageModel(randomise(PooledPolicy()).eval(), LABELS, layer="features.4")
+
+
+def close(ours: np.ndarray, expected: Tensor | np.ndarray) -> None:
+    expected = np.asarray(expected)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(ours, expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max())
+
+
+def layer_and_gradient(network: PooledPolicy, x: Tensor, target: int) -> tuple[Tensor, Tensor]:
+    a = network.features(x.double()).detach().requires_grad_()
+    logits = network.policy(a.mean(dim=(-2, -1)))
+    return a.detach(), torch.autograd.grad(logits[:, target].sum(), a)[0]
+
+
+def test_hires_layer_and_xgrad_cam(network, model, inputs) -> None:
+    a, g = layer_and_gradient(network, inputs, 2)
+    weights = (g * a).sum((2, 3)) / a.sum((2, 3))
+    weights[a.sum((2, 3)) == 0] = 0
+    expected = {
+        "hires-cam": (g * a).sum(1).relu(),
+        "layer-cam": (g.relu() * a).sum(1).relu(),
+        "xgrad-cam": (weights[..., None, None] * a).sum(1).relu(),
+    }
+    ours = explain(model, inputs, list(expected), "right")
+    for name, heat in expected.items():
+        close(ours[name].maps[:, 0], heat)
+
+
+def test_eigen_cam(network, model, inputs) -> None:
+    a = network.features(inputs.double()).detach()
+    ours = explain(model, inputs, "eigen-cam", ["left", "right"]).maps
+    for index in range(len(inputs)):
+        places = a[index].flatten(1).T.numpy()
+        principal = np.linalg.eigh(places.T @ places)[1][:, -1]
+        heat = (places @ principal).reshape(a.shape[-2:])
+        close(ours[index, 0], np.maximum(heat * np.sign(heat.sum()), 0))
+        np.testing.assert_array_equal(ours[index, 0], ours[index, 1])
+
+
+def test_score_cam(network, model, inputs) -> None:
+    a = network.features(inputs.double()).detach()
+    ours = explain(model, inputs, "score-cam", "forward").maps[:, 0]
+    for index, image in enumerate(inputs.double()):
+        masks = F.interpolate(a[index][None], image.shape[-2:], mode="bilinear")[0]
+        scores = []
+        for mask in masks:
+            spread = mask.max() - mask.min()
+            visible = (mask - mask.min()) / spread if spread > 0 else mask * 0
+            scores.append(network((image * visible)[None])[0][0, 1])
+        weights = torch.stack(scores).softmax(0)
+        close(ours[index], (weights[:, None, None] * a[index]).sum(0).relu().detach())
+
+
+def test_ablation_cam(network, model, inputs) -> None:
+    a = network.features(inputs.double()).detach()
+    before = network.policy(a.mean((2, 3)))[:, 0]
+    heat = torch.zeros(len(inputs), *a.shape[-2:], dtype=torch.float64)
+    for channel in range(a.shape[1]):
+        without = a.clone()
+        without[:, channel] = 0
+        after = network.policy(without.mean((2, 3)))[:, 0]
+        heat += ((before - after) / before)[:, None, None] * a[:, channel]
+    close(explain(model, inputs, "ablation-cam", "left").maps[:, 0], heat.relu().detach())
+
+
+def test_integrated_gradients_are_complete(model, inputs) -> None:
+    for target in ("left", "value", contrast("left", "right"), log_prob("forward")):
+        explained = explain(model, inputs, "integrated-gradients", target, steps=300)
+        nothing = explain(model, torch.zeros_like(inputs), "saliency", target).scores
+        np.testing.assert_allclose(
+            explained.maps.sum((2, 3)), explained.scores - nothing, rtol=2e-3, atol=2e-3
+        )
+
+
+def test_smoothgrad_without_noise_is_saliency(model, inputs) -> None:
+    plain = explain(model, inputs, "saliency").maps
+    close(explain(model, inputs, "smoothgrad", samples=2, noise=0.0).maps, plain)
+    noisy = explain(model, inputs, "smoothgrad", samples=2, noise=0.3).maps
+    assert np.abs(noisy - plain).max() > 0.01 * plain.max()
+    np.testing.assert_array_equal(
+        noisy, explain(model, inputs, "smoothgrad", samples=2, noise=0.3).maps
+    )
+
+
+def spots(image: np.ndarray, radius: float, stride: int):
+    """Greydanus' perturbations Φ of an image (C, H, W), row by row."""
+    blurred = np.stack([gaussian_filter(channel, 3.0) for channel in image])
+    height, width = image.shape[1:]
+    y, x = np.mgrid[:height, :width]
+    for row in range(0, height, stride):
+        for column in range(0, width, stride):
+            disc = ((y - row) ** 2 + (x - column) ** 2 <= radius**2).astype(float)
+            mask = gaussian_filter(disc, radius)
+            mask /= mask.max()
+            yield image * (1 - mask) + blurred * mask
+
+
+def test_perturbation_of_actor_and_critic(network, model, inputs) -> None:
+    image = inputs[0].double().numpy()
+    logits, value = network(inputs[:1].double())
+    changed = torch.tensor(np.stack(list(spots(image, 5, 5))))
+    after_logits, after_value = network(changed)
+    grid = (5, 7)
+    expected = {
+        "left": 0.5 * ((after_logits - logits) ** 2).sum(1),
+        "value": 0.5 * (after_value - value) ** 2,
+    }
+    for target, map_ in expected.items():
+        ours = explain(model, inputs[:1], "perturbation", target).maps[0, 0]
+        heat = map_.detach().reshape(1, 1, *grid)
+        enlarged = F.interpolate(heat, ours.shape, mode="bilinear")
+        close(ours, enlarged[0, 0])
+
+
+def test_sarfa(network, model, inputs) -> None:
+    image = inputs[1].double().numpy()
+    before = network(inputs[1:2].double())[0]
+    after = network(torch.tensor(np.stack(list(spots(image, 5, 5)))))[0]
+    fall = (before.softmax(1) - after.softmax(1))[:, 2]
+    rest, rest_after = before[:, :2].softmax(1), after[:, :2].softmax(1)
+    kept = 1 / (1 + (rest_after * (rest_after / rest).log()).sum(1))
+    heat = torch.where(fall > 0, 2 * kept * fall / (kept + fall), 0).detach()
+    ours = explain(model, inputs[1:2], "sarfa", "right").maps[0, 0]
+    enlarged = F.interpolate(heat.reshape(1, 1, 5, 7), ours.shape, mode="bilinear")
+    close(ours, enlarged[0, 0])
+    with pytest.raises(InputError, match="one label"):
+        explain(model, inputs, "sarfa", "value")
+
+
+def test_rise_finds_the_only_pixel_that_counts() -> None:
+    class Spot(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :1, 6, 20]
+
+    x = torch.ones(1, 3, 24, 32)
+    heat = explain(ImageModel(Spot(), ["spot"]), x, "rise", masks=3000, cells=8).maps[0, 0]
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    assert abs(row - 6) <= 2
+    assert abs(column - 20) <= 2
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["smoothgrad:samples=0", "integrated-gradients:steps=0", "rise:keep=1.5", "sarfa:stride=0"],
+)
+def test_options_without_meaning_are_refused(model, inputs, method) -> None:
+    with pytest.raises(InputError, match="take"):
+        explain(model, inputs, method, "left")
