@@ -1,6 +1,7 @@
 """The commands as a user types them: what they write, and what they say when the input is wrong."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -151,4 +152,4 @@ def test_ctrl_c_keeps_finished_episodes() -> None:
 
 def test_methods_are_listed_with_their_papers(capsys) -> None:
     main(["methods"])
-    assert "grad-cam++       Chattopadhyay" in capsys.readouterr().out
+    assert re.search(r"^grad-cam\+\+ +Chattopadhyay", capsys.readouterr().out, re.M)
