@@ -73,10 +73,11 @@ class Evidence:
                 output = replica(self.inputs)
             self.scores = read_output(output, model.labels)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
-        if rules and not self._rectifier.count:
+        if rules and (self._rectifier.smooth or not self._rectifier.count):
+            others = " and ".join(sorted(self._rectifier.smooth)) or "none"
             raise InputError(
-                f"{model.name} has no ReLU, so there is nothing for {' and '.join(sorted(rules))} "
-                "backpropagation to rectify; use saliency"
+                f"{' and '.join(sorted(rules))} backpropagation is defined for ReLUs only, and the "
+                f"activations of {model.name} are {others}; use saliency or integrated-gradients"
             )
         if layer is not None and self._activations is None:
             raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
@@ -198,8 +199,8 @@ class Evidence:
         for linear, features, output in reversed(self._linear):
             same_scores = output.shape == scores.shape and torch.equal(output.detach(), scores)
             if same_scores and features.shape == pooled.shape:
-                scale = features.abs().amax().clamp(min=1e-12)
-                if bool(((features - pooled).abs() <= 1e-4 * scale).all()):
+                tolerance = max(1e-4, 4 * torch.finfo(pooled.dtype).eps) * features.abs().amax()
+                if bool(((features - pooled).abs() <= tolerance).all()):
                     return linear.weight.detach()
         raise InputError(
             f"plain CAM needs global average pooling of {self.layer!r} and one linear layer before "

@@ -49,12 +49,14 @@ class Rectifier(TorchFunctionMode):
     Attributes:
         rule: one of `RULES`; may change between backward passes.
         count: how many rectifiers the forward pass has met.
+        smooth: names of the other activations it has met; the rules are not defined for them.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.rule = "plain"
         self.count = 0
+        self.smooth: set[str] = set()
 
     @contextmanager
     def crossing(self, rule: str) -> Iterator[None]:
@@ -74,6 +76,8 @@ class Rectifier(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         ceiling = _ceiling(func, args, kwargs)
+        if func in _SMOOTH:
+            self.smooth.add(_SMOOTH[func])
         if ceiling is None:
             return func(*args, **kwargs)
         self.count += 1
@@ -82,6 +86,17 @@ class Rectifier(TorchFunctionMode):
         return x.copy_(y) if _in_place(func, args, kwargs) else y
 
 
+_SMOOTH = {
+    F.elu: "ELU",
+    F.celu: "CELU",
+    F.selu: "SELU",
+    F.gelu: "GELU",
+    F.silu: "SiLU",
+    F.mish: "Mish",
+    F.softplus: "Softplus",
+    F.leaky_relu: "LeakyReLU",
+    F.hardswish: "Hardswish",
+}
 _RELUS = {F.relu, torch.relu, Tensor.relu}
 _RELUS_IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_}
 _CLAMPS = {torch.clamp, Tensor.clamp, torch.clip, Tensor.clip, F.hardtanh}

@@ -112,6 +112,21 @@ def top(count: int) -> list[Target]:
     return [rank(place) for place in range(count)]
 
 
+def margin() -> Target:
+    """The highest score less the second highest: why this label rather than the runner-up."""
+    first, second = top(2)
+
+    def names(reference: Scores) -> list[str]:
+        pairs = zip(first.labels(reference), second.labels(reference), strict=True)
+        return [f"{best} - {runner_up}" for best, runner_up in pairs]
+
+    return Target(
+        "margin",
+        lambda scores, reference: first(scores, reference) - second(scores, reference),
+        names,
+    )
+
+
 TargetLike = str | int | Target | Callable[[Scores], Tensor]
 
 
@@ -142,13 +157,27 @@ def _as_target(target: Any, model: ImageModel) -> Target:
         return target
     if callable(target):
         return Target(getattr(target, "__name__", "target"), lambda scores, _: target(scores))
-    if target in _SPECIAL and target not in model.labels:
-        return _SPECIAL[target]()
+    if isinstance(target, str) and target not in model.labels:
+        return _written(target, model)
     _index(target, model.labels)
     return score(target)
 
 
-_SPECIAL: dict[Any, Callable[[], Target]] = {"value": value, "entropy": entropy}
+_SPECIAL: dict[str, Callable[[], Target]] = {"value": value, "entropy": entropy, "margin": margin}
+
+
+def _written(text: str, model: ImageModel) -> Target:
+    """A target as pictures call it: "left - right", "log p(left)", "entropy", or a synonym."""
+    if text in _SPECIAL:
+        return _SPECIAL[text]()
+    if text.startswith("log p(") and text.endswith(")"):
+        label = text.removeprefix("log p(").removesuffix(")")
+        _index(label, model.labels)
+        return log_prob(label)
+    label, minus, against = text.partition(" - ")
+    for part in (label, against) if minus else (text,):
+        _index(part, model.labels)
+    return contrast(label, against) if minus else score(text)
 
 
 def _index(label: str | int, labels: tuple[str, ...]) -> int:

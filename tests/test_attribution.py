@@ -1,6 +1,7 @@
 """Properties every method must have, and exactness where the theory promises it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, NonFiniteError, explain
 from rlvis.evidence import Evidence, Need
-from rlvis.targets import as_targets, contrast, entropy, log_prob, score, top, value
+from rlvis.targets import as_targets, contrast, entropy, log_prob, margin, score, top, value
 from tests.conftest import LABELS, PooledPolicy, randomise
 
 
@@ -226,10 +227,111 @@ def test_relu6_passes_nothing_above_its_ceiling() -> None:
     assert evidence.input_gradients("deconvnet").flatten().tolist() == [1, 1, 1]
 
 
-def test_guided_backpropagation_without_relus_is_refused() -> None:
-    smooth = nn.Sequential(nn.Conv2d(3, 3, 3), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(InputError, match="no ReLU"):
-        explain(ImageModel(smooth, LABELS), torch.rand(1, 3, 12, 12), "guided-backprop")
+@pytest.mark.parametrize("activation", [nn.SiLU(), nn.GELU(), nn.ELU(), nn.Tanh()])
+@pytest.mark.parametrize("method", ["guided-backprop", "deconvnet", "guided-grad-cam"])
+def test_rectifier_rules_are_refused_for_other_activations(activation, method) -> None:
+    smooth = nn.Sequential(nn.Conv2d(3, 3, 3), activation, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(InputError, match=r"defined for ReLUs only.*use saliency"):
+        explain(ImageModel(smooth, LABELS), torch.rand(1, 3, 12, 12), method)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("method", METHODS)
+def test_other_precisions_say_the_same(policy, inputs, method, dtype) -> None:
+    expected = explain(policy, inputs, method, ["left", "right"]).maps
+    policy.module.to(dtype)
+    ours = explain(policy, inputs, method, ["left", "right"]).maps
+    assert ours.dtype == np.float32
+    assert np.isfinite(ours).all()
+    alike = np.corrcoef(ours.ravel(), expected.ravel())[0, 1]
+    assert alike > (0.999 if dtype == torch.float64 else 0.8)
+
+
+class Wrapped(nn.Module):
+    """A network whose scores come in another form."""
+
+    def __init__(self, inner: nn.Module, form: str) -> None:
+        super().__init__()
+        self.inner, self.form = inner, form
+
+    def forward(self, x: Tensor) -> object:
+        logits, value = self.inner(x)
+        return {
+            "tensor": logits,
+            "tuple": (logits, value[:, None]),
+            "list": [logits],
+            "dict": {"logits": logits, "value": value},
+            "object": SimpleNamespace(logits=logits),
+        }[self.form]
+
+
+@pytest.mark.parametrize("form", ["tensor", "tuple", "list", "dict", "object"])
+def test_scores_come_in_many_forms(policy, inputs, form) -> None:
+    expected = explain(policy, inputs, "cam", "right", layer="features.4").maps
+    wrapped = ImageModel(Wrapped(policy.module, form), LABELS, layer="inner.features.4")
+    np.testing.assert_allclose(explain(wrapped, inputs, "cam", "right").maps, expected, atol=1e-6)
+
+
+def test_grouped_and_dilated_convolutions(inputs) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 3, stride=2, groups=3),
+        nn.ReLU(),
+        nn.Conv2d(6, 6, 3, dilation=2, padding=2),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 3),
+    )
+    randomise(network)
+    explained = explain(ImageModel(network, LABELS), inputs, ["cam", "saliency"], "left")
+    bias = network[6].bias[0].item()
+    np.testing.assert_allclose(
+        explained["cam"].maps.sum((2, 3)), explained["cam"].scores - bias, atol=1e-4
+    )
+    x = inputs.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(network(x)[:, 0].sum(), x)
+    np.testing.assert_allclose(
+        explained["saliency"].maps[:, 0], gradient.abs().amax(1), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_a_flip_of_the_image_flips_the_map_of_a_symmetric_network(inputs) -> None:
+    network = randomise(PooledPolicy()).eval()
+    with torch.no_grad():
+        for module in network.features:
+            if isinstance(module, nn.Conv2d):
+                module.weight.copy_((module.weight + module.weight.flip(-1)) / 2)
+    network.features[0].stride = network.features[2].stride = (1, 1)
+    model = ImageModel(network, LABELS, layer="features.4")
+    for name in METHODS:
+        if name == "rise":  # its random masks are not symmetric
+            continue
+        options = {"noise": 0.0} if name == "smoothgrad" else {}
+        if name in ("perturbation", "sarfa"):
+            options = {"stride": 1}
+        if name == "occlusion":
+            options = {"patch": 4, "stride": 4}
+        maps = explain(model, inputs[:1], name, "left", **options).maps
+        flipped = explain(model, inputs[:1].flip(-1), name, "left", **options).maps
+        scale = np.abs(maps).max()
+        np.testing.assert_allclose(
+            flipped[..., ::-1], maps, rtol=1e-3, atol=1e-3 * scale, err_msg=name
+        )
+
+
+def test_a_score_that_does_not_depend_on_the_image_is_refused_or_empty(inputs) -> None:
+    class Constant(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            dead = (self.conv(x) - 1e6).relu().mean(dim=(-2, -1))
+            return torch.stack([dead[:, 0], torch.zeros(len(x))], dim=1)
+
+    model = ImageModel(Constant(), ["dead", "nothing"])
+    assert explain(model, inputs, "saliency", "dead").maps.max() == 0
+    assert explain(model, inputs, "grad-cam", "dead").maps.max() == 0
 
 
 def test_an_activation_followed_by_an_in_place_relu_is_kept_as_it_was(inputs) -> None:
@@ -282,11 +384,24 @@ def test_targets_are_what_they_say(policy, inputs) -> None:
         entropy(): -(log_p.exp() * log_p).sum(1),
         value(): scores.value,
         top(2)[1]: logits.sort(dim=1).values[:, 1],
+        margin(): logits.sort(dim=1).values[:, 2] - logits.sort(dim=1).values[:, 1],
     }
     explained = explain(policy, inputs, "saliency", list(expected))
     np.testing.assert_allclose(explained.scores, torch.stack(list(expected.values()), 1), rtol=1e-5)
     second = logits.argsort(dim=1)[:, 1]
-    assert [row[-1] for row in explained.targets] == [LABELS[index] for index in second]
+    assert [row[-2] for row in explained.targets] == [LABELS[index] for index in second]
+
+
+def test_a_target_is_written_as_pictures_call_it(policy, inputs) -> None:
+    written = ["left - right", "log p(forward)", "entropy", "value", "margin"]
+    made = [contrast("left", "right"), log_prob("forward"), entropy(), value(), margin()]
+    ours, expected = (explain(policy, inputs, "saliency", each) for each in (written, made))
+    np.testing.assert_array_equal(ours.scores, expected.scores)
+    assert ours.targets == expected.targets
+    assert ours.targets[0][:4] == written[:4]
+    for wrong in ("left - up", "log p(up)", "margins"):
+        with pytest.raises(InputError, match="no target"):
+            explain(policy, inputs, "saliency", wrong)
 
 
 def test_the_layer_found_is_the_last_spatial_one(policy, residual, inputs) -> None:
