@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rlvis import ImageModel, Policy
 from scripts.references import mend_torchvision
+from tests.agreement import DIFFERENCES
 
 mend_torchvision()
 
@@ -81,3 +82,19 @@ def residual() -> ImageModel:
 def inputs() -> Tensor:
     """Float (4, 3, 24, 32) in 0..1."""
     return torch.rand(4, 3, 24, 32, generator=torch.Generator().manual_seed(1))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--differences", action="store_true", help="print method × reference × largest difference"
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if config.getoption("--differences"):
+        terminalreporter.write_line("| method | reference | largest relative difference |")
+        terminalreporter.write_line("| --- | --- | ---: |")
+        for (method, reference), difference in sorted(DIFFERENCES.items()):
+            terminalreporter.write_line(f"| {method} | {reference} | {difference:.1e} |")

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -306,7 +307,7 @@ def test_a_flip_of_the_image_flips_the_map_of_a_symmetric_network(inputs) -> Non
     for name in METHODS:
         if name == "rise":  # its random masks are not symmetric
             continue
-        options = {"noise": 0.0} if name == "smoothgrad" else {}
+        options: dict[str, Any] = {"noise": 0.0} if name == "smoothgrad" else {}
         if name in ("perturbation", "sarfa"):
             options = {"stride": 1}
         if name == "occlusion":

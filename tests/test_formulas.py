@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rlvis import ImageModel, InputError, explain
 from rlvis.targets import contrast, log_prob
+from tests.agreement import agree
 from tests.conftest import LABELS, PooledPolicy, randomise
 
 
@@ -26,10 +27,7 @@ def model() -> ImageModel:
     return ImageModel(randomise(PooledPolicy()).eval(), LABELS, layer="features.4")
 
 
-def close(ours: np.ndarray, expected: Tensor | np.ndarray) -> None:
-    expected = np.asarray(expected)
-    assert np.abs(expected).max() > 0
-    np.testing.assert_allclose(ours, expected, rtol=2e-4, atol=2e-5 * np.abs(expected).max())
+PAPER = "the paper's formula in float64"
 
 
 def layer_and_gradient(network: PooledPolicy, x: Tensor, target: int) -> tuple[Tensor, Tensor]:
@@ -49,7 +47,7 @@ def test_hires_layer_and_xgrad_cam(network, model, inputs) -> None:
     }
     ours = explain(model, inputs, list(expected), "right")
     for name, heat in expected.items():
-        close(ours[name].maps[:, 0], heat)
+        agree(name, PAPER, ours[name].maps[:, 0], heat)
 
 
 def test_eigen_cam(network, model, inputs) -> None:
@@ -59,7 +57,7 @@ def test_eigen_cam(network, model, inputs) -> None:
         places = a[index].flatten(1).T.numpy()
         principal = np.linalg.eigh(places.T @ places)[1][:, -1]
         heat = (places @ principal).reshape(a.shape[-2:])
-        close(ours[index, 0], np.maximum(heat * np.sign(heat.sum()), 0))
+        agree("eigen-cam", PAPER, ours[index, 0], np.maximum(heat * np.sign(heat.sum()), 0))
         np.testing.assert_array_equal(ours[index, 0], ours[index, 1])
 
 
@@ -74,7 +72,8 @@ def test_score_cam(network, model, inputs) -> None:
             visible = (mask - mask.min()) / spread if spread > 0 else mask * 0
             scores.append(network((image * visible)[None])[0][0, 1])
         weights = torch.stack(scores).softmax(0)
-        close(ours[index], (weights[:, None, None] * a[index]).sum(0).relu().detach())
+        heat = (weights[:, None, None] * a[index]).sum(0).relu()
+        agree("score-cam", PAPER, ours[index], heat)
 
 
 def test_ablation_cam(network, model, inputs) -> None:
@@ -86,7 +85,12 @@ def test_ablation_cam(network, model, inputs) -> None:
         without[:, channel] = 0
         after = network.policy(without.mean((2, 3)))[:, 0]
         heat += ((before - after) / before)[:, None, None] * a[:, channel]
-    close(explain(model, inputs, "ablation-cam", "left").maps[:, 0], heat.relu().detach())
+    agree(
+        "ablation-cam",
+        PAPER,
+        explain(model, inputs, "ablation-cam", "left").maps[:, 0],
+        heat.relu(),
+    )
 
 
 def test_integrated_gradients_are_complete(model, inputs) -> None:
@@ -100,7 +104,8 @@ def test_integrated_gradients_are_complete(model, inputs) -> None:
 
 def test_smoothgrad_without_noise_is_saliency(model, inputs) -> None:
     plain = explain(model, inputs, "saliency").maps
-    close(explain(model, inputs, "smoothgrad", samples=2, noise=0.0).maps, plain)
+    still = explain(model, inputs, "smoothgrad", samples=2, noise=0.0).maps
+    agree("smoothgrad", "saliency, where there is no noise", still, plain)
     noisy = explain(model, inputs, "smoothgrad", samples=2, noise=0.3).maps
     assert np.abs(noisy - plain).max() > 0.01 * plain.max()
     np.testing.assert_array_equal(
@@ -135,7 +140,7 @@ def test_perturbation_of_actor_and_critic(network, model, inputs) -> None:
         ours = explain(model, inputs[:1], "perturbation", target).maps[0, 0]
         heat = map_.detach().reshape(1, 1, *grid)
         enlarged = F.interpolate(heat, ours.shape, mode="bilinear")
-        close(ours, enlarged[0, 0])
+        agree("perturbation", PAPER, ours, enlarged[0, 0])
 
 
 def test_sarfa(network, model, inputs) -> None:
@@ -148,7 +153,7 @@ def test_sarfa(network, model, inputs) -> None:
     heat = torch.where(fall > 0, 2 * kept * fall / (kept + fall), 0).detach()
     ours = explain(model, inputs[1:2], "sarfa", "right").maps[0, 0]
     enlarged = F.interpolate(heat.reshape(1, 1, 5, 7), ours.shape, mode="bilinear")
-    close(ours, enlarged[0, 0])
+    agree("sarfa", PAPER, ours, enlarged[0, 0])
     with pytest.raises(InputError, match="one label"):
         explain(model, inputs, "sarfa", "value")
 

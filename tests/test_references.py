@@ -4,7 +4,6 @@ from pathlib import Path
 
 import captum.attr
 import cv2
-import numpy as np
 import pytest
 import pytorch_grad_cam
 import torch
@@ -13,6 +12,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
 from rlvis import ImageModel, explain, load_classifier
+from tests.agreement import agree
 from tests.conftest import LABELS, PooledPolicy, randomise
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
@@ -51,12 +51,6 @@ def likely(model: ImageModel) -> int:
     return 2 if len(model.labels) == 3 else model.labels.index("Egyptian cat")
 
 
-def close(ours: np.ndarray, theirs: Tensor | np.ndarray) -> None:
-    theirs = theirs.detach().numpy() if isinstance(theirs, Tensor) else theirs
-    assert np.abs(theirs).max() > 0
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
-
-
 def test_grad_cam_is_captums(case) -> None:
     model, reference, layer, name, inputs = case
     target = likely(model)
@@ -64,7 +58,7 @@ def test_grad_cam_is_captums(case) -> None:
     theirs = captum.attr.LayerGradCam(reference, layer).attribute(
         inputs, target=target, relu_attributions=True
     )
-    close(ours, theirs[:, 0])
+    agree("grad-cam", "captum", ours, theirs[:, 0])
 
 
 @pytest.mark.parametrize(
@@ -93,7 +87,7 @@ def test_grad_cams_are_pytorch_grad_cams(case, method, library) -> None:
         assert ours.max() > 0
         resized = cv2.resize(ours - ours.min(), (inputs.shape[3], inputs.shape[2]))
         resized = (resized - resized.min()) / (resized.max() - resized.min())
-        np.testing.assert_allclose(resized, expected, atol=1e-4)
+        agree(method, "pytorch-grad-cam", resized, expected)
 
 
 def test_cam_is_torchcams_with_its_sign(case) -> None:
@@ -106,14 +100,14 @@ def test_cam_is_torchcams_with_its_sign(case) -> None:
     with torchcam.methods.CAM(network, layer, fc_layer=head) as extractor, torch.no_grad():
         network(inputs)
         (theirs,) = extractor(class_idx=1, normalized=False)
-    close(ours.clip(min=0) * ours[0].size, theirs.clamp(min=0))
+    agree("cam", "torchcam", ours.clip(min=0) * ours[0].size, theirs.clamp(min=0))
 
 
 def test_saliency_is_captums(case) -> None:
     model, reference, _, _, inputs = case
     ours = explain(model, inputs, "saliency", 2).maps[:, 0]
     theirs = captum.attr.Saliency(reference).attribute(inputs.clone().requires_grad_(), target=2)
-    close(ours, theirs.amax(dim=1))
+    agree("saliency", "captum", ours, theirs.amax(dim=1))
 
 
 def test_guided_backpropagation_is_captums_where_relus_are_modules() -> None:
@@ -127,7 +121,7 @@ def test_guided_backpropagation_is_captums_where_relus_are_modules() -> None:
     )
     model = ImageModel(randomise(PooledPolicy()).eval(), LABELS)
     ours = explain(model, inputs, "guided-backprop", 0).maps[:, 0]
-    close(ours, expected.abs().amax(dim=1))
+    agree("guided-backprop", "captum", ours, expected.abs().amax(dim=1))
 
 
 @pytest.mark.parametrize("name", ["deconvnet", "guided-grad-cam", "input-x-gradient"])
@@ -146,7 +140,7 @@ def test_gradient_methods_are_captums(name) -> None:
         library = captum.attr.GuidedGradCam(theirs, theirs.module.features[4])
         expected = library.attribute(x, target=2, interpolate_mode="bilinear").abs().amax(dim=1)
     model = ImageModel(randomise(PooledPolicy()).eval(), LABELS, layer="features.4")
-    close(explain(model, inputs, name, 2).maps[:, 0], expected)
+    agree(name, "captum", explain(model, inputs, name, 2).maps[:, 0], expected)
 
 
 def test_integrated_gradients_are_captums(policy, inputs) -> None:
@@ -154,7 +148,7 @@ def test_integrated_gradients_are_captums(policy, inputs) -> None:
     theirs = captum.attr.IntegratedGradients(LogitsOnly(policy.module)).attribute(
         inputs, baselines=0.1, target=0, n_steps=20, method="gausslegendre"
     )
-    close(ours, theirs.sum(dim=1))
+    agree("integrated-gradients", "captum", ours, theirs.sum(dim=1))
 
 
 @pytest.mark.parametrize(("patch", "stride"), [(8, 8), (8, 4), (4, 2)])
@@ -167,4 +161,4 @@ def test_occlusion_is_captums(policy, inputs, patch, stride) -> None:
         baselines=0.25,
         target=1,
     )
-    close(ours.maps[:, 0], theirs[:, 0])
+    agree("occlusion", "captum", ours.maps[:, 0], theirs[:, 0])

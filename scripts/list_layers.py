@@ -1,0 +1,66 @@
+"""Which layer is taken for class activation maps where none is named, network by network.
+
+    python -m scripts.list_layers > docs/layers.md
+
+The weights are random: they do not matter for the question.
+"""
+
+import torch
+
+import rlvis
+from rlvis.layers import resolve_layer
+from scripts.references import mend_torchvision
+
+NETWORKS = (
+    "efficientnet-lite0",
+    "alexnet",
+    "vgg16",
+    "googlenet",
+    "inception_v3",
+    "resnet18",
+    "resnet50",
+    "densenet121",
+    "squeezenet1_1",
+    "mobilenet_v3_small",
+    "efficientnet_b0",
+    "convnext_tiny",
+)
+
+
+def row(name: str) -> str:
+    """The network, its layer, the size of the map, and which methods apply."""
+    model = rlvis.load_classifier(name, weights="random")
+    inputs = model.inputs(torch.zeros(1, 3, 320, 320, dtype=torch.uint8))
+    layer = resolve_layer(model, inputs, None)
+    maps = rlvis.explain(model, inputs, "grad-cam", 0).maps
+    size = "×".join(map(str, maps.shape[-2:]))
+    applies = ["yes" if _applies(model, inputs, each) else "no" for each in ("cam", "deconvnet")]
+    return f"| {name} | `{layer}` | {size} | {' | '.join(applies)} |"
+
+
+def _applies(model: rlvis.ImageModel, inputs: torch.Tensor, method: str) -> bool:
+    try:
+        rlvis.explain(model, inputs, method, 0)
+    except rlvis.InputError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Print the table."""
+    mend_torchvision()
+    print("# Layers that are found by themselves\n")
+    print(
+        "The last layer that computes a map with more than one place; pooling is passed over. "
+        "Plain CAM\nneeds global pooling and one linear layer behind it, the rectifier rules "
+        "(guided backpropagation,\ndeconvnet, guided Grad-CAM) a network whose activations are "
+        "ReLUs. Made by\n`python -m scripts.list_layers`.\n"
+    )
+    print("| network | layer | map | plain CAM | rectifier rules |")
+    print("| --- | --- | --- | --- | --- |")
+    for name in NETWORKS:
+        print(row(name), flush=True)
+
+
+if __name__ == "__main__":
+    main()
