@@ -1,10 +1,11 @@
-"""Gymnasium environments with images and a finite set of actions, checked before they are used."""
+"""Gymnasium environments with images and actions that policies know, checked before use."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlvis.actions import ActionDistribution, Categorical, DiagonalGaussian, MultiCategorical
 from rlvis.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ def make_environment(environment: str, **options: Any) -> "Env":
 
     Raises:
         InputError: if Gymnasium is not installed, there is no such environment or it cannot be
-            made, its observations are not uint8 images, or its actions not discrete.
+            made, its observations are not uint8 images, or its actions of a kind that
+            `distribution_over` does not know.
     """
     try:
         import gymnasium
@@ -43,7 +45,7 @@ def make_environment(environment: str, **options: Any) -> "Env":
         raise InputError(f"cannot make {environment!r}: {_one_line(error)}") from None
     try:
         image_shape(made.observation_space)
-        action_count(made.action_space)
+        distribution_over(made.action_space)
     except InputError as error:
         made.close()
         raise InputError(f"{environment}: {error}") from None
@@ -94,41 +96,45 @@ def as_image(observation: Any) -> np.ndarray:
     return image.transpose(1, 2, 0) if channels_first(image.shape) else image
 
 
-def action_count(space: "Space") -> int:
-    """The number of actions.
+def distribution_over(space: "Space") -> ActionDistribution:
+    """The distribution that policies have over a space of actions, a Gaussian's deviations 1.
 
     Raises:
-        InputError: if they are not discrete, numbered from 0.
+        InputError: if it is not a Discrete or MultiDiscrete space numbered from 0, or a Box of one
+            axis.
     """
-    count, start = getattr(space, "n", None), getattr(space, "start", None)
-    if type(space).__name__ != "Discrete" or count is None or start != 0:
-        raise InputError(
-            f"actions are {_one_line(Exception(space))}, not Discrete numbered from 0; "
-            "choose an environment with a finite set of actions"
-        )
-    return int(count)
+    kind, shape = type(space).__name__, getattr(space, "shape", None) or ()
+    if kind == "Discrete" and getattr(space, "start", None) == 0:
+        return Categorical(int(getattr(space, "n", 0)))
+    if kind == "MultiDiscrete" and len(shape) == 1 and not np.any(getattr(space, "start", 0)):
+        return MultiCategorical(tuple(map(int, getattr(space, "nvec", ()))))
+    if kind == "Box" and len(shape) == 1:
+        low, high = (getattr(space, bound, np.empty(0)) for bound in ("low", "high"))
+        return DiagonalGaussian.within(np.zeros(shape), low, high)
+    raise InputError(
+        f"actions are {_one_line(Exception(space))}, not Discrete or MultiDiscrete numbered "
+        "from 0, nor a Box of one axis; choose another environment, or wrap it so that they are"
+    )
 
 
 def action_names(environment: "Env") -> tuple[str, ...]:
-    """The names that an environment gives its actions, else "action 0", "action 1" and so on."""
-    count = action_count(environment.action_space)
+    """The names that an environment gives its actions, else those of `distribution_over`.
+
+    There is one name per score of a policy: per action of a Discrete space, per dimension of a Box.
+    """
+    labels = distribution_over(environment.action_space).labels
     names: Sequence[str] = getattr(environment.unwrapped, "action_names", ())
     meanings = getattr(environment.unwrapped, "get_action_meanings", None)
     if not names and meanings is not None:
         names = [each.lower() for each in meanings()]
-    return tuple(names) if len(names) == count else default_labels(count)
-
-
-def default_labels(count: int) -> tuple[str, ...]:
-    """ "action 0" to "action K-1"."""
-    return tuple(f"action {index}" for index in range(count))
+    return tuple(names) if len(names) == len(labels) else labels
 
 
 def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
     """Whether the policy can act in the environment.
 
     Raises:
-        InputError: if the observations or the number of actions are not those it was trained on.
+        InputError: if the observations or the actions are not those it was trained on.
     """
     shape = image_shape(environment.observation_space)
     trained = policy.observation_shape
@@ -137,10 +143,10 @@ def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
             f"{policy.name} was trained on images {_times(trained)}, but {name} gives "
             f"{_times(shape)}; choose the environment it was trained in"
         )
-    count = action_count(environment.action_space)
-    if count != len(policy.labels):
+    needed = distribution_over(environment.action_space)
+    if str(needed) != str(policy.distribution):
         raise InputError(
-            f"{policy.name} knows {len(policy.labels)} actions, but {name} has {count}; "
+            f"{policy.name} knows {policy.distribution}, but {name} has {needed}; "
             "choose the environment it was trained in"
         )
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rlvis.actions import ActionDistribution, Categorical
 from rlvis.errors import InputError, NonFiniteError
 from rlvis.images import Images, as_images
 from rlvis.preprocess import Preprocess
@@ -175,13 +176,13 @@ class Decision:
     """What a policy did on one observation.
 
     Attributes:
-        action: index into the labels.
-        logits: float32 (K,).
-        probabilities: float32 (K,).
+        action: index into the labels; int64 or float32 (D,) where an action has D entries.
+        logits: float32 (K,), the scores; for continuous actions the means.
+        probabilities: float32 (K,), NaN for continuous actions.
         value: the critic's estimate, NaN where the policy has none.
     """
 
-    action: int
+    action: int | np.ndarray
     logits: np.ndarray
     probabilities: np.ndarray
     value: float
@@ -192,11 +193,16 @@ class Policy(ImageModel):
 
     Args:
         module: maps a float tensor (N, C, H, W) to `(logits, value)` of shapes (N, K) and (N,).
-        labels: the K action names, in the order of the environment's discrete actions.
+        labels: the K names of the scores: for discrete actions those of the actions, in the order
+            of the environment.
         preprocess: as for `ImageModel`; scaling by 1/255 when left out.
         observation_shape: the (H, W, C) of the observations it was trained on, if known.
         name, layer: as for `ImageModel`.
         description: facts worth keeping with the policy (environment, steps trained, success).
+        distribution: how an action is drawn from the scores; one of the K labels when left out.
+
+    Raises:
+        InputError: as for `ImageModel`, or if the distribution has another number of scores.
     """
 
     def __init__(
@@ -209,10 +215,17 @@ class Policy(ImageModel):
         name: str | None = None,
         layer: str | None = None,
         description: Mapping[str, Any] | None = None,
+        distribution: ActionDistribution | None = None,
     ) -> None:
         super().__init__(module, labels, preprocess, name=name, layer=layer)
         self.observation_shape = observation_shape
         self.description = dict(description or {})
+        self.distribution = distribution or Categorical(len(self.labels))
+        if len(self.distribution.labels) != len(self.labels):
+            raise InputError(
+                f"{len(self.labels)} labels, but {self.distribution} have "
+                f"{len(self.distribution.labels)} scores; give one label per score"
+            )
 
     def act(
         self,
@@ -227,12 +240,8 @@ class Policy(ImageModel):
             deterministic: take the most probable action instead of drawing one.
         """
         scores = self.scores(observation[None])
-        probabilities = scores.probabilities[0].float().cpu()
-        if deterministic:
-            action = int(probabilities.argmax())
-        else:
-            action = int(torch.multinomial(probabilities, 1, generator=generator))
+        logits = scores.logits.float().cpu()
+        action = self.distribution.draw(logits[0], generator, deterministic)
         value = float(scores.value[0]) if scores.value is not None else float("nan")
-        return Decision(
-            action, scores.logits[0].float().cpu().numpy(), probabilities.numpy(), value
-        )
+        probabilities = self.distribution.probabilities(logits)[0]
+        return Decision(action, logits[0].numpy(), probabilities.numpy(), value)

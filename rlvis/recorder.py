@@ -13,7 +13,6 @@ from rlvis.environments import (
     action_names,
     as_image,
     check_compatible,
-    default_labels,
     make_environment,
 )
 from rlvis.errors import InputError
@@ -81,7 +80,13 @@ def record(
         chosen = [get_method(each) for each in methods or usual_methods(policy, inputs)]
         if any(each.reads_layer for each in chosen):
             layer = resolve_layer(policy, inputs, layer)
-        header = Header(environment, policy.name, _labels(policy, world), _records(chosen, layer))
+        header = Header(
+            environment,
+            policy.name,
+            _labels(policy, world),
+            _records(chosen, layer),
+            policy.distribution,
+        )
         recording = Recording.create(out, header, overwrite=overwrite)
         generator = torch.Generator().manual_seed(seed)
         for number in range(episodes):
@@ -113,7 +118,7 @@ def usual_methods(policy: Policy, inputs: Tensor) -> list[str]:
 
 def _labels(policy: Policy, world: "Env") -> list[str]:
     """The policy's action names, or the environment's where the policy only numbers them."""
-    numbered = policy.labels == default_labels(len(policy.labels))
+    numbered = policy.labels == policy.distribution.labels
     return list(action_names(world) if numbered else policy.labels)
 
 

@@ -1,11 +1,12 @@
 """A recording: episodes with every frame, number and heatmap, in a Zarr v3 store.
 
-    recording.zarr             attributes: environment, policy, actions, methods, episodes
+    recording.zarr             attributes: environment, policy, actions, methods, …, episodes
       episode_0000             attributes: seed, steps, total_reward, outcome, …
         observation            (time, y, x, channel)        uint8
         render                 (time, render_y, render_x, colour)   uint8
-        action_taken, reward, value                         (time)
-        logit, probability     (time, action)
+        action_taken           (time), or (time, dimension) where an action has several entries
+        reward, value          (time)
+        logit, probability     (time, action), no probability for continuous actions
         info_<key>             (time, …)
         heatmaps/<method>      (time, action, y, x)         float32
 
@@ -24,6 +25,7 @@ import zarr
 from zarr.errors import GroupNotFoundError
 from zarr.storage import MemoryStore
 
+from rlvis.actions import ActionDistribution, Categorical, from_record
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation
 from rlvis.files import write_error
@@ -43,12 +45,17 @@ class MethodRecord:
 
 @dataclass(frozen=True)
 class Header:
-    """What all episodes of a recording share."""
+    """What all episodes of a recording share; `actions` names the policy's scores."""
 
     environment: str
     policy: str
     actions: list[str]
     methods: list[MethodRecord]
+    distribution: ActionDistribution
+
+    def record(self) -> dict[str, Any]:
+        """The header as JSON holds it."""
+        return {**asdict(self), "distribution": self.distribution.record()}
 
 
 class Recording:
@@ -78,7 +85,7 @@ class Recording:
             store = str(path)
         try:
             root = zarr.create_group(store)
-            attributes = {"format": FORMAT, "version": VERSION, **asdict(header), "episodes": []}
+            attributes = {"format": FORMAT, "version": VERSION, **header.record(), "episodes": []}
             root.attrs.update(attributes)
         except OSError as error:
             raise write_error(path or "the recording", error) from None
@@ -101,11 +108,16 @@ class Recording:
 
     @property
     def header(self) -> Header:
-        """Environment, policy, action names and methods."""
+        """Environment, policy, action names and methods, and how actions were drawn."""
         attributes: dict[str, Any] = dict(self._root.attrs)
         methods = [MethodRecord(**each) for each in attributes["methods"]]
+        actions, distribution = attributes["actions"], attributes.get("distribution")
         return Header(
-            attributes["environment"], attributes["policy"], attributes["actions"], methods
+            attributes["environment"],
+            attributes["policy"],
+            actions,
+            methods,
+            from_record(distribution) if distribution else Categorical(len(actions)),
         )
 
     @property
@@ -154,11 +166,12 @@ class Recording:
         _save(group, "observation", episode.observations, "y", "x", "channel")
         if episode.renders is not None:
             _save(group, "render", episode.renders, "render_y", "render_x", "colour")
-        _save(group, "action_taken", episode.actions)
+        _save(group, "action_taken", episode.actions, *["dimension"] * (episode.actions.ndim - 1))
         _save(group, "reward", episode.rewards)
         _save(group, "value", episode.values)
         _save(group, "logit", episode.logits, "action")
-        _save(group, "probability", episode.probabilities, "action")
+        if np.isfinite(episode.probabilities).all():
+            _save(group, "probability", episode.probabilities, "action")
         for key, column in episode.info.items():
             axes = [f"{key}_{axis}" for axis in range(column.ndim - 1)]
             _save(group, f"info_{key}", column, *axes)
@@ -191,6 +204,7 @@ class Recording:
             terminated=attributes["terminated"],
             truncated=attributes["truncated"],
             success=attributes["success"],
+            distribution=self.header.distribution,
         )
 
     def heatmaps(self, number: int, method: str) -> np.ndarray:

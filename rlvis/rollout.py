@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from rlvis.actions import ActionDistribution
 from rlvis.environments import as_image
 from rlvis.model import Decision, Policy
 
@@ -27,13 +28,14 @@ class Episode:
         observations: uint8 (T, H, W, C), what the policy saw.
         renders: uint8 (T, h, w, 3), the environment's own picture, reduced to `LARGEST_RENDER`
             (width, height) where it is larger, or None.
-        actions: int64 (T,), the actions taken.
+        actions: the actions taken, int64 (T,); int64 or float32 (T, D) where one has D entries.
         rewards: float32 (T,), received for them.
-        logits: float32 (T, K).
+        logits: float32 (T, K), the scores; for continuous actions the means.
         values: float32 (T,), NaN where the policy has no critic.
         info: arrays (T, …) of what the environment told along with each observation.
         terminated, truncated: how it ended; both False where recording stopped it.
         success: what the environment's info says under "success" at the end, or None.
+        distribution: that of the actions, given the logits.
     """
 
     seed: int
@@ -47,6 +49,7 @@ class Episode:
     terminated: bool
     truncated: bool
     success: bool | None
+    distribution: ActionDistribution
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -58,8 +61,8 @@ class Episode:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """Float32 (T, K): the softmax of the logits."""
-        return torch.from_numpy(self.logits).softmax(dim=1).numpy()
+        """Float32 (T, K): of what each logit stands for; NaN for continuous actions."""
+        return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
 
     @property
     def outcome(self) -> str:
@@ -115,7 +118,7 @@ def play_episode(
         seed=seed,
         observations=np.stack(observations),
         renders=np.stack(renders) if renders else None,
-        actions=np.array([each.action for each in decisions], np.int64),
+        actions=np.array([each.action for each in decisions]),
         rewards=np.array(rewards, np.float32),
         logits=np.stack([each.logits for each in decisions]),
         values=np.array([each.value for each in decisions], np.float32),
@@ -123,6 +126,7 @@ def play_episode(
         terminated=bool(terminated),
         truncated=bool(truncated),
         success=bool(info["success"]) if "success" in info else None,
+        distribution=policy.distribution,
     )
 
 

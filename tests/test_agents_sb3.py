@@ -192,8 +192,10 @@ def test_what_is_no_such_agent(trained, tmp_path):
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
     DQN("CnnPolicy", noise(40, 48, 3), buffer_size=1).save(tmp_path / "dqn.zip")
-    box = noise(40, 48, 3, actions=spaces.Box(-1, 1, (2,)))
-    PPO("CnnPolicy", box).save(tmp_path / "box.zip")
+    box = spaces.Box(-1, 1, (2,))
+    PPO("CnnPolicy", noise(40, 48, 3, actions=box), use_sde=True).save(tmp_path / "sde.zip")
+    for name, actions in (("table", spaces.Box(-1, 1, (2, 2))), ("bits", spaces.MultiBinary(3))):
+        PPO("CnnPolicy", noise(40, 48, 3, actions=actions)).save(tmp_path / f"{name}.zip")
     vectors = Noise(spaces.Box(-1, 1, (4,)), spaces.Discrete(2))
     PPO("MlpPolicy", vectors).save(tmp_path / "vectors.zip")
     for name, message in (
@@ -201,7 +203,9 @@ def test_what_is_no_such_agent(trained, tmp_path):
         ("text", "is truncated or no zip"),
         ("other", "was not saved by Stable-Baselines3"),
         ("dqn", "is no PPO or A2C agent"),
-        ("box", "actions of the kind Box"),
+        ("sde", "was trained with use_sde"),
+        ("table", r"4 scores for Box actions of the shape \[2, 2\]"),
+        ("bits", "actions of the kind MultiBinary"),
         ("vectors", "does not see uint8 images"),
     ):
         for trust in (False, True):

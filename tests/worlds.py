@@ -11,7 +11,7 @@ class Corridor(gymnasium.Env):
     """Walk left or right until the bright spot is in the middle column."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 5}  # noqa: RUF012
-    action_names = ("left", "forward", "right")
+    action_names: tuple[str, ...] = ("left", "forward", "right")
 
     def __init__(
         self,
@@ -30,10 +30,15 @@ class Corridor(gymnasium.Env):
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple:
-        self.place = int(np.clip(self.place + (int(action) - 1) * 3, 2, self.width - 3))
+        assert self.action_space.contains(action), action
+        stride = round(3 * self._direction(action))
+        self.place = int(np.clip(self.place + stride, 2, self.width - 3))
         self.steps += 1
         done = self._info()["success"]
         return self._observation(), float(done), done, not done and self.steps >= 12, self._info()
+
+    def _direction(self, action: Any) -> float:
+        return int(action) - 1
 
     def render(self) -> np.ndarray:
         return np.repeat(np.repeat(self._observation(), 3, axis=0), 3, axis=1)
@@ -47,7 +52,34 @@ class Corridor(gymnasium.Env):
         return {"success": abs(self.place - self.width // 2) <= 1, "place": self.place, "note": "x"}
 
 
+class Steering(Corridor):
+    """A corridor whose first continuous action is where to go, and the second how fast."""
+
+    action_names = ("direction", "speed")
+
+    def __init__(self, **options: Any) -> None:
+        low, high = np.array([-1, 0], np.float32), np.array([1, 2], np.float32)
+        super().__init__(action_space=spaces.Box(low, high), **options)
+
+    def _direction(self, action: np.ndarray) -> float:
+        return float(action[0] * action[1])
+
+
+class Gears(Corridor):
+    """A corridor with two choices at once: left, stay or right, and slow or fast."""
+
+    action_names = ()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(action_space=spaces.MultiDiscrete([3, 2]), **options)
+
+    def _direction(self, action: np.ndarray) -> float:
+        return float((action[0] - 1) * (1 + action[1]))
+
+
 gymnasium.register("Corridor-v0", Corridor)
 gymnasium.register("Wide-v0", Corridor, kwargs={"width": 48})
 gymnasium.register("FourActions-v0", Corridor, kwargs={"action_space": spaces.Discrete(4)})
-gymnasium.register("Steering-v0", Corridor, kwargs={"action_space": spaces.Box(-1, 1, (2,))})
+gymnasium.register("Buttons-v0", Corridor, kwargs={"action_space": spaces.MultiBinary(3)})
+gymnasium.register("Steering-v0", Steering)
+gymnasium.register("Gears-v0", Gears)

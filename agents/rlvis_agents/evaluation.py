@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from gymnasium import Env
 
+from rlvis.actions import require_categorical
 from rlvis.environments import as_image, check_compatible, make_environment
 from rlvis.errors import InputError
 from rlvis.model import Policy
@@ -99,8 +100,10 @@ def evaluate(
         options: passed to the environment's constructor.
 
     Raises:
-        InputError: if the environment does not exist, or does not fit the policy.
+        InputError: if the environment does not exist, or does not fit the policy, or its actions
+            are not Discrete.
     """
+    require_categorical(policy.distribution, "evaluation")
     if episodes < 1:
         raise InputError(f"{episodes} episodes; at least one is needed")
     worlds: list[Env] = []

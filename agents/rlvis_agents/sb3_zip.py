@@ -15,10 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlvis.environments import default_labels
+from rlvis.actions import ActionDistribution, Categorical, DiagonalGaussian, MultiCategorical
 from rlvis.errors import InputError
 from rlvis.model import Policy
 from rlvis.preprocess import Preprocess
@@ -54,7 +55,7 @@ class NatureActorCritic(nn.Module):
         flat: features of the last convolution, flattened.
         features: width of the layer after them.
         actor, critic: widths of the layers between those features and the heads.
-        actions: K.
+        actions: K, the number of scores.
         activation: between the layers of actor and critic.
         shared: whether actor and critic see the same features.
     """
@@ -85,7 +86,7 @@ class NatureActorCritic(nn.Module):
         self.shared = shared
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) and values (N,) of float images (N, C, H, W)."""
+        """Scores (N, K) and values (N,) of float images (N, C, H, W)."""
         seen = self.pi_features_extractor(images)
         judged = seen if self.shared else self.vf_features_extractor(images)
         logits = self.action_net(self.mlp_extractor["policy_net"](seen))
@@ -100,7 +101,7 @@ class TrustedPolicy(nn.Module):
         self.policy = policy
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (N, K) and values (N,) of float images (N, C, H, W)."""
+        """Scores (N, K) and values (N,) of float images (N, C, H, W)."""
         policy = self.policy
         seen = policy.pi_features_extractor(images)
         shared = policy.share_features_extractor
@@ -172,7 +173,7 @@ class _Archive:
         if missing or any("lstm" in name for name in self.weights):
             raise InputError(f"{path} is no PPO or A2C agent; no other algorithm can be inspected")
         self.image_shape = self._image_shape()
-        self.labels = self._labels()
+        self.distribution = self._distribution()
         self.arguments = self._object("policy_kwargs")
 
     def policy(self, module: nn.Module, layer: str | None) -> Policy:
@@ -181,12 +182,13 @@ class _Archive:
         raw = self.arguments.get("normalize_images") is False
         return Policy(
             module.eval(),
-            self.labels,
+            self.distribution.labels,
             Preprocess(std=(1 / 255,)) if raw else Preprocess(),
             observation_shape=(height, width, channels),
             name=self.path.stem,
             layer=layer,
             description={"steps": self.facts.get("num_timesteps"), "file": self.path.name},
+            distribution=self.distribution,
         )
 
     def needs_trust(self, why: str) -> InputError:
@@ -217,14 +219,35 @@ class _Archive:
         channels, height, width = shape
         return channels, height, width
 
-    def _labels(self) -> tuple[str, ...]:
-        space = self._object("action_space")
-        if _class(space) != "Discrete":
+    def _distribution(self) -> ActionDistribution:
+        """That over the action space, which SB3 saves as text beside its pickle."""
+        space, scores = self._object("action_space"), len(self.weights["action_net.weight"])
+        kind = _class(space)
+        if kind == "Discrete":
+            return Categorical(scores)
+        if kind == "MultiDiscrete":
+            sizes = _numbers(space.get("nvec")).astype(int)
+            if sizes.sum() == scores:
+                return MultiCategorical(tuple(sizes.tolist()))
+        elif kind == "Box":
+            if self.facts.get("use_sde"):
+                raise InputError(
+                    f"{self.path} was trained with use_sde; only continuous actions without it, "
+                    "whose deviations are the same for every image, can be inspected"
+                )
+            low, high = _numbers(space.get("low")), _numbers(space.get("high"))
+            if space.get("_shape") == [scores] and len(low) == len(high) == scores:
+                log_std = self.weights["log_std"].cpu().numpy()
+                return DiagonalGaussian.within(log_std, low, high)
+        else:
             raise InputError(
-                f"{self.path} has actions of the kind {_class(space)}; "
-                "only Discrete ones can be inspected"
+                f"{self.path} has actions of the kind {kind}; "
+                "only Discrete, MultiDiscrete and Box ones can be inspected"
             )
-        return default_labels(len(self.weights["action_net.weight"]))
+        raise InputError(
+            f"{self.path} has {scores} scores for {kind} actions of the shape "
+            f"{space.get('_shape')}; only those of one axis can be inspected"
+        )
 
 
 def _tensors(stored: object) -> Weights:
@@ -252,6 +275,7 @@ def _nature(archive: _Archive) -> nn.Module:
     if activation not in _ACTIVATIONS:
         raise archive.needs_trust(f"its activation is {activation}")
     weights = _unshared(archive.weights)
+    weights.pop("log_std", None)
     actor, critic = (_extractor(weights, f"{role}_features_extractor.") for role in ("pi", "vf"))
     shared = all(torch.equal(tensor, critic[name]) for name, tensor in actor.items())
     if shared:
@@ -264,7 +288,7 @@ def _nature(archive: _Archive) -> nn.Module:
             features=linear.shape[0],
             actor=_widths(weights, "mlp_extractor.policy_net."),
             critic=_widths(weights, "mlp_extractor.value_net."),
-            actions=len(archive.labels),
+            actions=len(archive.distribution.labels),
             activation=getattr(nn, activation),
             shared=shared,
         )
@@ -275,7 +299,7 @@ def _nature(archive: _Archive) -> nn.Module:
     return module
 
 
-def _unshared(weights: Weights) -> Weights:
+def _unshared(weights: Weights) -> dict[str, Tensor]:
     """The weights with features named for actor and critic, as they are even where shared."""
     named: dict[str, Tensor] = {}
     for name, tensor in weights.items():
@@ -305,6 +329,11 @@ def _layers(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential
     """Linear layers of these widths, each followed by the activation."""
     pairs = pairwise(widths)
     return nn.Sequential(*(part for pair in pairs for part in (nn.Linear(*pair), activation())))
+
+
+def _numbers(text: object) -> np.ndarray:
+    """The numbers in an array's text, "[-1.  inf]"."""
+    return np.array(re.findall(r"-?(?:inf|\d[\d.e+-]*)", str(text)), float)
 
 
 def _class(space: Mapping[str, Any]) -> str:

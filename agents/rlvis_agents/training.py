@@ -16,7 +16,8 @@ from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from rlvis.environments import action_names, image_shape, make_environment
+from rlvis.actions import require_categorical
+from rlvis.environments import action_names, distribution_over, image_shape, make_environment
 from rlvis.errors import InputError
 from rlvis.model import Policy
 from rlvis_agents.checkpoints import (
@@ -153,6 +154,7 @@ def _seed(seed: int, done: int) -> int:
 
 
 def _card(config: TrainConfig, environment: Env) -> Card:
+    require_categorical(distribution_over(environment.action_space), "training")
     settings = asdict(config)
     kept_apart = ("env", "seed", "channels", "out", "resume", "progress", "tensorboard")
     return {
