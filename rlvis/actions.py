@@ -55,8 +55,8 @@ class ActionDistribution(ABC):
         return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
 
 
-class _Factored(ActionDistribution):
-    """Independent choices; each has the logits of its own run of scores."""
+class Factored(ActionDistribution):
+    """Independent choices; each has the logits of a run of scores of its own."""
 
     @property
     @abstractmethod
@@ -91,7 +91,7 @@ class _Factored(ActionDistribution):
 
 
 @dataclass(frozen=True)
-class Categorical(_Factored):
+class Categorical(Factored):
     """One of `count` actions; an action is an int."""
 
     kind = "categorical"
@@ -117,7 +117,7 @@ class Categorical(_Factored):
 
 
 @dataclass(frozen=True)
-class MultiCategorical(_Factored):
+class MultiCategorical(Factored):
     """Several choices at once, `sizes[i]` ways for the i-th; an action is int64 (D,)."""
 
     kind = "multi-categorical"

@@ -140,7 +140,7 @@ def test_a_full_disk_is_said_and_earlier_episodes_stay(policy, tmp_path, monkeyp
         ("nowhere:Corridor-v0", "nowhere"),
         ("tests.worlds:Wide-v0", "trained on images 24×32×3, but .* gives 24×48×3"),
         ("tests.worlds:FourActions-v0", "knows 3 actions, but .* has 4"),
-        ("tests.worlds:Steering-v0", "knows 3 actions, but .* has 2 continuous actions"),
+        ("tests.worlds:Steering-v0", "24×32×3, but .* gives 40×48×3"),
         ("tests.worlds:Buttons-v0", r"MultiBinary\(3\), not Discrete or MultiDiscrete .* Box"),
     ],
 )

@@ -17,10 +17,11 @@ class Corridor(gymnasium.Env):
         self,
         render_mode: str | None = None,
         width: int = 32,
+        height: int = 24,
         action_space: spaces.Space | None = None,
     ) -> None:
         self.render_mode = render_mode
-        self.observation_space = spaces.Box(0, 255, (24, width, 3), np.uint8)
+        self.observation_space = spaces.Box(0, 255, (height, width, 3), np.uint8)
         self.action_space = action_space or spaces.Discrete(3)
         self.width, self.place, self.steps = width, 0, 0
 
@@ -44,7 +45,7 @@ class Corridor(gymnasium.Env):
         return np.repeat(np.repeat(self._observation(), 3, axis=0), 3, axis=1)
 
     def _observation(self) -> np.ndarray:
-        image = np.full((24, self.width, 3), 40, np.uint8)
+        image = np.full(self.observation_space.shape or (), 40, np.uint8)
         image[10:14, self.place - 2 : self.place + 2] = (220, 40, 40)
         return image
 
@@ -81,5 +82,5 @@ gymnasium.register("Corridor-v0", Corridor)
 gymnasium.register("Wide-v0", Corridor, kwargs={"width": 48})
 gymnasium.register("FourActions-v0", Corridor, kwargs={"action_space": spaces.Discrete(4)})
 gymnasium.register("Buttons-v0", Corridor, kwargs={"action_space": spaces.MultiBinary(3)})
-gymnasium.register("Steering-v0", Steering)
-gymnasium.register("Gears-v0", Gears)
+for _name, _world in (("Steering", Steering), ("Gears", Gears)):
+    gymnasium.register(f"{_name}-v0", _world, kwargs={"width": 48, "height": 40})

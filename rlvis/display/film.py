@@ -95,6 +95,7 @@ def _columns(
         return [known.index(name) for name in wanted]
     if len(known) <= MOST_COLUMNS:
         return list(range(len(known)))
-    taken = np.concatenate([recording.episode(number).actions for number in numbers])
-    counts = np.bincount(taken, minlength=len(known))
+    distribution = recording.header.distribution
+    taken = [distribution.taken(recording.episode(number).actions) for number in numbers]
+    counts = np.concatenate(taken).sum(axis=0)
     return sorted(np.argsort(-counts, kind="stable")[:MOST_COLUMNS].tolist())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rlvis.actions import DiagonalGaussian
 from rlvis.display.overlay import (
     as_rgb,
     colour_bar,
@@ -14,7 +15,7 @@ from rlvis.display.overlay import (
     resize_picture,
 )
 from rlvis.display.theme import DARK, Colour, fit, label_colour, paste, write
-from rlvis.display.timeline import Timeline
+from rlvis.display.timeline import Timeline, reach_of
 from rlvis.explanation import resize_maps
 from rlvis.recording import Header, MethodRecord
 from rlvis.rollout import Episode
@@ -102,10 +103,11 @@ class EpisodeFrames:
         height, width = episode.observations.shape[1:3]
         self._layout = Layout(len(self._shown), len(header.methods), width / height)
         self._probabilities = episode.probabilities
+        self._taken = episode.distribution.taken(episode.actions)
         self._returns = episode.rewards.cumsum()
         self._block = (-1, [np.empty(0)])
         place = self._layout.timeline
-        self._timeline = Timeline(episode, place.width, place.height)
+        self._timeline = Timeline(episode, self._shown, place.width, place.height)
         self._still = self._draw_still(title)
         self._canvas = np.empty_like(self._still)
 
@@ -179,25 +181,54 @@ class EpisodeFrames:
         x = _GRID_LEFT + column * (self._layout.column_width + _GAP)
         width = self._layout.column_width
         colour = label_colour(action)
-        share = float(self._probabilities[step, action])
         room = width - 64
-        taken = self._episode.actions[step] == action
-        used = _text(
-            canvas,
-            fit(self._header.actions[action], room, 20, True),
-            x,
-            _TOP - 4,
-            20,
-            colour,
-            bold=True,
-        )
+        name = fit(self._header.actions[action], room, 20, True)
+        used = _text(canvas, name, x, _TOP - 4, 20, colour, bold=True)
+        place = _Box(x, _TOP + 28, width, 12)
+        canvas[place.y : place.y + place.height, x : x + width] = DARK.surface
+        if isinstance(self._episode.distribution, DiagonalGaussian):
+            self._draw_mean(canvas, step, action, place, used)
+            return
+        share = float(self._probabilities[step, action])
+        taken = self._taken[step, action]
         if taken and room - used > 80:
             _chip(canvas, "sampled", x + used + 10, _TOP - 1, colour)
         elif taken:
             _text(canvas, "●", x + used + 3, _TOP - 1, 15, colour)
         _text(canvas, f"{share:.2f}", x + width, _TOP - 4, 20, bold=True, align="right")
-        canvas[_TOP + 28 : _TOP + 40, x : x + width] = DARK.surface
-        canvas[_TOP + 28 : _TOP + 40, x : x + round(width * share)] = colour
+        canvas[place.y : place.y + place.height, x : x + round(width * share)] = colour
+
+    def _draw_mean(
+        self, canvas: np.ndarray, step: int, action: int, place: _Box, used: int
+    ) -> None:
+        """A bar from zero in the middle to the mean, and a mark at the value drawn."""
+        means, drawn = self._episode.logits[:, action], self._episode.actions[:, action]
+        mean, value = float(means[step]), float(drawn[step])
+        right = place.x + place.width
+        room = (
+            place.width
+            - used
+            - _text(canvas, _signed(mean), right, _TOP - 4, 20, bold=True, align="right")
+        )
+        if room > 160:
+            note = f"drawn {_signed(value)}, mean"
+            _text(
+                canvas,
+                note,
+                right - (place.width - used - room) - 7,
+                _TOP,
+                15,
+                DARK.muted,
+                align="right",
+            )
+        middle, half = place.x + place.width // 2, place.width // 2 - 2
+        reach = reach_of(means, drawn)
+        ends = sorted((middle, middle + round(half * mean / reach)))
+        bar = canvas[place.y : place.y + place.height]
+        bar[:, ends[0] : ends[1]] = label_colour(action)
+        bar[:, middle] = DARK.muted
+        mark = middle + round(half * value / reach)
+        canvas[place.y - 3 : place.y + place.height + 3, mark - 1 : mark + 2] = DARK.text
 
     def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         width, height = self._layout.cell
@@ -206,7 +237,7 @@ class EpisodeFrames:
             maps = self._resized(step)[row][step % _BLOCK]
             for column, action in enumerate(self._shown):
                 x, y = self._layout.place(row, column)
-                if self._episode.actions[step] == action:
+                if self._taken[step, action]:
                     canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = label_colour(action)
                 paste(canvas, overlay(ground, maps[column], most, method.signed), x, y)
 

@@ -1,11 +1,22 @@
-"""The strip at the foot of a video frame: π over time, the actions taken, the value, a cursor."""
+"""The strip at the foot of a video frame: π over time, the actions taken, the value, a cursor.
+
+Each choice of a policy has a track of its own: the probabilities as stacked areas with the action
+taken below. So has each continuous action: its mean as a line, the values drawn as dots.
+"""
+
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
+from rlvis.actions import DiagonalGaussian, Factored
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
 from rlvis.rollout import Episode
 
 _RIBBON, _TICKS, _CAPTION = 10, 20, 24
+_GAP, _BETWEEN = 4, 6
+_LABELLED = 36
+_ZERO: Colour = (62, 70, 84)
 _FUTURE = 0.38
 
 
@@ -14,35 +25,30 @@ class Timeline:
 
     Args:
         episode: the episode.
+        shown: indices of the scores whose tracks are shown.
         width, height: of the strip in pixels.
     """
 
-    def __init__(self, episode: Episode, width: int, height: int) -> None:
+    def __init__(self, episode: Episode, shown: Sequence[int], width: int, height: int) -> None:
         self._steps = len(episode)
         self._width = width
         with_value = height >= 230 and bool(np.isfinite(episode.values).any())
-        inner = height - _CAPTION - _RIBBON - _TICKS - 4
+        inner = height - _CAPTION - _RIBBON - _TICKS - _GAP
         value_height = round(0.36 * inner) if with_value else 0
-        strip_height = inner - value_height - (_CAPTION if with_value else 0)
-        parts = [
-            self._plain(_CAPTION, "π(action | image) over time, and the action taken"),
-            self._probabilities(episode.probabilities, strip_height),
-            self._plain(4),
-            self._ribbon(episode.actions),
-        ]
+        room = height - _CAPTION - _TICKS - value_height - (_CAPTION if with_value else 0)
+        caption = "π(action | image) over time, and the action taken"
+        if isinstance(episode.distribution, DiagonalGaussian):
+            caption = "mean of each action over time, and the values drawn (dots)"
+        sections = [(caption, np.concatenate(self._tracks(episode, shown, room)))]
         if with_value:
             low, high = np.nanmin(episode.values), np.nanmax(episode.values)
             caption = f"value over time, {low:.2f} to {high:.2f}"
-            parts += [self._plain(_CAPTION, caption), self._value(episode.values, value_height)]
-        bright = np.concatenate(parts)
-        ground = np.array(DARK.background)
-        self._bright = np.concatenate([bright, self._ticks()])
-        self._dim = (ground + _FUTURE * (self._bright - ground)).astype(np.uint8)
-        captions = [parts[0], *(parts[4:5])]
-        tops = [0, sum(len(part) for part in parts[:4])]
-        for caption_part, top in zip(captions, tops, strict=False):
-            self._dim[top : top + len(caption_part)] = caption_part
-        self._dim[-_TICKS:] = self._bright[-_TICKS:]
+            sections.append((caption, self._value(episode.values, value_height)))
+        ticks, bright, dim = self._ticks(), [], []
+        for caption, picture in sections:
+            bright += [self._plain(_CAPTION, caption), picture]
+            dim += [bright[-2], _faded(picture)]
+        self._bright, self._dim = np.concatenate([*bright, ticks]), np.concatenate([*dim, ticks])
         self._cursor_rows = slice(_CAPTION, len(self._bright) - _TICKS)
 
     def draw(self, canvas: np.ndarray, x: int, y: int, step: int) -> None:
@@ -65,16 +71,54 @@ class Timeline:
         """The step that each pixel column belongs to."""
         return np.arange(self._width) * self._steps // self._width
 
-    def _probabilities(self, probabilities: np.ndarray, height: int) -> np.ndarray:
-        """Stacked areas, the first action at the bottom."""
-        upper = probabilities.cumsum(axis=1)[self._columns()]
-        level = 1 - (np.arange(height) + 0.5) / height
-        label = (level[:, None, None] > upper[None, :, :-1]).sum(axis=-1)
-        return _colours(probabilities.shape[1])[label]
+    def _tracks(self, episode: Episode, shown: Sequence[int], height: int) -> list[np.ndarray]:
+        """Pictures one below the other, together `height` high."""
+        distribution = episode.distribution
+        if isinstance(distribution, Factored):
+            taken = distribution.taken(episode.actions)
+            tracks = [
+                partial(self._choice, episode.probabilities, taken, factor)
+                for factor in distribution.factors
+                if any(factor.start <= index < factor.stop for index in shown)
+            ]
+        else:
+            tracks = [
+                partial(self._line, episode.logits[:, index], episode.actions[:, index], index)
+                for index in shown
+            ]
+        each = (height - _BETWEEN * (len(tracks) - 1)) // len(tracks)
+        parts = [part for track in tracks for part in (track(each), self._plain(_BETWEEN))][:-1]
+        return [*parts, self._plain(height - sum(map(len, parts)))]
 
-    def _ribbon(self, actions: np.ndarray) -> np.ndarray:
-        row = _colours(int(actions.max()) + 1)[actions[self._columns()]]
-        return np.broadcast_to(row, (_RIBBON, *row.shape)).copy()
+    def _choice(
+        self, probabilities: np.ndarray, taken: np.ndarray, factor: slice, height: int
+    ) -> np.ndarray:
+        """Stacked areas, the first action at the bottom, and a ribbon of the actions taken."""
+        colours = _colours(factor)
+        area = height - _GAP - _RIBBON
+        upper = probabilities[:, factor].cumsum(axis=1)[self._columns()]
+        level = 1 - (np.arange(area) + 0.5) / area
+        label = (level[:, None, None] > upper[None, :, :-1]).sum(axis=-1)
+        row = colours[taken[:, factor].argmax(axis=1)[self._columns()]]
+        ribbon = np.broadcast_to(row, (_RIBBON, *row.shape))
+        return np.concatenate([colours[label], self._plain(_GAP), ribbon])
+
+    def _line(self, means: np.ndarray, drawn: np.ndarray, index: int, height: int) -> np.ndarray:
+        """A step line around a middle of zero, and a dot for each value drawn."""
+        part = self._plain(height)
+        part[:] = DARK.surface
+        part[height // 2] = _ZERO
+        reach = reach_of(means, drawn)
+        rows = np.round((1 - np.stack([means, drawn]) / reach) * (height - 7) / 2 + 3)
+        line = rows[0][self._columns()][None]
+        part[np.abs(np.arange(height)[:, None] - line) <= 1] = label_colour(index)
+        for step, row in enumerate(rows[1].astype(int)):
+            middle = round((step + 0.5) * self._width / self._steps)
+            part[row - 2 : row + 3, max(0, middle - 2) : middle + 3] = DARK.text
+        if height >= _LABELLED:
+            text = f"±{reach:.2g}"
+            write(part, text, 4, 1, size=12, colour=DARK.muted, background=DARK.surface)
+        return part
 
     def _value(self, values: np.ndarray, height: int) -> np.ndarray:
         """A step line over a filled area."""
@@ -84,7 +128,7 @@ class Timeline:
         share = (values[self._columns()] - low) / max(high - low, 1e-9)
         top = np.round((1 - np.nan_to_num(share)) * (height - 8) + 4)[None]
         rows = np.arange(height)[:, None]
-        part[rows >= top] = np.array((62, 70, 84))
+        part[rows >= top] = _ZERO
         part[np.abs(rows - top) <= 1] = DARK.text
         return part
 
@@ -105,6 +149,16 @@ def _write_muted(part: np.ndarray, text: str, x: int) -> None:
     write(part, text, x, 3, size=13, colour=DARK.muted, background=DARK.background, align="centre")
 
 
-def _colours(count: int) -> np.ndarray:
-    colours: list[Colour] = [label_colour(index) for index in range(count)]
+def _colours(factor: slice) -> np.ndarray:
+    colours: list[Colour] = [label_colour(index) for index in range(factor.start, factor.stop)]
     return np.array(colours, np.uint8)
+
+
+def _faded(picture: np.ndarray) -> np.ndarray:
+    ground = np.array(DARK.background)
+    return (ground + _FUTURE * (picture - ground)).astype(np.uint8)
+
+
+def reach_of(means: np.ndarray, drawn: np.ndarray) -> float:
+    """How far from zero the means and the values of a continuous action get in an episode."""
+    return max(float(np.abs(means).max()), float(np.abs(drawn).max()), 1e-6)
