@@ -66,10 +66,15 @@ class Evidence:
         self._rectifier = Rectifier()
 
         replica = replicate(model.module)
-        watch(replica, self._capture)
+        heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
+        watch(replica, self._capture, heads | ({layer} if layer else set()))
+        to_image = any(need.at == "input" for need in self._needs)
         rules = {need.rule for need in self._needs} - {"plain"}
         with torch.enable_grad():
-            with SubpixelGradients(), self._rectifier if rules else nullcontext():
+            with (
+                SubpixelGradients() if to_image else nullcontext(),
+                self._rectifier if rules else nullcontext(),
+            ):
                 output = replica(self.inputs)
             self.scores = read_output(output, model.labels)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)

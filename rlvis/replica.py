@@ -11,7 +11,9 @@ from typing import Any
 from torch import nn
 from torch.jit import ScriptModule
 
-_HOOK_TABLES = (
+_TABLES = {
+    "_parameters",
+    "_buffers",
     "_forward_hooks",
     "_forward_hooks_with_kwargs",
     "_forward_hooks_always_called",
@@ -20,7 +22,8 @@ _HOOK_TABLES = (
     "_backward_hooks",
     "_backward_pre_hooks",
     "_state_dict_hooks",
-)
+}
+_HOLDERS = (nn.Module, MethodType, list, tuple, dict)
 
 
 def replicate(module: nn.Module) -> nn.Module:
@@ -36,10 +39,12 @@ def replicate(module: nn.Module) -> nn.Module:
     for original in originals:
         replicas[id(original)] = original.__class__.__new__(original.__class__)
     for original in originals:
-        state = {name: _swap(value, replicas) for name, value in vars(original).items()}
-        for table in ("_parameters", "_buffers", *_HOOK_TABLES):
-            if table in state:
-                state[table] = state[table].copy()
+        state = vars(original).copy()
+        for name, value in state.items():
+            if name in _TABLES:
+                state[name] = value.copy()
+            elif isinstance(value, _HOLDERS):
+                state[name] = _swap(value, replicas)
         state["training"] = False
         if state.get("inplace") is True:
             state["inplace"] = False

@@ -72,12 +72,14 @@ def xgrad_cam(evidence: Evidence) -> Tensor:
 def eigen_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): activations along their principal direction, whatever the target.
 
-    The direction's sign is chosen so that the map's sum is positive.
+    The first right singular vector v of the activations A (places × channels) gives the map A v,
+    which is the first left one times its singular value; that one is found from A Aᵀ, which is
+    small. The direction's sign is chosen so that the map's sum is positive.
     """
     a = evidence.activations[:, 0]
     places = a.flatten(-2).mT.double()
-    _, _, directions = torch.linalg.svd(places, full_matrices=False)
-    projected = (places @ directions[:, 0, :, None])[..., 0]
+    strengths, patterns = torch.linalg.eigh(places @ places.mT)
+    projected = patterns[..., -1] * strengths[:, -1:].clamp(min=0).sqrt()
     projected = projected * torch.where(projected.sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
     heat = projected.relu().to(a.dtype).unflatten(-1, a.shape[-2:])
     return heat[:, None].expand(-1, evidence.target_scores.shape[1], -1, -1)
