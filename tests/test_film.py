@@ -139,14 +139,15 @@ def test_the_strip_shows_the_probabilities_of_every_step(recording) -> None:
 @pytest.mark.parametrize("columns", [1, 2, 3, 6])
 @pytest.mark.parametrize("rows", [1, 2, 3, 4])
 @pytest.mark.parametrize("aspect", [0.75, 1.0, 4 / 3, 2.0])
-def test_everything_has_its_place(columns, rows, aspect) -> None:
-    layout = Layout(columns, rows, aspect)
+@pytest.mark.parametrize("tracks", [1, 6])
+def test_everything_has_its_place(columns, rows, aspect, tracks) -> None:
+    layout = Layout(columns, rows, aspect, tracks)
     width, height = layout.cell
-    assert min(width, height) >= 50
+    assert min(width, height) >= (50 if tracks == 1 else 35)
     assert width / height == pytest.approx(aspect, rel=0.03)
     x, y = layout.place(rows - 1, columns - 1)
     assert x + width <= 1280
-    assert layout.timeline.height >= 100
+    assert layout.timeline.height >= 100 + (tracks - 1) * 26
     assert y + height + 24 <= layout.timeline.y
     assert layout.timeline.y + layout.timeline.height <= 720
 

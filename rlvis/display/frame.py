@@ -15,7 +15,7 @@ from rlvis.display.overlay import (
     resize_picture,
 )
 from rlvis.display.theme import DARK, Colour, fit, label_colour, paste, write
-from rlvis.display.timeline import Timeline, reach_of
+from rlvis.display.timeline import LEAST_TRACK, Timeline, reach_of, tracks_of
 from rlvis.explanation import resize_maps
 from rlvis.recording import Header, MethodRecord
 from rlvis.rollout import Episode
@@ -44,11 +44,15 @@ class _Box:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things go, for so many columns (actions), rows (methods) and that shape of image."""
+    """Where things go, for so many columns (actions), rows (methods) and that shape of image.
+
+    `tracks` is how many the strip at the foot has.
+    """
 
     columns: int
     rows: int
     aspect: float
+    tracks: int = 1
 
     @property
     def column_width(self) -> int:
@@ -58,7 +62,8 @@ class Layout:
     @property
     def cell(self) -> tuple[int, int]:
         """Width and height of one heatmap in pixels."""
-        room = HEIGHT - _MARGIN // 2 - _LEAST_TIMELINE - _TOP - _COLUMN_HEAD
+        foot = _LEAST_TIMELINE + (self.tracks - 1) * LEAST_TRACK
+        room = HEIGHT - _MARGIN // 2 - foot - _TOP - _COLUMN_HEAD
         height = room // self.rows - _ROW_FOOT - _GAP // 2
         width = min(self.column_width, round(height * self.aspect))
         return width, min(height, round(width / self.aspect))
@@ -101,7 +106,8 @@ class EpisodeFrames:
         self._heatmaps = [maps[:, self._shown] for maps in heatmaps]
         self._limits = [limit(maps) for maps in self._heatmaps]
         height, width = episode.observations.shape[1:3]
-        self._layout = Layout(len(self._shown), len(header.methods), width / height)
+        tracks = len(tracks_of(header.distribution, shown))
+        self._layout = Layout(len(self._shown), len(header.methods), width / height, tracks)
         self._probabilities = episode.probabilities
         self._taken = episode.distribution.taken(episode.actions)
         self._returns = episode.rewards.cumsum()
@@ -201,33 +207,19 @@ class EpisodeFrames:
     def _draw_mean(
         self, canvas: np.ndarray, step: int, action: int, place: _Box, used: int
     ) -> None:
-        """A bar from zero in the middle to the mean, and a mark at the value drawn."""
-        means, drawn = self._episode.logits[:, action], self._episode.actions[:, action]
-        mean, value = float(means[step]), float(drawn[step])
-        right = place.x + place.width
-        room = (
-            place.width
-            - used
-            - _text(canvas, _signed(mean), right, _TOP - 4, 20, bold=True, align="right")
-        )
-        if room > 160:
-            note = f"drawn {_signed(value)}, mean"
-            _text(
-                canvas,
-                note,
-                right - (place.width - used - room) - 7,
-                _TOP,
-                15,
-                DARK.muted,
-                align="right",
-            )
+        """A bar from zero in the middle to the mean, and a mark at the value taken."""
+        means, taken = self._episode.logits[:, action], self._episode.actions[:, action]
+        mean, value, right = float(means[step]), float(taken[step]), place.x + place.width
+        shown = _text(canvas, _signed(mean), right, _TOP - 4, 20, bold=True, align="right")
+        if place.width - used - shown > 160:
+            note = f"taken {_signed(value)}, mean"
+            _text(canvas, note, right - shown - 7, _TOP, 15, DARK.muted, align="right")
         middle, half = place.x + place.width // 2, place.width // 2 - 2
-        reach = reach_of(means, drawn)
-        ends = sorted((middle, middle + round(half * mean / reach)))
+        reach = reach_of(means, taken)
+        end, mark = (middle + round(half * each / reach) for each in (mean, value))
         bar = canvas[place.y : place.y + place.height]
-        bar[:, ends[0] : ends[1]] = label_colour(action)
+        bar[:, min(middle, end) : max(middle, end)] = label_colour(action)
         bar[:, middle] = DARK.muted
-        mark = middle + round(half * value / reach)
         canvas[place.y - 3 : place.y + place.height + 3, mark - 1 : mark + 2] = DARK.text
 
     def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:

@@ -1,21 +1,22 @@
 """The strip at the foot of a video frame: π over time, the actions taken, the value, a cursor.
 
 Each choice of a policy has a track of its own: the probabilities as stacked areas with the action
-taken below. So has each continuous action: its mean as a line, the values drawn as dots.
+taken below. So has each continuous action: its mean as a line, the values taken as dots.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
-from rlvis.actions import DiagonalGaussian, Factored
+from rlvis.actions import ActionDistribution, DiagonalGaussian, Factored
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
 from rlvis.rollout import Episode
 
+LEAST_TRACK = 26
+"""Pixels that each track after the first adds to the least height of a strip."""
 _RIBBON, _TICKS, _CAPTION = 10, 20, 24
 _GAP, _BETWEEN = 4, 6
-_LABELLED = 36
+_LEAST_WITH_VALUE = 230
 _ZERO: Colour = (62, 70, 84)
 _FUTURE = 0.38
 
@@ -32,14 +33,16 @@ class Timeline:
     def __init__(self, episode: Episode, shown: Sequence[int], width: int, height: int) -> None:
         self._steps = len(episode)
         self._width = width
-        with_value = height >= 230 and bool(np.isfinite(episode.values).any())
+        tracks = tracks_of(episode.distribution, shown)
+        enough = _LEAST_WITH_VALUE + (len(tracks) - 1) * LEAST_TRACK
+        with_value = height >= enough and bool(np.isfinite(episode.values).any())
         inner = height - _CAPTION - _RIBBON - _TICKS - _GAP
         value_height = round(0.36 * inner) if with_value else 0
         room = height - _CAPTION - _TICKS - value_height - (_CAPTION if with_value else 0)
         caption = "π(action | image) over time, and the action taken"
         if isinstance(episode.distribution, DiagonalGaussian):
-            caption = "mean of each action over time, and the values drawn (dots)"
-        sections = [(caption, np.concatenate(self._tracks(episode, shown, room)))]
+            caption = "mean of each action over time, and the values taken (dots)"
+        sections = [(caption, np.concatenate(self._tracks(episode, tracks, room)))]
         if with_value:
             low, high = np.nanmin(episode.values), np.nanmax(episode.values)
             caption = f"value over time, {low:.2f} to {high:.2f}"
@@ -71,53 +74,42 @@ class Timeline:
         """The step that each pixel column belongs to."""
         return np.arange(self._width) * self._steps // self._width
 
-    def _tracks(self, episode: Episode, shown: Sequence[int], height: int) -> list[np.ndarray]:
+    def _tracks(self, episode: Episode, tracks: Sequence[slice], height: int) -> list[np.ndarray]:
         """Pictures one below the other, together `height` high."""
-        distribution = episode.distribution
-        if isinstance(distribution, Factored):
-            taken = distribution.taken(episode.actions)
-            tracks = [
-                partial(self._choice, episode.probabilities, taken, factor)
-                for factor in distribution.factors
-                if any(factor.start <= index < factor.stop for index in shown)
-            ]
-        else:
-            tracks = [
-                partial(self._line, episode.logits[:, index], episode.actions[:, index], index)
-                for index in shown
-            ]
+        draw = self._choice if isinstance(episode.distribution, Factored) else self._line
         each = (height - _BETWEEN * (len(tracks) - 1)) // len(tracks)
-        parts = [part for track in tracks for part in (track(each), self._plain(_BETWEEN))][:-1]
-        return [*parts, self._plain(height - sum(map(len, parts)))]
+        parts = []
+        for track in tracks:
+            parts += [draw(episode, track, each), self._plain(_BETWEEN)]
+        return [*parts[:-1], self._plain(height - sum(map(len, parts[:-1])))]
 
-    def _choice(
-        self, probabilities: np.ndarray, taken: np.ndarray, factor: slice, height: int
-    ) -> np.ndarray:
+    def _choice(self, episode: Episode, factor: slice, height: int) -> np.ndarray:
         """Stacked areas, the first action at the bottom, and a ribbon of the actions taken."""
+        taken = episode.distribution.taken(episode.actions)[:, factor]
         colours = _colours(factor)
         area = height - _GAP - _RIBBON
-        upper = probabilities[:, factor].cumsum(axis=1)[self._columns()]
+        upper = episode.probabilities[:, factor].cumsum(axis=1)[self._columns()]
         level = 1 - (np.arange(area) + 0.5) / area
         label = (level[:, None, None] > upper[None, :, :-1]).sum(axis=-1)
-        row = colours[taken[:, factor].argmax(axis=1)[self._columns()]]
+        row = colours[taken.argmax(axis=1)[self._columns()]]
         ribbon = np.broadcast_to(row, (_RIBBON, *row.shape))
         return np.concatenate([colours[label], self._plain(_GAP), ribbon])
 
-    def _line(self, means: np.ndarray, drawn: np.ndarray, index: int, height: int) -> np.ndarray:
-        """A step line around a middle of zero, and a dot for each value drawn."""
+    def _line(self, episode: Episode, dimension: slice, height: int) -> np.ndarray:
+        """A step line around a middle of zero, and a dot for each value taken."""
+        means, taken = episode.logits[:, dimension.start], episode.actions[:, dimension.start]
+        reach = reach_of(means, taken)
         part = self._plain(height)
         part[:] = DARK.surface
         part[height // 2] = _ZERO
-        reach = reach_of(means, drawn)
-        rows = np.round((1 - np.stack([means, drawn]) / reach) * (height - 7) / 2 + 3)
+        text = f"±{reach:.2g}"
+        write(part, text, 4, 1, size=12, colour=DARK.muted, background=DARK.surface)
+        rows = np.round((1 - np.stack([means, taken]) / reach) * (height - 7) / 2 + 3)
         line = rows[0][self._columns()][None]
-        part[np.abs(np.arange(height)[:, None] - line) <= 1] = label_colour(index)
+        part[np.abs(np.arange(height)[:, None] - line) <= 1] = label_colour(dimension.start)
         for step, row in enumerate(rows[1].astype(int)):
             middle = round((step + 0.5) * self._width / self._steps)
             part[row - 2 : row + 3, max(0, middle - 2) : middle + 3] = DARK.text
-        if height >= _LABELLED:
-            text = f"±{reach:.2g}"
-            write(part, text, 4, 1, size=12, colour=DARK.muted, background=DARK.surface)
         return part
 
     def _value(self, values: np.ndarray, height: int) -> np.ndarray:
@@ -159,6 +151,17 @@ def _faded(picture: np.ndarray) -> np.ndarray:
     return (ground + _FUTURE * (picture - ground)).astype(np.uint8)
 
 
-def reach_of(means: np.ndarray, drawn: np.ndarray) -> float:
+def tracks_of(distribution: ActionDistribution, shown: Sequence[int]) -> list[slice]:
+    """The scores that each track is about, where those at the indices `shown` are shown."""
+    if isinstance(distribution, Factored):
+        return [
+            factor
+            for factor in distribution.factors
+            if any(factor.start <= index < factor.stop for index in shown)
+        ]
+    return [slice(index, index + 1) for index in shown]
+
+
+def reach_of(means: np.ndarray, taken: np.ndarray) -> float:
     """How far from zero the means and the values of a continuous action get in an episode."""
-    return max(float(np.abs(means).max()), float(np.abs(drawn).max()), 1e-6)
+    return max(float(np.abs(means).max()), float(np.abs(taken).max()), 1e-6)
