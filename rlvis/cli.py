@@ -34,6 +34,7 @@ def explain(
     targets: Targets = (),
     top: int = 1,
     layer: str | None = None,
+    scale: str = "row",
     weights: str | None = None,
     device: str = "cpu",
     out: Path | None = None,
@@ -50,12 +51,15 @@ def explain(
         targets: a label to explain, the highest scores when left out; repeat for several columns.
         top: how many of the highest scores to explain where no target is named.
         layer: the layer of class activation maps, the last spatial one when left out.
+        scale: what full strength stands for: row (the most of a method's maps), cell (of each map)
+            or a number.
         weights: a file with a state_dict, or "random"; the published weights when left out.
         device: where to compute, for example cuda.
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
         trust: allow a Stable-Baselines3 zip to run code when it is loaded.
     """
     from rlvis.attribution import explain as explain_image
+    from rlvis.attribution.registry import parse_value
     from rlvis.display.panel import save_panel
     from rlvis.targets import top as top_targets
 
@@ -71,7 +75,8 @@ def explain(
             explained = explain_image(
                 inspected, path, list(methods or ("grad-cam",)), target, layer=layer
             )
-            print(save_panel(list(explained.values()), _panel_path(path, out, len(images) > 1)))
+            panel_path = _panel_path(path, out, len(images) > 1)
+            print(save_panel(list(explained.values()), panel_path, parse_value(scale)))
         except InputError as error:
             failures.append(error)
             if len(images) > 1:

@@ -14,6 +14,8 @@ from rlvis.preprocess import Window
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from rlvis.display.panel import Scale
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -66,17 +68,17 @@ class Explanation:
         )
         return heatmaps
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, scale: "Scale" = "row") -> Path:
         """Write a labelled panel as a picture and return its path; see `display.panel`."""
         from rlvis.display.panel import save_panel
 
-        return save_panel([self], path)
+        return save_panel([self], path, scale)
 
-    def panel(self) -> "Image":
-        """The labelled panel as a PIL image, which notebooks show."""
+    def panel(self, scale: "Scale" = "row") -> "Image":
+        """The labelled panel as a PIL image, which notebooks show; see `display.panel`."""
         from rlvis.display.panel import panel
 
-        return panel([self])
+        return panel([self], scale)
 
     def _repr_png_(self) -> bytes:
         from rlvis.display.panel import png_bytes

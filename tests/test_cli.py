@@ -84,6 +84,8 @@ def test_a_policy_explains_a_picture_too() -> None:
         (["cat.jpg", "--model", "efficientnet-lite"], "did you mean 'efficientnet-lite0'"),
         (["cat.jpg", "--top", "0"], "at least 1"),
         (["cat.jpg", "--out", "x.bmp"], "ends in .png"),
+        (["cat.jpg", "--scale", "column"], "choose row, cell or a positive number"),
+        (["cat.jpg", "--scale", "-1"], "choose row, cell or a positive number"),
         (["cat.jpg", "--weights", "missing.pt"], "no file missing.pt"),
         (["cat.jpg", "--weights", "cat.jpg"], "cat.jpg"),
         ([], "no picture given"),

@@ -107,11 +107,12 @@ def parse_options(written: Sequence[str]) -> dict[str, Any]:
         name, equals, text = part.partition("=")
         if not equals:
             raise InputError(f"cannot read the option {part!r}; write name=value")
-        options[name.strip()] = _value(text.strip())
+        options[name.strip()] = parse_value(text.strip())
     return options
 
 
-def _value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """A number, true or false where the text looks like one, else the text."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -3,12 +3,14 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from rlvis.display.overlay import as_rgb, colour_bar, grey, limit, overlay, resize_picture
 from rlvis.display.theme import LIGHT, Colour, fit, label_colour, paste, write
+from rlvis.errors import InputError
 from rlvis.explanation import Explanation, resize_maps
 from rlvis.files import writing
 
@@ -18,27 +20,40 @@ _CELL = 300
 _BARS = 5
 
 
-def panel(explanations: Sequence[Explanation]) -> Image.Image:
+Scale = float | Literal["row", "cell"]
+"""What full strength stands for: the most of a row of maps, of each map, or a number."""
+
+
+def panel(explanations: Sequence[Explanation], scale: Scale = "row") -> Image.Image:
     """A labelled panel of one or several methods on the same images and targets.
 
     Each image gets a block: at the left the image itself with its highest scores, at the right one
-    row per method and one column per target. Within a row all heatmaps share one scale, written
-    under it, so that a weak map looks weak.
+    row per method and one column per target. What the colours stand for is written under each row.
+
+    Args:
+        explanations: one per method.
+        scale: "row": all maps of a row share one scale, so that a weak map looks weak. "cell": each
+            map has its own. A number: that value is drawn at full strength.
+
+    Raises:
+        InputError: if the scale is none of these.
     """
+    if scale not in ("row", "cell") and not (isinstance(scale, (int, float)) and scale > 0):
+        raise InputError(f"no scale {scale!r}; choose row, cell or a positive number")
     first = explanations[0]
-    blocks = [_block(explanations, index) for index in range(len(first.images))]
+    blocks = [_block(explanations, index, scale) for index in range(len(first.images))]
     width = max(block.shape[1] for block in blocks)
     return Image.fromarray(np.concatenate([_widened(block, width) for block in blocks]))
 
 
-def save_panel(explanations: Sequence[Explanation], path: str | Path) -> Path:
+def save_panel(explanations: Sequence[Explanation], path: str | Path, scale: Scale = "row") -> Path:
     """Write the panel as PNG, JPEG or WebP, by the path's ending, and return the path.
 
     Raises:
         InputError: if the ending is none of these, or the file cannot be written.
     """
     path = Path(path)
-    picture = panel(explanations)
+    picture = panel(explanations, scale)
     with writing(path, {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}) as (
         temporary,
         kind,
@@ -54,7 +69,7 @@ def png_bytes(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _block(explanations: Sequence[Explanation], index: int) -> np.ndarray:
+def _block(explanations: Sequence[Explanation], index: int, scale: Scale) -> np.ndarray:
     first = explanations[0]
     picture = as_rgb(first.images[index])
     ground = grey(_seen(picture, first))
@@ -78,7 +93,7 @@ def _block(explanations: Sequence[Explanation], index: int) -> np.ndarray:
     left = _MARGIN + width + 2 * _GAP
     for row, explanation in enumerate(explanations):
         top = _HEADER + _COLUMN_HEAD + row * (height + _ROW_FOOT + _GAP)
-        _row(canvas, explanation, index, ground, (left, top, width, height))
+        _row(canvas, explanation, index, ground, (left, top, width, height), scale)
     for column, name in enumerate(first.targets[index]):
         x = left + column * (width + _GAP)
         _column_head(canvas, first, index, column, name, (x, _HEADER, width))
@@ -182,32 +197,50 @@ def _row(
     index: int,
     ground: np.ndarray,
     place: tuple[int, int, int, int],
+    scale: Scale,
 ) -> None:
     left, top, width, height = place
-    most = limit(explanation.maps[index])
+    limits = _limits(explanation.maps[index], scale)
     heat = resize_maps(explanation.maps[index : index + 1], height, width)[0]
     ground = resize_picture(ground, width, height)
     for column, each in enumerate(heat):
         x = left + column * (width + _GAP)
-        paste(canvas, overlay(ground, each, most, explanation.signed), x, top)
-    _row_foot(canvas, explanation, most, (left, top + height + 6))
+        paste(canvas, overlay(ground, each, limits[column], explanation.signed), x, top)
+    _row_foot(canvas, explanation, limits, (left, top + height + 6), scale)
+
+
+def _limits(maps: np.ndarray, scale: Scale) -> list[float]:
+    """The value drawn at full strength in each of T maps (T, h, w)."""
+    if scale == "cell":
+        return [limit(each) for each in maps]
+    return [limit(maps) if scale == "row" else float(scale)] * len(maps)
 
 
 def _row_foot(
-    canvas: np.ndarray, explanation: Explanation, most: float, place: tuple[int, int]
+    canvas: np.ndarray,
+    explanation: Explanation,
+    limits: Sequence[float],
+    place: tuple[int, int],
+    scale: Scale,
 ) -> None:
     """The method, its layer, and the colours with the values they stand for."""
     x, y = place
+    most = max(limits)
     x += _text(canvas, explanation.method, x, y, 14, bold=True) + 10
     if explanation.layer:
         x += _text(canvas, f"layer {explanation.layer}", x, y, 13, colour=LIGHT.muted) + 10
     if most == 0:
         _text(canvas, "zero everywhere: nothing to show", x, y, 13, colour=LIGHT.muted)
         return
-    least = -most if explanation.signed else 0
-    x += _text(canvas, f"{least:.3g}", x, y, 13, colour=LIGHT.muted) + 6
-    paste(canvas, colour_bar(80, 10, explanation.signed, LIGHT.surface[0]), x, y + 4)
-    _text(canvas, f"{most:.3g}   one scale for the row", x + 86, y, 13, colour=LIGHT.muted)
+    sign = "±" if explanation.signed else ""
+    meaning = {
+        "row": f"{most:.3g}   one scale for the row",
+        "cell": "each its own: " + ", ".join(f"{sign}{each:.3g}" for each in limits),
+    }.get(str(scale), f"{most:.3g}   fixed scale")
+    least = "0" if not explanation.signed else "−" if scale == "cell" else f"−{most:.3g}"
+    x += _text(canvas, least, x, y, 13, colour=LIGHT.muted)
+    paste(canvas, colour_bar(80, 10, explanation.signed, LIGHT.surface[0]), x + 6, y + 4)
+    _text(canvas, meaning, x + 92, y, 13, colour=LIGHT.muted)
 
 
 def _thumbnail_height(picture: np.ndarray, width: int) -> int:
