@@ -14,8 +14,9 @@ from typing import Any
 
 from torch import Tensor
 
+from rlvis.actions import require_categorical
 from rlvis.errors import InputError, unknown
-from rlvis.model import ImageModel, Scores
+from rlvis.model import ImageModel, Policy, Scores
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,14 @@ class Target:
         name: shown in pictures; `names` overrides it where it differs from image to image.
         of: maps scores and the reference to a tensor (N,).
         names: maps the reference to N names, or None where all are `name`.
+        of_one_choice: whether it takes all scores for the logits of one choice, as those of
+            several actions at once and of continuous ones are not.
     """
 
     name: str
     of: Callable[[Scores, Scores], Tensor]
     names: Callable[[Scores], list[str]] | None = None
+    of_one_choice: bool = False
 
     def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
         return self.of(scores, scores if reference is None else reference)
@@ -57,6 +61,7 @@ def log_prob(label: str | int) -> Target:
     return Target(
         f"log p({label})",
         lambda scores, _: scores.log_probabilities[:, _index(label, scores.labels)],
+        of_one_choice=True,
     )
 
 
@@ -74,7 +79,9 @@ def contrast(label: str | int, against: str | int) -> Target:
 def entropy() -> Target:
     """The entropy of the distribution over labels, in nats."""
     return Target(
-        "entropy", lambda scores, _: -(scores.probabilities * scores.log_probabilities).sum(dim=1)
+        "entropy",
+        lambda scores, _: -(scores.probabilities * scores.log_probabilities).sum(dim=1),
+        of_one_choice=True,
     )
 
 
@@ -139,8 +146,8 @@ def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageMod
             classifier.
 
     Raises:
-        InputError: if a label does not exist (the closest ones are offered) or an index is out of
-            range.
+        InputError: if a label does not exist (the closest ones are offered), an index is out of
+            range, or the actions of a policy have no probabilities for the target to be made of.
     """
     if target is None:
         few = len(model.labels) <= 10
@@ -149,7 +156,11 @@ def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageMod
         target = [target]
     if not target:
         raise InputError("no target given; name a label, or leave the target out")
-    return [_as_target(each, model) for each in target]
+    targets = [_as_target(each, model) for each in target]
+    for each in targets:
+        if each.of_one_choice and isinstance(model, Policy):
+            require_categorical(model.distribution, f"the target {each.name!r}")
+    return targets
 
 
 def _as_target(target: Any, model: ImageModel) -> Target:

@@ -12,13 +12,14 @@ import xarray
 from gymnasium import spaces
 from stable_baselines3 import A2C, PPO
 
-from rlvis import InputError, Policy, Recording, record
+from rlvis import InputError, Policy, Recording, explain, record
 from rlvis.actions import Categorical, DiagonalGaussian, MultiCategorical, from_record
 from rlvis.cli import main
 from rlvis.display.film import frames_of
 from rlvis.display.frame import Layout
 from rlvis.display.theme import DARK, label_colour
 from rlvis.environments import distribution_over
+from rlvis.targets import log_prob
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
 
 KINDS = ("Steering", "Gears")
@@ -227,6 +228,12 @@ def test_the_strip_shows_every_step(kind, recording) -> None:
             np.testing.assert_allclose(shares, episode.probabilities[:, factor], atol=0.06)
 
 
+def test_pictures_of_one_image_are_of_discrete_actions_yet(zips, kind, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["explain", "x.png", "--model", str(zips / f"{kind}-PPO.zip")])
+    assert "rlvis explain works with Discrete actions only" in capsys.readouterr().err
+
+
 def test_the_command_makes_recording_and_film(zips, kind, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = str(zips / f"{kind}-A2C.zip")
@@ -262,5 +269,9 @@ def test_what_does_not_fit_is_said(policy, kind, tmp_path) -> None:
         evaluate(policy, world(kind), 1)
     with pytest.raises(InputError, match="training works with Discrete actions only"):
         train(TrainConfig(env=world(kind), out=tmp_path / "run"))
+    image = np.zeros((40, 48, 3), np.uint8)
+    for target in ("entropy", log_prob(0)):
+        with pytest.raises(InputError, match=r"the target .* works with Discrete actions only"):
+            explain(policy, image, "saliency", target)
     with pytest.raises(InputError, match="3 labels, but 2×2 actions have 4 scores"):
         Policy(torch.nn.Identity(), ["a", "b", "c"], distribution=MultiCategorical((2, 2)))

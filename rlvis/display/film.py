@@ -29,7 +29,7 @@ def film(
         path: ends in .mp4 (1280×720, H.264) or .gif (640×360).
         methods: which of the recorded methods to show, one row each; all when left out.
         actions: which actions to show, one column each; when left out all, or the six that were
-            taken most often.
+            taken most often (of continuous ones the first six).
         episodes: numbers of the episodes to show; all when left out.
         fps: steps per second. The last frame of an episode stays for one second.
         on_frame: called after every frame.
