@@ -28,18 +28,18 @@ class _Rectify(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, ceiling: float, rectifier: "Rectifier") -> Tensor:
         y = x.clamp(min=0) if ceiling == inf else x.clamp(0, ceiling)
-        ctx.save_for_backward((y > 0) & (y < ceiling))
-        ctx.rectifier = rectifier
+        ctx.save_for_backward(y)
+        ctx.rectifier, ctx.ceiling = rectifier, ceiling
         return y
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (active,) = ctx.saved_tensors
+        (y,) = ctx.saved_tensors
         rule = ctx.rectifier.rule
         if rule != "plain":
             gradient = gradient.clamp(min=0)
         if rule != "deconvnet":
-            gradient = gradient * active
+            gradient = torch.ops.aten.hardtanh_backward(gradient, y, 0.0, ctx.ceiling)
         return gradient, None, None
 
 
