@@ -41,7 +41,8 @@ class Timeline:
         room = height - _CAPTION - _TICKS - value_height - (_CAPTION if with_value else 0)
         caption = "π(action | image) over time, and the action taken"
         if isinstance(episode.distribution, DiagonalGaussian):
-            caption = "mean of each action over time, and the values taken (dots)"
+            scales = ", ".join(f"±{_reach(episode, track):.2g}" for track in tracks)
+            caption = f"mean of each action over time, and the values taken (dots), to {scales}"
         sections = [(caption, np.concatenate(self._tracks(episode, tracks, room)))]
         if with_value:
             low, high = np.nanmin(episode.values), np.nanmax(episode.values)
@@ -98,18 +99,18 @@ class Timeline:
     def _line(self, episode: Episode, dimension: slice, height: int) -> np.ndarray:
         """A step line around a middle of zero, and a dot for each value taken."""
         means, taken = episode.logits[:, dimension.start], episode.actions[:, dimension.start]
-        reach = reach_of(means, taken)
+        reach = _reach(episode, dimension)
         part = self._plain(height)
         part[:] = DARK.surface
         part[height // 2] = _ZERO
-        text = f"±{reach:.2g}"
-        write(part, text, 4, 1, size=12, colour=DARK.muted, background=DARK.surface)
         rows = np.round((1 - np.stack([means, taken]) / reach) * (height - 7) / 2 + 3)
-        line = rows[0][self._columns()][None]
-        part[np.abs(np.arange(height)[:, None] - line) <= 1] = label_colour(dimension.start)
+        size = 2 if self._width >= 8 * self._steps else 1
         for step, row in enumerate(rows[1].astype(int)):
             middle = round((step + 0.5) * self._width / self._steps)
-            part[row - 2 : row + 3, max(0, middle - 2) : middle + 3] = DARK.text
+            columns = slice(max(0, middle - size), middle + size + 1)
+            part[row - size : row + size + 1, columns] = DARK.text if size == 2 else DARK.muted
+        line = rows[0][self._columns()][None]
+        part[np.abs(np.arange(height)[:, None] - line) <= 1] = label_colour(dimension.start)
         return part
 
     def _value(self, values: np.ndarray, height: int) -> np.ndarray:
@@ -160,6 +161,10 @@ def tracks_of(distribution: ActionDistribution, shown: Sequence[int]) -> list[sl
             if any(factor.start <= index < factor.stop for index in shown)
         ]
     return [slice(index, index + 1) for index in shown]
+
+
+def _reach(episode: Episode, dimension: slice) -> float:
+    return reach_of(episode.logits[:, dimension], episode.actions[:, dimension])
 
 
 def reach_of(means: np.ndarray, taken: np.ndarray) -> float:
