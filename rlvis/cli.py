@@ -219,7 +219,6 @@ def methods() -> None:
 
 def _load_model(name: str, weights: str | None, device: str, trust: bool) -> "ImageModel":
     """A classifier by name, or a policy that is given pictures of the size it was trained on."""
-    from rlvis.actions import require_categorical
     from rlvis.classifiers import known_classifiers, load_classifier
     from rlvis.preprocess import Preprocess
 
@@ -229,7 +228,6 @@ def _load_model(name: str, weights: str | None, device: str, trust: bool) -> "Im
             raise unknown("model", name, [*known_classifiers(), *policies])
         return load_classifier(name, weights=weights, device=device)
     policy = _load_policy(name, trust, device)
-    require_categorical(policy.distribution, "rlvis explain")
     if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
         policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
     return policy

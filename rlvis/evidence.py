@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from rlvis.actions import ActionDistribution
 from rlvis.errors import InputError
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores, read_output
@@ -99,6 +100,11 @@ class Evidence:
             )
         self._activations = output
         return output.clone()  # an in-place operation that follows changes the clone
+
+    @property
+    def distribution(self) -> ActionDistribution:
+        """What the scores make up."""
+        return self._model.distribution
 
     @property
     def target_scores(self) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from rlvis.actions import ActionDistribution
 from rlvis.preprocess import Window
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Explanation:
         targets: N lists of T names.
         logits: float32 (N, K), all scores.
         labels: the K names.
+        distribution: what the scores make up: one choice among the labels, or the actions of a
+            policy with several choices or continuous ones.
         value: float32 (N,), the critic's estimate, or None.
         method: the method's name, with its options.
         signed: whether negative values in the maps are evidence against the target.
@@ -43,6 +46,7 @@ class Explanation:
     targets: list[list[str]]
     logits: np.ndarray = field(repr=False)
     labels: tuple[str, ...] = field(repr=False)
+    distribution: ActionDistribution = field(repr=False)
     value: np.ndarray | None
     method: str
     signed: bool
@@ -51,9 +55,8 @@ class Explanation:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """Float32 (N, K): the softmax of the logits."""
-        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        """Float32 (N, K): of what each score stands for, NaN for means of continuous actions."""
+        return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
 
     @property
     def heatmaps(self) -> np.ndarray:
@@ -107,6 +110,7 @@ def concatenate(parts: Sequence[Explanation]) -> Explanation:
         targets=[row for each in parts for row in each.targets],
         logits=np.concatenate([each.logits for each in parts]),
         labels=first.labels,
+        distribution=first.distribution,
         value=value,
         method=first.method,
         signed=first.signed,

@@ -118,6 +118,7 @@ class ImageModel:
     ) -> None:
         self.module = module
         self.labels = tuple(str(label) for label in labels)
+        self.distribution: ActionDistribution = Categorical(len(self.labels))
         self.preprocess = preprocess if preprocess is not None else Preprocess()
         self.name = name or type(module).__name__
         self.layer = layer
@@ -220,7 +221,7 @@ class Policy(ImageModel):
         super().__init__(module, labels, preprocess, name=name, layer=layer)
         self.observation_shape = observation_shape
         self.description = dict(description or {})
-        self.distribution = distribution or Categorical(len(self.labels))
+        self.distribution = distribution or self.distribution
         if len(self.distribution.labels) != len(self.labels):
             raise InputError(
                 f"{len(self.labels)} labels, but {self.distribution} have "

@@ -10,6 +10,7 @@ import pytest
 import torch
 import xarray
 from gymnasium import spaces
+from PIL import Image
 from stable_baselines3 import A2C, PPO
 
 from rlvis import InputError, Policy, Recording, explain, record
@@ -228,10 +229,25 @@ def test_the_strip_shows_every_step(kind, recording) -> None:
             np.testing.assert_allclose(shares, episode.probabilities[:, factor], atol=0.06)
 
 
-def test_pictures_of_one_image_are_of_discrete_actions_yet(zips, kind, capsys) -> None:
-    with pytest.raises(SystemExit):
-        main(["explain", "x.png", "--model", str(zips / f"{kind}-PPO.zip")])
-    assert "rlvis explain works with Discrete actions only" in capsys.readouterr().err
+def test_one_image_is_explained_for_them_too(zips, kind, tmp_path, capsys) -> None:
+    path = zips / f"{kind}-PPO.zip"
+    policy = load_policy(path)
+    picture = np.random.default_rng(0).integers(0, 256, policy.observation_shape, np.uint8)
+    why = explain(policy, picture, "grad-cam")
+    probabilities = why.probabilities[0]
+    if kind == "Steering":
+        assert np.isnan(probabilities).all()
+    else:
+        factors = policy.distribution.factors
+        sums = [probabilities[factor].sum() for factor in factors]
+        np.testing.assert_allclose(sums, 1, rtol=1e-5)
+    with pytest.raises(InputError, match="sarfa works with Discrete actions only"):
+        explain(policy, picture, "sarfa", 0)
+    Image.fromarray(picture).save(tmp_path / "x.png")
+    main(
+        ["explain", str(tmp_path / "x.png"), "--model", str(path), "--out", str(tmp_path / "y.png")]
+    )
+    assert (tmp_path / "y.png").exists()
 
 
 def test_the_command_makes_recording_and_film(zips, kind, tmp_path, monkeypatch) -> None:

@@ -145,6 +145,7 @@ def _explain_batch(
             targets=evidence.target_names,
             logits=_array(scores.logits),
             labels=model.labels,
+            distribution=model.distribution,
             value=_array(value) if value is not None else None,
             method=str(each),
             signed=each.signed,

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rlvis.actions import require_categorical
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 from rlvis.evidence import Evidence
@@ -90,8 +91,9 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
         stride: distance between spots in input pixels.
 
     Raises:
-        InputError: if a target is not one of the labels.
+        InputError: if a target is not one of the labels, or the labels are not one choice.
     """
+    require_categorical(evidence.distribution, "sarfa")
     slopes = evidence.slopes["logits"]
     if not bool(((slopes != 0).sum(dim=-1) == 1).all()):
         raise InputError("sarfa explains one label at a time; choose labels as targets")

@@ -138,11 +138,13 @@ def _side(
     top = _HEADER + _COLUMN_HEAD
     paste(canvas, resize_picture(_dimmed(picture, explanation), width, height), _MARGIN, top)
     top += height + _GAP
-    caption = "probability" + (
-        f"   value {explanation.value[index]:.2f}" if explanation.value is not None else ""
-    )
-    _text(canvas, caption, _MARGIN, top, 13, colour=LIGHT.muted)
     probabilities = explanation.probabilities[index]
+    continuous = bool(np.isnan(probabilities).all())
+    value = "" if explanation.value is None else f"value {explanation.value[index]:.2f}"
+    caption = value if continuous else f"probability   {value}"
+    _text(canvas, caption, _MARGIN, top, 13, colour=LIGHT.muted)
+    if continuous:
+        return
     order = probabilities.argsort(kind="stable")[::-1][:_BARS]
     if len(probabilities) <= _BARS:
         order = np.arange(len(probabilities))
@@ -187,7 +189,7 @@ def _column_head(
     note = f"score {explanation.scores[index, column]:.2f}"
     if name in explanation.labels:
         share = explanation.probabilities[index, explanation.labels.index(name)]
-        note += f"   probability {percentage(share)}"
+        note += "" if np.isnan(share) else f"   probability {percentage(share)}"
     _text(canvas, fit(note, width, 13), x, y + 22, 13, colour=LIGHT.muted)
 
 
