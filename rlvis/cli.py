@@ -101,6 +101,7 @@ def record(
     max_steps: int = 1000,
     env_options: EnvOptions = (),
     fps: float = 10,
+    scale: str = "episode",
     device: str = "cpu",
     overwrite: bool = False,
     trust: bool = False,
@@ -124,6 +125,8 @@ def record(
         max_steps: where an episode's recording stops if it has not ended.
         env_options: an option of the environment as name=value; repeat for several.
         fps: steps per second of the video.
+        scale: what full strength in the video stands for: episode (the most of a method's maps in
+            it), frame (in each frame) or a number.
         device: where to compute, for example cuda.
         overwrite: replace an older recording.
         trust: allow a Stable-Baselines3 zip to run code when it is loaded.
@@ -152,7 +155,7 @@ def record(
     outcomes = [episode.outcome for episode in recording]
     print(f"{out}  {len(outcomes)} episodes, {outcomes.count('success')} with success")
     for film_path in filter(None, (video, gif)):
-        _film(recording, film_path, fps)
+        _film(recording, film_path, fps, scale)
 
 
 def video(
@@ -163,6 +166,7 @@ def video(
     actions: Annotated[UseAppendAction[tuple[str, ...]], arg(name="action")] = (),
     episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),
     fps: float = 10,
+    scale: str = "episode",
 ) -> None:
     """Make the annotated video of a recording.
 
@@ -173,11 +177,12 @@ def video(
         actions: which actions to show, six at most when left out; repeat for several.
         episodes: the number of an episode to show, from 0, all when left out; repeat for several.
         fps: steps per second.
+        scale: as for `rlvis record`.
     """
     from rlvis.recording import Recording
 
     opened = Recording.open(recording)
-    _film(opened, out, fps, methods=methods, actions=actions, episodes=episodes)
+    _film(opened, out, fps, scale, methods=methods, actions=actions, episodes=episodes)
 
 
 def evaluate(
@@ -279,11 +284,13 @@ def _panel_path(image: Path, out: Path | None, several: bool) -> Path:
     return out / name if several or out.is_dir() else out
 
 
-def _film(recording: Any, path: Path, fps: float, **choice: Any) -> None:
+def _film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:
+    from rlvis.attribution.registry import parse_value
+
     chosen = {name: list(value) for name, value in choice.items() if value}
     with _progress("frame") as (start, advance):
         start(recording.steps(chosen.get("episodes")), f"drawing {path}")
-        recording.to_video(path, fps=fps, on_frame=advance, **chosen)
+        recording.to_video(path, fps=fps, scale=parse_value(scale), on_frame=advance, **chosen)
     print(path)
 
 

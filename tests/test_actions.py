@@ -238,8 +238,8 @@ def test_one_image_is_explained_for_them_too(zips, kind, tmp_path, capsys) -> No
     if kind == "Steering":
         assert np.isnan(probabilities).all()
     else:
-        factors = policy.distribution.factors
-        sums = [probabilities[factor].sum() for factor in factors]
+        assert isinstance(policy.distribution, MultiCategorical)
+        sums = [probabilities[factor].sum() for factor in policy.distribution.factors]
         np.testing.assert_allclose(sums, 1, rtol=1e-5)
     with pytest.raises(InputError, match="sarfa works with Discrete actions only"):
         explain(policy, picture, "sarfa", 0)

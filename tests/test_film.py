@@ -8,7 +8,7 @@ from PIL import Image
 from rlvis import InputError, record
 from rlvis.display.encode import film_writer
 from rlvis.display.film import frames_of
-from rlvis.display.frame import Layout
+from rlvis.display.frame import EpisodeFrames, Layout
 from rlvis.display.overlay import as_rgb, limit, overlay
 from rlvis.display.theme import DARK, label_colour
 
@@ -85,12 +85,29 @@ def test_a_failure_leaves_no_half_film(tmp_path) -> None:
         ({"episodes": [2]}, "no episode 2"),
         ({"episodes": []}, "no finished episode"),
         ({"fps": 0}, "steps per second"),
+        ({"scale": "row"}, "choose episode, frame or a positive number"),
+        ({"scale": 0}, "choose episode, frame or a positive number"),
     ],
 )
 def test_wrong_choices_are_refused(recording, tmp_path, how, message) -> None:
     with pytest.raises(InputError, match=message):
         recording.to_video(tmp_path / "x.mp4", **how)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_full_strength_stands_for_is_chosen(recording) -> None:
+    episode, header = recording.episode(0), recording.header
+    maps = [recording.heatmaps(0, each.name) for each in header.methods]
+    maps[1][0] *= 0.05
+
+    def strength(scale) -> float:
+        frames = EpisodeFrames(episode, maps, header, "", [0, 1, 2], scale)
+        x, y = Layout(3, 2, 32 / 24).place(1, 0)
+        cell = frames.draw(0)[y + 4 : y + 80, x + 4 : x + 80].astype(int)
+        return float((cell.max(axis=2) - cell.min(axis=2)).mean())
+
+    assert strength("frame") > 2 * strength("episode")
+    assert strength(float(maps[1][0].max())) > 2 * strength(100.0)
 
 
 def test_the_ending_says_what_to_write(recording, tmp_path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rlvis.display.encode import film_writer
-from rlvis.display.frame import MOST_COLUMNS, EpisodeFrames
+from rlvis.display.frame import MOST_COLUMNS, EpisodeFrames, FilmScale
 from rlvis.errors import InputError, unknown
 from rlvis.recording import Header, Recording
 
@@ -20,6 +20,7 @@ def film(
     actions: Sequence[str] | None = None,
     episodes: Sequence[int] | None = None,
     fps: float = 10,
+    scale: FilmScale = "episode",
     on_frame: Callable[[], None] | None = None,
 ) -> Path:
     """Write the annotated film of a recording and return its path.
@@ -32,6 +33,8 @@ def film(
             taken most often (of continuous ones the first six).
         episodes: numbers of the episodes to show; all when left out.
         fps: steps per second. The last frame of an episode stays for one second.
+        scale: what full strength stands for: the most of a method's maps in the "episode", so that
+            weak maps look weak, or in each "frame", or a number.
         on_frame: called after every frame.
 
     Raises:
@@ -49,10 +52,12 @@ def film(
         raise InputError("the recording has no finished episode to show; record one first")
     if not 0.1 <= fps <= 120:
         raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
+    if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):
+        raise InputError(f"no scale {scale!r}; choose episode, frame or a positive number")
     shown = _columns(recording, header.actions, actions, numbers)
     with film_writer(Path(path), fps) as write:
         for number in numbers:
-            frames = _frames(recording, number, header, shown)
+            frames = _frames(recording, number, header, shown, scale)
             for step in range(len(frames)):
                 write(frames.draw(step))
                 if on_frame:
@@ -70,7 +75,11 @@ def frames_of(recording: Recording, number: int) -> EpisodeFrames:
 
 
 def _frames(
-    recording: Recording, number: int, header: Header, shown: Sequence[int]
+    recording: Recording,
+    number: int,
+    header: Header,
+    shown: Sequence[int],
+    scale: FilmScale = "episode",
 ) -> EpisodeFrames:
     episode = recording.episode(number)
     return EpisodeFrames(
@@ -79,6 +88,7 @@ def _frames(
         header,
         f"policy {header.policy}   episode {number + 1} of {len(recording)}   seed {episode.seed}",
         shown,
+        scale,
     )
 
 

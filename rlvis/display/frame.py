@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from rlvis.display.timeline import LEAST_TRACK, Timeline, reach_of, tracks_of
 from rlvis.explanation import resize_maps
 from rlvis.recording import Header, MethodRecord
 from rlvis.rollout import Episode
+
+FilmScale = float | Literal["episode", "frame"]
+"""What full strength stands for: the most of a method's maps in an episode or frame, a number."""
 
 WIDTH, HEIGHT = 1280, 720
 MOST_COLUMNS = 6
@@ -92,6 +96,8 @@ class EpisodeFrames:
         header: environment, policy, action names and methods.
         title: what stands at the top beside the environment's name.
         shown: indices of the actions that get a column, at most `MOST_COLUMNS`.
+        scale: what full strength stands for: the most of a method's maps in the "episode" or in
+            each "frame", or a number.
     """
 
     def __init__(
@@ -101,10 +107,12 @@ class EpisodeFrames:
         header: Header,
         title: str,
         shown: Sequence[int],
+        scale: FilmScale = "episode",
     ) -> None:
+        self._scale = scale
         self._episode, self._header, self._shown = episode, header, list(shown)
         self._heatmaps = [maps[:, self._shown] for maps in heatmaps]
-        self._limits = [limit(maps) for maps in self._heatmaps]
+        self._limits = [_limits(maps, scale) for maps in self._heatmaps]
         height, width = episode.observations.shape[1:3]
         tracks = len(tracks_of(header.distribution, shown))
         self._layout = Layout(len(self._shown), len(header.methods), width / height, tracks)
@@ -153,9 +161,6 @@ class EpisodeFrames:
         if len(self._shown) < len(self._header.actions):
             note = f"{len(self._shown)} of {len(self._header.actions)} actions shown"
             _text(canvas, note, WIDTH - _MARGIN, 40, 13, DARK.muted, align="right")
-        for row, (method, most) in enumerate(zip(self._header.methods, self._limits, strict=True)):
-            y = self._layout.place(row, 0)[1] + self._layout.cell[1] + 5
-            _row_foot(canvas, method, most, y)
         return canvas
 
     def _draw_header(self, canvas: np.ndarray, step: int, ended: bool) -> None:
@@ -225,7 +230,9 @@ class EpisodeFrames:
     def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         width, height = self._layout.cell
         ground = resize_picture(grey(picture), width, height)
-        for row, (method, most) in enumerate(zip(self._header.methods, self._limits, strict=True)):
+        for row, method in enumerate(self._header.methods):
+            most = float(self._limits[row][step])
+            _row_foot(canvas, method, most, self._scale, self._layout.place(row, 0)[1] + height + 5)
             maps = self._resized(step)[row][step % _BLOCK]
             for column, action in enumerate(self._shown):
                 x, y = self._layout.place(row, column)
@@ -246,7 +253,16 @@ class EpisodeFrames:
         return self._block[1]
 
 
-def _row_foot(canvas: np.ndarray, method: MethodRecord, most: float, y: int) -> None:
+def _limits(maps: np.ndarray, scale: FilmScale) -> np.ndarray:
+    """The value drawn at full strength at each of T steps, of maps (T, K, h, w)."""
+    if scale == "frame":
+        return np.array([limit(each) for each in maps])
+    return np.full(len(maps), limit(maps) if scale == "episode" else scale)
+
+
+def _row_foot(
+    canvas: np.ndarray, method: MethodRecord, most: float, scale: FilmScale, y: int
+) -> None:
     """The method, its layer, and the colours with the values they stand for."""
     x = _GRID_LEFT
     x += _text(canvas, method.name, x, y, 15, bold=True) + 10
@@ -260,7 +276,9 @@ def _row_foot(canvas: np.ndarray, method: MethodRecord, most: float, y: int) -> 
     paste(canvas, colour_bar(90, 10, method.signed, DARK.surface[0]), x, y + 4)
     x += 96
     meaning = "against to for the action" if method.signed else "weak to strong"
-    _text(canvas, f"{most:.2g}   {meaning}, one scale for the episode", x, y, 14, DARK.muted)
+    scope = {"episode": "one scale for the episode", "frame": "each frame its own scale"}
+    note = f"{most:.2g}   {meaning}, {scope.get(str(scale), 'fixed scale')}"
+    _text(canvas, note, x, y, 14, DARK.muted)
 
 
 def _picture(canvas: np.ndarray, picture: np.ndarray, box: _Box) -> None:
