@@ -1,6 +1,7 @@
 """How an action is drawn from a row of scores: one kind of distribution per kind of action space.
 
     Discrete(K)              Categorical        each score is the logit of an action
+                             Greedy             each score is the worth of an action (Q-values)
     MultiDiscrete(K₀, K₁ …)  MultiCategorical   the logits of one factor after those of the other
     Box(D)                   DiagonalGaussian   each score is the mean of one dimension
 
@@ -117,6 +118,18 @@ class Categorical(Factored):
 
 
 @dataclass(frozen=True)
+class Greedy(Categorical):
+    """The one of `count` actions with the highest score, always."""
+
+    kind = "greedy"
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """1 for the highest score, 0 for the others."""
+        best = scores.argmax(dim=1, keepdim=True)
+        return torch.zeros_like(scores).scatter_(1, best, 1.0)
+
+
+@dataclass(frozen=True)
 class MultiCategorical(Factored):
     """Several choices at once, `sizes[i]` ways for the i-th; an action is int64 (D,)."""
 
@@ -192,7 +205,7 @@ class DiagonalGaussian(ActionDistribution):
 
 
 _KINDS: dict[str, type[ActionDistribution]] = {
-    each.kind: each for each in (Categorical, MultiCategorical, DiagonalGaussian)
+    each.kind: each for each in (Categorical, Greedy, MultiCategorical, DiagonalGaussian)
 }
 
 

@@ -110,7 +110,7 @@ def record(
 
     Args:
         policy: a shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of
-            `rlvis train`, or a Stable-Baselines3 zip (PPO or A2C with a CNN).
+            `rlvis train`, or a Stable-Baselines3 zip (PPO, A2C or DQN with a CNN).
         env: a Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when
             left out.
         methods: an attribution method; repeat for several rows. When left out, cam where the

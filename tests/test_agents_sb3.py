@@ -19,7 +19,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 from torch import nn
 
-from rlvis import InputError
+from rlvis import InputError, Recording, record
 from rlvis_agents import TrainConfig, load_policy
 from rlvis_agents.ppo import build
 from rlvis_agents.sb3 import from_sb3, to_sb3
@@ -58,10 +58,13 @@ def assert_same_as_sb3(path: Path, algorithm: type[PPO] | type[A2C], *, trust: b
     scores = policy.scores(batch)
     seen = torch.from_numpy(batch.transpose(0, 3, 1, 2).copy())
     with torch.no_grad():
-        torch.testing.assert_close(
-            scores.log_probabilities, theirs.get_distribution(seen).distribution.logits
+        logits, values = (
+            theirs.get_distribution(seen).distribution.logits,
+            theirs.predict_values(seen),
         )
-        torch.testing.assert_close(scores.value, theirs.predict_values(seen).squeeze(1))
+        close = {"rtol": 1e-4, "atol": 1e-4}
+        torch.testing.assert_close(scores.log_probabilities, logits, **close)
+        torch.testing.assert_close(scores.value, values.squeeze(1), **close)
     expected, _ = theirs.predict(seen.numpy(), deterministic=True)
     assert scores.logits.argmax(1).tolist() == expected.tolist()
     return policy
@@ -185,13 +188,41 @@ def test_code_in_a_file_does_not_run(trained, tmp_path):
     assert not ran.exists()
 
 
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize("arguments", [{}, {"net_arch": [24, 16], "activation_fn": nn.ELU}])
+def test_a_dqn_has_its_q_values_as_scores_and_acts_greedily(tmp_path, arguments, trust):
+    model = DQN("CnnPolicy", noise(40, 48, 3), buffer_size=1, policy_kwargs=arguments)
+    model.save(tmp_path / "dqn.zip")
+    policy = load_policy(tmp_path / "dqn.zip", trust=trust)
+    batch = images(policy)
+    seen = torch.from_numpy(batch.transpose(0, 3, 1, 2).copy())
+    with torch.no_grad():
+        torch.testing.assert_close(policy.scores(batch).logits, model.policy.q_net(seen))
+    expected, _ = model.predict(seen.numpy(), deterministic=True)
+    drawn = [policy.act(each) for each in batch]
+    assert [each.action for each in drawn] == expected.tolist()
+    assert all(each.probabilities[each.action] == 1 for each in drawn)
+
+
+def test_a_dqn_is_recorded_and_filmed(tmp_path):
+    world = gym.make("rlvis_envs:CubeReach-v0")
+    DQN("CnnPolicy", world, buffer_size=1).save(tmp_path / "dqn.zip")
+    world.close()
+    policy = load_policy(tmp_path / "dqn.zip")
+    recording = record(policy, "rlvis_envs:CubeReach-v0", max_steps=6, out=tmp_path / "r.zarr")
+    episode = Recording.open(recording.path).episode(0)
+    assert (episode.actions == episode.logits.argmax(axis=1)).all()
+    assert np.isnan(episode.values).all()
+    assert recording.header.actions == ["left", "forward", "right"]
+    assert recording.to_video(tmp_path / "x.mp4").stat().st_size > 10_000
+
+
 def test_what_is_no_such_agent(trained, tmp_path):
     whole = (trained / "PPO.zip").read_bytes()
     (tmp_path / "truncated.zip").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.zip").write_text("not a zip")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    DQN("CnnPolicy", noise(40, 48, 3), buffer_size=1).save(tmp_path / "dqn.zip")
     box = spaces.Box(-1, 1, (2,))
     PPO("CnnPolicy", noise(40, 48, 3, actions=box), use_sde=True).save(tmp_path / "sde.zip")
     for name, actions in (("table", spaces.Box(-1, 1, (2, 2))), ("bits", spaces.MultiBinary(3))):
@@ -202,7 +233,6 @@ def test_what_is_no_such_agent(trained, tmp_path):
         ("truncated", "is truncated or no zip"),
         ("text", "is truncated or no zip"),
         ("other", "was not saved by Stable-Baselines3"),
-        ("dqn", "is no PPO or A2C agent"),
         ("sde", "was trained with use_sde"),
         ("table", r"4 scores for Box actions of the shape \[2, 2\]"),
         ("bits", "actions of the kind MultiBinary"),

@@ -25,8 +25,8 @@ def load_policy(name_or_path: str | Path, *, trust: bool = False) -> Policy:
 
     Args:
         name_or_path: a shipped name (`shipped_policies`), the folder of a run (its last checkpoint)
-            or of a checkpoint, a `.safetensors` file with its `.json`, or the `.zip` of a PPO or
-            A2C agent with a CNN, saved by Stable-Baselines3.
+            or of a checkpoint, a `.safetensors` file with its `.json`, or the `.zip` of a PPO,
+            A2C or DQN agent with a CNN, saved by Stable-Baselines3.
         trust: let Stable-Baselines3 load a `.zip`, which runs whatever code its author put in it.
             Without, no code from a file is ever run.
 

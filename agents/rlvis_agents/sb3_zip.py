@@ -19,7 +19,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlvis.actions import ActionDistribution, Categorical, DiagonalGaussian, MultiCategorical
+from rlvis.actions import (
+    ActionDistribution,
+    Categorical,
+    DiagonalGaussian,
+    Greedy,
+    MultiCategorical,
+)
 from rlvis.errors import InputError
 from rlvis.model import Policy
 from rlvis.preprocess import Preprocess
@@ -93,6 +99,40 @@ class NatureActorCritic(nn.Module):
         return logits, self.value_net(self.mlp_extractor["value_net"](judged)).squeeze(1)
 
 
+class NatureQNetwork(nn.Module):
+    """SB3's Q-network of a DQN with a `NatureCNN`, its parts named as there.
+
+    Args:
+        image_channels: C of the images.
+        flat: features of the last convolution, flattened.
+        widths: of the layers from the features after them to the K actions.
+        activation: between these layers.
+    """
+
+    def __init__(
+        self, image_channels: int, flat: int, widths: Sequence[int], activation: type[nn.Module]
+    ) -> None:
+        super().__init__()
+        self.features_extractor = NatureCNN(image_channels, flat, widths[0])
+        self.q_net = _layers(widths, activation)[:-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Q-values (N, K) of float images (N, C, H, W)."""
+        return self.q_net(self.features_extractor(images))
+
+
+class TrustedQNetwork(nn.Module):
+    """An SB3 DQN's Q-network of any make, behind the interface of the others."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Q-values (N, K) of float images (N, C, H, W)."""
+        return self.network.q_net(self.network.features_extractor(images))
+
+
 class TrustedPolicy(nn.Module):
     """An SB3 actor-critic policy of any make, behind the interface of the others."""
 
@@ -111,14 +151,16 @@ class TrustedPolicy(nn.Module):
 
 
 def read_zip(path: Path) -> Policy:
-    """The policy in a PPO's or A2C's `.zip`, without running code from it.
+    """The policy in a PPO's, A2C's or DQN's `.zip`, without running code from it.
 
     Raises:
         InputError: if it is damaged, no such agent, or cannot be rebuilt from what is readable.
     """
     archive = _Archive(path)
     module: nn.Module
-    if "features_extractor.features.conv1.weight" in archive.weights:
+    if archive.is_dqn:
+        module, layer = _q_network(archive), "features_extractor.cnn.5"
+    elif "features_extractor.features.conv1.weight" in archive.weights:
         module, layer = _pooled(archive), LAST_MAP
     else:
         module, layer = _nature(archive), "pi_features_extractor.cnn.5"
@@ -126,24 +168,25 @@ def read_zip(path: Path) -> Policy:
 
 
 def read_zip_trusting(path: Path) -> Policy:
-    """The policy in a PPO's or A2C's `.zip`, loaded by Stable-Baselines3, which runs code from it.
+    """The policy in a PPO's, A2C's or DQN's `.zip`, loaded by Stable-Baselines3, running its code.
 
     Raises:
         InputError: if it is damaged or no such agent, or Stable-Baselines3 is missing or fails.
     """
     archive = _Archive(path, trust=True)
     try:
-        from stable_baselines3 import A2C, PPO
+        from stable_baselines3 import A2C, DQN, PPO
     except ImportError:
         raise InputError(
             "loading with trust needs Stable-Baselines3; pip install 'rlvis[agents]'"
         ) from None
-    algorithm = PPO if "clip_range" in archive.facts else A2C
+    algorithm = DQN if archive.is_dqn else PPO if "clip_range" in archive.facts else A2C
     try:
-        policy = algorithm.load(path, device="cpu").policy
+        policy: Any = algorithm.load(path, device="cpu").policy
     except Exception as error:  # whatever the file's own code raises
         raise InputError(f"Stable-Baselines3 cannot load {path}: {_line(error)}") from None
-    return archive.policy(TrustedPolicy(policy), None)
+    module = TrustedQNetwork(policy.q_net) if archive.is_dqn else TrustedPolicy(policy)
+    return archive.policy(module, None)
 
 
 class _Archive:
@@ -158,7 +201,7 @@ class _Archive:
                 stored = archive.read("policy.pth")
         except KeyError:
             raise InputError(
-                f"{path} was not saved by Stable-Baselines3; give a PPO or A2C"
+                f"{path} was not saved by Stable-Baselines3; give a PPO, A2C or DQN"
             ) from None
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, TypeError, ValueError) as error:
             raise InputError(
@@ -169,9 +212,15 @@ class _Archive:
             self.weights = _tensors(weights)
         except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
             raise self.needs_trust("its policy.pth holds more than weights") from None
+        self.is_dqn = "q_net.features_extractor.cnn.0.weight" in self.weights or (
+            trust and any(name.startswith("q_net.q_net.") for name in self.weights)
+        )
         missing = {"action_net.weight", "value_net.weight"} - set(self.weights)
-        if missing or any("lstm" in name for name in self.weights):
-            raise InputError(f"{path} is no PPO or A2C agent; no other algorithm can be inspected")
+        if (missing and not self.is_dqn) or any("lstm" in name for name in self.weights):
+            raise InputError(
+                f"{path} is no PPO, A2C or DQN agent with a CNN; "
+                "no other algorithm can be inspected"
+            )
         self.image_shape = self._image_shape()
         self.distribution = self._distribution()
         self.arguments = self._object("policy_kwargs")
@@ -221,8 +270,11 @@ class _Archive:
 
     def _distribution(self) -> ActionDistribution:
         """That over the action space, which SB3 saves as text beside its pickle."""
-        space, scores = self._object("action_space"), len(self.weights["action_net.weight"])
+        space = self._object("action_space")
         kind = _class(space)
+        if self.is_dqn:
+            return Greedy(_widths(self.weights, "q_net.q_net.")[-1])
+        scores = len(self.weights["action_net.weight"])
         if kind == "Discrete":
             return Categorical(scores)
         if kind == "MultiDiscrete":
@@ -291,6 +343,33 @@ def _nature(archive: _Archive) -> nn.Module:
             actions=len(archive.distribution.labels),
             activation=getattr(nn, activation),
             shared=shared,
+        )
+        module.load_state_dict(weights)
+        module(torch.zeros(1, *archive.image_shape))
+    except (KeyError, RuntimeError):
+        raise archive.needs_trust("its weights are not those of a NatureCNN") from None
+    return module
+
+
+def _q_network(archive: _Archive) -> nn.Module:
+    """The `NatureQNetwork` of a DQN with SB3's CnnPolicy."""
+    home = archive._object("policy_class").get("__module__", "")
+    extractor = archive.argument("features_extractor_class") or "NatureCNN"
+    activation = archive.argument("activation_fn") or "ReLU"
+    if (
+        not home.startswith("stable_baselines3.")
+        or extractor != "NatureCNN"
+        or activation not in _ACTIVATIONS
+    ):
+        raise archive.needs_trust(f"its network is of its own make ({home}, {extractor})")
+    weights = _extractor(archive.weights, "q_net.")
+    try:
+        linear = weights["features_extractor.linear.0.weight"]
+        module = NatureQNetwork(
+            image_channels=weights["features_extractor.cnn.0.weight"].shape[1],
+            flat=linear.shape[1],
+            widths=[linear.shape[0], *_widths(archive.weights, "q_net.q_net.")],
+            activation=getattr(nn, activation),
         )
         module.load_state_dict(weights)
         module(torch.zeros(1, *archive.image_shape))
