@@ -15,9 +15,6 @@ from rlvis.errors import InputError, unknown
 from rlvis.model import ImageModel
 from rlvis.preprocess import Preprocess
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 
 @cache
 def imagenet_labels() -> tuple[str, ...]:
