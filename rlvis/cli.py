@@ -131,8 +131,13 @@ def record(
         overwrite: replace an older recording.
         trust: allow a Stable-Baselines3 zip to run code when it is loaded.
     """
+    from rlvis.attribution.registry import parse_value
+    from rlvis.display.film import check_film
     from rlvis.recorder import record as record_rollout
 
+    films = [each for each in (video, gif) if each]
+    for film_path in films:
+        check_film(film_path, fps, parse_value(scale))
     loaded = _load_policy(policy, trust, device)
     with _progress("episode") as (start, advance):
         start(episodes, "recording")
@@ -154,7 +159,7 @@ def record(
         )
     outcomes = [episode.outcome for episode in recording]
     print(f"{out}  {len(outcomes)} episodes, {outcomes.count('success')} with success")
-    for film_path in filter(None, (video, gif)):
+    for film_path in films:
         _film(recording, film_path, fps, scale)
 
 

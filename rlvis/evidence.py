@@ -89,7 +89,7 @@ class Evidence:
             raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
 
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear) and inputs:
             self._linear.append((module, inputs[0].detach(), output))
         if name != self.layer:
             return None
@@ -267,7 +267,7 @@ class Evidence:
         The targets keep the labels they have for the images as they were.
         """
         inputs = inputs.detach().requires_grad_(True)
-        with torch.enable_grad():
+        with torch.enable_grad(), SubpixelGradients():
             scores = read_output(self._plain_replica(inputs), self._model.labels)
             columns = [target(scores, self.scores) for target in self._targets]
         passes = [

@@ -27,6 +27,18 @@ def write_error(path: str | Path, error: OSError) -> InputError | OSError:
     return InputError(f"cannot write {path}: {reason}") if reason else error
 
 
+def kind_of(path: Path, kinds: Mapping[str, str]) -> str:
+    """The format that the ending of a file's name stands for.
+
+    Raises:
+        InputError: if the ending is not among `kinds`.
+    """
+    kind = kinds.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"cannot write {path}: give a name that ends in {', '.join(kinds)}")
+    return kind
+
+
 @contextmanager
 def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     """Write `path` whole or not at all.
@@ -43,9 +55,7 @@ def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
         InputError: if the ending is not among `kinds`, the disk is full, or the folder may not be
             written to.
     """
-    kind = kinds.get(path.suffix.lower())
-    if kind is None:
-        raise InputError(f"cannot write {path}: give a name that ends in {', '.join(kinds)}")
+    kind = kind_of(path, kinds)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         if path.is_dir():

@@ -16,6 +16,7 @@ from rlvis.actions import ActionDistribution, Categorical
 from rlvis.errors import InputError, NonFiniteError
 from rlvis.images import Images, as_images
 from rlvis.preprocess import Preprocess
+from rlvis.replica import replicate
 
 
 @dataclass(frozen=True)
@@ -153,16 +154,11 @@ class ImageModel:
         return prepared.to(device=self.device, dtype=self.dtype)
 
     def scores(self, images: Images) -> Scores:
-        """Scores of images, without gradient, the module in eval mode meanwhile."""
-        was_training = [module for module in self.module.modules() if module.training]
-        for module in was_training:
-            module.training = False
-        try:
-            with torch.no_grad():
-                return read_output(self.module(self.inputs(images)), self.labels)
-        finally:
-            for module in was_training:
-                module.training = True
+        """Scores of images, as in eval mode, without gradient; the module stays as it is."""
+        training = any(module.training for module in self.module.modules())
+        module = replicate(self.module) if training else self.module
+        with torch.no_grad():
+            return read_output(module(self.inputs(images)), self.labels)
 
 
 def _first_tensor(module: nn.Module) -> Tensor:

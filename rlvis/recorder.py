@@ -17,6 +17,7 @@ from rlvis.environments import (
 )
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation
+from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
 from rlvis.model import Policy
 from rlvis.recording import Header, MethodRecord, Recording
@@ -67,17 +68,19 @@ def record(
     Raises:
         InputError: if the policy does not fit the environment, a name does not exist, or `out`
             cannot be written.
+        KeyboardInterrupt: after Ctrl-C, at the next step; an episode being written is finished.
     """
     if episodes < 1:
         raise InputError(f"cannot record {episodes} episodes; ask for at least 1")
     if max_steps < 1:
         raise InputError(f"cannot stop after {max_steps} steps; ask for at least 1")
-    world = make_environment(environment, **(env_options or {}), **_rendering(environment, render))
+    named = [get_method(each) for each in methods or ()]
+    world = _make(environment, dict(env_options or {}), render)
     try:
         check_compatible(policy, world, environment)
         observation, _ = world.reset(seed=seed)
         inputs = policy.inputs(as_image(observation)[None])
-        chosen = [get_method(each) for each in methods or usual_methods(policy, inputs)]
+        chosen = named or usual_methods(policy, inputs)
         if any(each.reads_layer for each in chosen):
             layer = resolve_layer(policy, inputs, layer)
         header = Header(
@@ -89,31 +92,42 @@ def record(
         )
         recording = Recording.create(out, header, overwrite=overwrite)
         generator = torch.Generator().manual_seed(seed)
-        for number in range(episodes):
-            episode = play_episode(
-                policy,
-                world,
-                seed=seed + number,
-                generator=generator,
-                deterministic=deterministic,
-                max_steps=max_steps,
-                on_step=on_step,
-            )
-            recording.append(episode, _explain(policy, episode, chosen, layer))
-            if on_episode:
-                on_episode(episode)
+        with interruptible() as asked_to_stop:
+
+            def step() -> None:
+                if asked_to_stop():
+                    raise KeyboardInterrupt
+                if on_step:
+                    on_step()
+
+            for number in range(episodes):
+                episode = play_episode(
+                    policy,
+                    world,
+                    seed=seed + number,
+                    generator=generator,
+                    deterministic=deterministic,
+                    max_steps=max_steps,
+                    on_step=step,
+                )
+                recording.append(episode, _explain(policy, episode, chosen, layer))
+                if on_episode:
+                    on_episode(episode)
+                if asked_to_stop():
+                    raise KeyboardInterrupt
     finally:
         world.close()
     return recording
 
 
-def usual_methods(policy: Policy, inputs: Tensor) -> list[str]:
+def usual_methods(policy: Policy, inputs: Tensor) -> list[Method]:
     """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM."""
+    saliency = get_method("saliency")
     try:
         explain(policy, inputs, "cam", 0)
     except InputError:
-        return ["grad-cam", "saliency"]
-    return ["cam", "saliency"]
+        return [get_method("grad-cam"), saliency]
+    return [get_method("cam"), saliency]
 
 
 def _labels(policy: Policy, world: "Env") -> list[str]:
@@ -136,11 +150,12 @@ def _explain(
     return list(explain(policy, episode.observations, methods, every_action, layer=layer).values())
 
 
-def _rendering(environment: str, render: bool) -> dict[str, object]:
-    """How to make the environment so that its own picture can be kept, where it has one."""
-    if not render:
-        return {}
-    probe = make_environment(environment)
-    modes = probe.metadata.get("render_modes", [])
-    probe.close()
-    return {"render_mode": "rgb_array"} if "rgb_array" in modes else {}
+def _make(environment: str, options: dict[str, Any], render: bool) -> "Env":
+    """The environment, made so that its own picture can be kept where it has one."""
+    world = make_environment(environment, **options)
+    if not render or "render_mode" in options:
+        return world
+    if "rgb_array" not in (world.metadata.get("render_modes") or ()):
+        return world
+    world.close()
+    return make_environment(environment, **options, render_mode="rgb_array")

@@ -124,6 +124,8 @@ def test_a_rollout_is_recorded_and_filmed_again(capsys) -> None:
         (["record", "--env-option", "rooms=1"], "rooms"),
         (["record", "--env-option", "room_size"], "name=value"),
         (["record", "--episodes", "0"], "at least 1"),
+        (["record", "--video", "x.avi"], "ends in .mp4, .gif"),
+        (["record", "--scale", "row"], "choose episode, frame"),
         (["record", "--method", "grad-cam--"], "did you mean 'grad-cam"),
         (["record", "--policy", "noise.zip"], "noise.zip"),
         (["record", "--out", "/proc/nowhere/x.zarr"], "cannot write"),
@@ -135,6 +137,7 @@ def test_a_rollout_is_recorded_and_filmed_again(capsys) -> None:
 def test_wrong_input_of_the_others_is_refused_in_one_line(capsys, arguments, message) -> None:
     Path("noise.zip").write_bytes(b"PK\x03\x04 and then nothing")
     assert message in refused(capsys, *arguments)
+    assert not Path("recording.zarr").exists()
 
 
 def test_ctrl_c_keeps_finished_episodes() -> None:

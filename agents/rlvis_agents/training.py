@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from rlvis.actions import require_categorical
 from rlvis.environments import action_names, distribution_over, image_shape, make_environment
 from rlvis.errors import InputError
+from rlvis.interrupt import interruptible
 from rlvis.model import Policy
 from rlvis_agents.checkpoints import (
     POLICY,
@@ -31,7 +32,6 @@ from rlvis_agents.checkpoints import (
 )
 from rlvis_agents.config import TrainConfig
 from rlvis_agents.evaluation import HELD_OUT, evaluate
-from rlvis_agents.interrupt import interruptible
 from rlvis_agents.loading import as_policy
 from rlvis_agents.ppo import build
 from rlvis_agents.progress import TrainingProgress

@@ -13,6 +13,7 @@ from PIL import Image
 
 from rlvis.files import writing
 
+FILM_KINDS = {".mp4": "mp4", ".gif": "gif"}
 _QUEUED_FRAMES = 8
 
 
@@ -32,7 +33,7 @@ def film_writer(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]
     """
     writers = {"mp4": _mp4, "gif": _gif}
     with (
-        writing(path, {".mp4": "mp4", ".gif": "gif"}) as (temporary, kind),
+        writing(path, FILM_KINDS) as (temporary, kind),
         writers[kind](temporary, fps) as write,
     ):
         yield write

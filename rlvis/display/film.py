@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rlvis.display.encode import film_writer
+from rlvis.display.encode import FILM_KINDS, film_writer
 from rlvis.display.frame import MOST_COLUMNS, EpisodeFrames, FilmScale
 from rlvis.errors import InputError, unknown
+from rlvis.files import kind_of
 from rlvis.recording import Header, Recording
 
 
@@ -50,10 +51,7 @@ def film(
     numbers = list(range(len(recording)) if episodes is None else episodes)
     if not numbers:
         raise InputError("the recording has no finished episode to show; record one first")
-    if not 0.1 <= fps <= 120:
-        raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
-    if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):
-        raise InputError(f"no scale {scale!r}; choose episode, frame or a positive number")
+    check_film(path, fps, scale)
     shown = _columns(recording, header.actions, actions, numbers)
     with film_writer(Path(path), fps) as write:
         for number in numbers:
@@ -65,6 +63,19 @@ def film(
             for _ in range(round(fps)):
                 write(frames.draw(len(frames) - 1, ended=True))
     return Path(path)
+
+
+def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
+    """Whether a film can be made like this, before anything is spent on it.
+
+    Raises:
+        InputError: if the ending, the speed or the scale is wrong; see `film`.
+    """
+    kind_of(Path(path), FILM_KINDS)
+    if not 0.1 <= fps <= 120:
+        raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
+    if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):
+        raise InputError(f"no scale {scale!r}; choose episode, frame or a positive number")
 
 
 def frames_of(recording: Recording, number: int) -> EpisodeFrames:

@@ -1,4 +1,4 @@
-"""Ctrl-C as a question that training asks itself between two steps: nothing is half done."""
+"""Ctrl-C as a question that long work asks itself between two steps: nothing is half done."""
 
 import signal
 import threading
