@@ -348,6 +348,13 @@ def test_an_activation_followed_by_an_in_place_relu_is_kept_as_it_was(inputs) ->
     torch.testing.assert_close(evidence.activations[:, 0], expected)
 
 
+def test_an_activation_followed_by_a_functional_in_place_relu_is_kept(residual, inputs) -> None:
+    targets = as_targets("left", residual)
+    evidence = Evidence(residual, inputs, targets, layer="two", needs=[Need("layer")])
+    assert float(evidence.activations.min()) < 0
+    assert float(evidence.gradients[:, 0][evidence.activations[:, 0] < 0].abs().max()) == 0
+
+
 def test_occlusion_reaches_the_border_and_sees_a_known_spot() -> None:
     class Corner(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
