@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from rlvis.errors import InputError, NonFiniteError
     from rlvis.explanation import Explanation
     from rlvis.images import load_image
-    from rlvis.model import Decision, ImageModel, Policy, Scores
+    from rlvis.model import ImageModel, Scores
+    from rlvis.policy import Decision, Policy
     from rlvis.preprocess import Preprocess
     from rlvis.recorder import record
     from rlvis.recording import Recording
@@ -42,7 +43,8 @@ _MODULES = {
     "errors": ["InputError", "NonFiniteError"],
     "explanation": ["Explanation"],
     "images": ["load_image"],
-    "model": ["Decision", "ImageModel", "Policy", "Scores"],
+    "model": ["ImageModel", "Scores"],
+    "policy": ["Decision", "Policy"],
     "preprocess": ["Preprocess"],
     "recorder": ["record"],
     "recording": ["Recording"],

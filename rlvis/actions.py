@@ -174,9 +174,9 @@ class DiagonalGaussian(ActionDistribution):
 
     @classmethod
     def within(cls, log_std: np.ndarray, low: np.ndarray, high: np.ndarray) -> "DiagonalGaussian":
-        """From arrays (D,), whose bounds may be infinite."""
-        bounds = [np.nan_to_num(each.astype(np.float32)).tolist() for each in (low, high)]
-        return cls(tuple(log_std.tolist()), *map(tuple, bounds))
+        """From arrays (D,), which may be infinite: no bounds, no deviation."""
+        finite = [np.nan_to_num(each.astype(np.float32)).tolist() for each in (log_std, low, high)]
+        return cls(*map(tuple, finite))
 
     def __str__(self) -> str:
         return f"{len(self.log_std)} continuous actions"

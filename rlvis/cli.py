@@ -19,7 +19,8 @@ from rlvis.errors import InputError, unknown
 from rlvis_agents.config import TrainConfig
 
 if TYPE_CHECKING:
-    from rlvis.model import ImageModel, Policy
+    from rlvis.model import ImageModel
+    from rlvis.policy import Policy
 
 Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
 Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]

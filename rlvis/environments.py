@@ -1,6 +1,8 @@
 """Gymnasium environments with images and actions that policies know, checked before use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import EnumMeta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,19 +13,20 @@ from rlvis.errors import InputError, unknown
 if TYPE_CHECKING:
     from gymnasium import Env, Space
 
-    from rlvis.model import Policy
+    from rlvis.policy import Policy
 
 
-def make_environment(environment: str, **options: Any) -> "Env":
+def make_environment(environment: str, *, wrappers: Sequence[str] = (), **options: Any) -> "Env":
     """An environment by its Gymnasium id, "CarRacing-v3" or "module:Id-v0".
 
     Args:
         environment: the id; the module before the colon is imported first.
+        wrappers: put around it, the innermost first; see `rlvis.wrappers`.
         options: passed to the environment's constructor.
 
     Raises:
-        InputError: if Gymnasium is not installed, there is no such environment or it cannot be
-            made, its observations are not uint8 images, or its actions of a kind that
+        InputError: if Gymnasium is not installed, there is no such environment, wrapper or option,
+            its observations hold no uint8 image, or its actions are of a kind that
             `distribution_over` does not know.
     """
     try:
@@ -44,7 +47,11 @@ def make_environment(environment: str, **options: Any) -> "Env":
     except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
         raise InputError(f"cannot make {environment!r}: {_one_line(error)}") from None
     try:
-        image_shape(made.observation_space)
+        if wrappers:
+            from rlvis.wrappers import wrap_all
+
+            made = wrap_all(made, wrappers)
+        images_in(made.observation_space)
         distribution_over(made.action_space)
     except InputError as error:
         made.close()
@@ -81,6 +88,22 @@ def image_shape(space: "Space") -> tuple[int, int, int]:
         )
     height, width, channels = (*shape, 1) if len(shape) == 2 else shape
     return (width, channels, height) if channels_first(shape) else (height, width, channels)
+
+
+def images_in(space: "Space") -> dict[str | None, tuple[int, int, int]]:
+    """The (H, W, C) of each image in an observation, by its key in a Dict, else by None.
+
+    Raises:
+        InputError: if there is none.
+    """
+    entries: Mapping[str, Space] | None = getattr(space, "spaces", None)
+    if not isinstance(entries, Mapping):
+        return {None: image_shape(space)}
+    found: dict[str | None, tuple[int, int, int]] = {}
+    for key, entry in entries.items():
+        with suppress(InputError):
+            found[key] = image_shape(entry)
+    return found or {None: image_shape(space)}
 
 
 def channels_first(shape: Sequence[int]) -> bool:
@@ -123,11 +146,17 @@ def action_names(environment: "Env") -> tuple[str, ...]:
     There is one name per score of a policy: per action of a Discrete space, per dimension of a Box.
     """
     labels = distribution_over(environment.action_space).labels
-    names: Sequence[str] = getattr(environment.unwrapped, "action_names", ())
-    meanings = getattr(environment.unwrapped, "get_action_meanings", None)
-    if not names and meanings is not None:
-        names = [each.lower() for each in meanings()]
+    world: Any = environment.unwrapped
+    names: Sequence[str] = getattr(world, "action_names", ())
+    if not names and hasattr(world, "get_action_meanings"):
+        names = [each.lower() for each in world.get_action_meanings()]
+    elif not names and isinstance(getattr(world, "actions", None), EnumMeta):
+        numbered = {each.value: each.name for each in world.actions}
+        names = [numbered[index] for index in range(len(labels)) if index in numbered]
     return tuple(names) if len(names) == len(labels) else labels
+
+
+_OTHERWISE = "choose the environment it was trained in, and its wrappers"
 
 
 def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
@@ -136,18 +165,30 @@ def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
     Raises:
         InputError: if the observations or the actions are not those it was trained on.
     """
-    shape = image_shape(environment.observation_space)
-    trained = policy.observation_shape
+    space = environment.observation_space
+    images = images_in(space)
+    if policy.image_key not in images:
+        seen = "plain images" if policy.image_key is None else f"the entry {policy.image_key!r}"
+        given = ", ".join(map(repr, filter(None, images))) or "plain images"
+        raise InputError(f"{policy.name} sees {seen}, but {name} gives {given}; {_OTHERWISE}")
+    shape, trained = images[policy.image_key], policy.observation_shape
     if trained is not None and shape != trained:
         raise InputError(
             f"{policy.name} was trained on images {_times(trained)}, but {name} gives "
-            f"{_times(shape)}; choose the environment it was trained in"
+            f"{_times(shape)}; {_OTHERWISE}"
         )
+    for key, expected in policy.context.items():
+        entry = getattr(space, "spaces", {}).get(key)
+        if entry is None or entry.shape != expected:
+            given = "none" if entry is None else f"one of the shape {entry.shape}"
+            raise InputError(
+                f"{policy.name} needs an entry {key!r} of the shape {expected}, but {name} gives "
+                f"{given}; {_OTHERWISE}"
+            )
     needed = distribution_over(environment.action_space)
     if str(needed) != str(policy.distribution):
         raise InputError(
-            f"{policy.name} knows {policy.distribution}, but {name} has {needed}; "
-            "choose the environment it was trained in"
+            f"{policy.name} knows {policy.distribution}, but {name} has {needed}; {_OTHERWISE}"
         )
 
 

@@ -4,7 +4,7 @@ For N images and T targets: one forward pass, and one backward pass per target a
 however many methods read from it. Methods only combine what is here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from rlvis.actions import ActionDistribution
 from rlvis.errors import InputError
 from rlvis.layers import watch
-from rlvis.model import ImageModel, Scores, read_output
+from rlvis.model import ImageModel, Scores
 from rlvis.rectifiers import Rectifier
 from rlvis.replica import replicate
 from rlvis.subpixel import SubpixelGradients
@@ -40,6 +40,7 @@ class Evidence:
         targets: T targets.
         layer: the layer whose activations methods read, or None.
         needs: the gradients methods will ask for, so that one backward pass yields them together.
+        context: what the network takes besides, (N, …) each; see `ImageModel.context_of`.
 
     Raises:
         InputError: if the layer gives no map (N, C, h, w), or a rectifier rule is asked of a
@@ -55,11 +56,13 @@ class Evidence:
         *,
         layer: str | None = None,
         needs: Iterable[Need] = (),
+        context: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.layer = layer
         self.inputs = inputs.detach().clone(memory_format=torch.channels_last).requires_grad_(True)
         self._model = model
         self._targets = targets
+        self._context = context or {}
         self._needs = frozenset(needs)
         self._gradients: dict[str, dict[str, Tensor]] = {}
         self._activations: Tensor | None = None
@@ -76,8 +79,7 @@ class Evidence:
                 SubpixelGradients() if to_image else nullcontext(),
                 self._rectifier if rules else nullcontext(),
             ):
-                output = replica(self.inputs)
-            self.scores = read_output(output, model.labels)
+                self.scores = model.run(replica, self.inputs, self._context)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
         if rules and (self._rectifier.smooth or not self._rectifier.count):
             others = " and ".join(sorted(self._rectifier.smooth)) or "none"
@@ -231,8 +233,12 @@ class Evidence:
             The scores of the M images, and the targets' values, float (M, T).
         """
         reference = self.scores.of_image(image).expand(len(inputs))
+        context = {
+            name: entry[image].expand(len(inputs), *entry.shape[1:])
+            for name, entry in self._context.items()
+        }
         with torch.no_grad():
-            scores = read_output(self._plain_replica(inputs), self._model.labels)
+            scores = self._model.run(self._plain_replica, inputs, context)
             targets = [target(scores, reference) for target in self._targets]
             return scores, torch.stack(targets, dim=1)
 
@@ -255,7 +261,7 @@ class Evidence:
         with torch.no_grad():
             for channel in range(self.activations.shape[2]):
                 silent = channel
-                scores = read_output(replica(self.inputs), self._model.labels)
+                scores = self._model.run(replica, self.inputs, self._context)
                 columns.append(
                     torch.stack([target(scores, self.scores) for target in self._targets], dim=1)
                 )
@@ -268,7 +274,7 @@ class Evidence:
         """
         inputs = inputs.detach().requires_grad_(True)
         with torch.enable_grad(), SubpixelGradients():
-            scores = read_output(self._plain_replica(inputs), self._model.labels)
+            scores = self._model.run(self._plain_replica, inputs, self._context)
             columns = [target(scores, self.scores) for target in self._targets]
         passes = [
             torch.autograd.grad(column.sum(), inputs, retain_graph=True) for column in columns

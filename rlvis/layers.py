@@ -1,6 +1,6 @@
 """Layer names: finding the last spatial one, and naming the closest where one does not exist."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ def watch(
             )
 
 
-def last_spatial_layer(model: ImageModel, inputs: Tensor) -> str:
+def last_spatial_layer(model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]) -> str:
     """The name of the last layer that computes a map (N, C, h, w) with more than one place.
 
     Found by one forward pass. Pooling, dropout and the like are passed over, so that the map is
@@ -56,13 +56,18 @@ def last_spatial_layer(model: ImageModel, inputs: Tensor) -> str:
     kept: list[Tensor] = []
     watch(replica, visit)
     with torch.no_grad():
-        replica(inputs[:1])
+        replica(inputs[:1], **{name: entry[:1] for name, entry in context.items()})
     if not found:
         raise InputError(f"{model.name} has no spatial layer; class activation maps need a CNN")
     return found[-1]
 
 
-def resolve_layer(model: ImageModel, inputs: Tensor, layer: str | None) -> str:
+def resolve_layer(
+    model: ImageModel,
+    inputs: Tensor,
+    layer: str | None,
+    context: Mapping[str, Tensor] | None = None,
+) -> str:
     """The layer asked for, else the model's own, else the last spatial one.
 
     Raises:
@@ -70,7 +75,7 @@ def resolve_layer(model: ImageModel, inputs: Tensor, layer: str | None) -> str:
     """
     layer = layer if layer is not None else model.layer
     if layer is None:
-        model.layer = last_spatial_layer(model, inputs)
+        model.layer = last_spatial_layer(model, inputs, context or {})
         return model.layer
     names = [name for name, _ in model.module.named_modules() if name]
     if layer not in names:

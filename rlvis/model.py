@@ -2,18 +2,20 @@
 
 A policy is an image classifier whose classes are its actions; an actor-critic gives a value
 besides. Every tool is written for `ImageModel`, and `Policy` only adds how an action is drawn.
+
+What scores depend on besides the image is its *context*: the other entries of a Dict observation,
+the state of a recurrent network. Tools hold it as it was while they ask about the image.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rlvis.actions import ActionDistribution, Categorical
-from rlvis.errors import InputError, NonFiniteError
+from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images import Images, as_images
 from rlvis.preprocess import Preprocess
 from rlvis.replica import replicate
@@ -27,11 +29,13 @@ class Scores:
         logits: float (N, K), unnormalised, one column per label.
         value: float (N,), the critic's estimate, or None for a plain classifier.
         labels: the K names.
+        memory: float (N, …), by name: what a recurrent network passes on to the next step.
     """
 
     logits: Tensor
     value: Tensor | None
     labels: tuple[str, ...]
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
 
     def of_image(self, index: int) -> "Scores":
         """The scores of one image, as a batch of one, without gradient."""
@@ -59,17 +63,18 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
 
     Understood are a tensor (N, K); a tuple or list whose first entry is that tensor and whose
     second, where it has one entry per image, is the value; a mapping or an object with `logits`
-    and perhaps `value`.
+    and perhaps `value` and, for recurrent networks, `memory`, a mapping.
 
     Raises:
         InputError: if there are no logits of shape (N, K), or K is not the number of labels.
         NonFiniteError: if a score is NaN or infinite.
     """
-    logits, value = output, None
+    logits, value, memory = output, None, None
     if isinstance(output, Mapping):
-        logits, value = output.get("logits"), output.get("value")
+        logits, value, memory = (output.get(name) for name in ("logits", "value", "memory"))
     elif hasattr(output, "logits"):
-        logits, value = output.logits, getattr(output, "value", None)
+        logits = output.logits
+        value, memory = (getattr(output, name, None) for name in ("value", "memory"))
     elif isinstance(output, (tuple, list)) and output:
         logits, value = output[0], output[1] if len(output) > 1 else None
     if not isinstance(logits, Tensor) or logits.ndim != 2:
@@ -89,20 +94,27 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
             raise NonFiniteError(
                 f"the network's {name} are NaN or infinite; check its weights and the input's range"
             )
-    return Scores(logits, value, labels)
+    return Scores(logits, value, labels, memory or {})
 
 
 class ImageModel:
     """A module, the way images are brought to it, and the names of its scores.
 
     Args:
-        module: maps a float tensor (N, C, H, W) to scores; see `read_output` for the forms.
+        module: maps a float tensor (N, C, H, W), and its context by keyword, to scores; see
+            `read_output` for the forms.
         labels: one name per score, all different.
         preprocess: maps uint8 images (N, C, H, W) in a tensor to the module's input. A `Preprocess`
             or any callable of that form (the transforms of torchvision's weights are).
         name: what pictures call it; the module's class name when left out.
         layer: the layer class activation maps are made from, as in `module.named_modules()`; the
             last spatial layer when left out.
+        context: the shapes, without the axis of the images, of the tensors that the module takes by
+            keyword besides the image.
+        memory: the same for those that it also gives back, for the next step of an episode; they
+            start from zero.
+        frames: how many frames are stacked in the channels of an image, the latest last; the number
+            of channels, or a third of it where three divide it, when left out.
 
     Raises:
         InputError: if labels repeat, or a weight is NaN or infinite.
@@ -116,6 +128,9 @@ class ImageModel:
         *,
         name: str | None = None,
         layer: str | None = None,
+        context: Mapping[str, tuple[int, ...]] | None = None,
+        memory: Mapping[str, tuple[int, ...]] | None = None,
+        frames: int | None = None,
     ) -> None:
         self.module = module
         self.labels = tuple(str(label) for label in labels)
@@ -123,6 +138,8 @@ class ImageModel:
         self.preprocess = preprocess if preprocess is not None else Preprocess()
         self.name = name or type(module).__name__
         self.layer = layer
+        self.context, self.memory = dict(context or {}), dict(memory or {})
+        self.frames = frames
         if len(set(self.labels)) != len(self.labels):
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
@@ -153,12 +170,52 @@ class ImageModel:
             prepared = self.preprocess(as_images(images).to(self.device))
         return prepared.to(device=self.device, dtype=self.dtype)
 
-    def scores(self, images: Images) -> Scores:
-        """Scores of images, as in eval mode, without gradient; the module stays as it is."""
+    def context_of(self, images: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """The context of so many images as the module takes it, (images, …) each.
+
+        Args:
+            images: how many.
+            given: arrays or tensors by name; memory that is left out is zero.
+
+        Raises:
+            InputError: if a name is missing or unknown, or a shape is wrong.
+        """
+        given, expected = given or {}, {**self.context, **self.memory}
+        for name in given:
+            if name not in expected:
+                raise unknown("context", name, expected)
+        prepared = {}
+        for name, shape in expected.items():
+            if name not in given and name in self.context:
+                raise InputError(
+                    f"{self.name} takes {name!r} besides the image; give it in `context`"
+                )
+            entry = torch.as_tensor(given.get(name, torch.zeros(images, *shape)))
+            if entry.shape != (images, *shape):
+                raise InputError(
+                    f"the context {name} of {images} images is {tuple(entry.shape)}; "
+                    f"expected {(images, *shape)}"
+                )
+            dtype = self.dtype if entry.is_floating_point() else entry.dtype
+            prepared[name] = entry.to(device=self.device, dtype=dtype)
+        return prepared
+
+    def run(self, module: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
+        """The scores that a replica of the module gives to inputs and their context."""
+        return read_output(module(inputs, **context), self.labels)
+
+    def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
+        """Scores of images, as in eval mode, without gradient; the module stays as it is.
+
+        Args:
+            images: in any form that `inputs` takes.
+            context: arrays or tensors (N, …) by name, for a model that has context.
+        """
         training = any(module.training for module in self.module.modules())
         module = replicate(self.module) if training else self.module
         with torch.no_grad():
-            return read_output(module(self.inputs(images)), self.labels)
+            inputs = self.inputs(images)
+            return self.run(module, inputs, self.context_of(len(inputs), context))
 
 
 def _first_tensor(module: nn.Module) -> Tensor:
@@ -166,79 +223,3 @@ def _first_tensor(module: nn.Module) -> Tensor:
         if tensor.is_floating_point():
             return tensor
     return torch.empty(0)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a policy did on one observation.
-
-    Attributes:
-        action: index into the labels; int64 or float32 (D,) where an action has D entries.
-        logits: float32 (K,), the scores; for continuous actions the means.
-        probabilities: float32 (K,), NaN for continuous actions.
-        value: the critic's estimate, NaN where the policy has none.
-    """
-
-    action: int | np.ndarray
-    logits: np.ndarray
-    probabilities: np.ndarray
-    value: float
-
-
-class Policy(ImageModel):
-    """A stochastic policy π(action | image): an image model whose labels are its actions.
-
-    Args:
-        module: maps a float tensor (N, C, H, W) to `(logits, value)` of shapes (N, K) and (N,).
-        labels: the K names of the scores: for discrete actions those of the actions, in the order
-            of the environment.
-        preprocess: as for `ImageModel`; scaling by 1/255 when left out.
-        observation_shape: the (H, W, C) of the observations it was trained on, if known.
-        name, layer: as for `ImageModel`.
-        description: facts worth keeping with the policy (environment, steps trained, success).
-        distribution: how an action is drawn from the scores; one of the K labels when left out.
-
-    Raises:
-        InputError: as for `ImageModel`, or if the distribution has another number of scores.
-    """
-
-    def __init__(
-        self,
-        module: nn.Module,
-        labels: Sequence[str],
-        preprocess: Callable[[Tensor], Tensor] | None = None,
-        *,
-        observation_shape: tuple[int, int, int] | None = None,
-        name: str | None = None,
-        layer: str | None = None,
-        description: Mapping[str, Any] | None = None,
-        distribution: ActionDistribution | None = None,
-    ) -> None:
-        super().__init__(module, labels, preprocess, name=name, layer=layer)
-        self.observation_shape = observation_shape
-        self.description = dict(description or {})
-        self.distribution = distribution or self.distribution
-        if len(self.distribution.labels) != len(self.labels):
-            raise InputError(
-                f"{len(self.labels)} labels, but {self.distribution} have "
-                f"{len(self.distribution.labels)} scores; give one label per score"
-            )
-
-    def act(
-        self,
-        observation: np.ndarray,
-        generator: torch.Generator | None = None,
-        deterministic: bool = False,
-    ) -> Decision:
-        """Draw an action for one observation, uint8 (H, W, C).
-
-        Args:
-            generator: the source of chance (torch's global one when left out).
-            deterministic: take the most probable action instead of drawing one.
-        """
-        scores = self.scores(observation[None])
-        logits = scores.logits.float().cpu()
-        action = self.distribution.draw(logits[0], generator, deterministic)
-        value = float(scores.value[0]) if scores.value is not None else float("nan")
-        probabilities = self.distribution.probabilities(logits)[0]
-        return Decision(action, logits[0].numpy(), probabilities.numpy(), value)

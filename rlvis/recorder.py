@@ -19,7 +19,7 @@ from rlvis.errors import InputError
 from rlvis.explanation import Explanation
 from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
-from rlvis.model import Policy
+from rlvis.policy import Policy
 from rlvis.recording import Header, MethodRecord, Recording
 from rlvis.rollout import Episode, play_episode
 

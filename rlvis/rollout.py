@@ -10,7 +10,7 @@ from PIL import Image
 
 from rlvis.actions import ActionDistribution
 from rlvis.environments import as_image
-from rlvis.model import Decision, Policy
+from rlvis.policy import Decision, Policy
 
 if TYPE_CHECKING:
     from gymnasium import Env

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from rlvis.actions import require_categorical
 from rlvis.errors import InputError, unknown
-from rlvis.model import ImageModel, Policy, Scores
+from rlvis.model import ImageModel, Scores
+from rlvis.policy import Policy
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from gymnasium import Env
 from rlvis.actions import require_categorical
 from rlvis.environments import as_image, check_compatible, make_environment
 from rlvis.errors import InputError
-from rlvis.model import Policy
+from rlvis.policy import Policy
 
 HELD_OUT = 1_000_000_000
 """Evaluation seeds start here, far from those of training."""

@@ -7,10 +7,10 @@ from typing import Any
 from torch import nn
 
 from rlvis.errors import InputError, unknown
-from rlvis.model import Policy
+from rlvis.policy import Policy
 from rlvis_agents.checkpoints import POLICY, checkpoints, read_policy
 from rlvis_agents.network import LAST_MAP
-from rlvis_agents.sb3_zip import read_zip, read_zip_trusting
+from rlvis_agents.sb3_zip import read_zip
 
 SHIPPED = Path(__file__).parent / "policies"
 
@@ -20,15 +20,26 @@ def shipped_policies() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
 
 
-def load_policy(name_or_path: str | Path, *, trust: bool = False) -> Policy:
+def load_policy(
+    name_or_path: str | Path,
+    *,
+    trust: bool = False,
+    image_key: str | None = None,
+    vec_normalize: str | Path | None = None,
+) -> Policy:
     """A policy, ready to act and to be explained.
 
     Args:
         name_or_path: a shipped name (`shipped_policies`), the folder of a run (its last checkpoint)
-            or of a checkpoint, a `.safetensors` file with its `.json`, or the `.zip` of a PPO,
-            A2C or DQN agent with a CNN, saved by Stable-Baselines3.
-        trust: let Stable-Baselines3 load a `.zip`, which runs whatever code its author put in it.
+            or of a checkpoint, a `.safetensors` file with its `.json`, or the `.zip` of an agent
+            that sees images, saved by Stable-Baselines3 (PPO, A2C, DQN) or sb3-contrib (recurrent
+            PPO, QR-DQN).
+        trust: let its library load a `.zip`, which runs whatever code its author put in it.
             Without, no code from a file is ever run.
+        image_key: of a `.zip`, the entry of its Dict observations that is the image; the only one
+            if left out.
+        vec_normalize: of a `.zip`, the file that `VecNormalize.save` wrote, where it was trained
+            on normalised observations.
 
     Raises:
         InputError: if there is no such policy, or it is damaged, foreign, or cannot be rebuilt
@@ -47,7 +58,7 @@ def load_policy(name_or_path: str | Path, *, trust: bool = False) -> Policy:
     if path.suffix in (".safetensors", ".json"):
         return as_policy(*read_policy(path.with_suffix(".safetensors")))
     if path.suffix == ".zip":
-        return (read_zip_trusting if trust else read_zip)(path)
+        return read_zip(path, trust=trust, image_key=image_key, vec_normalize=vec_normalize)
     raise InputError(
         f"{path} is no policy; give a shipped name, the folder of a run, a .safetensors file or "
         "a .zip by Stable-Baselines3"

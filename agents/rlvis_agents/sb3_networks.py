@@ -1,16 +1,32 @@
-"""Networks of Stable-Baselines3 as plain torch modules, their parts named as there."""
+"""Networks of Stable-Baselines3 as plain torch modules, their parts named as there.
 
-from collections.abc import Sequence
-from itertools import pairwise
+All take images (N, C, H, W) as their features extractor sees them; the other entries of a Dict
+observation and the memory of an LSTM come by keyword.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from rlvis_agents.sb3_spaces import Entry
+
+Output = dict[str, Any]
+
 _CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
+ACTOR_MEMORY = ("actor_hidden", "actor_cell")
+CRITIC_MEMORY = ("critic_hidden", "critic_cell")
 
 
 class NatureCNN(nn.Module):
-    """SB3's `NatureCNN` with its parts named as there: images (N, C, H, W) → (N, features)."""
+    """SB3's `NatureCNN`: images (N, C, H, W) → (N, features).
+
+    Args:
+        image_channels: C of the images.
+        flat: features of the last convolution, flattened.
+        features: width of the layer after them.
+    """
 
     def __init__(self, image_channels: int, flat: int, features: int) -> None:
         super().__init__()
@@ -24,104 +40,133 @@ class NatureCNN(nn.Module):
         return self.linear(self.cnn(images).flatten(1))
 
 
-class NatureActorCritic(nn.Module):
-    """SB3's `ActorCriticCnnPolicy` with a `NatureCNN`, its parts named as there.
+class CombinedExtractor(nn.Module):
+    """SB3's `CombinedExtractor`: a `NatureCNN` per image, everything else flat beside it.
 
     Args:
-        image_channels: C of the images.
-        flat: features of the last convolution, flattened.
-        features: width of the layer after them.
-        actor, critic: widths of the layers between those features and the heads.
-        actions: K, the number of scores.
-        activation: between the layers of actor and critic.
-        shared: whether actor and critic see the same features.
+        image_key: the entry that is given as images.
+        entries: how each of the others is brought to the network.
+        extractors: one per entry, in the order of the observation space.
+    """
+
+    def __init__(
+        self, image_key: str, entries: Mapping[str, Entry], extractors: Mapping[str, nn.Module]
+    ) -> None:
+        super().__init__()
+        self.image_key, self.entries = image_key, dict(entries)
+        self.extractors = nn.ModuleDict(extractors)
+
+    def forward(self, images: Tensor, **context: Tensor) -> Tensor:
+        seen = {key: entry(context[key]).to(images.dtype) for key, entry in self.entries.items()}
+        seen[self.image_key] = images
+        return torch.cat([part(seen[key]) for key, part in self.extractors.items()], dim=1)
+
+
+class MlpExtractor(nn.Module):
+    """The layers of actor and critic between features and heads."""
+
+    def __init__(self, policy_net: nn.Module, value_net: nn.Module) -> None:
+        super().__init__()
+        self.policy_net, self.value_net = policy_net, value_net
+
+    def forward_actor(self, features: Tensor) -> Tensor:
+        """What the actor's head reads."""
+        return self.policy_net(features)
+
+    def forward_critic(self, features: Tensor) -> Tensor:
+        """What the critic's head reads."""
+        return self.value_net(features)
+
+
+class ActorCritic(nn.Module):
+    """SB3's `ActorCriticPolicy` and sb3-contrib's recurrent one.
+
+    Args:
+        actor_features, critic_features: features extractors; None where the critic shares.
+        mlp: a `MlpExtractor`: the layers between features, or the LSTM's output, and the heads.
+        action_net, value_net: the heads.
+        memory: "lstm_actor" and perhaps "lstm_critic" for a recurrent policy, or "critic", the
+            linear layer of a critic without memory. A recurrent critic with neither reads what
+            the actor's LSTM gives.
     """
 
     def __init__(
         self,
-        image_channels: int,
-        flat: int,
-        features: int,
-        actor: Sequence[int],
-        critic: Sequence[int],
-        actions: int,
-        activation: type[nn.Module],
-        shared: bool,
+        actor_features: nn.Module,
+        critic_features: nn.Module | None,
+        mlp: Any,
+        action_net: nn.Module,
+        value_net: nn.Module,
+        memory: Mapping[str, nn.Module | None],
     ) -> None:
         super().__init__()
-        self.pi_features_extractor = NatureCNN(image_channels, flat, features)
-        if not shared:
-            self.vf_features_extractor = NatureCNN(image_channels, flat, features)
-        self.mlp_extractor = nn.ModuleDict(
-            {
-                "policy_net": _layers([features, *actor], activation),
-                "value_net": _layers([features, *critic], activation),
-            }
-        )
-        self.action_net = nn.Linear([features, *actor][-1], actions)
-        self.value_net = nn.Linear([features, *critic][-1], 1)
-        self.shared = shared
+        self.pi_features_extractor = actor_features
+        self.vf_features_extractor = critic_features
+        self.mlp_extractor, self.action_net, self.value_net = mlp, action_net, value_net
+        self.lstm_actor: Any = memory.get("lstm_actor")
+        self.lstm_critic: Any = memory.get("lstm_critic")
+        self.critic = memory.get("critic")
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (N, K) and values (N,) of float images (N, C, H, W)."""
-        seen = self.pi_features_extractor(images)
-        judged = seen if self.shared else self.vf_features_extractor(images)
-        logits = self.action_net(self.mlp_extractor["policy_net"](seen))
-        return logits, self.value_net(self.mlp_extractor["value_net"](judged)).squeeze(1)
+    def forward(self, images: Tensor, **context: Tensor) -> Output:
+        """Scores (N, K), values (N,) and the memory for the next step."""
+        names = (*ACTOR_MEMORY, *CRITIC_MEMORY)
+        before = {name: context.pop(name) for name in names if name in context}
+        seen = self.pi_features_extractor(images, **context)
+        critic_features = self.vf_features_extractor
+        judged = seen if critic_features is None else critic_features(images, **context)
+        memory: dict[str, Tensor] = {}
+        if self.lstm_actor is not None:
+            seen, memory = _step(self.lstm_actor, seen, before, ACTOR_MEMORY)
+            if self.lstm_critic is not None:
+                judged, critic = _step(self.lstm_critic, judged, before, CRITIC_MEMORY)
+                memory |= critic
+            else:
+                judged = seen if self.critic is None else self.critic(judged)
+        logits = self.action_net(self.mlp_extractor.forward_actor(seen))
+        value = self.value_net(self.mlp_extractor.forward_critic(judged))
+        return {"logits": logits, "value": value.squeeze(1), "memory": memory}
 
 
-class NatureQNetwork(nn.Module):
-    """SB3's Q-network of a DQN with a `NatureCNN`, its parts named as there.
+def _step(
+    lstm: nn.LSTM, features: Tensor, before: Mapping[str, Tensor], names: Sequence[str]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    states = tuple(before[name].transpose(0, 1).contiguous() for name in names)
+    output, after = lstm(features[None], states)
+    memory = {name: each.transpose(0, 1) for name, each in zip(names, after, strict=True)}
+    return output[0], memory
+
+
+class QNetwork(nn.Module):
+    """SB3's Q-network of a DQN, and sb3-contrib's of a QR-DQN.
 
     Args:
-        image_channels: C of the images.
-        flat: features of the last convolution, flattened.
-        widths: of the layers from the features after them to the K actions.
-        activation: between these layers.
+        features_extractor: its features extractor.
+        q_net: the layers after it.
+        quantiles: of the distribution of each action's return; 1 for a DQN.
     """
 
+    def __init__(self, features_extractor: nn.Module, q_net: nn.Module, quantiles: int = 1) -> None:
+        super().__init__()
+        self.features_extractor, self.q_net = features_extractor, q_net
+        self.quantiles = quantiles
+
+    def forward(self, images: Tensor, **context: Tensor) -> Tensor:
+        """Q-values (N, K): of a QR-DQN the mean over the quantiles."""
+        quantiles = self.q_net(self.features_extractor(images, **context))
+        return quantiles.unflatten(1, (self.quantiles, -1)).mean(dim=1)
+
+
+class OwnExtractor(nn.Module):
+    """A features extractor of any make, given images and context instead of an observation."""
+
     def __init__(
-        self, image_channels: int, flat: int, widths: Sequence[int], activation: type[nn.Module]
+        self, extractor: nn.Module, image_key: str | None, entries: Mapping[str, Entry]
     ) -> None:
         super().__init__()
-        self.features_extractor = NatureCNN(image_channels, flat, widths[0])
-        self.q_net = _layers(widths, activation)[:-1]
+        self.extractor, self.image_key, self.entries = extractor, image_key, dict(entries)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Q-values (N, K) of float images (N, C, H, W)."""
-        return self.q_net(self.features_extractor(images))
-
-
-class TrustedQNetwork(nn.Module):
-    """An SB3 DQN's Q-network of any make, behind the interface of the others."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Q-values (N, K) of float images (N, C, H, W)."""
-        return self.network.q_net(self.network.features_extractor(images))
-
-
-class TrustedPolicy(nn.Module):
-    """An SB3 actor-critic policy of any make, behind the interface of the others."""
-
-    def __init__(self, policy: Any) -> None:
-        super().__init__()
-        self.policy = policy
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (N, K) and values (N,) of float images (N, C, H, W)."""
-        policy = self.policy
-        seen = policy.pi_features_extractor(images)
-        shared = policy.share_features_extractor
-        judged = seen if shared else policy.vf_features_extractor(images)
-        logits = policy.action_net(policy.mlp_extractor.forward_actor(seen))
-        return logits, policy.value_net(policy.mlp_extractor.forward_critic(judged)).squeeze(1)
-
-
-def _layers(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
-    """Linear layers of these widths, each followed by the activation."""
-    pairs = pairwise(widths)
-    return nn.Sequential(*(part for pair in pairs for part in (nn.Linear(*pair), activation())))
+    def forward(self, images: Tensor, **context: Tensor) -> Tensor:
+        if self.image_key is None:
+            return self.extractor(images)
+        seen = {key: entry(context[key]).to(images.dtype) for key, entry in self.entries.items()}
+        return self.extractor({**seen, self.image_key: images})

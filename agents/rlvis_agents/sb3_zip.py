@@ -4,204 +4,136 @@ Its `.zip` describes most objects by a pickle, which is code, and beside it by r
 facts and the weights are enough for the usual networks; for others there is `trust`.
 """
 
-import io
-import json
-import pickle
-import re
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rlvis.actions import (
-    ActionDistribution,
-    Categorical,
-    DiagonalGaussian,
-    Greedy,
-    MultiCategorical,
-)
 from rlvis.errors import InputError
-from rlvis.model import Policy
+from rlvis.policy import Policy
 from rlvis.preprocess import Preprocess
 from rlvis_agents.network import LAST_MAP
 from rlvis_agents.sb3 import from_sb3
+from rlvis_agents.sb3_archive import Archive, first_line
 from rlvis_agents.sb3_networks import (
-    NatureActorCritic,
-    NatureQNetwork,
-    TrustedPolicy,
-    TrustedQNetwork,
+    ACTOR_MEMORY,
+    CRITIC_MEMORY,
+    ActorCritic,
+    CombinedExtractor,
+    MlpExtractor,
+    NatureCNN,
+    OwnExtractor,
+    QNetwork,
 )
+from rlvis_agents.vec_normalize import read_vec_normalize
 
 Weights = Mapping[str, Tensor]
 
 _ACTIVATIONS = ("Tanh", "ReLU", "ELU", "LeakyReLU", "GELU", "SiLU", "Sigmoid", "Mish", "Identity")
+_LAST_CONVOLUTION = "cnn.5"
 
 
-def read_zip(path: Path) -> Policy:
-    """The policy in a PPO's, A2C's or DQN's `.zip`, without running code from it.
+def read_zip(
+    path: Path,
+    *,
+    trust: bool = False,
+    image_key: str | None = None,
+    vec_normalize: str | Path | None = None,
+) -> Policy:
+    """The policy in the `.zip` of a PPO, A2C, DQN, recurrent PPO or QR-DQN.
+
+    Args:
+        path: the file.
+        trust: let the library that saved it load it, running whatever code is in it; otherwise
+            none is run.
+        image_key: the entry of a Dict observation that is the image; the only one if left out.
+        vec_normalize: the file that `VecNormalize.save` wrote, for an agent trained with it.
 
     Raises:
         InputError: if it is damaged, no such agent, or cannot be rebuilt from what is readable.
     """
-    archive = _Archive(path)
-    module: nn.Module
-    if archive.is_dqn:
-        module, layer = _q_network(archive), "features_extractor.cnn.5"
-    elif "features_extractor.features.conv1.weight" in archive.weights:
-        module, layer = _pooled(archive), LAST_MAP
-    else:
-        module, layer = _nature(archive), "pi_features_extractor.cnn.5"
-    return archive.policy(module, layer)
+    normalizations = read_vec_normalize(vec_normalize) if vec_normalize else {}
+    archive = Archive(path, trust=trust, image_key=image_key, normalizations=normalizations)
+    if trust:
+        return _policy(archive, _trusted(archive), None)
+    if "features_extractor.features.conv1.weight" in archive.weights:
+        return _policy(archive, _pooled(archive), LAST_MAP)
+    inside = "" if archive.image_key is None else f"extractors.{archive.image_key}."
+    valued = archive.algorithm in ("q", "quantile")
+    outside = "features_extractor." if valued else "pi_features_extractor."
+    module = _nature(archive, _q_network if valued else _actor_critic)
+    return _policy(archive, module, outside + inside + _LAST_CONVOLUTION)
 
 
-def read_zip_trusting(path: Path) -> Policy:
-    """The policy in a PPO's, A2C's or DQN's `.zip`, loaded by Stable-Baselines3, running its code.
+def _policy(archive: Archive, module: nn.Module, layer: str | None) -> Policy:
+    height, width, channels = archive.observation_shape
+    scaling = Preprocess() if archive.scaled else Preprocess(std=(1 / 255,))
+    memory: dict[str, tuple[int, ...]] = {}
+    for names, lstm in ((ACTOR_MEMORY, "lstm_actor"), (CRITIC_MEMORY, "lstm_critic")):
+        part = getattr(module, lstm, None)
+        if isinstance(part, nn.LSTM):
+            memory |= dict.fromkeys(names, (part.num_layers, part.hidden_size))
+    return Policy(
+        module.eval(),
+        archive.distribution.labels,
+        archive.normalization or scaling,
+        observation_shape=(height, width, channels),
+        name=archive.path.stem,
+        layer=layer,
+        description={"steps": archive.facts.get("num_timesteps"), "file": archive.path.name},
+        distribution=archive.distribution,
+        image_key=archive.image_key,
+        context={key: entry.shape for key, entry in archive.entries.items()},
+        memory=memory,
+    )
 
-    Raises:
-        InputError: if it is damaged or no such agent, or Stable-Baselines3 is missing or fails.
-    """
-    archive = _Archive(path, trust=True)
+
+def _trusted(archive: Archive) -> nn.Module:
+    """The network in the file, loaded by the library that saved it."""
     try:
-        from stable_baselines3 import A2C, DQN, PPO
-    except ImportError:
-        raise InputError(
-            "loading with trust needs Stable-Baselines3; pip install 'rlvis[agents]'"
-        ) from None
-    algorithm = DQN if archive.is_dqn else PPO if "clip_range" in archive.facts else A2C
-    try:
-        policy: Any = algorithm.load(path, device="cpu").policy
+        policy: Any = _library_class(archive).load(archive.path, device="cpu").policy
+    except InputError:
+        raise
     except Exception as error:  # whatever the file's own code raises
-        raise InputError(f"Stable-Baselines3 cannot load {path}: {_line(error)}") from None
-    module = TrustedQNetwork(policy.q_net) if archive.is_dqn else TrustedPolicy(policy)
-    return archive.policy(module, None)
+        reason = first_line(error)
+        raise InputError(f"Stable-Baselines3 cannot load {archive.path}: {reason}") from None
+
+    def own(extractor: nn.Module) -> nn.Module:
+        return OwnExtractor(extractor, archive.image_key, archive.entries)
+
+    if archive.algorithm == "q":
+        return QNetwork(own(policy.q_net.features_extractor), policy.q_net.q_net)
+    if archive.algorithm == "quantile":
+        network = policy.quantile_net
+        extractor = own(network.features_extractor)
+        return QNetwork(extractor, network.quantile_net, network.n_quantiles)
+    shared = policy.share_features_extractor
+    return ActorCritic(
+        own(policy.pi_features_extractor),
+        None if shared else own(policy.vf_features_extractor),
+        policy.mlp_extractor,
+        policy.action_net,
+        policy.value_net,
+        {name: getattr(policy, name, None) for name in ("lstm_actor", "lstm_critic", "critic")},
+    )
 
 
-class _Archive:
-    """What can be read in an SB3 `.zip` without running code (but with `trust`): its facts in JSON,
-    and its weights."""
+def _library_class(archive: Archive) -> Any:
+    try:
+        if archive.algorithm in ("recurrent", "quantile"):
+            from sb3_contrib import QRDQN, RecurrentPPO
 
-    def __init__(self, path: Path, *, trust: bool = False) -> None:
-        self.path = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self.facts = dict(json.loads(archive.read("data")))
-                stored = archive.read("policy.pth")
-        except KeyError:
-            raise InputError(
-                f"{path} was not saved by Stable-Baselines3; give a PPO, A2C or DQN"
-            ) from None
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path} is truncated or no zip ({_line(error)}); save it again"
-            ) from None
-        try:
-            weights = torch.load(io.BytesIO(stored), "cpu", weights_only=not trust)
-            self.weights = _tensors(weights)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError):
-            raise self.needs_trust("its policy.pth holds more than weights") from None
-        self.is_dqn = "q_net.features_extractor.cnn.0.weight" in self.weights or (
-            trust and any(name.startswith("q_net.q_net.") for name in self.weights)
-        )
-        missing = {"action_net.weight", "value_net.weight"} - set(self.weights)
-        if (missing and not self.is_dqn) or any("lstm" in name for name in self.weights):
-            raise InputError(
-                f"{path} is no PPO, A2C or DQN agent with a CNN; "
-                "no other algorithm can be inspected"
-            )
-        self.image_shape = self._image_shape()
-        self.distribution = self._distribution()
-        self.arguments = self._object("policy_kwargs")
-
-    def policy(self, module: nn.Module, layer: str | None) -> Policy:
-        """The policy of a module rebuilt from this archive."""
-        channels, height, width = self.image_shape
-        raw = self.arguments.get("normalize_images") is False
-        return Policy(
-            module.eval(),
-            self.distribution.labels,
-            Preprocess(std=(1 / 255,)) if raw else Preprocess(),
-            observation_shape=(height, width, channels),
-            name=self.path.stem,
-            layer=layer,
-            description={"steps": self.facts.get("num_timesteps"), "file": self.path.name},
-            distribution=self.distribution,
-        )
-
-    def needs_trust(self, why: str) -> InputError:
-        """The error for what cannot be rebuilt safely."""
-        return InputError(
-            f"{self.path} cannot be rebuilt without running its code: {why}; "
-            "if you trust where it comes from, add --trust"
-        )
-
-    def argument(self, name: str) -> str | None:
-        """The last part of the name of a class in the policy's arguments, None for SB3's own."""
-        found = re.findall(r"\w+", str(self.arguments.get(name) or ""))
-        return found[-1] if found else None
-
-    def _object(self, name: str) -> dict[str, Any]:
-        found = self.facts.get(name)
-        return found if isinstance(found, dict) else {}
-
-    def _image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W): SB3 saves the space as its network sees it."""
-        space = self._object("observation_space")
-        shape = space.get("_shape", space.get("shape"))
-        if not isinstance(shape, list) or len(shape) != 3 or space.get("dtype") != "uint8":
-            raise InputError(
-                f"{self.path} does not see uint8 images, but {_class(space)} {shape or ''} "
-                f"{space.get('dtype') or ''}; only policies of images can be inspected"
-            )
-        channels, height, width = shape
-        return channels, height, width
-
-    def _distribution(self) -> ActionDistribution:
-        """That over the action space, which SB3 saves as text beside its pickle."""
-        space = self._object("action_space")
-        kind = _class(space)
-        if self.is_dqn:
-            return Greedy(_widths(self.weights, "q_net.q_net.")[-1])
-        scores = len(self.weights["action_net.weight"])
-        if kind == "Discrete":
-            return Categorical(scores)
-        if kind == "MultiDiscrete":
-            sizes = _numbers(space.get("nvec")).astype(int)
-            if sizes.sum() == scores:
-                return MultiCategorical(tuple(sizes.tolist()))
-        elif kind == "Box":
-            if self.facts.get("use_sde"):
-                raise InputError(
-                    f"{self.path} was trained with use_sde; only continuous actions without it, "
-                    "whose deviations are the same for every image, can be inspected"
-                )
-            low, high = _numbers(space.get("low")), _numbers(space.get("high"))
-            if space.get("_shape") == [scores] and len(low) == len(high) == scores:
-                log_std = self.weights["log_std"].cpu().numpy()
-                return DiagonalGaussian.within(log_std, low, high)
-        else:
-            raise InputError(
-                f"{self.path} has actions of the kind {kind}; "
-                "only Discrete, MultiDiscrete and Box ones can be inspected"
-            )
-        raise InputError(
-            f"{self.path} has {scores} scores for {kind} actions of the shape "
-            f"{space.get('_shape')}; only those of one axis can be inspected"
-        )
+            return RecurrentPPO if archive.algorithm == "recurrent" else QRDQN
+        from stable_baselines3 import A2C, DQN, PPO
+    except ImportError as error:
+        missing = "sb3-contrib" if error.name == "sb3_contrib" else "'rlvis[agents]'"
+        raise InputError(f"loading with trust needs {error.name}; pip install {missing}") from None
+    return DQN if archive.algorithm == "q" else PPO if "clip_range" in archive.facts else A2C
 
 
-def _tensors(stored: object) -> Weights:
-    """A state dict, seen to be one; raises ValueError otherwise."""
-    if not isinstance(stored, dict) or not all(torch.is_tensor(each) for each in stored.values()):
-        raise ValueError("no state dict")
-    return stored
-
-
-def _pooled(archive: _Archive) -> nn.Module:
+def _pooled(archive: Archive) -> nn.Module:
     """The `PolicyNetwork` of an agent that was trained with `rlvis_agents.ppo`."""
     try:
         return from_sb3(archive.weights)
@@ -209,64 +141,104 @@ def _pooled(archive: _Archive) -> nn.Module:
         raise archive.needs_trust("its network is not the one of rlvis_agents") from None
 
 
-def _nature(archive: _Archive) -> nn.Module:
-    """The `NatureActorCritic` of an agent with SB3's CnnPolicy."""
-    home = archive._object("policy_class").get("__module__", "")
-    extractor = archive.argument("features_extractor_class") or "NatureCNN"
-    if not home.startswith("stable_baselines3.") or extractor != "NatureCNN":
-        raise archive.needs_trust(f"its network is of its own make ({home}, {extractor})")
-    activation = archive.argument("activation_fn") or "Tanh"
+def _nature(archive: Archive, build: Callable[[Archive, type[nn.Module]], nn.Module]) -> nn.Module:
+    """The network of an agent with SB3's own features extractor, tried out on an empty image."""
+    usual = "NatureCNN" if archive.image_key is None else "CombinedExtractor"
+    extractor = archive.argument("features_extractor_class") or usual
+    if not archive.home.startswith(("stable_baselines3.", "sb3_contrib.")) or extractor != usual:
+        raise archive.needs_trust(f"its network is of its own make ({archive.home}, {extractor})")
+    valued = archive.algorithm in ("q", "quantile")
+    activation = archive.argument("activation_fn") or ("ReLU" if valued else "Tanh")
     if activation not in _ACTIVATIONS:
         raise archive.needs_trust(f"its activation is {activation}")
+    try:
+        return build(archive, getattr(nn, activation))
+    except (KeyError, RuntimeError):
+        raise archive.needs_trust("its weights are not those of a NatureCNN") from None
+
+
+def _actor_critic(archive: Archive, activation: type[nn.Module]) -> nn.Module:
     weights = _unshared(archive.weights)
     weights.pop("log_std", None)
-    actor, critic = (_extractor(weights, f"{role}_features_extractor.") for role in ("pi", "vf"))
+    actor, critic = (_part(weights, f"{role}_features_extractor.") for role in ("pi", "vf"))
     shared = all(torch.equal(tensor, critic[name]) for name, tensor in actor.items())
     if shared:
         weights = {name: each for name, each in weights.items() if not name.startswith("vf_")}
-    try:
-        linear = actor["linear.0.weight"]
-        module = NatureActorCritic(
-            image_channels=actor["cnn.0.weight"].shape[1],
-            flat=linear.shape[1],
-            features=linear.shape[0],
-            actor=_widths(weights, "mlp_extractor.policy_net."),
-            critic=_widths(weights, "mlp_extractor.value_net."),
-            actions=len(archive.distribution.labels),
-            activation=getattr(nn, activation),
-            shared=shared,
-        )
-        module.load_state_dict(weights)
-        module(torch.zeros(1, *archive.image_shape))
-    except (KeyError, RuntimeError):
-        raise archive.needs_trust("its weights are not those of a NatureCNN") from None
-    return module
+    between = (_part(weights, f"mlp_extractor.{role}_net.") for role in ("policy", "value"))
+    module = ActorCritic(
+        _extractor(archive, actor),
+        None if shared else _extractor(archive, critic),
+        MlpExtractor(*(_layers(part, activation) for part in between)),
+        _linear(weights["action_net.weight"]),
+        _linear(weights["value_net.weight"]),
+        _memory(weights),
+    )
+    return _tried(archive, module, weights)
 
 
-def _q_network(archive: _Archive) -> nn.Module:
-    """The `NatureQNetwork` of a DQN with SB3's CnnPolicy."""
-    home = archive._object("policy_class").get("__module__", "")
-    extractor = archive.argument("features_extractor_class") or "NatureCNN"
-    activation = archive.argument("activation_fn") or "ReLU"
-    if (
-        not home.startswith("stable_baselines3.")
-        or extractor != "NatureCNN"
-        or activation not in _ACTIVATIONS
-    ):
-        raise archive.needs_trust(f"its network is of its own make ({home}, {extractor})")
-    weights = _extractor(archive.weights, "q_net.")
-    try:
-        linear = weights["features_extractor.linear.0.weight"]
-        module = NatureQNetwork(
-            image_channels=weights["features_extractor.cnn.0.weight"].shape[1],
-            flat=linear.shape[1],
-            widths=[linear.shape[0], *_widths(archive.weights, "q_net.q_net.")],
-            activation=getattr(nn, activation),
-        )
-        module.load_state_dict(weights)
-        module(torch.zeros(1, *archive.image_shape))
-    except (KeyError, RuntimeError):
-        raise archive.needs_trust("its weights are not those of a NatureCNN") from None
+def _memory(weights: Weights) -> dict[str, nn.Module | None]:
+    """The recurrent parts of an actor-critic; see `ActorCritic`."""
+    parts: dict[str, nn.Module | None] = {}
+    for name in ("lstm_actor", "lstm_critic"):
+        part = _part(weights, f"{name}.")
+        if part:
+            into, back = part["weight_ih_l0"], part["weight_hh_l0"]
+            depth = sum(each.startswith("weight_ih_l") for each in part)
+            parts[name] = nn.LSTM(into.shape[1], back.shape[1], depth, "bias_ih_l0" in part)
+    if "critic.weight" in weights:
+        parts["critic"] = _linear(weights["critic.weight"])
+    return parts
+
+
+def _q_network(archive: Archive, activation: type[nn.Module]) -> nn.Module:
+    outer = "q_net." if archive.algorithm == "q" else "quantile_net."
+    weights = {
+        name.replace(outer, "q_net.", 1) if name.startswith(outer) else name: each
+        for name, each in _part(archive.weights, outer).items()
+    }
+    actions = len(archive.distribution.labels)
+    after = _layers(_part(weights, "q_net."), activation)[:-1]
+    quantiles = list(after.parameters())[-1].numel() // actions
+    extractor = _extractor(archive, _part(weights, "features_extractor."))
+    return _tried(archive, QNetwork(extractor, after, quantiles), weights)
+
+
+def _extractor(archive: Archive, weights: Weights) -> nn.Module:
+    """The features extractor with these weights, its parts still empty."""
+    if archive.image_key is None:
+        return _nature_cnn(weights)
+    parts = {
+        key: _nature_cnn(_part(weights, f"extractors.{key}.")) if space.is_image else nn.Flatten()
+        for key, space in archive.observation.entries.items()
+    }
+    return CombinedExtractor(archive.image_key, archive.entries, parts)
+
+
+def _nature_cnn(weights: Weights) -> NatureCNN:
+    features, flat = weights["linear.0.weight"].shape
+    return NatureCNN(weights["cnn.0.weight"].shape[1], flat, features)
+
+
+def _layers(weights: Weights, activation: type[nn.Module]) -> nn.Sequential:
+    """Linear layers, numbered 0, 2, 4, …, each followed by the activation."""
+    numbers = sorted(int(name.split(".")[0]) for name in weights if name.endswith(".weight"))
+    parts = [(_linear(weights[f"{number}.weight"]), activation()) for number in numbers]
+    return nn.Sequential(*(part for pair in parts for part in pair))
+
+
+def _linear(weight: Tensor) -> nn.Linear:
+    return nn.Linear(weight.shape[1], weight.shape[0])
+
+
+def _tried(archive: Archive, module: nn.Module, weights: Weights) -> nn.Module:
+    """The module with its weights, seen to run on an empty observation."""
+    module.load_state_dict(weights)
+    policy = _policy(archive, module, None)
+    height, width, channels = archive.observation_shape
+    policy.scores(
+        torch.zeros(1, channels, height, width, dtype=torch.uint8),
+        {key: torch.zeros(1, *shape) for key, shape in policy.context.items()},
+    )
     return module
 
 
@@ -282,30 +254,8 @@ def _unshared(weights: Weights) -> dict[str, Tensor]:
     return named
 
 
-def _extractor(weights: Weights, prefix: str) -> dict[str, Tensor]:
+def _part(weights: Weights, prefix: str) -> dict[str, Tensor]:
+    """The weights under a prefix, without it."""
     return {
         name.removeprefix(prefix): each for name, each in weights.items() if name.startswith(prefix)
     }
-
-
-def _widths(weights: Weights, prefix: str) -> list[int]:
-    """The outputs of the linear layers, numbered 0, 2, 4, … between their activations."""
-    names = [name for name in weights if name.startswith(prefix) and name.endswith(".weight")]
-    return [
-        weights[name].shape[0] for name in sorted(names, key=lambda name: int(name.split(".")[2]))
-    ]
-
-
-def _numbers(text: object) -> np.ndarray:
-    """The numbers in an array's text, "[-1.  inf]"."""
-    return np.array(re.findall(r"-?(?:inf|\d[\d.e+-]*)", str(text)), float)
-
-
-def _class(space: Mapping[str, Any]) -> str:
-    """The class of a space: "<class 'gymnasium.spaces.box.Box'>" → "Box"."""
-    return (re.findall(r"\w+", str(space.get(":type:"))) or ["nothing"])[-1]
-
-
-def _line(error: Exception) -> str:
-    """The first line of an error, or its kind where it says nothing."""
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -20,7 +20,7 @@ from rlvis.actions import require_categorical
 from rlvis.environments import action_names, distribution_over, image_shape, make_environment
 from rlvis.errors import InputError
 from rlvis.interrupt import interruptible
-from rlvis.model import Policy
+from rlvis.policy import Policy
 from rlvis_agents.checkpoints import (
     POLICY,
     Card,

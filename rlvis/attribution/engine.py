@@ -1,6 +1,6 @@
 """`explain`: images, a model, methods and targets in; explanations out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -15,7 +15,7 @@ from rlvis.images import Images, as_images
 from rlvis.layers import resolve_layer
 from rlvis.model import ImageModel
 from rlvis.preprocess import Preprocess, Window
-from rlvis.targets import Target, TargetLike, as_targets
+from rlvis.targets import TargetLike, as_targets
 
 
 @overload
@@ -26,6 +26,7 @@ def explain(  # type: ignore[overload-overlap]  # a string is a sequence of stri
     target: TargetLike | Sequence[TargetLike] | None = ...,
     *,
     layer: str | None = ...,
+    context: Mapping[str, Any] | None = ...,
     batch_size: int = ...,
     **options: Any,
 ) -> Explanation: ...
@@ -39,6 +40,7 @@ def explain(
     target: TargetLike | Sequence[TargetLike] | None = ...,
     *,
     layer: str | None = ...,
+    context: Mapping[str, Any] | None = ...,
     batch_size: int = ...,
 ) -> dict[str, Explanation]: ...
 
@@ -50,6 +52,7 @@ def explain(
     target: TargetLike | Sequence[TargetLike] | None = None,
     *,
     layer: str | None = None,
+    context: Mapping[str, Any] | None = None,
     batch_size: int = 64,
     **options: Any,
 ) -> Explanation | dict[str, Explanation]:
@@ -64,6 +67,8 @@ def explain(
         target: a label, its index, a target from `rlvis.targets`, a callable on `Scores`, or
             several. Left out: every action of a policy, the highest score of a classifier.
         layer: for the methods that read one; the last spatial layer when left out.
+        context: what the model takes besides the images, arrays (N, …) by name; it is held as it is
+            while the images are asked about.
         batch_size: how many images go through the network at once.
         options: options of a single method, e.g. `patch=8` for occlusion.
 
@@ -86,18 +91,20 @@ def explain(
     targets = as_targets(target, model)
     with torch.inference_mode(False):
         pictures, window, inputs = _prepare(model, image)
+        known = model.context_of(len(inputs), context)
         if any(each.reads_layer for each in chosen):
-            layer = resolve_layer(model, inputs, layer)
+            layer = resolve_layer(model, inputs, layer, known)
         else:
             layer = None
-        batches = [
-            _explain_batch(model, chosen, targets, layer, part, shown, window)
-            for part, shown in zip(
-                inputs.split(batch_size),
-                np.split(pictures, range(batch_size, len(pictures), batch_size)),
-                strict=True,
+        needs = {need for each in chosen for need in each.needs}
+        batches = []
+        for start in range(0, len(inputs), batch_size):
+            part = slice(start, start + batch_size)
+            around = {name: entry[part] for name, entry in known.items()}
+            evidence = Evidence(
+                model, inputs[part], targets, layer=layer, needs=needs, context=around
             )
-        ]
+            batches.append(_explain_batch(model, chosen, evidence, pictures[part], window))
     explained = {
         str(each): concatenate([batch[index] for batch in batches])
         if len(batches) > 1
@@ -127,14 +134,10 @@ def _prepare(model: ImageModel, image: Images) -> tuple[np.ndarray, Window, Tens
 def _explain_batch(
     model: ImageModel,
     methods: Sequence[Method],
-    targets: Sequence[Target],
-    layer: str | None,
-    inputs: Tensor,
+    evidence: Evidence,
     pictures: np.ndarray,
     window: Window,
 ) -> list[Explanation]:
-    needs = {need for each in methods for need in each.needs}
-    evidence = Evidence(model, inputs, targets, layer=layer, needs=needs)
     scores, value = evidence.scores, evidence.scores.value
     return [
         Explanation(
@@ -150,7 +153,7 @@ def _explain_batch(
             method=str(each),
             signed=each.signed,
             model=model.name,
-            layer=layer if each.reads_layer else None,
+            layer=evidence.layer if each.reads_layer else None,
         )
         for each in methods
     ]

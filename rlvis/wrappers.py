@@ -1,0 +1,163 @@
+"""Wrappers by name: an environment as an agent was trained in it.
+
+    grayscale               one grey channel
+    resize:height=84        another size, `width` the same where left out
+    frame-stack:frames=4    the last frames in the channels, the latest last
+    frame-skip:frames=4     each action for so many steps
+    atari                   Stable-Baselines3's AtariWrapper, its options after a colon
+    package.module.Wrapper  any other, its options after a colon
+
+They are put on in the order in which they are named, the innermost first.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import Env, spaces
+
+from rlvis.attribution.registry import parse_options
+from rlvis.environments import channels_first
+from rlvis.errors import InputError, unknown
+
+
+def wrap(environment: Env, wrapper: str) -> Env:
+    """The environment in a wrapper, written as at the top of this module.
+
+    Raises:
+        InputError: if there is no such wrapper or option, it needs what is not installed, or it
+            does not fit the environment.
+    """
+    name, _, written = wrapper.partition(":")
+    options = parse_options(list(filter(None, written.split(","))))
+    make = WRAPPERS.get(name) or _imported(name)
+    try:
+        wrapped = make(environment, **options)
+    except (TypeError, ValueError, AssertionError, ImportError, gymnasium.error.Error) as error:
+        raise InputError(f"cannot wrap in {wrapper!r}: {' '.join(str(error).split())}") from None
+    if not isinstance(wrapped, Env):
+        raise InputError(f"{name} is no wrapper of environments; name a gymnasium.Wrapper")
+    return wrapped
+
+
+def _imported(path: str) -> Callable[..., Env]:
+    """The class at a path, "minigrid.wrappers.ImgObsWrapper"."""
+    module, _, name = path.rpartition(".")
+    if not module:
+        raise unknown("wrapper", path, [*WRAPPERS, "gymnasium.wrappers.…"])
+    try:
+        found: Any = import_module(module)
+    except ImportError as error:
+        raise InputError(f"cannot wrap in {path!r}: {error}; is its package installed?") from None
+    if not callable(getattr(found, name, None)):
+        raise unknown(f"wrapper in {module}", name, [each for each in dir(found) if each[0] != "_"])
+    made: Callable[..., Env] = getattr(found, name)
+    return made
+
+
+class FrameStack(gymnasium.ObservationWrapper):
+    """The last frames in the channels of one image, the latest last, black before the first.
+
+    What Stable-Baselines3's `VecFrameStack` does for a vector of environments.
+
+    Args:
+        env: gives uint8 images (H, W), (H, W, C) or (C, H, W).
+        frames: how many.
+    """
+
+    def __init__(self, env: Env, frames: int = 4) -> None:
+        super().__init__(env)
+        space = env.observation_space
+        if not isinstance(space, spaces.Box) or len(space.shape) not in (2, 3):
+            raise ValueError(f"frames of {space} cannot be stacked; only images can")
+        if frames < 1:
+            raise ValueError(f"{frames} frames cannot be stacked; take at least 1")
+        self._flat = len(space.shape) == 2
+        self._axis = 0 if channels_first(space.shape) else -1
+        low, high = (
+            np.repeat(each[..., None] if self._flat else each, frames, axis=self._axis)
+            for each in (space.low, space.high)
+        )
+        self.observation_space = spaces.Box(low, high, dtype=space.dtype)
+        self._stack = np.zeros_like(low)
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """Start an episode with black frames before the first."""
+        self._stack = np.zeros_like(self._stack)
+        return super().reset(**options)
+
+    def observation(self, observation: np.ndarray) -> np.ndarray:
+        """The stack with this frame at its end."""
+        frame = observation[..., None] if self._flat else observation
+        kept = np.split(self._stack, [frame.shape[self._axis]], axis=self._axis)[1]
+        self._stack = np.concatenate([kept, frame], axis=self._axis)
+        return self._stack.copy()
+
+
+class FrameSkip(gymnasium.Wrapper):
+    """Each action for several steps; the rewards add up.
+
+    Args:
+        env: the environment.
+        frames: steps per action.
+    """
+
+    def __init__(self, env: Env, frames: int = 4) -> None:
+        super().__init__(env)
+        if frames < 1:
+            raise ValueError(f"cannot act every {frames} steps; take at least 1")
+        self._frames = frames
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """The last of the steps, with the sum of the rewards."""
+        total = 0.0
+        for _ in range(self._frames):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            total += float(reward)
+            if terminated or truncated:
+                break
+        return observation, total, terminated, truncated, info
+
+
+def _grayscale(environment: Env) -> Env:
+    return gymnasium.wrappers.GrayscaleObservation(environment, keep_dim=True)
+
+
+def _resize(environment: Env, height: int, width: int | None = None) -> Env:
+    shape = (height, height if width is None else width)
+    return _with_channels(gymnasium.wrappers.ResizeObservation(environment, shape))
+
+
+def _with_channels(environment: Env) -> Env:
+    """With an axis of one channel where resizing has dropped it."""
+    space = environment.observation_space
+    if not isinstance(space, spaces.Box) or len(space.shape) != 2:
+        return environment
+    return gymnasium.wrappers.ReshapeObservation(environment, (*space.shape, 1))
+
+
+def _atari(environment: Env, **options: Any) -> Env:
+    """Whole games, not lives, unless asked for."""
+    try:
+        from stable_baselines3.common.atari_wrappers import AtariWrapper
+    except ImportError:
+        raise InputError("the wrapper 'atari' needs Stable-Baselines3") from None
+    return AtariWrapper(environment, **{"terminal_on_life_loss": False, **options})
+
+
+WRAPPERS: dict[str, Callable[..., Env]] = {
+    "grayscale": _grayscale,
+    "resize": _resize,
+    "frame-stack": FrameStack,
+    "frame-skip": FrameSkip,
+    "atari": _atari,
+}
+
+
+def wrap_all(environment: Env, wrappers: Sequence[str]) -> Env:
+    """The environment in several wrappers, the first of them innermost."""
+    for wrapper in wrappers:
+        environment = wrap(environment, wrapper)
+    return environment
