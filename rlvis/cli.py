@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
 Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]
 EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
+Wrappers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="wrapper", aliases=["-w"])]
 
 
 def explain(
@@ -99,8 +100,12 @@ def record(
     seed: int = 0,
     deterministic: bool = False,
     layer: str | None = None,
+    frames: Literal["sum", "last", "separate"] = "sum",
     max_steps: int = 1000,
+    wrappers: Wrappers = (),
     env_options: EnvOptions = (),
+    image_key: str | None = None,
+    vec_normalize: Path | None = None,
     fps: float = 10,
     scale: str = "episode",
     device: str = "cpu",
@@ -111,7 +116,8 @@ def record(
 
     Args:
         policy: a shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of
-            `rlvis train`, or a Stable-Baselines3 zip (PPO, A2C or DQN with a CNN).
+            `rlvis train`, or the zip of an agent that sees images, by Stable-Baselines3 (PPO, A2C,
+            DQN) or sb3-contrib (recurrent PPO, QR-DQN).
         env: a Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when
             left out.
         methods: an attribution method; repeat for several rows. When left out, cam where the
@@ -123,8 +129,17 @@ def record(
         seed: of the first episode and of the action draws.
         deterministic: take the most probable action instead of drawing one.
         layer: the layer of class activation maps, the last spatial one when left out.
+        frames: of stacked frames, for methods that read pixels: one map over all of them (sum),
+            over the last one, or one for each (separate).
         max_steps: where an episode's recording stops if it has not ended.
+        wrappers: a wrapper that it was trained with; repeat for several, the innermost first.
+            grayscale, resize:height=84, frame-stack:frames=4, frame-skip:frames=4, atari, or any
+            package.module.Wrapper, options after a colon.
         env_options: an option of the environment as name=value; repeat for several.
+        image_key: the entry of a zip's Dict observations that is the image, the only one when left
+            out.
+        vec_normalize: the file that VecNormalize.save wrote, for a zip trained on normalised
+            observations.
         fps: steps per second of the video.
         scale: what full strength in the video stands for: episode (the most of a method's maps in
             it), frame (in each frame) or a number.
@@ -139,7 +154,7 @@ def record(
     films = [each for each in (video, gif) if each]
     for film_path in films:
         check_film(film_path, fps, parse_value(scale))
-    loaded = _load_policy(policy, trust, device)
+    loaded = _load_policy(policy, trust, device, image_key, vec_normalize)
     with _progress("episode") as (start, advance):
         start(episodes, "recording")
         recording = record_rollout(
@@ -151,7 +166,9 @@ def record(
             seed=seed,
             deterministic=deterministic,
             layer=layer,
+            frames=frames,
             max_steps=max_steps,
+            wrappers=wrappers,
             overwrite=overwrite,
             env_options=_options(env_options),
             on_episode=lambda episode: advance(
@@ -197,6 +214,10 @@ def evaluate(
     episodes: int = 100,
     seed: int = 1_000_000_000,
     deterministic: bool = False,
+    wrappers: Wrappers = (),
+    env_options: EnvOptions = (),
+    image_key: str | None = None,
+    vec_normalize: Path | None = None,
     trust: bool = False,
 ) -> None:
     """Play held-out episodes and report success, length and the use of the actions.
@@ -207,13 +228,20 @@ def evaluate(
         episodes: how many.
         seed: of the first episode; training uses seeds far below the default.
         deterministic: take the most probable action instead of drawing one.
+        wrappers, env_options, image_key, vec_normalize: as for `rlvis record`.
         trust: allow a Stable-Baselines3 zip to run code when it is loaded.
     """
     agents = _agents()
-    loaded = _load_policy(policy, trust)
+    loaded = _load_policy(policy, trust, image_key=image_key, vec_normalize=vec_normalize)
     print(
         agents.evaluate(
-            loaded, env or _home(loaded), episodes=episodes, seed=seed, deterministic=deterministic
+            loaded,
+            env or _home(loaded),
+            episodes=episodes,
+            seed=seed,
+            deterministic=deterministic,
+            wrappers=wrappers,
+            **_options(env_options),
         )
     )
 
@@ -261,8 +289,16 @@ def _shipped_policies() -> list[str]:
         return []
 
 
-def _load_policy(name: str, trust: bool, device: str = "cpu") -> "Policy":
-    policy: Policy = _agents().load_policy(name, trust=trust)
+def _load_policy(
+    name: str,
+    trust: bool,
+    device: str = "cpu",
+    image_key: str | None = None,
+    vec_normalize: Path | None = None,
+) -> "Policy":
+    policy: Policy = _agents().load_policy(
+        name, trust=trust, image_key=image_key, vec_normalize=vec_normalize
+    )
     policy.module.to(device)
     return policy
 

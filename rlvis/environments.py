@@ -51,12 +51,25 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
             from rlvis.wrappers import wrap_all
 
             made = wrap_all(made, wrappers)
-        images_in(made.observation_space)
-        distribution_over(made.action_space)
-    except InputError as error:
+        check_spaces(made, environment)
+    except InputError:
         made.close()
-        raise InputError(f"{environment}: {error}") from None
+        raise
     return made
+
+
+def check_spaces(environment: "Env", name: str) -> None:
+    """Whether the environment gives images and takes actions that policies know.
+
+    Raises:
+        InputError: if its observations hold no uint8 image, or its actions are of a kind that
+            `distribution_over` does not know.
+    """
+    try:
+        images_in(environment.observation_space)
+        distribution_over(environment.action_space)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 def _unregistered(environment: str, registered: list[str]) -> InputError:
@@ -179,8 +192,9 @@ def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
         )
     for key, expected in policy.context.items():
         entry = getattr(space, "spaces", {}).get(key)
-        if entry is None or entry.shape != expected:
-            given = "none" if entry is None else f"one of the shape {entry.shape}"
+        found = images.get(key) or getattr(entry, "shape", None)
+        if found != expected:
+            given = "none" if found is None else f"one of the shape {found}"
             raise InputError(
                 f"{policy.name} needs an entry {key!r} of the shape {expected}, but {name} gives "
                 f"{given}; {_OTHERWISE}"

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rlvis.actions import ActionDistribution
 from rlvis.errors import InputError
+from rlvis.frames import stacked
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.rectifiers import Rectifier
@@ -107,6 +108,11 @@ class Evidence:
     def distribution(self) -> ActionDistribution:
         """What the scores make up."""
         return self._model.distribution
+
+    @property
+    def frames(self) -> int:
+        """How many frames are stacked in the channels of the input."""
+        return self._model.frames or stacked(self.inputs.shape[1])
 
     @property
     def target_scores(self) -> Tensor:

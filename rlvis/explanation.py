@@ -37,6 +37,8 @@ class Explanation:
         signed: whether negative values in the maps are evidence against the target.
         model: the model's name.
         layer: the layer that was read, or None.
+        frames: how many frames are stacked in the channels of an image.
+        frame: the one that the maps are over, or None where they are over all of them.
     """
 
     images: np.ndarray = field(repr=False)
@@ -52,6 +54,8 @@ class Explanation:
     signed: bool
     model: str
     layer: str | None
+    frames: int = 1
+    frame: int | None = None
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -116,4 +120,6 @@ def concatenate(parts: Sequence[Explanation]) -> Explanation:
         signed=first.signed,
         model=first.model,
         layer=first.layer,
+        frames=first.frames,
+        frame=first.frame,
     )

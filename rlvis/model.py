@@ -113,8 +113,8 @@ class ImageModel:
             keyword besides the image.
         memory: the same for those that it also gives back, for the next step of an episode; they
             start from zero.
-        frames: how many frames are stacked in the channels of an image, the latest last; the number
-            of channels, or a third of it where three divide it, when left out.
+        frames: how many frames are stacked in the channels of an image, the latest last; when left
+            out a third of the channels where three divide them, else as many.
 
     Raises:
         InputError: if labels repeat, or a weight is NaN or infinite.

@@ -100,12 +100,12 @@ class Policy(ImageModel):
             InputError: if an entry that the policy needs is missing.
         """
         if self.image_key is None:
-            return as_image(observation), {}
+            return as_image(observation).copy(), {}
         for key in (self.image_key, *self.context):
             if not isinstance(observation, Mapping) or key not in observation:
                 raise InputError(f"{self.name} needs an entry {key!r} in each observation")
-        context = {key: np.asarray(observation[key]) for key in self.context}
-        return as_image(observation[self.image_key]), context
+        context = {key: _entry(observation[key]) for key in self.context}
+        return as_image(observation[self.image_key]).copy(), context
 
     def act(
         self,
@@ -120,7 +120,7 @@ class Policy(ImageModel):
             observation: uint8 (H, W, C), or a mapping with entries of `image_key` and the context.
             generator: the source of chance (torch's global one when left out).
             deterministic: take the most probable action instead of drawing one.
-            memory: the `memory` of the decision before; None at the start of an episode.
+            memory: the `memory` of the decision before; left out, that of an episode's start.
         """
         image, context = self.observe(observation)
         context |= memory if memory is not None else self.blank_memory()
@@ -139,3 +139,9 @@ class Policy(ImageModel):
     def blank_memory(self) -> dict[str, np.ndarray]:
         """The memory with which an episode starts: zeros."""
         return {name: np.zeros(shape, np.float32) for name, shape in self.memory.items()}
+
+
+def _entry(value: Any) -> np.ndarray:
+    """A copy of an entry of an observation; images become (H, W, C)."""
+    entry = np.array(value)
+    return as_image(entry) if entry.dtype == np.uint8 and entry.ndim in (2, 3) else entry

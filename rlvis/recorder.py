@@ -1,22 +1,25 @@
 """`record`: a policy and an environment in, a recording with every step explained out."""
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
-from torch import Tensor
 
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import Method, get_method
 from rlvis.environments import (
     action_names,
-    as_image,
     check_compatible,
+    check_spaces,
+    images_in,
     make_environment,
 )
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation
+from rlvis.frames import stacked
 from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
 from rlvis.policy import Policy
@@ -26,10 +29,13 @@ from rlvis.rollout import Episode, play_episode
 if TYPE_CHECKING:
     from gymnasium import Env
 
+Frames = Literal["sum", "last", "separate"]
+"""Of stacked frames: maps over all of them together, over the latest only, or over each."""
+
 
 def record(
     policy: Policy,
-    environment: str,
+    environment: "str | Env",
     *,
     episodes: int = 1,
     methods: Sequence[str | Method] | None = None,
@@ -37,8 +43,10 @@ def record(
     seed: int = 0,
     deterministic: bool = False,
     layer: str | None = None,
+    frames: Frames = "sum",
     max_steps: int = 1000,
     render: bool = True,
+    wrappers: Sequence[str] = (),
     env_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     on_step: Callable[[], None] | None = None,
@@ -47,11 +55,14 @@ def record(
     """Roll a policy out and explain every frame for every action.
 
     An episode is played first and then explained as one batch, which is much faster than frame by
-    frame. Finished episodes stay in the recording whatever happens later.
+    frame. Finished episodes stay in the recording whatever happens later. What a policy with memory
+    remembered at a step, and other entries of its observation, are held as they were: a map says
+    what mattered in this image, given those.
 
     Args:
         policy: from `rlvis_agents.load_policy`, or any `rlvis.Policy`.
-        environment: a Gymnasium id, "CarRacing-v3" or "module:Id-v0".
+        environment: a Gymnasium id, "CarRacing-v3" or "module:Id-v0", or an environment, which
+            stays open.
         episodes: how many.
         methods: attribution methods, e.g. ["cam", "saliency"]; left out, plain CAM where the
             network's head allows it, else Grad-CAM, and saliency beside it.
@@ -59,8 +70,12 @@ def record(
         seed: of the first episode and of the action draws; episode i is reset with seed + i.
         deterministic: take the most probable action instead of drawing one.
         layer: for the methods that read one; the last spatial layer when left out.
+        frames: for stacked frames and methods that read pixels: one map over all frames ("sum"),
+            over the "last" one, or one for each ("separate"). A layer mixes the frames, so a map
+            made from one is always over all.
         max_steps: where the recording of an episode stops if it has not ended.
         render: keep the environment's own picture of every step, too.
+        wrappers: put around the environment, the innermost first; see `rlvis.wrappers`.
         env_options: passed to the environment's constructor.
         overwrite: replace an older recording at `out`.
         on_step, on_episode: called after every step and every written episode.
@@ -74,57 +89,125 @@ def record(
         raise InputError(f"cannot record {episodes} episodes; ask for at least 1")
     if max_steps < 1:
         raise InputError(f"cannot stop after {max_steps} steps; ask for at least 1")
+    if frames not in get_args(Frames):
+        raise InputError(f"no way {frames!r} to show frames; choose {', '.join(get_args(Frames))}")
     named = [get_method(each) for each in methods or ()]
-    world = _make(environment, dict(env_options or {}), render)
-    try:
-        check_compatible(policy, world, environment)
-        observation, _ = world.reset(seed=seed)
-        inputs = policy.inputs(as_image(observation)[None])
-        chosen = named or usual_methods(policy, inputs)
-        if any(each.reads_layer for each in chosen):
-            layer = resolve_layer(policy, inputs, layer)
+    with (
+        _opened(environment, wrappers, env_options or {}, render) as (world, name),
+        interruptible() as asked_to_stop,
+    ):
+        check_compatible(policy, world, name)
+        policy = _with_frames(policy, world)
+        chosen, layer = _chosen(policy, world, named, layer, frames, seed)
         header = Header(
-            environment,
+            name,
             policy.name,
             _labels(policy, world),
             _records(chosen, layer),
             policy.distribution,
+            policy.frames or 1,
+            list(wrappers),
         )
         recording = Recording.create(out, header, overwrite=overwrite)
         generator = torch.Generator().manual_seed(seed)
-        with interruptible() as asked_to_stop:
 
-            def step() -> None:
-                if asked_to_stop():
-                    raise KeyboardInterrupt
-                if on_step:
-                    on_step()
+        def step() -> None:
+            if asked_to_stop():
+                raise KeyboardInterrupt
+            if on_step:
+                on_step()
 
-            for number in range(episodes):
-                episode = play_episode(
-                    policy,
-                    world,
-                    seed=seed + number,
-                    generator=generator,
-                    deterministic=deterministic,
-                    max_steps=max_steps,
-                    on_step=step,
-                )
-                recording.append(episode, _explain(policy, episode, chosen, layer))
-                if on_episode:
-                    on_episode(episode)
-                if asked_to_stop():
-                    raise KeyboardInterrupt
-    finally:
-        world.close()
+        for number in range(episodes):
+            episode = play_episode(
+                policy,
+                world,
+                seed=seed + number,
+                generator=generator,
+                deterministic=deterministic,
+                max_steps=max_steps,
+                on_step=step,
+            )
+            recording.append(episode, _explain(policy, episode, chosen, layer))
+            if on_episode:
+                on_episode(episode)
+            if asked_to_stop():
+                raise KeyboardInterrupt
     return recording
 
 
-def usual_methods(policy: Policy, inputs: Tensor) -> list[Method]:
-    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM."""
+@contextmanager
+def _opened(
+    environment: "str | Env", wrappers: Sequence[str], options: Mapping[str, Any], render: bool
+) -> "Iterator[tuple[Env, str]]":
+    """The environment, made so that its own picture can be kept where it has one, and its name."""
+    if not isinstance(environment, str):
+        if wrappers or options:
+            raise InputError("wrappers and options belong to an environment's id; wrap it yourself")
+        name = environment.spec.id if environment.spec else type(environment.unwrapped).__name__
+        check_spaces(environment, name)
+        yield environment, name
+        return
+    world = make_environment(environment, wrappers=wrappers, **options)
+    modes = world.metadata.get("render_modes") or ()
+    if render and "render_mode" not in options and "rgb_array" in modes:
+        world.close()
+        world = make_environment(environment, wrappers=wrappers, **options, render_mode="rgb_array")
+    try:
+        yield world, environment
+    finally:
+        world.close()
+
+
+def _with_frames(policy: Policy, world: "Env") -> Policy:
+    """The policy, knowing how many frames are stacked in its observations."""
+    known = copy.copy(policy)
+    try:
+        wrapped: int | None = world.get_wrapper_attr("stacked_frames")
+    except AttributeError:
+        wrapped = None
+    channels = images_in(world.observation_space)[policy.image_key][-1]
+    known.frames = policy.frames or wrapped or stacked(channels)
+    return known
+
+
+def _chosen(
+    policy: Policy,
+    world: "Env",
+    named: Sequence[Method],
+    layer: str | None,
+    frames: Frames,
+    seed: int,
+) -> tuple[list[Method], str | None]:
+    """The methods, one for each frame where asked for, and the layer that they read."""
+    observation, _ = world.reset(seed=seed)
+    image, entries = policy.observe(observation)
+    context = policy.context_of(1, {key: each[None] for key, each in entries.items()})
+    inputs = policy.inputs(image[None])
+    usual = named or usual_methods(policy, image, context)
+    if any(each.reads_layer for each in usual):
+        layer = resolve_layer(policy, inputs, layer, context)
+    count = policy.frames or 1
+    return [part for each in usual for part in _by_frame(each, frames, count)], layer
+
+
+def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
+
+    if frames == "sum" or count == 1 or method.frame is not None or not method.reads_pixels:
+        return [method]
+    return [method.configured(frame=each) for each in range(count)[-1 if frames == "last" else 0 :]]
+
+
+def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> list[Method]:
+    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM.
+
+    Args:
+        policy: the policy.
+        image: one of its images, uint8 (H, W, C).
+        context: of that image, (1, …) each.
+    """
     saliency = get_method("saliency")
     try:
-        explain(policy, inputs, "cam", 0)
+        explain(policy, image, "cam", 0, context=context)
     except InputError:
         return [get_method("grad-cam"), saliency]
     return [get_method("cam"), saliency]
@@ -138,7 +221,7 @@ def _labels(policy: Policy, world: "Env") -> list[str]:
 
 def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]:
     return [
-        MethodRecord(str(each), layer if each.reads_layer else None, each.signed)
+        MethodRecord(str(each), layer if each.reads_layer else None, each.signed, each.frame)
         for each in methods
     ]
 
@@ -147,15 +230,12 @@ def _explain(
     policy: Policy, episode: Episode, methods: Sequence[Method], layer: str | None
 ) -> list[Explanation]:
     every_action = list(range(len(policy.labels)))
-    return list(explain(policy, episode.observations, methods, every_action, layer=layer).values())
-
-
-def _make(environment: str, options: dict[str, Any], render: bool) -> "Env":
-    """The environment, made so that its own picture can be kept where it has one."""
-    world = make_environment(environment, **options)
-    if not render or "render_mode" in options:
-        return world
-    if "rgb_array" not in (world.metadata.get("render_modes") or ()):
-        return world
-    world.close()
-    return make_environment(environment, **options, render_mode="rgb_array")
+    explained = explain(
+        policy,
+        episode.observations,
+        methods,
+        every_action,
+        layer=layer,
+        context=episode.context,
+    )
+    return list(explained.values())

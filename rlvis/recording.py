@@ -6,6 +6,7 @@
         render                 (time, render_y, render_x, colour)   uint8
         action_taken           (time), or (time, dimension) where an action has several entries
         reward, value          (time)
+        context_<name>         (time, …), what the policy knew besides the image
         logit, probability     (time, action), no probability for continuous actions
         info_<key>             (time, …)
         heatmaps/<method>      (time, action, y, x)         float32
@@ -15,8 +16,8 @@ index names it: after a crash every episode of the index is there and readable.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,30 @@ class MethodRecord:
     name: str
     layer: str | None
     signed: bool
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
 class Header:
-    """What all episodes of a recording share; `actions` names the policy's scores."""
+    """What all episodes of a recording share.
+
+    Attributes:
+        environment: its id.
+        policy: its name.
+        actions: the names of the policy's scores.
+        methods: how the heatmaps were made.
+        distribution: how actions were drawn.
+        frames: how many frames are stacked in the channels of an observation, the latest last.
+        wrappers: put around the environment by name, the innermost first.
+    """
 
     environment: str
     policy: str
     actions: list[str]
     methods: list[MethodRecord]
     distribution: ActionDistribution
+    frames: int = 1
+    wrappers: list[str] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
         """The header as JSON holds it."""
@@ -118,6 +132,8 @@ class Recording:
             actions,
             methods,
             from_record(distribution) if distribution else Categorical(len(actions)),
+            attributes.get("frames", 1),
+            attributes.get("wrappers", []),
         )
 
     @property
@@ -172,9 +188,10 @@ class Recording:
         _save(group, "logit", episode.logits, "action")
         if np.isfinite(episode.probabilities).all():
             _save(group, "probability", episode.probabilities, "action")
-        for key, column in episode.info.items():
-            axes = [f"{key}_{axis}" for axis in range(column.ndim - 1)]
-            _save(group, f"info_{key}", column, *axes)
+        for kind, columns in (("context", episode.context), ("info", episode.info)):
+            for key, column in columns.items():
+                axes = [f"{kind}_{key}_{axis}" for axis in range(column.ndim - 1)]
+                _save(group, f"{kind}_{key}", column, *axes)
         heatmaps = group.create_group("heatmaps")
         for explanation in explanations:
             _save(heatmaps, explanation.method, explanation.heatmaps, "action", "y", "x")
@@ -196,11 +213,8 @@ class Recording:
             rewards=arrays["reward"],
             logits=arrays["logit"],
             values=arrays["value"],
-            info={
-                name.removeprefix("info_"): array
-                for name, array in arrays.items()
-                if name.startswith("info_")
-            },
+            context=_named(arrays, "context_"),
+            info=_named(arrays, "info_"),
             terminated=attributes["terminated"],
             truncated=attributes["truncated"],
             success=attributes["success"],
@@ -227,6 +241,15 @@ class Recording:
         from rlvis.display.film import film
 
         return film(self, path, **options)
+
+
+def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays under a prefix, without it."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
 
 
 def _save(group: zarr.Group, name: str, array: np.ndarray, *axes: str) -> None:

@@ -1,6 +1,6 @@
 """Run a policy in an environment and keep every frame and number of an episode."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from rlvis.actions import ActionDistribution
-from rlvis.environments import as_image
 from rlvis.policy import Decision, Policy
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ class Episode:
         rewards: float32 (T,), received for them.
         logits: float32 (T, K), the scores; for continuous actions the means.
         values: float32 (T,), NaN where the policy has no critic.
+        context: arrays (T, …) of what the policy knew besides the image: other entries of the
+            observation, and what it remembered.
         info: arrays (T, …) of what the environment told along with each observation.
         terminated, truncated: how it ended; both False where recording stopped it.
         success: what the environment's info says under "success" at the end, or None.
@@ -45,6 +46,7 @@ class Episode:
     rewards: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
+    context: dict[str, np.ndarray] = field(repr=False)
     info: dict[str, np.ndarray] = field(repr=False)
     terminated: bool
     truncated: bool
@@ -87,7 +89,7 @@ def play_episode(
     """Play one episode.
 
     Args:
-        policy: the policy; observations are brought to (H, W, C) for it.
+        policy: the policy; it remembers from step to step where it has memory.
         environment: the environment; its renders are kept where its render mode is "rgb_array".
         seed: given to the environment's reset.
         generator: the source of chance of the actions.
@@ -96,19 +98,19 @@ def play_episode(
         on_step: called after every step.
     """
     rendering = environment.render_mode == "rgb_array"
-    observations: list[np.ndarray] = []
     renders: list[np.ndarray] = []
     decisions: list[Decision] = []
     rewards: list[float] = []
     infos: list[dict[str, Any]] = []
     observation, info = environment.reset(seed=seed)
+    memory: Mapping[str, np.ndarray] = policy.blank_memory()
     terminated = truncated = False
     while not (terminated or truncated) and len(rewards) < max_steps:
-        observations.append(as_image(observation).copy())
         if rendering:
             renders.append(_reduced(np.asarray(environment.render())))
         infos.append(info)
-        decision = policy.act(observations[-1], generator, deterministic)
+        decision = policy.act(observation, generator, deterministic, memory)
+        memory = decision.memory
         observation, reward, terminated, truncated, info = environment.step(decision.action)
         decisions.append(decision)
         rewards.append(float(reward))
@@ -116,12 +118,16 @@ def play_episode(
             on_step()
     return Episode(
         seed=seed,
-        observations=np.stack(observations),
+        observations=np.stack([each.image for each in decisions]),
         renders=np.stack(renders) if renders else None,
         actions=np.array([each.action for each in decisions]),
         rewards=np.array(rewards, np.float32),
         logits=np.stack([each.logits for each in decisions]),
         values=np.array([each.value for each in decisions], np.float32),
+        context={
+            name: np.stack([each.context[name] for each in decisions])
+            for name in decisions[0].context
+        },
         info=_numeric(infos),
         terminated=bool(terminated),
         truncated=bool(truncated),

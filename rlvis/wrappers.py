@@ -74,6 +74,7 @@ class FrameStack(gymnasium.ObservationWrapper):
             raise ValueError(f"frames of {space} cannot be stacked; only images can")
         if frames < 1:
             raise ValueError(f"{frames} frames cannot be stacked; take at least 1")
+        self.stacked_frames = frames
         self._flat = len(space.shape) == 2
         self._axis = 0 if channels_first(space.shape) else -1
         low, high = (

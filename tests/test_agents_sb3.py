@@ -26,7 +26,9 @@ from rlvis_agents.sb3 import from_sb3, to_sb3
 
 
 class Noise(gym.Env):
-    """Pictures and rewards by chance."""
+    """Pictures and rewards by chance, and an end with the chance `ends` at each step."""
+
+    ends = 0.1
 
     def __init__(self, observations: spaces.Space, actions: spaces.Space) -> None:
         self.observation_space = observations
@@ -37,7 +39,7 @@ class Noise(gym.Env):
         return self.observation_space.sample(), {}
 
     def step(self, action):
-        ended = self.np_random.random() < 0.1
+        ended = self.np_random.random() < self.ends
         return self.observation_space.sample(), self.np_random.random(), ended, False, {}
 
 

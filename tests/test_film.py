@@ -9,8 +9,9 @@ from rlvis import InputError, record
 from rlvis.display.encode import film_writer
 from rlvis.display.film import frames_of
 from rlvis.display.frame import EpisodeFrames, Layout
-from rlvis.display.overlay import as_rgb, limit, overlay
+from rlvis.display.overlay import limit, overlay
 from rlvis.display.theme import DARK, label_colour
+from rlvis.frames import age, picture_of
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
 
@@ -183,7 +184,14 @@ def test_overlay_leaves_the_picture_where_there_is_no_evidence() -> None:
 
 def test_stacks_show_their_last_frame() -> None:
     stack = np.arange(4, dtype=np.uint8) * np.ones((5, 5, 1), np.uint8)
-    assert (as_rgb(stack) == 3).all()
-    assert as_rgb(stack[..., :1]).shape == (5, 5, 3)
-    assert as_rgb(np.zeros((5, 5, 6), np.uint8)).shape == (5, 5, 3)
+    assert (picture_of(stack, 4) == 3).all()
+    assert (picture_of(stack, 4, 1) == 1).all()
+    assert (picture_of(stack, 2, 0) == 1).all()
+    assert picture_of(stack[..., :1], 1).shape == (5, 5, 3)
+    assert picture_of(np.zeros((5, 5, 6), np.uint8), 2).shape == (5, 5, 3)
+    assert [age(frame, 4) for frame in (-1, 3, 2, 0)] == [
+        *["latest frame"] * 2,
+        "1 frame earlier",
+        "3 frames earlier",
+    ]
     assert DARK.background != DARK.text

@@ -1,6 +1,6 @@
 """How well a policy does: many episodes, several environments side by side in one process."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import Env
 
 from rlvis.actions import require_categorical
-from rlvis.environments import as_image, check_compatible, make_environment
+from rlvis.environments import check_compatible, make_environment
 from rlvis.errors import InputError
 from rlvis.policy import Policy
 
@@ -72,7 +72,8 @@ class _Episode:
     """
 
     environment: Env
-    observation: np.ndarray
+    observation: Any
+    memory: Mapping[str, np.ndarray]
     chance: np.random.Generator
     actions: list[int]
     oracle_length: int | None
@@ -88,6 +89,7 @@ def evaluate(
     seed: int = HELD_OUT,
     deterministic: bool = False,
     parallel: int = 16,
+    wrappers: Sequence[str] = (),
     **options: Any,
 ) -> Evaluation:
     """Play episodes and count.
@@ -97,6 +99,7 @@ def evaluate(
         episodes: how many; episode i is reset with `seed + i`, whatever `parallel` is.
         deterministic: take the most probable action instead of drawing one.
         parallel: environments held at once; their images go through the network together.
+        wrappers: put around the environment; see `rlvis.wrappers`.
         options: passed to the environment's constructor.
 
     Raises:
@@ -109,7 +112,7 @@ def evaluate(
     worlds: list[Env] = []
     try:
         for _ in range(min(parallel, episodes)):
-            worlds.append(make_environment(environment, **options))
+            worlds.append(make_environment(environment, wrappers=wrappers, **options))
         check_compatible(policy, worlds[0], environment)
         played = list(_play(policy, worlds, range(seed, seed + episodes), deterministic))
     finally:
@@ -134,10 +137,9 @@ def _play(
     policy: Policy, worlds: list[Env], seeds: Iterable[int], deterministic: bool
 ) -> Iterator[_Episode]:
     waiting = iter(seeds)
-    under_way = [_start(world, seed) for world, seed in zip(worlds, waiting, strict=False)]
+    under_way = [_start(policy, world, seed) for world, seed in zip(worlds, waiting, strict=False)]
     while under_way:
-        images = np.stack([each.observation for each in under_way])
-        probabilities = policy.scores(images).probabilities.double().cpu().numpy()
+        probabilities = _look(policy, under_way)
         for place, episode in reversed(list(enumerate(under_way))):
             if not _step(episode, _choose(probabilities[place], episode.chance, deterministic)):
                 continue
@@ -146,19 +148,32 @@ def _play(
             if seed is None:
                 del under_way[place]
             else:
-                under_way[place] = _start(episode.environment, seed)
+                under_way[place] = _start(policy, episode.environment, seed)
 
 
-def _start(world: Env, seed: int) -> _Episode:
+def _look(policy: Policy, episodes: Sequence[_Episode]) -> np.ndarray:
+    """The probabilities (N, K) of the actions in N episodes, which remember what they saw."""
+    seen = [policy.observe(each.observation) for each in episodes]
+    known = [{**context, **each.memory} for (_, context), each in zip(seen, episodes, strict=True)]
+    scores = policy.scores(
+        np.stack([image for image, _ in seen]),
+        {name: np.stack([each[name] for each in known]) for name in known[0]},
+    )
+    for place, episode in enumerate(episodes):
+        episode.memory = {name: each[place].numpy() for name, each in scores.memory.items()}
+    return policy.distribution.probabilities(scores.logits.double().cpu()).numpy()
+
+
+def _start(policy: Policy, world: Env, seed: int) -> _Episode:
     observation, _ = world.reset(seed=seed)
-    length = _oracle_length(world)
-    return _Episode(world, as_image(observation), np.random.default_rng(seed), [], length)
+    chance, length = np.random.default_rng(seed), _oracle_length(world)
+    return _Episode(world, observation, policy.blank_memory(), chance, [], length)
 
 
 def _step(episode: _Episode, action: int) -> bool:
     """Take the action; whether the episode is over."""
     observation, reward, terminated, truncated, info = episode.environment.step(action)
-    episode.observation = as_image(observation)
+    episode.observation = observation
     episode.actions.append(action)
     episode.total += float(reward)
     success = info.get("success", info.get("is_success"))

@@ -139,6 +139,7 @@ def _explain_batch(
     window: Window,
 ) -> list[Explanation]:
     scores, value = evidence.scores, evidence.scores.value
+    same = pictures.shape[-1] == evidence.inputs.shape[1]
     return [
         Explanation(
             images=pictures,
@@ -154,6 +155,8 @@ def _explain_batch(
             signed=each.signed,
             model=model.name,
             layer=evidence.layer if each.reads_layer else None,
+            frames=evidence.frames if same else 1,
+            frame=each.frame,
         )
         for each in methods
     ]

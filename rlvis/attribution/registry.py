@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rlvis.attribution.frame_evidence import FrameEvidence
 from rlvis.errors import InputError, unknown
 from rlvis.evidence import Evidence, Need
 
@@ -25,6 +26,8 @@ class Method:
         reads_layer: whether it reads a layer's activations.
         signed: whether negative values mean evidence against the target.
         options: keyword arguments of the formula that differ from its defaults.
+        frame: the one frame of a stack that it is asked of, as in `frames.channels_of`; None for
+            all of them together.
     """
 
     name: str
@@ -34,6 +37,12 @@ class Method:
     reads_layer: bool = False
     signed: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    frame: int | None = None
+
+    @property
+    def reads_pixels(self) -> bool:
+        """Whether it can be asked of one frame of a stack: layers mix them."""
+        return not self.reads_layer or any(need.at == "input" for need in self.needs)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -42,11 +51,20 @@ class Method:
         return {parameter.name: parameter.default for parameter in parameters}
 
     def configured(self, **options: Any) -> "Method":
-        """The same method with other options.
+        """The same method with other options, or of one `frame`.
 
         Raises:
             InputError: if there is no such option.
         """
+        if "frame" in options:
+            frame = options.pop("frame")
+            if not self.reads_pixels:
+                raise InputError(
+                    f"{self.name} reads a layer, where the frames are mixed; leave frame out"
+                )
+            if not isinstance(frame, int):
+                raise InputError(f"no frame {frame!r}; write frame=-1 for the latest, 0 the oldest")
+            return replace(self, frame=frame).configured(**options)
         for option in options:
             if option not in self.defaults:
                 raise unknown(f"option of {self.name}", option, self.defaults)
@@ -54,12 +72,15 @@ class Method:
 
     def __call__(self, evidence: Evidence) -> Tensor:
         """Heatmaps, float (N, T, h, w)."""
-        return self.formula(evidence, **self.options)
+        if self.frame is None:
+            return self.formula(evidence, **self.options)
+        return self.formula(FrameEvidence(evidence, self.frame), **self.options)
 
     def __str__(self) -> str:
-        if not self.options:
+        options = self.options if self.frame is None else {**self.options, "frame": self.frame}
+        if not options:
             return self.name
-        return f"{self.name}:" + ",".join(f"{key}={value}" for key, value in self.options.items())
+        return f"{self.name}:" + ",".join(f"{key}={value}" for key, value in options.items())
 
 
 METHODS: dict[str, Method] = {}

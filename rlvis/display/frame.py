@@ -1,23 +1,25 @@
 """One frame of the annotated video: what the policy saw, why it did what it did, and when."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from typing import Literal
 
 import numpy as np
 
-from rlvis.actions import DiagonalGaussian
+from rlvis.actions import DiagonalGaussian, Greedy
 from rlvis.display.overlay import (
-    as_rgb,
     colour_bar,
     grey,
     limit,
     overlay,
     resize_picture,
 )
-from rlvis.display.theme import DARK, Colour, fit, label_colour, paste, write
+from rlvis.display.theme import DARK, Colour, fit, font, label_colour, paste, write
 from rlvis.display.timeline import LEAST_TRACK, Timeline, reach_of, tracks_of
 from rlvis.explanation import resize_maps
+from rlvis.frames import age, picture_of
 from rlvis.recording import Header, MethodRecord
 from rlvis.rollout import Episode
 
@@ -138,7 +140,7 @@ class EpisodeFrames:
         canvas = self._canvas
         canvas[:] = self._still
         self._draw_header(canvas, step, ended)
-        picture = as_rgb(self._episode.observations[step])
+        picture = self._frame(step, -1)
         self._draw_side(canvas, step, picture)
         for column, action in enumerate(self._shown):
             self._draw_column_head(canvas, step, column, action)
@@ -152,7 +154,9 @@ class EpisodeFrames:
         canvas[:] = DARK.background
         used = _text(canvas, self._header.environment.split(":")[-1], _MARGIN, 17, 22, bold=True)
         _text(canvas, fit(title, 760 - used, 16), _MARGIN + used + 14, 22, 16, DARK.muted)
-        _text(canvas, "camera: what the policy sees", _MARGIN, _TOP, 15, DARK.muted)
+        stack = self._header.frames
+        seen = "what the policy sees" if stack == 1 else f"the latest of {stack} stacked frames"
+        _text(canvas, f"camera: {seen}", _MARGIN, _TOP, 15, DARK.muted)
         if self._episode.renders is not None:
             top = _TOP + 2 * _CAPTION + 252
             _text(canvas, "the environment's own view", _MARGIN, top, 15, DARK.muted)
@@ -192,22 +196,39 @@ class EpisodeFrames:
         x = _GRID_LEFT + column * (self._layout.column_width + _GAP)
         width = self._layout.column_width
         colour = label_colour(action)
-        room = width - 64
-        name = fit(self._header.actions[action], room, 20, True)
-        used = _text(canvas, name, x, _TOP - 4, 20, colour, bold=True)
+        size = 20 if width > 140 else 16
         place = _Box(x, _TOP + 28, width, 12)
         canvas[place.y : place.y + place.height, x : x + width] = DARK.surface
-        if isinstance(self._episode.distribution, DiagonalGaussian):
+        continuous = isinstance(self._episode.distribution, DiagonalGaussian)
+        share, number = (0.0, "+0.00") if continuous else self._share(step, action)
+        room = width - round(font(size, bold=True).getlength(number)) - 24
+        name = fit(self._header.actions[action], room, size, True)
+        used = _text(canvas, name, x, _TOP + (20 - size) // 2 - 4, size, colour, bold=True)
+        if continuous:
             self._draw_mean(canvas, step, action, place, used)
             return
-        share = float(self._probabilities[step, action])
         taken = self._taken[step, action]
         if taken and room - used > 80:
-            _chip(canvas, "sampled", x + used + 10, _TOP - 1, colour)
+            word = "highest" if isinstance(self._episode.distribution, Greedy) else "sampled"
+            _chip(canvas, word, x + used + 10, _TOP - 1, colour)
         elif taken:
             _text(canvas, "●", x + used + 3, _TOP - 1, 15, colour)
-        _text(canvas, f"{share:.2f}", x + width, _TOP - 4, 20, bold=True, align="right")
+        top = _TOP + (20 - size) // 2 - 4
+        _text(canvas, number, x + width, top, size, bold=True, align="right")
         canvas[place.y : place.y + place.height, x : x + round(width * share)] = colour
+
+    def _share(self, step: int, action: int) -> tuple[float, str]:
+        """How long an action's bar is, 0..1, and the number that it shows: π, or the Q-value, whose
+        bar reaches from the least to the most of the episode."""
+        if not isinstance(self._episode.distribution, Greedy):
+            share = float(self._probabilities[step, action])
+            return share, f"{share:.2f}"
+        values = self._episode.logits
+        least, most = float(values.min()), float(values.max())
+        value = float(values[step, action])
+        decimals = 1 - floor(log10(max(most - least, 1e-6)))
+        number = f"{value:.{max(0, decimals)}f}".replace("-", "−")
+        return (value - least) / ((most - least) or 1), number
 
     def _draw_mean(
         self, canvas: np.ndarray, step: int, action: int, place: _Box, used: int
@@ -229,16 +250,44 @@ class EpisodeFrames:
 
     def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         width, height = self._layout.cell
-        ground = resize_picture(grey(picture), width, height)
+        latest = resize_picture(grey(picture), width, height)
         for row, method in enumerate(self._header.methods):
             most = float(self._limits[row][step])
-            _row_foot(canvas, method, most, self._scale, self._layout.place(row, 0)[1] + height + 5)
+            self._draw_row_foot(canvas, method, most, self._layout.place(row, 0)[1] + height + 5)
             maps = self._resized(step)[row][step % _BLOCK]
+            ground = latest
+            if method.frame is not None:
+                ground = resize_picture(grey(self._frame(step, method.frame)), width, height)
             for column, action in enumerate(self._shown):
                 x, y = self._layout.place(row, column)
                 if self._taken[step, action]:
                     canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = label_colour(action)
                 paste(canvas, overlay(ground, maps[column], most, method.signed), x, y)
+
+    def _draw_row_foot(self, canvas: np.ndarray, method: MethodRecord, most: float, y: int) -> None:
+        """The method, its layer, and the colours with the values they stand for."""
+        x, stack = _GRID_LEFT, self._header.frames
+        x += _text(canvas, re.sub(r"[:,]frame=-?\d+$", "", method.name), x, y, 15, bold=True) + 10
+        if method.layer:
+            x += _text(canvas, f"layer {method.layer}", x, y, 14, DARK.muted) + 10
+        if stack > 1:
+            over = f"all {stack} frames" if method.frame is None else age(method.frame, stack)
+            x += _text(canvas, over, x, y, 14, DARK.muted) + 10
+        if most == 0:
+            _text(canvas, "zero everywhere: nothing to show", x, y, 14, DARK.muted)
+            return
+        least = -most if method.signed else 0
+        x += _text(canvas, f"{least:.2g}", x, y, 14, DARK.muted) + 6
+        paste(canvas, colour_bar(90, 10, method.signed, DARK.surface[0]), x, y + 4)
+        x += 96
+        meaning = "against to for the action" if method.signed else "weak to strong"
+        scope = {"episode": "one scale for the episode", "frame": "each frame its own scale"}
+        note = f"{most:.2g}   {meaning}, {scope.get(str(self._scale), 'fixed scale')}"
+        _text(canvas, fit(note, WIDTH - _MARGIN - x, 14), x, y, 14, DARK.muted)
+
+    def _frame(self, step: int, frame: int) -> np.ndarray:
+        """One frame of what the policy saw at a step, as a picture."""
+        return picture_of(self._episode.observations[step], self._header.frames, frame)
 
     def _resized(self, step: int) -> list[np.ndarray]:
         """The heatmaps of the block of steps that `step` is in, at the size they are shown at."""
@@ -258,27 +307,6 @@ def _limits(maps: np.ndarray, scale: FilmScale) -> np.ndarray:
     if scale == "frame":
         return np.array([limit(each) for each in maps])
     return np.full(len(maps), limit(maps) if scale == "episode" else scale)
-
-
-def _row_foot(
-    canvas: np.ndarray, method: MethodRecord, most: float, scale: FilmScale, y: int
-) -> None:
-    """The method, its layer, and the colours with the values they stand for."""
-    x = _GRID_LEFT
-    x += _text(canvas, method.name, x, y, 15, bold=True) + 10
-    if method.layer:
-        x += _text(canvas, f"layer {method.layer}", x, y, 14, DARK.muted) + 10
-    if most == 0:
-        _text(canvas, "zero everywhere: nothing to show", x, y, 14, DARK.muted)
-        return
-    least = -most if method.signed else 0
-    x += _text(canvas, f"{least:.2g}", x, y, 14, DARK.muted) + 6
-    paste(canvas, colour_bar(90, 10, method.signed, DARK.surface[0]), x, y + 4)
-    x += 96
-    meaning = "against to for the action" if method.signed else "weak to strong"
-    scope = {"episode": "one scale for the episode", "frame": "each frame its own scale"}
-    note = f"{most:.2g}   {meaning}, {scope.get(str(scale), 'fixed scale')}"
-    _text(canvas, note, x, y, 14, DARK.muted)
 
 
 def _picture(canvas: np.ndarray, picture: np.ndarray, box: _Box) -> None:

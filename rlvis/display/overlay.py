@@ -96,19 +96,6 @@ def colour_bar(width: int, height: int, signed: bool, ground: int) -> np.ndarray
     return np.broadcast_to(row, (height, width, 3))
 
 
-def as_rgb(image: np.ndarray) -> np.ndarray:
-    """A picture to show, uint8 (H, W, 3), of an image (H, W, C).
-
-    One channel is grey. Of a stack of grey frames (2, 4 or more channels) the last one is shown,
-    and the last colours of a stack of colour frames.
-    """
-    channels = image.shape[-1]
-    if channels == 3:
-        return image
-    last = image[..., -3:] if channels % 3 == 0 else image[..., -1:]
-    return np.repeat(last, 3, axis=-1) if last.shape[-1] == 1 else last
-
-
 def resize_picture(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """A picture (H, W, 3) or (H, W) at another size."""
     if picture.shape[:2] == (height, width):

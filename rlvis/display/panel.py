@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from rlvis.display.overlay import as_rgb, colour_bar, grey, limit, overlay, resize_picture
+from rlvis.display.overlay import colour_bar, grey, limit, overlay, resize_picture
 from rlvis.display.theme import LIGHT, Colour, fit, label_colour, paste, write
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation, resize_maps
 from rlvis.files import writing
+from rlvis.frames import picture_of
 
 _MARGIN, _GAP = 28, 14
 _HEADER, _COLUMN_HEAD, _ROW_FOOT = 58, 46, 30
@@ -71,7 +72,7 @@ def png_bytes(picture: Image.Image) -> bytes:
 
 def _block(explanations: Sequence[Explanation], index: int, scale: Scale) -> np.ndarray:
     first = explanations[0]
-    picture = as_rgb(first.images[index])
+    picture = picture_of(first.images[index], first.frames)
     ground = grey(_seen(picture, first))
     width, height = _cell_size(ground)
     columns = len(first.targets[index])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rlvis.actions import ActionDistribution, DiagonalGaussian, Factored
+from rlvis.actions import ActionDistribution, DiagonalGaussian, Factored, Greedy
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
 from rlvis.rollout import Episode
 
@@ -40,6 +40,8 @@ class Timeline:
         value_height = round(0.36 * inner) if with_value else 0
         room = height - _CAPTION - _TICKS - value_height - (_CAPTION if with_value else 0)
         caption = "π(action | image) over time, and the action taken"
+        if isinstance(episode.distribution, Greedy):
+            caption = "the action with the highest Q-value over time"
         if isinstance(episode.distribution, DiagonalGaussian):
             scales = ", ".join(f"±{_reach(episode, track):.2g}" for track in tracks)
             caption = f"mean of each action over time, and the values taken (dots), to {scales}"

@@ -1,0 +1,42 @@
+"""Frames stacked in the channels of one image, and maps over one of them.
+
+A layer mixes the frames, so a map that is made from one is over all of them. A map that is made
+from the image's own pixels can be asked of one frame alone, the others held as they are.
+"""
+
+import numpy as np
+
+from rlvis.errors import InputError
+
+
+def stacked(channels: int) -> int:
+    """How many frames so many channels most likely hold: of 3 channels where 3 divide them."""
+    return channels // 3 if channels % 3 == 0 else channels
+
+
+def channels_of(frame: int, frames: int, channels: int) -> slice:
+    """The channels of a frame, counted from the oldest, or from -1, the latest, backwards.
+
+    Raises:
+        InputError: if there is no such frame.
+    """
+    if channels % frames:
+        raise InputError(f"{channels} channels are not {frames} frames of as many each")
+    if not -frames <= frame < frames:
+        raise InputError(f"no frame {frame}; there are {frames}, from 0, the oldest, on")
+    depth = channels // frames
+    start = frame % frames * depth
+    return slice(start, start + depth)
+
+
+def age(frame: int, frames: int) -> str:
+    """What a frame is called: "latest frame", "1 frame earlier"."""
+    steps = frames - 1 - frame % frames
+    return "latest frame" if steps == 0 else f"{steps} frame{'s' * (steps > 1)} earlier"
+
+
+def picture_of(image: np.ndarray, frames: int, frame: int = -1) -> np.ndarray:
+    """One frame of an image (H, W, C) as a picture to show, uint8 (H, W, 3)."""
+    picture = image[..., channels_of(frame, frames, image.shape[-1])]
+    depth = picture.shape[-1]
+    return picture if depth == 3 else np.repeat(picture[..., -1:], 3, axis=-1)

@@ -1,0 +1,78 @@
+"""Agents of other libraries in environments of others: what they do here is what they do there."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sb3_contrib import QRDQN, RecurrentPPO
+from stable_baselines3 import A2C, PPO
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from rlvis import Recording, explain, record
+from rlvis.cli import main
+from rlvis_agents import load_policy
+from scripts.train_third_party import AGENTS, train
+
+STEPS = 8
+LIBRARY: dict[str, Any] = {"atari-quantiles": QRDQN, "miniworld": A2C, "recurrent": RecurrentPPO}
+
+
+def rollout(model: Any, world: VecEnv) -> tuple[list[np.ndarray], list[Any]]:
+    """What an agent saw and did, as its own library runs it."""
+    world.seed(0)
+    observation, state, start = world.reset(), None, np.ones(1, bool)
+    seen, taken = [], []
+    for _ in range(STEPS):
+        action, state = model.predict(observation, state, start, deterministic=True)
+        whole = observation if isinstance(observation, dict) else {"image": observation}
+        seen.append(whole["image"][0])
+        taken.append(action[0])
+        observation, _, _, _ = world.step(action)
+        start = np.zeros(1, bool)
+    return seen, taken
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_acts_as_in_its_own_library(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYGLET_HEADLESS", "true")
+    command = train(name, 128, tmp_path, envs=1)
+    out, film = tmp_path / "recording.zarr", tmp_path / "film.mp4"
+    options = ["--out", out, "--video", film, "--max-steps", STEPS, "--episodes", 1]
+    main([*command, "--deterministic", *map(str, options)])
+    episode = Recording.open(out).episode(0)
+    assert film.stat().st_size > 20_000
+
+    world = AGENTS[name].learner(1).get_env()
+    if isinstance(world, VecNormalize):
+        world = VecNormalize.load(str(tmp_path / f"{name}.pkl"), world.venv)
+        world.training = False
+    model = LIBRARY.get(name, PPO).load(tmp_path / f"{name}.zip", env=world, device="cpu")
+    seen, taken = rollout(model, world)
+    world.close()
+    np.testing.assert_allclose(episode.actions, np.stack(taken), rtol=1e-4, atol=1e-5)
+    if not isinstance(world, VecNormalize):
+        theirs = np.stack(seen).transpose(0, 2, 3, 1)
+        np.testing.assert_array_equal(episode.observations, theirs)
+
+
+def test_memory_and_entries_are_kept_with_each_frame(tmp_path):
+    train("recurrent", 128, tmp_path, envs=1)
+    policy = load_policy(tmp_path / "recurrent.zip")
+    recording = record(policy, "rlvis_envs:CubeReach-v0", max_steps=5, methods=["saliency"])
+    episode = recording.episode(0)
+    assert set(episode.context) == {"actor_hidden", "actor_cell", "critic_hidden", "critic_cell"}
+    assert not episode.context["actor_hidden"][0].any()
+    assert episode.context["actor_hidden"][1:].any()
+    again = policy.scores(episode.observations, episode.context)
+    np.testing.assert_allclose(again.logits, episode.logits, rtol=1e-4, atol=1e-5)
+    without = policy.scores(episode.observations)
+    assert abs(without.logits[1:] - again.logits[1:]).max() > 1e-6
+    alone = explain(
+        policy,
+        episode.observations[3],
+        "saliency",
+        context={name: each[3:4] for name, each in episode.context.items()},
+    )
+    kept = recording.heatmaps(0, "saliency")[3]
+    np.testing.assert_allclose(alone.heatmaps[0], kept, rtol=1e-3, atol=1e-7)
