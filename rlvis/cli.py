@@ -93,6 +93,7 @@ def record(
     policy: str = "cube-reach",
     env: str | None = None,
     methods: Methods = (),
+    targets: Targets = (),
     episodes: int = 3,
     out: Path = Path("recording.zarr"),
     video: Path | None = Path("rollout.mp4"),
@@ -122,6 +123,9 @@ def record(
             left out.
         methods: an attribution method; repeat for several rows. When left out, cam where the
             network's head allows it, else grad-cam, and saliency.
+        targets: what to explain, every action when left out; repeat for several. "left - right" is
+            why left rather than right, "margin" the best action less the runner-up; also "highest",
+            "log p(left)", "entropy", "value".
         episodes: how many episodes.
         out: the folder of the recording (Zarr).
         video: the annotated video (MP4); None for none.
@@ -162,6 +166,7 @@ def record(
             env or _home(loaded),
             episodes=episodes,
             methods=methods or None,
+            targets=targets,
             out=out,
             seed=seed,
             deterministic=deterministic,

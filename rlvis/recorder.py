@@ -25,6 +25,7 @@ from rlvis.layers import resolve_layer
 from rlvis.policy import Policy
 from rlvis.recording import Header, MethodRecord, Recording
 from rlvis.rollout import Episode, play_episode
+from rlvis.targets import Target, TargetLike, as_targets, score
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -39,6 +40,7 @@ def record(
     *,
     episodes: int = 1,
     methods: Sequence[str | Method] | None = None,
+    targets: Sequence[TargetLike] = (),
     out: str | Path | None = None,
     seed: int = 0,
     deterministic: bool = False,
@@ -66,6 +68,7 @@ def record(
         episodes: how many.
         methods: attribution methods, e.g. ["cam", "saliency"]; left out, plain CAM where the
             network's head allows it, else Grad-CAM, and saliency beside it.
+        targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action.
         out: the folder of the recording; None keeps it in memory.
         seed: of the first episode and of the action draws; episode i is reset with seed + i.
         deterministic: take the most probable action instead of drawing one.
@@ -97,16 +100,18 @@ def record(
         interruptible() as asked_to_stop,
     ):
         check_compatible(policy, world, name)
-        policy = _with_frames(policy, world)
+        policy = _at_home(policy, world)
+        wanted = as_targets(list(targets), policy) if targets else []
         chosen, layer = _chosen(policy, world, named, layer, frames, seed)
         header = Header(
             name,
             policy.name,
-            _labels(policy, world),
+            list(policy.labels),
             _records(chosen, layer),
             policy.distribution,
             policy.frames or 1,
             list(wrappers),
+            [each.name for each in wanted],
         )
         recording = Recording.create(out, header, overwrite=overwrite)
         generator = torch.Generator().manual_seed(seed)
@@ -127,7 +132,7 @@ def record(
                 max_steps=max_steps,
                 on_step=step,
             )
-            recording.append(episode, _explain(policy, episode, chosen, layer))
+            recording.append(episode, _explain(policy, episode, chosen, wanted, layer))
             if on_episode:
                 on_episode(episode)
             if asked_to_stop():
@@ -158,9 +163,12 @@ def _opened(
         world.close()
 
 
-def _with_frames(policy: Policy, world: "Env") -> Policy:
-    """The policy, knowing how many frames are stacked in its observations."""
+def _at_home(policy: Policy, world: "Env") -> Policy:
+    """The policy, knowing how many frames are stacked in its observations, and its actions by the
+    environment's names where it only numbers them."""
     known = copy.copy(policy)
+    if policy.labels == policy.distribution.labels:
+        known.labels = action_names(world)
     try:
         wrapped: int | None = world.get_wrapper_attr("stacked_frames")
     except AttributeError:
@@ -213,12 +221,6 @@ def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> lis
     return [get_method("cam"), saliency]
 
 
-def _labels(policy: Policy, world: "Env") -> list[str]:
-    """The policy's action names, or the environment's where the policy only numbers them."""
-    numbered = policy.labels == policy.distribution.labels
-    return list(action_names(world) if numbered else policy.labels)
-
-
 def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]:
     return [
         MethodRecord(str(each), layer if each.reads_layer else None, each.signed, each.frame)
@@ -227,14 +229,17 @@ def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]
 
 
 def _explain(
-    policy: Policy, episode: Episode, methods: Sequence[Method], layer: str | None
+    policy: Policy,
+    episode: Episode,
+    methods: Sequence[Method],
+    targets: Sequence[Target],
+    layer: str | None,
 ) -> list[Explanation]:
-    every_action = list(range(len(policy.labels)))
     explained = explain(
         policy,
         episode.observations,
         methods,
-        every_action,
+        targets or [score(index) for index in range(len(policy.labels))],
         layer=layer,
         context=episode.context,
     )

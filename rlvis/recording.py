@@ -10,6 +10,7 @@
         logit, probability     (time, action), no probability for continuous actions
         info_<key>             (time, …)
         heatmaps/<method>      (time, action, y, x)         float32
+        target_value           (time, target), where targets were named; heatmaps have that axis
 
 Dimensions are named, so xarray opens every group as it is. An episode is written whole before the
 index names it: after a crash every episode of the index is there and readable.
@@ -46,6 +47,19 @@ class MethodRecord:
 
 
 @dataclass(frozen=True)
+class Targets:
+    """What the heatmaps of an episode explain, where that is not each action.
+
+    Attributes:
+        names: T lists of n names, of what a target means at each step ("left - right").
+        values: float32 (T, n).
+    """
+
+    names: list[list[str]]
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
 class Header:
     """What all episodes of a recording share.
 
@@ -57,6 +71,7 @@ class Header:
         distribution: how actions were drawn.
         frames: how many frames are stacked in the channels of an observation, the latest last.
         wrappers: put around the environment by name, the innermost first.
+        targets: what heatmaps explain, as it was asked for; empty where it is every action.
     """
 
     environment: str
@@ -66,6 +81,7 @@ class Header:
     distribution: ActionDistribution
     frames: int = 1
     wrappers: list[str] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
 
     def record(self) -> dict[str, Any]:
         """The header as JSON holds it."""
@@ -134,6 +150,7 @@ class Recording:
             from_record(distribution) if distribution else Categorical(len(actions)),
             attributes.get("frames", 1),
             attributes.get("wrappers", []),
+            attributes.get("targets", []),
         )
 
     @property
@@ -193,8 +210,12 @@ class Recording:
                 axes = [f"{kind}_{key}_{axis}" for axis in range(column.ndim - 1)]
                 _save(group, f"{kind}_{key}", column, *axes)
         heatmaps = group.create_group("heatmaps")
+        explained = "target" if self.header.targets else "action"
         for explanation in explanations:
-            _save(heatmaps, explanation.method, explanation.heatmaps, "action", "y", "x")
+            _save(heatmaps, explanation.method, explanation.heatmaps, explained, "y", "x")
+        if self.header.targets:
+            group.attrs["targets"] = explanations[0].targets
+            _save(group, "target_value", explanations[0].scores, "target")
 
     def episode(self, number: int) -> Episode:
         """The episode of that number, without its heatmaps.
@@ -221,8 +242,15 @@ class Recording:
             distribution=self.header.distribution,
         )
 
+    def targets(self, number: int) -> Targets | None:
+        """What the heatmaps of an episode explain, None where it is each action."""
+        group = self._group(number)
+        names: Any = group.attrs.get("targets")
+        values: Any = group.get("target_value")
+        return Targets(names, np.asarray(values[...])) if names else None
+
     def heatmaps(self, number: int, method: str) -> np.ndarray:
-        """The heatmaps of one episode by one method, float32 (T, K, H, W)."""
+        """The heatmaps of an episode by one method, of actions or targets: float32 (T, K, H, W)."""
         array: Any = self._group(number)["heatmaps"][method]  # type: ignore[index]
         return np.asarray(array[...])
 

@@ -9,7 +9,7 @@ reference, the scores of the unchanged images.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -175,7 +175,17 @@ def _as_target(target: Any, model: ImageModel) -> Target:
     return score(target)
 
 
-_SPECIAL: dict[str, Callable[[], Target]] = {"value": value, "entropy": entropy, "margin": margin}
+def highest() -> Target:
+    """The highest score: of a policy, the action that it would most likely choose."""
+    return replace(rank(0), name="highest")
+
+
+_SPECIAL: dict[str, Callable[[], Target]] = {
+    "value": value,
+    "entropy": entropy,
+    "margin": margin,
+    "highest": highest,
+}
 
 
 def _written(text: str, model: ImageModel) -> Target:

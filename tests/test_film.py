@@ -195,3 +195,24 @@ def test_stacks_show_their_last_frame() -> None:
         "3 frames earlier",
     ]
     assert DARK.background != DARK.text
+
+
+def test_targets_have_columns_of_their_own(policy, tmp_path) -> None:
+    wanted = ["left - right", "margin", "value"]
+    recording = record(policy, ENVIRONMENT, targets=wanted, methods=["cam"], max_steps=4, seed=2)
+    targets = recording.targets(0)
+    assert recording.header.targets == wanted
+    assert targets is not None
+    assert [names[0] for names in targets.names] == ["left - right"] * 4
+    episode = recording.episode(0)
+    ordered = np.sort(episode.logits, axis=1)
+    np.testing.assert_allclose(targets.values[:, 1], ordered[:, -1] - ordered[:, -2], rtol=1e-4)
+    best, runner_up = np.argsort(-episode.logits[0])[:2]
+    actions = recording.header.actions
+    assert targets.names[0][1] == f"{actions[best]} - {actions[runner_up]}"
+    np.testing.assert_allclose(targets.values[:, 2], episode.values, rtol=1e-4)
+    assert recording.heatmaps(0, "cam").shape[1] == 3
+    film = recording.to_video(tmp_path / "film.mp4", actions=["margin"])
+    assert film.stat().st_size > 10_000
+    with pytest.raises(InputError, match="no target 'left'"):
+        recording.to_video(tmp_path / "film.mp4", actions=["left"])

@@ -30,8 +30,9 @@ def film(
         recording: the recording.
         path: ends in .mp4 (1280×720, H.264) or .gif (640×360).
         methods: which of the recorded methods to show, one row each; all when left out.
-        actions: which actions to show, one column each; when left out all, or the six that were
-            taken most often (of continuous ones the first six).
+        actions: which actions to show, or targets where these were recorded, one column each; when
+            left out all, or the six that were taken most often (of continuous ones and of targets
+            the first six).
         episodes: numbers of the episodes to show; all when left out.
         fps: steps per second. The last frame of an episode stays for one second.
         scale: what full strength stands for: the most of a method's maps in the "episode", so that
@@ -100,6 +101,7 @@ def _frames(
         f"policy {header.policy}   episode {number + 1} of {len(recording)}   seed {episode.seed}",
         shown,
         scale,
+        recording.targets(number),
     )
 
 
@@ -107,15 +109,17 @@ def _columns(
     recording: Recording, known: list[str], wanted: Sequence[str] | None, numbers: list[int]
 ) -> list[int]:
     """The indices of the actions that get a column."""
+    targets = recording.header.targets
+    known = targets or known
     for name in wanted or ():
         if name not in known:
-            raise unknown("action", name, known)
+            raise unknown("target" if targets else "action", name, known)
     if wanted and len(wanted) > MOST_COLUMNS:
         raise InputError(f"cannot show {len(wanted)} actions; name at most {MOST_COLUMNS}")
     if wanted:
         return [known.index(name) for name in wanted]
-    if len(known) <= MOST_COLUMNS:
-        return list(range(len(known)))
+    if len(known) <= MOST_COLUMNS or targets:
+        return list(range(len(known)))[:MOST_COLUMNS]
     distribution = recording.header.distribution
     taken = [distribution.taken(recording.episode(number).actions) for number in numbers]
     counts = np.concatenate(taken).sum(axis=0)

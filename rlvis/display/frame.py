@@ -3,12 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, log10
 from typing import Literal
 
 import numpy as np
 
-from rlvis.actions import DiagonalGaussian, Greedy
+from rlvis.display.heads import ActionHeads, Heads, TargetHeads, signed_number
 from rlvis.display.overlay import (
     colour_bar,
     grey,
@@ -16,11 +15,11 @@ from rlvis.display.overlay import (
     overlay,
     resize_picture,
 )
-from rlvis.display.theme import DARK, Colour, fit, font, label_colour, paste, write
-from rlvis.display.timeline import LEAST_TRACK, Timeline, reach_of, tracks_of
+from rlvis.display.theme import DARK, Colour, fit, label_colour, on_dark, paste
+from rlvis.display.timeline import LEAST_TRACK, Timeline, tracks_of
 from rlvis.explanation import resize_maps
 from rlvis.frames import age, picture_of
-from rlvis.recording import Header, MethodRecord
+from rlvis.recording import Header, MethodRecord, Targets
 from rlvis.rollout import Episode
 
 FilmScale = float | Literal["episode", "frame"]
@@ -100,6 +99,7 @@ class EpisodeFrames:
         shown: indices of the actions that get a column, at most `MOST_COLUMNS`.
         scale: what full strength stands for: the most of a method's maps in the "episode" or in
             each "frame", or a number.
+        targets: what the columns are where they are not the actions; `shown` counts these then.
     """
 
     def __init__(
@@ -110,20 +110,25 @@ class EpisodeFrames:
         title: str,
         shown: Sequence[int],
         scale: FilmScale = "episode",
+        targets: Targets | None = None,
     ) -> None:
         self._scale = scale
         self._episode, self._header, self._shown = episode, header, list(shown)
+        self._heatmap_columns = heatmaps[0].shape[1] if heatmaps else len(self._shown)
         self._heatmaps = [maps[:, self._shown] for maps in heatmaps]
         self._limits = [_limits(maps, scale) for maps in self._heatmaps]
         height, width = episode.observations.shape[1:3]
-        tracks = len(tracks_of(header.distribution, shown))
+        every = range(min(len(header.actions), MOST_COLUMNS))
+        self._actions = list(every if targets else shown)
+        tracks = len(tracks_of(header.distribution, self._actions))
         self._layout = Layout(len(self._shown), len(header.methods), width / height, tracks)
-        self._probabilities = episode.probabilities
-        self._taken = episode.distribution.taken(episode.actions)
+        self._heads: Heads = (
+            TargetHeads(targets) if targets else ActionHeads(episode, header.actions)
+        )
         self._returns = episode.rewards.cumsum()
         self._block = (-1, [np.empty(0)])
         place = self._layout.timeline
-        self._timeline = Timeline(episode, self._shown, place.width, place.height)
+        self._timeline = Timeline(episode, self._actions, place.width, place.height)
         self._still = self._draw_still(title)
         self._canvas = np.empty_like(self._still)
 
@@ -142,40 +147,51 @@ class EpisodeFrames:
         self._draw_header(canvas, step, ended)
         picture = self._frame(step, -1)
         self._draw_side(canvas, step, picture)
-        for column, action in enumerate(self._shown):
-            self._draw_column_head(canvas, step, column, action)
+        for column, index in enumerate(self._shown):
+            x = _GRID_LEFT + column * (self._layout.column_width + _GAP)
+            self._heads.draw(canvas, step, index, x, _TOP - 4, self._layout.column_width)
         self._draw_heatmaps(canvas, step, picture)
         place = self._layout.timeline
         self._timeline.draw(canvas, place.x, place.y, step)
+        if isinstance(self._heads, TargetHeads):
+            self._draw_legend(canvas, place.y)
         return canvas
+
+    def _draw_legend(self, canvas: np.ndarray, y: int) -> None:
+        """The colours of the actions, which no column names."""
+        x = WIDTH - _MARGIN
+        for index in reversed(self._actions):
+            name = self._header.actions[index]
+            x -= on_dark(canvas, name, x, y, 14, label_colour(index), bold=True, align="right") + 14
 
     def _draw_still(self, title: str) -> np.ndarray:
         canvas = np.empty((HEIGHT, WIDTH, 3), np.uint8)
         canvas[:] = DARK.background
-        used = _text(canvas, self._header.environment.split(":")[-1], _MARGIN, 17, 22, bold=True)
-        _text(canvas, fit(title, 760 - used, 16), _MARGIN + used + 14, 22, 16, DARK.muted)
+        used = on_dark(canvas, self._header.environment.split(":")[-1], _MARGIN, 17, 22, bold=True)
+        on_dark(canvas, fit(title, 760 - used, 16), _MARGIN + used + 14, 22, 16, DARK.muted)
         stack = self._header.frames
         seen = "what the policy sees" if stack == 1 else f"the latest of {stack} stacked frames"
-        _text(canvas, f"camera: {seen}", _MARGIN, _TOP, 15, DARK.muted)
+        on_dark(canvas, f"camera: {seen}", _MARGIN, _TOP, 15, DARK.muted)
         if self._episode.renders is not None:
             top = _TOP + 2 * _CAPTION + 252
-            _text(canvas, "the environment's own view", _MARGIN, top, 15, DARK.muted)
+            on_dark(canvas, "the environment's own view", _MARGIN, top, 15, DARK.muted)
         for name, x in (("value", 0), ("reward", 124), ("return", 236)):
-            _text(canvas, name, _MARGIN + x, 642, 15, DARK.muted)
-        if len(self._shown) < len(self._header.actions):
-            note = f"{len(self._shown)} of {len(self._header.actions)} actions shown"
-            _text(canvas, note, WIDTH - _MARGIN, 40, 13, DARK.muted, align="right")
+            on_dark(canvas, name, _MARGIN + x, 642, 15, DARK.muted)
+        columns = self._heatmap_columns
+        if len(self._shown) < columns:
+            note = f"{len(self._shown)} of {columns} actions shown"
+            on_dark(canvas, note, WIDTH - _MARGIN, 40, 13, DARK.muted, align="right")
         return canvas
 
     def _draw_header(self, canvas: np.ndarray, step: int, ended: bool) -> None:
         if not ended:
             text = f"step {step + 1} of {len(self)}"
-            _text(canvas, text, WIDTH - _MARGIN, 17, 20, bold=True, align="right")
+            on_dark(canvas, text, WIDTH - _MARGIN, 17, 20, bold=True, align="right")
             return
         outcome = self._episode.outcome
         text = f"{outcome} after {len(self)} steps"
         colour = _OUTCOMES.get(outcome, _OTHER_OUTCOME)
-        _text(canvas, text, WIDTH - _MARGIN, 17, 20, colour, bold=True, align="right")
+        on_dark(canvas, text, WIDTH - _MARGIN, 17, 20, colour, bold=True, align="right")
 
     def _draw_side(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         episode = self._episode
@@ -185,68 +201,12 @@ class EpisodeFrames:
             _picture(canvas, episode.renders[step], place)
         value = episode.values[step]
         numbers = (
-            "–" if np.isnan(value) else _signed(value),
-            _signed(episode.rewards[step]),
-            _signed(self._returns[step]),
+            "–" if np.isnan(value) else signed_number(value),
+            signed_number(episode.rewards[step]),
+            signed_number(self._returns[step]),
         )
         for text, x in zip(numbers, (0, 124, 236), strict=True):
-            _text(canvas, text, _MARGIN + x, 662, 28, bold=True)
-
-    def _draw_column_head(self, canvas: np.ndarray, step: int, column: int, action: int) -> None:
-        x = _GRID_LEFT + column * (self._layout.column_width + _GAP)
-        width = self._layout.column_width
-        colour = label_colour(action)
-        size = 20 if width > 140 else 16
-        place = _Box(x, _TOP + 28, width, 12)
-        canvas[place.y : place.y + place.height, x : x + width] = DARK.surface
-        continuous = isinstance(self._episode.distribution, DiagonalGaussian)
-        share, number = (0.0, "+0.00") if continuous else self._share(step, action)
-        room = width - round(font(size, bold=True).getlength(number)) - 24
-        name = fit(self._header.actions[action], room, size, True)
-        used = _text(canvas, name, x, _TOP + (20 - size) // 2 - 4, size, colour, bold=True)
-        if continuous:
-            self._draw_mean(canvas, step, action, place, used)
-            return
-        taken = self._taken[step, action]
-        if taken and room - used > 80:
-            word = "highest" if isinstance(self._episode.distribution, Greedy) else "sampled"
-            _chip(canvas, word, x + used + 10, _TOP - 1, colour)
-        elif taken:
-            _text(canvas, "●", x + used + 3, _TOP - 1, 15, colour)
-        top = _TOP + (20 - size) // 2 - 4
-        _text(canvas, number, x + width, top, size, bold=True, align="right")
-        canvas[place.y : place.y + place.height, x : x + round(width * share)] = colour
-
-    def _share(self, step: int, action: int) -> tuple[float, str]:
-        """How long an action's bar is, 0..1, and the number that it shows: π, or the Q-value, whose
-        bar reaches from the least to the most of the episode."""
-        if not isinstance(self._episode.distribution, Greedy):
-            share = float(self._probabilities[step, action])
-            return share, f"{share:.2f}"
-        values = self._episode.logits
-        least, most = float(values.min()), float(values.max())
-        value = float(values[step, action])
-        decimals = 1 - floor(log10(max(most - least, 1e-6)))
-        number = f"{value:.{max(0, decimals)}f}".replace("-", "−")
-        return (value - least) / ((most - least) or 1), number
-
-    def _draw_mean(
-        self, canvas: np.ndarray, step: int, action: int, place: _Box, used: int
-    ) -> None:
-        """A bar from zero in the middle to the mean, and a mark at the value taken."""
-        means, taken = self._episode.logits[:, action], self._episode.actions[:, action]
-        mean, value, right = float(means[step]), float(taken[step]), place.x + place.width
-        shown = _text(canvas, _signed(mean), right, _TOP - 4, 20, bold=True, align="right")
-        if place.width - used - shown > 160:
-            note = f"taken {_signed(value)}, mean"
-            _text(canvas, note, right - shown - 7, _TOP, 15, DARK.muted, align="right")
-        middle, half = place.x + place.width // 2, place.width // 2 - 2
-        reach = reach_of(means, taken)
-        end, mark = (middle + round(half * each / reach) for each in (mean, value))
-        bar = canvas[place.y : place.y + place.height]
-        bar[:, min(middle, end) : max(middle, end)] = label_colour(action)
-        bar[:, middle] = DARK.muted
-        canvas[place.y - 3 : place.y + place.height + 3, mark - 1 : mark + 2] = DARK.text
+            on_dark(canvas, text, _MARGIN + x, 662, 28, bold=True)
 
     def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         width, height = self._layout.cell
@@ -258,32 +218,33 @@ class EpisodeFrames:
             ground = latest
             if method.frame is not None:
                 ground = resize_picture(grey(self._frame(step, method.frame)), width, height)
-            for column, action in enumerate(self._shown):
+            for column, index in enumerate(self._shown):
                 x, y = self._layout.place(row, column)
-                if self._taken[step, action]:
-                    canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = label_colour(action)
+                colour = self._heads.highlight(step, index)
+                if colour is not None:
+                    canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = colour
                 paste(canvas, overlay(ground, maps[column], most, method.signed), x, y)
 
     def _draw_row_foot(self, canvas: np.ndarray, method: MethodRecord, most: float, y: int) -> None:
         """The method, its layer, and the colours with the values they stand for."""
         x, stack = _GRID_LEFT, self._header.frames
-        x += _text(canvas, re.sub(r"[:,]frame=-?\d+$", "", method.name), x, y, 15, bold=True) + 10
+        x += on_dark(canvas, re.sub(r"[:,]frame=-?\d+$", "", method.name), x, y, 15, bold=True) + 10
         if method.layer:
-            x += _text(canvas, f"layer {method.layer}", x, y, 14, DARK.muted) + 10
+            x += on_dark(canvas, f"layer {method.layer}", x, y, 14, DARK.muted) + 10
         if stack > 1:
             over = f"all {stack} frames" if method.frame is None else age(method.frame, stack)
-            x += _text(canvas, over, x, y, 14, DARK.muted) + 10
+            x += on_dark(canvas, over, x, y, 14, DARK.muted) + 10
         if most == 0:
-            _text(canvas, "zero everywhere: nothing to show", x, y, 14, DARK.muted)
+            on_dark(canvas, "zero everywhere: nothing to show", x, y, 14, DARK.muted)
             return
         least = -most if method.signed else 0
-        x += _text(canvas, f"{least:.2g}", x, y, 14, DARK.muted) + 6
+        x += on_dark(canvas, f"{least:.2g}", x, y, 14, DARK.muted) + 6
         paste(canvas, colour_bar(90, 10, method.signed, DARK.surface[0]), x, y + 4)
         x += 96
         meaning = "against to for the action" if method.signed else "weak to strong"
         scope = {"episode": "one scale for the episode", "frame": "each frame its own scale"}
         note = f"{most:.2g}   {meaning}, {scope.get(str(self._scale), 'fixed scale')}"
-        _text(canvas, fit(note, WIDTH - _MARGIN - x, 14), x, y, 14, DARK.muted)
+        on_dark(canvas, fit(note, WIDTH - _MARGIN - x, 14), x, y, 14, DARK.muted)
 
     def _frame(self, step: int, frame: int) -> np.ndarray:
         """One frame of what the policy saw at a step, as a picture."""
@@ -315,47 +276,3 @@ def _picture(canvas: np.ndarray, picture: np.ndarray, box: _Box) -> None:
     width, height = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
     x, y = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
     paste(canvas, resize_picture(picture, width, height), x, y)
-
-
-def _chip(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour) -> None:
-    """Dark text on a coloured ground."""
-    canvas[y : y + 20, x : x + 68] = colour
-    write(
-        canvas,
-        text,
-        x + 34,
-        y + 1,
-        size=14,
-        colour=DARK.background,
-        background=colour,
-        bold=True,
-        align="centre",
-    )
-
-
-def _signed(number: float) -> str:
-    return f"{number:.2f}".replace("-", "−") if number else "0"
-
-
-def _text(
-    canvas: np.ndarray,
-    text: str,
-    x: int,
-    y: int,
-    size: int,
-    colour: Colour = DARK.text,
-    *,
-    bold: bool = False,
-    align: str = "left",
-) -> int:
-    return write(
-        canvas,
-        text,
-        x,
-        y,
-        size=size,
-        colour=colour,
-        background=DARK.background,
-        bold=bold,
-        align=align,
-    )

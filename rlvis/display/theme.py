@@ -99,3 +99,28 @@ def write(
     width = sprite.shape[1]
     paste(canvas, sprite, x - {"left": 0, "centre": width // 2, "right": width}[align], y)
     return width
+
+
+def on_dark(
+    canvas: np.ndarray,
+    text: str,
+    x: int,
+    y: int,
+    size: int,
+    colour: Colour = DARK.text,
+    *,
+    bold: bool = False,
+    align: str = "left",
+) -> int:
+    """`write` on the ground of a film."""
+    return write(
+        canvas,
+        text,
+        x,
+        y,
+        size=size,
+        colour=colour,
+        background=DARK.background,
+        bold=bold,
+        align=align,
+    )
