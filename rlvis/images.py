@@ -79,7 +79,7 @@ def as_images(images: Images) -> Tensor:
             (C, H, W) or (N, C, H, W), or a sequence of these of one size.
 
     Raises:
-        InputError: if it is none of these, too small, or a batch of different sizes.
+        InputError: if it is none of these, empty, or a batch of different sizes.
     """
     if isinstance(images, (str, Path)):
         return _from_array(np.asarray(load_image(images)))
@@ -107,24 +107,24 @@ def _from_array(array: np.ndarray) -> Tensor:
         array = array[..., None]
     if array.ndim == 3:
         array = array[None]
-    if array.ndim != 4 or array.dtype != np.uint8:
+    if array.ndim != 4 or array.dtype != np.uint8 or 0 in array.shape:
         raise InputError(
             f"an array of shape {array.shape} and type {array.dtype} is no image; "
             "give uint8 (H, W, C) or (N, H, W, C)"
         )
-    _check_size("the image", array.shape[2], array.shape[1])
+
     return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2)))
 
 
 def _from_tensor(tensor: Tensor) -> Tensor:
     if tensor.ndim == 3:
         tensor = tensor[None]
-    if tensor.ndim != 4 or tensor.dtype != torch.uint8:
+    if tensor.ndim != 4 or tensor.dtype != torch.uint8 or 0 in tensor.shape:
         raise InputError(
             f"a tensor of shape {tuple(tensor.shape)} and type {tensor.dtype} is no image; "
             "give uint8 (C, H, W) or (N, C, H, W), or the network's float input (N, C, H, W)"
         )
-    _check_size("the image", tensor.shape[3], tensor.shape[2])
+
     return tensor
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
+import torch
 from gymnasium.wrappers import (
     FilterObservation,
     GrayscaleObservation,
@@ -23,7 +24,9 @@ from minigrid.wrappers import ImgObsWrapper, RGBImgPartialObsWrapper
 from sb3_contrib import QRDQN, RecurrentPPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize, VecTransposeImage
+from torch import nn
 
 PPO_SETTINGS: dict[str, Any] = {"n_steps": 128, "batch_size": 128, "n_epochs": 4, "seed": 0}
 
@@ -61,6 +64,27 @@ def minigrid(count: int) -> PPO:
 
     envs = make_vec_env("minigrid:MiniGrid-Empty-6x6-v0", count, wrapper_class=image)
     return PPO("CnnPolicy", envs, ent_coef=0.01, **PPO_SETTINGS)
+
+
+class SymbolCNN(BaseFeaturesExtractor):
+    """The features extractor for 7×7 symbols in MiniGrid's documentation."""
+
+    def __init__(self, observation_space: gym.Space, features_dim: int = 128) -> None:
+        super().__init__(observation_space, features_dim)
+        self.cnn = nn.Sequential(
+            nn.Conv2d(3, 16, 2), nn.ReLU(), nn.Conv2d(16, 32, 2), nn.ReLU(), nn.Conv2d(32, 64, 2)
+        )
+        self.linear = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(64 * 16, features_dim))
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.cnn(observations))
+
+
+def minigrid_symbols(count: int) -> PPO:
+    """PPO on what MiniGrid's image wrapper gives by itself: 7×7 cells of symbols."""
+    own = {"features_extractor_class": SymbolCNN}
+    envs = make_vec_env("minigrid:MiniGrid-Empty-6x6-v0", count, wrapper_class=ImgObsWrapper)
+    return PPO("CnnPolicy", envs, policy_kwargs=own, ent_coef=0.01, **PPO_SETTINGS)
 
 
 def minigrid_entries(count: int) -> PPO:
@@ -117,6 +141,10 @@ AGENTS = {
     "minigrid": ThirdParty(
         minigrid,
         f"--env minigrid:MiniGrid-Empty-6x6-v0 {_DRAWN} -w minigrid.wrappers.ImgObsWrapper",
+    ),
+    "minigrid-symbols": ThirdParty(
+        minigrid_symbols,
+        "--env minigrid:MiniGrid-Empty-6x6-v0 -w minigrid.wrappers.ImgObsWrapper --trust",
     ),
     "minigrid-entries": ThirdParty(
         minigrid_entries, f"--env minigrid:MiniGrid-Empty-6x6-v0 {_DRAWN}"

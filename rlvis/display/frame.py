@@ -35,6 +35,7 @@ _GRID_WIDTH = WIDTH - _MARGIN - _GRID_LEFT
 _COLUMN_HEAD, _ROW_FOOT = 52, 24
 _LEAST_TIMELINE = 118
 _BLOCK = 16
+_DARK = 32  # an episode in which nothing is brighter (symbols, not colours) is shown brightened
 _OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
 _OTHER_OUTCOME: Colour = (240, 176, 32)
 
@@ -118,6 +119,8 @@ class EpisodeFrames:
         self._heatmaps = [maps[:, self._shown] for maps in heatmaps]
         self._limits = [_limits(maps, scale) for maps in self._heatmaps]
         height, width = episode.observations.shape[1:3]
+        brightest = int(episode.observations.max())
+        self._brightest = max(brightest, 1) if brightest < _DARK else 255
         every = range(min(len(header.actions), MOST_COLUMNS))
         self._actions = list(every if targets else shown)
         tracks = len(tracks_of(header.distribution, self._actions))
@@ -171,7 +174,8 @@ class EpisodeFrames:
         on_dark(canvas, fit(title, 760 - used, 16), _MARGIN + used + 14, 22, 16, DARK.muted)
         stack = self._header.frames
         seen = "what the policy sees" if stack == 1 else f"the latest of {stack} stacked frames"
-        on_dark(canvas, f"camera: {seen}", _MARGIN, _TOP, 15, DARK.muted)
+        note = f"camera: {seen}" + (", brightened" if self._brightest < 255 else "")
+        on_dark(canvas, note, _MARGIN, _TOP, 15, DARK.muted)
         if self._episode.renders is not None:
             top = _TOP + 2 * _CAPTION + 252
             on_dark(canvas, "the environment's own view", _MARGIN, top, 15, DARK.muted)
@@ -248,7 +252,10 @@ class EpisodeFrames:
 
     def _frame(self, step: int, frame: int) -> np.ndarray:
         """One frame of what the policy saw at a step, as a picture."""
-        return picture_of(self._episode.observations[step], self._header.frames, frame)
+        picture = picture_of(self._episode.observations[step], self._header.frames, frame)
+        if self._brightest == 255:
+            return picture
+        return (picture.astype(np.uint16) * 255 // self._brightest).astype(np.uint8)
 
     def _resized(self, step: int) -> list[np.ndarray]:
         """The heatmaps of the block of steps that `step` is in, at the size they are shown at."""

@@ -20,6 +20,7 @@ _HEAT = [
 ]
 _AGAINST, _FOR = (40, 120, 255), (255, 184, 0)
 _MOST_OPAQUE = 0.85
+_SQUARES = 8
 
 
 def _sequential() -> np.ndarray:
@@ -97,7 +98,9 @@ def colour_bar(width: int, height: int, signed: bool, ground: int) -> np.ndarray
 
 
 def resize_picture(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture (H, W, 3) or (H, W) at another size."""
+    """A picture (H, W, 3) or (H, W) at another size; the pixels of a tiny one stay squares."""
     if picture.shape[:2] == (height, width):
         return picture
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
+    tiny = height >= _SQUARES * picture.shape[0]
+    how = Image.Resampling.NEAREST if tiny else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(picture).resize((width, height), how))
