@@ -1,0 +1,1 @@
+"""What has the network learned? Filters, strongest patches, units, codes, images it dreams of."""

