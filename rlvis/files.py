@@ -6,7 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from rlvis.errors import InputError
+
+ARRAYS = {".npz": "npz", ".safetensors": "safetensors"}
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; make room and try again",
@@ -67,3 +71,23 @@ def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
         raise write_error(path, error) from None
     finally:
         temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
+    """Write named arrays as .npz or .safetensors and return the path.
+
+    Raises:
+        InputError: if the ending is neither, or the file cannot be written.
+    """
+    path = Path(path)
+    with writing(path, ARRAYS) as (temporary, kind):
+        if kind == "npz":
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **arrays)
+        else:
+            from safetensors.numpy import save_file
+
+            save_file(
+                {name: np.ascontiguousarray(each) for name, each in arrays.items()}, temporary
+            )
+    return path

@@ -73,15 +73,11 @@ def save_picture(picture: Image.Image, path: str | Path) -> Path:
     return path
 
 
-def grey_tile(values: np.ndarray, limit: float | None = None) -> np.ndarray:
-    """Values (H, W) as greys, uint8: 0 to `limit` where none is negative, else ± `limit` round
-    middle grey; the largest absolute value if left out."""
-    most = float(np.abs(values).max(initial=0)) if limit is None else limit
-    if most == 0:
-        return np.full(values.shape, 0 if limit is None else 128, np.uint8)
-    scaled = values / most
-    greys = (scaled + 1) * 127.5 if values.min(initial=0) < 0 else scaled * 255
-    return greys.clip(0, 255).round().astype(np.uint8)
+def greys(values: np.ndarray, most: float, signed: bool) -> np.ndarray:
+    """Values of any shape as greys, uint8: 0 to `most` from black to white, or ± `most` round
+    middle grey where they are signed."""
+    scaled = values / (most or 1)
+    return ((scaled + 1) * 127.5 if signed else scaled * 255).clip(0, 255).round().astype(np.uint8)
 
 
 def _blank(width: int, height: int) -> np.ndarray:
