@@ -44,8 +44,8 @@ def explain(
 
     Args:
         images: the pictures (PNG, JPEG, WebP, TIFF, GIF; any mode, any size).
-        model: efficientnet-lite0, a torchvision model such as resnet18, or a policy (a shipped
-            name or a path).
+        model: efficientnet-lite0, a torchvision model such as resnet18, one of timm such as
+            timm/vit_tiny_patch16_224, or a policy (a shipped name or a path).
         methods: an attribution method, grad-cam when left out; repeat for several rows. Options
             follow a colon, as in occlusion:patch=32,stride=8.
         targets: a label to explain, the highest scores when left out; repeat for several columns.
@@ -234,8 +234,9 @@ def _load_model(name: str, weights: str | None, device: str, trust: bool) -> "Im
 
     policies = _shipped_policies()
     if name not in policies and not Path(name).exists():
-        if name not in known_classifiers():
-            raise unknown("model", name, [*known_classifiers(), *policies])
+        known = known_classifiers(name)
+        if name not in known:
+            raise unknown("model", name, [*known, *policies])
         return load_classifier(name, weights=weights, device=device)
     policy = _load_policy(name, trust, device)
     if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
