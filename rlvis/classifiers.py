@@ -1,4 +1,4 @@
-"""Image classifiers by name: EfficientNet-Lite0 with its ImageNet weights, torchvision's, timm's."""
+"""Image classifiers by name: EfficientNet-Lite0 with its weights, torchvision's and timm's."""
 
 from collections.abc import Callable
 from functools import cache
@@ -35,8 +35,8 @@ def load_classifier(
 
     Args:
         name: "efficientnet-lite0", whose ImageNet weights come with the extra `classifiers`, or any
-            classification model of torchvision ("resnet18") or timm ("timm/resnet18.a1_in1k"), where
-            these are installed.
+            classifier of torchvision ("resnet18") or timm ("timm/resnet18.a1_in1k"), where they
+            are installed.
         weights: a file with a `state_dict`, or "random"; left out, the network's published weights.
         device: where to put it.
 

@@ -79,11 +79,9 @@ def test_pictures_are_prepared_as_timm_does(name) -> None:
 
 def test_a_squashed_picture_is_seen_whole() -> None:
     model = load_classifier("timm/test_vit", weights="random")
-    module = model.module
-    module.pretrained_cfg = {**module.pretrained_cfg, "crop_mode": "squash", "crop_pct": 1.0}
-    prepare = timm_classifiers.preprocess(module)
+    model.module.pretrained_cfg.update(crop_mode="squash", crop_pct=1.0)
+    model.preprocess = timm_classifiers.preprocess(model.module)
     picture = np.zeros((80, 200, 3), np.uint8)
-    model.preprocess = prepare
     why = explain(model, picture, "saliency")
     assert (why.window.width, why.window.height) == (200, 80)
     assert model.inputs(picture).shape[-2:] == (160, 160)

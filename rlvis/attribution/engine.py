@@ -134,7 +134,8 @@ def _explain_batch(
     window: Window,
 ) -> list[Explanation]:
     needs = {need for each in methods for need in each.needs}
-    evidence = Evidence(model, inputs, targets, layer=layer, needs=needs)
+    attention = any(each.reads_attention for each in methods)
+    evidence = Evidence(model, inputs, targets, layer=layer, attention=attention, needs=needs)
     scores, value = evidence.scores, evidence.scores.value
     return [
         Explanation(
