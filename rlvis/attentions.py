@@ -106,10 +106,11 @@ class Attentions(TorchFunctionMode):
                 f"attention methods need a transformer, and {model} computes no attention that "
                 "can be seen; use grad-cam"
             )
-        sizes = {tuple(each.shape[-2:]) for each in self.maps}
-        tokens, others = next(iter(sizes))
-        whole = all(len(each) == count or each.ndim == 3 for each in self.maps)
-        if len(sizes) > 1 or tokens != others or not whole:
+        shapes = {tuple(each.shape) for each in self.maps}
+        *images, tokens, others = next(iter(shapes))
+        heads_beside = len(images) == 2 and images[0] == count
+        whole = heads_beside or (len(images) == 1 and images[0] % count == 0)
+        if len(shapes) > 1 or tokens != others or not whole:
             raise InputError(
                 f"the attention of {model} runs within windows or over changing tokens, so that no "
                 "token can be followed through the layers; use grad-cam"

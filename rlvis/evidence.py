@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rlvis.actions import ActionDistribution
 from rlvis.attentions import Attentions, by_head
 from rlvis.errors import InputError
+from rlvis.faults import retold
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores, read_output
 from rlvis.rectifiers import Rectifier
@@ -83,6 +84,7 @@ class Evidence:
                 SubpixelGradients() if to_image else nullcontext(),
                 self._rectifier if rules else nullcontext(),
                 self._attention if attention else nullcontext(),
+                retold(model, self.inputs),
             ):
                 output = replica(self.inputs)
             self.scores = read_output(output, model.labels)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError, unknown
+from rlvis.faults import retold
 from rlvis.model import ImageModel, Scores, read_output
 from rlvis.replica import replicate
 from rlvis.tokens import Layout, Surroundings, reach
@@ -63,7 +64,7 @@ def last_spatial_layer(model: ImageModel, inputs: Tensor) -> str:
 
     kept: list[Tensor] = []
     watch(replica, visit)
-    with torch.enable_grad():
+    with torch.enable_grad(), retold(model, image):
         scores = read_output(replica(image), model.labels)
     for name, output in reversed(found):
         with suppress(InputError):

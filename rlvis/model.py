@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rlvis.actions import ActionDistribution, Categorical
 from rlvis.errors import InputError, NonFiniteError
+from rlvis.faults import retold
 from rlvis.images import Images, as_images
 from rlvis.preprocess import Preprocess
 from rlvis.replica import replicate
@@ -105,7 +106,7 @@ class ImageModel:
             last spatial layer when left out.
 
     Raises:
-        InputError: if labels repeat, or a weight is NaN or infinite.
+        InputError: if labels repeat, or a weight is NaN, infinite or on the device meta.
     """
 
     def __init__(
@@ -127,6 +128,8 @@ class ImageModel:
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
         for weight, tensor in module.state_dict().items():
+            if tensor.is_meta:
+                raise InputError(f"the weight {weight!r} of {self.name} is empty (device meta)")
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise NonFiniteError(
                     f"the weight {weight!r} of {self.name} holds NaN or infinity; load another file"
@@ -157,8 +160,9 @@ class ImageModel:
         """Scores of images, as in eval mode, without gradient; the module stays as it is."""
         training = any(module.training for module in self.module.modules())
         module = replicate(self.module) if training else self.module
-        with torch.no_grad():
-            return read_output(module(self.inputs(images)), self.labels)
+        inputs = self.inputs(images)
+        with torch.no_grad(), retold(self, inputs):
+            return read_output(module(inputs), self.labels)
 
 
 def _first_tensor(module: nn.Module) -> Tensor:

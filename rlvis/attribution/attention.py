@@ -32,18 +32,19 @@ def attention_rollout(evidence: Evidence) -> Tensor:
 def attention_relevance(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): attention that speaks for the target, followed to each patch.
 
-    Layer by layer the relevance of the tokens for each other, R = I at first, becomes R + Ā R with
-    Ā = mean over the heads of (∇A ⊙ A)⁺.
+    With Ā = mean over the heads of (∇A ⊙ A)⁺, the relevance of the tokens for each other, at first
+    R = I, becomes R + Ā R layer by layer. Followed here is what it is beside I, which says nothing
+    of the patches: R - I becomes (R - I) + Ā (R - I) + Ā.
     """
-    relevance = _identity(evidence)
+    gained = torch.zeros_like(_identity(evidence))
     for attention, gradient in zip(evidence.attentions, evidence.attention_gradients, strict=True):
-        relevant = (gradient * attention[:, None]).relu().mean(dim=2)
-        relevance = relevance + relevant.to(relevance) @ relevance
-    return evidence.patches(relevance)
+        relevant = (gradient * attention[:, None]).relu().mean(dim=2).to(gained)
+        gained = gained + relevant @ gained + relevant
+    return evidence.patches(gained)
 
 
 def _identity(evidence: Evidence) -> Tensor:
-    """(L, L), at least float32: beside its ones, half precision would lose what is added."""
+    """(L, L), at least float32: half precision would lose what little each layer adds."""
     attention = evidence.attentions[0]
     precise = torch.promote_types(attention.dtype, torch.float32)
     return torch.eye(attention.shape[-1], dtype=precise, device=attention.device)
