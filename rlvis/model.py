@@ -129,7 +129,10 @@ class ImageModel:
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
         for weight, tensor in module.state_dict().items():
             if tensor.is_meta:
-                raise InputError(f"the weight {weight!r} of {self.name} is empty (device meta)")
+                raise InputError(
+                    f"the weight {weight!r} of {self.name} lies on the device meta, empty; "
+                    "load its weights first"
+                )
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise NonFiniteError(
                     f"the weight {weight!r} of {self.name} holds NaN or infinity; load another file"
