@@ -33,6 +33,7 @@ def explain(
     methods: Methods = (),
     targets: Targets = (),
     top: int = 1,
+    every: bool = False,
     layer: str | None = None,
     scale: str = "row",
     weights: str | None = None,
@@ -50,6 +51,7 @@ def explain(
             follow a colon, as in occlusion:patch=32,stride=8.
         targets: a label to explain, the highest scores when left out; repeat for several columns.
         top: how many of the highest scores to explain where no target is named.
+        every: explain every score, the highest first where there are more than ten.
         layer: the layer of class activation maps, the last spatial one when left out.
         scale: what full strength stands for: row (the most of a method's maps), cell (of each map)
             or a number.
@@ -60,15 +62,20 @@ def explain(
     """
     from rlvis.attribution import explain as explain_image
     from rlvis.attribution.registry import parse_value
-    from rlvis.display.panel import save_panel
+    from rlvis.display.panel import check_size, save_panel
+    from rlvis.targets import every as every_target
     from rlvis.targets import top as top_targets
 
     if not images:
         raise InputError("no picture given; name at least one file")
     if top < 1:
         raise InputError(f"cannot explain the top {top}; ask for at least 1")
+    if every and (targets or top > 1):
+        raise InputError("--every already shows all targets; leave --target and --top out")
     inspected = _load_model(model, weights, device, trust)
-    target = [*targets] or top_targets(min(top, len(inspected.labels)))
+    count = min(top, len(inspected.labels))
+    target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
+    check_size(len(target), max(1, len(methods)))
     failures = []
     for path in images:
         try:
