@@ -1,17 +1,17 @@
 """Why this output for this image? Each method is the line from its paper, on shared evidence."""
 
-from rlvis.attribution import attention, cam, gradient, perturbation
+from rlvis.attribution import cam, gradient, perturbation, transformer
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import METHODS, Method, get_method, method
 
 __all__ = [
     "METHODS",
     "Method",
-    "attention",
     "cam",
     "explain",
     "get_method",
     "gradient",
     "method",
     "perturbation",
+    "transformer",
 ]
