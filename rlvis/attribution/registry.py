@@ -24,6 +24,7 @@ class Method:
         formula: maps `Evidence` and options to heatmaps (N, T, h, w).
         needs: the gradients it reads.
         reads_layer: whether it reads a layer's activations.
+        reads_attention: whether it reads a transformer's attention.
         signed: whether negative values mean evidence against the target.
         options: keyword arguments of the formula that differ from its defaults.
         frame: the one frame of a stack that it is asked of, as in `frames.channels_of`; None for
@@ -35,6 +36,7 @@ class Method:
     formula: Formula
     needs: tuple[Need, ...] = ()
     reads_layer: bool = False
+    reads_attention: bool = False
     signed: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     frame: int | None = None
@@ -92,12 +94,15 @@ def method(
     reference: str,
     needs: Sequence[Need] = (),
     reads_layer: bool = False,
+    reads_attention: bool = False,
     signed: bool = False,
 ) -> Callable[[Formula], Formula]:
     """Register a formula under a name."""
 
     def register(formula: Formula) -> Formula:
-        METHODS[name] = Method(name, reference, formula, tuple(needs), reads_layer, signed)
+        METHODS[name] = Method(
+            name, reference, formula, tuple(needs), reads_layer, reads_attention, signed
+        )
         return formula
 
     return register
