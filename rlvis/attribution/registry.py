@@ -43,8 +43,9 @@ class Method:
 
     @property
     def reads_pixels(self) -> bool:
-        """Whether it can be asked of one frame of a stack: layers mix them."""
-        return not self.reads_layer or any(need.at == "input" for need in self.needs)
+        """Whether it can be asked of one frame of a stack: layers and attention mix them."""
+        mixes = self.reads_layer or self.reads_attention
+        return not mixes or any(need.at == "input" for need in self.needs)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class Method:
             frame = options.pop("frame")
             if not self.reads_pixels:
                 raise InputError(
-                    f"{self.name} reads a layer, where the frames are mixed; leave frame out"
+                    f"{self.name} reads layers, where the frames are mixed; leave frame out"
                 )
             if not isinstance(frame, int):
                 raise InputError(f"no frame {frame!r}; write frame=-1 for the latest, 0 the oldest")
