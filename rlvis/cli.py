@@ -35,6 +35,7 @@ def explain(
     methods: Methods = (),
     targets: Targets = (),
     top: int = 1,
+    every: bool = False,
     layer: str | None = None,
     scale: str = "row",
     weights: str | None = None,
@@ -46,12 +47,13 @@ def explain(
 
     Args:
         images: the pictures (PNG, JPEG, WebP, TIFF, GIF; any mode, any size).
-        model: efficientnet-lite0, a torchvision model such as resnet18, or a policy (a shipped
-            name or a path).
+        model: efficientnet-lite0, a torchvision model such as resnet18, one of timm such as
+            timm/vit_tiny_patch16_224, or a policy (a shipped name or a path).
         methods: an attribution method, grad-cam when left out; repeat for several rows. Options
             follow a colon, as in occlusion:patch=32,stride=8.
         targets: a label to explain, the highest scores when left out; repeat for several columns.
         top: how many of the highest scores to explain where no target is named.
+        every: explain every score, the highest first where there are more than ten.
         layer: the layer of class activation maps, the last spatial one when left out.
         scale: what full strength stands for: row (the most of a method's maps), cell (of each map)
             or a number.
@@ -62,15 +64,20 @@ def explain(
     """
     from rlvis.attribution import explain as explain_image
     from rlvis.attribution.registry import parse_value
-    from rlvis.display.panel import save_panel
+    from rlvis.display.panel import check_size, save_panel
+    from rlvis.targets import every as every_target
     from rlvis.targets import top as top_targets
 
     if not images:
         raise InputError("no picture given; name at least one file")
     if top < 1:
         raise InputError(f"cannot explain the top {top}; ask for at least 1")
+    if every and (targets or top > 1):
+        raise InputError("--every already shows all targets; leave --target and --top out")
     inspected = _load_model(model, weights, device, trust)
-    target = [*targets] or top_targets(min(top, len(inspected.labels)))
+    count = min(top, len(inspected.labels))
+    target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
+    check_size(len(target), max(1, len(methods)))
     failures = []
     for path in images:
         try:
@@ -268,8 +275,9 @@ def _load_model(name: str, weights: str | None, device: str, trust: bool) -> "Im
 
     policies = _shipped_policies()
     if name not in policies and not Path(name).exists():
-        if name not in known_classifiers():
-            raise unknown("model", name, [*known_classifiers(), *policies])
+        known = known_classifiers(name)
+        if name not in known:
+            raise unknown("model", name, [*known, *policies])
         return load_classifier(name, weights=weights, device=device)
     policy = _load_policy(name, trust, device)
     if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.actions import ActionDistribution
+from rlvis.attentions import Attentions, by_head
 from rlvis.errors import InputError
 from rlvis.frames import stacked
 from rlvis.layers import watch
@@ -22,13 +23,14 @@ from rlvis.rectifiers import Rectifier
 from rlvis.replica import replicate
 from rlvis.subpixel import SubpixelGradients
 from rlvis.targets import Target
+from rlvis.tokens import Layout, Surroundings, reach
 
 
 @dataclass(frozen=True)
 class Need:
-    """A gradient that a method reads: of the targets, at the layer or at the input, by a rule."""
+    """A gradient that a method reads: of the targets, at a place in the network, by a rule."""
 
-    at: Literal["layer", "input"]
+    at: Literal["layer", "input", "attention"]
     rule: str = "plain"
 
 
@@ -40,12 +42,13 @@ class Evidence:
         inputs: the network's input, float (N, C, H, W).
         targets: T targets.
         layer: the layer whose activations methods read, or None.
+        attention: whether methods read a transformer's attention.
         needs: the gradients methods will ask for, so that one backward pass yields them together.
         context: what the network takes besides, (N, …) each; see `ImageModel.context_of`.
 
     Raises:
-        InputError: if the layer gives no map (N, C, h, w), or a rectifier rule is asked of a
-            network without rectifiers.
+        InputError: if the layer gives no map (see `tokens`), a rectifier rule is asked of a network
+            without rectifiers, or attention of one without.
         NonFiniteError: if the network's output is not finite.
     """
 
@@ -56,6 +59,7 @@ class Evidence:
         targets: Sequence[Target],
         *,
         layer: str | None = None,
+        attention: bool = False,
         needs: Iterable[Need] = (),
         context: Mapping[str, Tensor] | None = None,
     ) -> None:
@@ -65,20 +69,24 @@ class Evidence:
         self._targets = targets
         self._context = context or {}
         self._needs = frozenset(needs)
-        self._gradients: dict[str, dict[str, Tensor]] = {}
+        self._gradients: dict[str, dict[str, list[Tensor]]] = {}
         self._activations: Tensor | None = None
+        self._layout: Layout | None = None
         self._linear: list[tuple[nn.Linear, Tensor, Tensor]] = []
         self._rectifier = Rectifier()
+        self._attention = Attentions()
 
         replica = replicate(model.module)
         heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
         watch(replica, self._capture, heads | ({layer} if layer else set()))
+        surroundings = Surroundings(replica, self.inputs)
         to_image = any(need.at == "input" for need in self._needs)
         rules = {need.rule for need in self._needs} - {"plain"}
         with torch.enable_grad():
             with (
                 SubpixelGradients() if to_image else nullcontext(),
                 self._rectifier if rules else nullcontext(),
+                self._attention if attention else nullcontext(),
             ):
                 self.scores = model.run(replica, self.inputs, self._context)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
@@ -88,21 +96,22 @@ class Evidence:
                 f"{' and '.join(sorted(rules))} backpropagation is defined for ReLUs only, and the "
                 f"activations of {model.name} are {others}; use saliency or integrated-gradients"
             )
-        if layer is not None and self._activations is None:
-            raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+        if layer is not None:
+            if self._activations is None:
+                raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+            self._layout = surroundings.layout(layer, self._activations)
+        if attention:
+            count = self._attention.check(model.name, len(self.inputs))
+            self._patches = surroundings.tokens("the attention", count)
 
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
         if isinstance(module, nn.Linear) and inputs:
             self._linear.append((module, inputs[0].detach(), output))
         if name != self.layer:
             return None
-        if not isinstance(output, Tensor) or output.ndim != 4:
-            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise InputError(
-                f"layer {name!r} gives {shape}, not a map (N, C, h, w); name a convolution"
-            )
         self._activations = output
-        return output.clone()  # an in-place operation that follows changes the clone
+        # An in-place operation that follows changes the clone.
+        return output.clone() if isinstance(output, Tensor) else None
 
     @property
     def distribution(self) -> ActionDistribution:
@@ -128,46 +137,108 @@ class Evidence:
     @property
     def activations(self) -> Tensor:
         """The layer's output with an axis for the targets, float (N, 1, C, h, w)."""
-        return self._source("layer").detach()[:, None]
+        (source,) = self._sources("layer")
+        return self._shaped("layer", source.detach())[:, None]
 
     @property
     def gradients(self) -> Tensor:
         """The targets' gradients at the layer, float (N, T, C, h, w)."""
-        return self._gradient(Need("layer"))
+        return self._gradient(Need("layer"))[0]
 
     def input_gradients(self, rule: str = "plain") -> Tensor:
         """The targets' gradients at the input, float (N, T, C, H, W), by a rectifier rule."""
-        return self._gradient(Need("input", rule))
+        return self._gradient(Need("input", rule))[0]
 
-    def _gradient(self, need: Need) -> Tensor:
+    @property
+    def attentions(self) -> list[Tensor]:
+        """Each layer's attention, float (N, heads, L, L): how far tokens attend to tokens."""
+        return [self._shaped("attention", each.detach()) for each in self._sources("attention")]
+
+    @property
+    def attention_gradients(self) -> list[Tensor]:
+        """The targets' gradients at each layer's attention, float (N, T, heads, L, L)."""
+        return self._gradient(Need("attention"))
+
+    def patches(self, relevance: Tensor) -> Tensor:
+        """What the patches are to the tokens that the scores are read from.
+
+        These are all that the targets depend on behind the last attention: the class token where
+        there is one, the patches themselves where their mean is taken.
+
+        Args:
+            relevance: (N, T, L, L), of each token for each other, those read in rows.
+
+        Returns:
+            The mean of the rows of the tokens that are read, (N, T, h, w).
+        """
+        last = reach(self._target_scores, self._sources("attention")[-1])
+        read = self._shaped("attention", last).any(dim=-1).any(dim=1).to(relevance)
+        row = torch.einsum("nl,ntlk->ntk", read / read.sum(dim=1, keepdim=True), relevance)
+        return self._patches.map(row.mT).contiguous()
+
+    def _gradient(self, need: Need) -> list[Tensor]:
         if need.rule not in self._gradients:
             self._gradients[need.rule] = self._backward(need)
         return self._gradients[need.rule][need.at]
 
-    def _backward(self, need: Need) -> dict[str, Tensor]:
+    def _backward(self, need: Need) -> dict[str, list[Tensor]]:
         """One backward pass per target, to every place that `needs` names for this rule."""
         assert need in self._needs, f"the method did not declare that it reads {need}"
         places = sorted({each.at for each in self._needs if each.rule == need.rule})
-        sources = [self._source(at) for at in places]
+        sources = [(at, source) for at in places for source in self._sources(at)]
         passes = []
         with self._rectifier.crossing(need.rule):
             for column in self._target_scores.unbind(dim=1):
                 passes.append(
-                    torch.autograd.grad(column.sum(), sources, retain_graph=True, allow_unused=True)
+                    torch.autograd.grad(
+                        column.sum(),
+                        [source for _, source in sources],
+                        retain_graph=True,
+                        allow_unused=True,
+                    )
                 )
-        collected: dict[str, Tensor] = {}
-        for at, gradients in zip(places, zip(*passes, strict=True), strict=True):
-            for target, gradient in zip(self._targets, gradients, strict=True):
-                if gradient is None:
-                    where = f"layer {self.layer!r}" if at == "layer" else "the image"
-                    raise InputError(f"the target {target.name!r} does not depend on {where}")
-            collected[at] = torch.stack([each.contiguous() for each in gradients], dim=1)
+        collected: dict[str, list[Tensor]] = {at: [] for at in places}
+        for (at, _), gradients in zip(sources, zip(*passes, strict=True), strict=True):
+            shaped = [
+                self._checked(at, target, gradient)
+                for target, gradient in zip(self._targets, gradients, strict=True)
+            ]
+            collected[at].append(torch.stack(shaped, dim=1))
         return collected
 
-    def _source(self, at: str) -> Tensor:
-        source = self.inputs if at == "input" else self._activations
-        assert source is not None, "the method did not declare that it reads a layer"
-        return source
+    def _checked(self, at: str, target: Target, gradient: Tensor | None) -> Tensor:
+        """A target's gradient in the shape that methods read, if the target depends on the place.
+
+        Raises:
+            InputError: if it does not.
+        """
+        where = {"layer": f"layer {self.layer!r}", "input": "the image"}.get(at, "the attention")
+        if gradient is None:
+            raise InputError(f"the target {target.name!r} does not depend on {where}")
+        shaped = self._shaped(at, gradient).contiguous()
+        if at == "layer" and not bool(shaped.any()) and bool(gradient.any()):
+            raise InputError(
+                f"the target {target.name!r} depends on {where} through its class token only; name "
+                "an earlier layer, or none"
+            )
+        return shaped
+
+    def _sources(self, at: str) -> list[Tensor]:
+        sources = {
+            "input": [self.inputs],
+            "layer": [] if self._activations is None else [self._activations],
+            "attention": self._attention.maps,
+        }[at]
+        assert sources, f"the method did not declare that it reads {at}"
+        return sources
+
+    def _shaped(self, at: str, tensor: Tensor) -> Tensor:
+        """A place's values, or gradients at them, in the shape that methods read."""
+        if at == "layer" and self._layout is not None:
+            return self._layout.map(tensor)
+        if at == "attention":
+            return by_head(tensor, len(self.inputs))
+        return tensor
 
     @cached_property
     def slopes(self) -> dict[str, Tensor]:
@@ -258,11 +329,12 @@ class Evidence:
 
         def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
             output = output.clone()
-            output[:, silent] = 0
+            output.select(axis, silent).zero_()
             return output
 
-        assert self.layer is not None, "the method did not declare that it reads a layer"
-        watch(replica, silence, {self.layer})
+        assert self._layout is not None, "the method did not declare that it reads a layer"
+        axis = self._layout.channel_axis
+        watch(replica, silence, {self.layer or ""})
         columns = []
         with torch.no_grad():
             for channel in range(self.activations.shape[2]):

@@ -1,16 +1,19 @@
 """Layer names: finding the last spatial one, and naming the closest where one does not exist."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError, unknown
-from rlvis.model import ImageModel
+from rlvis.model import ImageModel, Scores
 from rlvis.replica import replicate
+from rlvis.tokens import Layout, Surroundings, reach
 
-_PASSIVE = (nn.Dropout, nn.Dropout2d, nn.Flatten, nn.Identity)
+_PASSIVE = (nn.Dropout, nn.Dropout2d, nn.Flatten, nn.Identity, nn.Softmax)
 
 
 def is_pooling(module: nn.Module) -> bool:
@@ -32,34 +35,52 @@ def watch(
 
 
 def last_spatial_layer(model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]) -> str:
-    """The name of the last layer that computes a map (N, C, h, w) with more than one place.
+    """The name of the last layer that computes a map with more than one place.
 
     Found by one forward pass. Pooling, dropout and the like are passed over, so that the map is
-    the finest one that the classifier's head is built on.
+    the finest one that the classifier's head is built on. Tokens count only where the scores depend
+    on those of the image's places: behind the last attention of a transformer that is read through
+    its class token they do not, so that its layer is the last block's first normalisation.
 
     Raises:
         InputError: if there is none, as in a network without convolutions.
     """
     replica = replicate(model.module)
-    found: list[str] = []
+    image = inputs[:1].detach().clone().requires_grad_(True)
+    surroundings = Surroundings(replica, image)
+    found: list[tuple[str, Tensor]] = []
     passive: set[int] = set()
 
     def visit(name: str, module: nn.Module, _: Any, output: Any) -> None:
-        if not isinstance(output, Tensor) or output.ndim != 4 or output[0, 0].numel() <= 1:
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
             return
-        if is_pooling(module) or isinstance(module, _PASSIVE):
+        kept.append(output)
+        per_token = isinstance(module, nn.Linear) and output.ndim == 3
+        if is_pooling(module) or isinstance(module, _PASSIVE) or per_token:
             passive.add(id(output))
         elif name and id(output) not in passive:
-            found.append(name)
-        kept.append(output)
+            found.append((name, output))
 
     kept: list[Tensor] = []
     watch(replica, visit)
-    with torch.no_grad():
-        replica(inputs[:1], **{name: entry[:1] for name, entry in context.items()})
-    if not found:
-        raise InputError(f"{model.name} has no spatial layer; class activation maps need a CNN")
-    return found[-1]
+    with torch.enable_grad():
+        first = {name: entry[:1] for name, entry in context.items()}
+        scores = model.run(replica, image, first)
+    for name, output in reversed(found):
+        with suppress(InputError):
+            layout = surroundings.layout(name, output)
+            if prod(layout.grid) > 1 and (not layout.tokens or _is_read(scores, output, layout)):
+                return name
+    raise InputError(
+        f"{model.name} has no spatial layer; class activation maps need a CNN or a transformer "
+        "whose patches a convolution makes"
+    )
+
+
+def _is_read(scores: Scores, output: Tensor, layout: Layout) -> bool:
+    """Whether the scores depend on the map in a layer's tokens."""
+    reads = output.requires_grad and scores.logits.requires_grad
+    return reads and bool(layout.map(reach(scores.logits, output)).any())
 
 
 def resolve_layer(

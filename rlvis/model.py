@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from rlvis.actions import ActionDistribution, Categorical
 from rlvis.errors import InputError, NonFiniteError, unknown
+from rlvis.faults import retold
 from rlvis.images import Images, as_images
 from rlvis.preprocess import Preprocess
 from rlvis.replica import replicate
@@ -117,7 +118,7 @@ class ImageModel:
             out a third of the channels where three divide them, else as many.
 
     Raises:
-        InputError: if labels repeat, or a weight is NaN or infinite.
+        InputError: if labels repeat, or a weight is NaN, infinite or on the device meta.
     """
 
     def __init__(
@@ -144,6 +145,11 @@ class ImageModel:
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
         for weight, tensor in module.state_dict().items():
+            if tensor.is_meta:
+                raise InputError(
+                    f"the weight {weight!r} of {self.name} lies on the device meta, empty; "
+                    "load its weights first"
+                )
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise NonFiniteError(
                     f"the weight {weight!r} of {self.name} holds NaN or infinity; load another file"
@@ -202,7 +208,9 @@ class ImageModel:
 
     def run(self, module: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         """The scores that a replica of the module gives to inputs and their context."""
-        return read_output(module(inputs, **context), self.labels)
+        with retold(self, inputs):
+            output = module(inputs, **context)
+        return read_output(output, self.labels)
 
     def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
         """Scores of images, as in eval mode, without gradient; the module stays as it is.

@@ -1,6 +1,7 @@
 """From the uint8 picture to the network's input, and where in the picture that input came from."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,20 +27,26 @@ class Preprocess:
         crop: the share of the largest centred rectangle of the input's shape that is kept
             (0.875 for the usual "resize to 256, crop 224").
         mean, std: per channel on the 0..1 scale; the input is (x / 255 - mean) / std.
+        resample: how pixels are resized, "bilinear" or "bicubic".
+        squash: keep the same share of both sides instead, whatever that does to the proportions.
     """
 
     size: tuple[int, int] | None = None
     crop: float = 1.0
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
+    resample: Literal["bilinear", "bicubic"] = "bilinear"
+    squash: bool = False
 
     def window(self, height: int, width: int) -> Window:
         """The part of a picture of that size that ends up in the network's input."""
         if self.size is None:
             return Window(0, 0, height, width)
-        scale = self.crop * min(height / self.size[0], width / self.size[1])
-        rows = max(1, round(scale * self.size[0]))
-        columns = max(1, round(scale * self.size[1]))
+        vertical, horizontal = height / self.size[0], width / self.size[1]
+        if not self.squash:
+            vertical = horizontal = min(vertical, horizontal)
+        rows = max(1, round(self.crop * vertical * self.size[0]))
+        columns = max(1, round(self.crop * horizontal * self.size[1]))
         return Window((height - rows) // 2, (width - columns) // 2, rows, columns)
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -51,7 +58,8 @@ class Preprocess:
                 ..., seen.top : seen.top + seen.height, seen.left : seen.left + seen.width
             ]
             if pixels.shape[-2:] != self.size:
-                pixels = F.interpolate(pixels, self.size, mode="bilinear", antialias=True)
+                pixels = F.interpolate(pixels, self.size, mode=self.resample, antialias=True)
+                pixels = pixels.clamp(0, 1)  # a bicubic curve swings past the colours it joins
         if self.mean == (0.0,) and self.std == (1.0,):
             return pixels
         mean = torch.tensor(self.mean, device=pixels.device).view(-1, 1, 1)

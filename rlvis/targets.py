@@ -19,6 +19,9 @@ from rlvis.errors import InputError, unknown
 from rlvis.model import ImageModel, Scores
 from rlvis.policy import Policy
 
+FEW = 10
+"""So many labels are shown side by side without being asked for."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -120,6 +123,11 @@ def top(count: int) -> list[Target]:
     return [rank(place) for place in range(count)]
 
 
+def every(labels: Sequence[str]) -> list[Target]:
+    """Every score: in the order of the labels where they are few, the highest first where many."""
+    return [score(label) for label in labels] if len(labels) <= FEW else top(len(labels))
+
+
 def margin() -> Target:
     """The highest score less the second highest: why this label rather than the runner-up."""
     first, second = top(2)
@@ -151,8 +159,7 @@ def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageMod
             range, or the actions of a policy have no probabilities for the target to be made of.
     """
     if target is None:
-        few = len(model.labels) <= 10
-        return [score(label) for label in model.labels] if few else top(1)
+        return every(model.labels) if len(model.labels) <= FEW else top(1)
     if isinstance(target, (str, int)) or callable(target):
         target = [target]
     if not target:

@@ -24,7 +24,15 @@ NETWORKS = (
     "mobilenet_v3_small",
     "efficientnet_b0",
     "convnext_tiny",
+    "vit_b_16",
+    "swin_t",
+    "timm/vit_tiny_patch16_224",
+    "timm/deit_tiny_distilled_patch16_224",
+    "timm/vit_small_r26_s32_224",
+    "timm/swin_tiny_patch4_window7_224",
+    "timm/convnext_tiny",
 )
+METHODS = ("cam", "deconvnet", "attention-rollout")
 
 
 def row(name: str) -> str:
@@ -34,7 +42,7 @@ def row(name: str) -> str:
     layer = resolve_layer(model, inputs, None)
     maps = rlvis.explain(model, inputs, "grad-cam", 0).maps
     size = "×".join(map(str, maps.shape[-2:]))
-    applies = ["yes" if _applies(model, inputs, each) else "no" for each in ("cam", "deconvnet")]
+    applies = ["yes" if _applies(model, inputs, each) else "no" for each in METHODS]
     return f"| {name} | `{layer}` | {size} | {' | '.join(applies)} |"
 
 
@@ -52,12 +60,14 @@ def main() -> None:
     print("# Layers that are found by themselves\n")
     print(
         "The last layer that computes a map with more than one place; pooling is passed over. "
-        "Plain CAM\nneeds global pooling and one linear layer behind it, the rectifier rules "
-        "(guided backpropagation,\ndeconvnet, guided Grad-CAM) a network whose activations are "
-        "ReLUs. Made by\n`python -m scripts.list_layers`.\n"
+        "In a\ntransformer that is read through its class token, the last one whose patches the "
+        "scores depend on.\nPlain CAM needs global pooling and one linear layer behind it, the "
+        "rectifier rules (guided\nbackpropagation, deconvnet, guided Grad-CAM) a network whose "
+        "activations are ReLUs, attention rollout\nand relevance attention of all tokens to all. "
+        "Made by `python -m scripts.list_layers`.\n"
     )
-    print("| network | layer | map | plain CAM | rectifier rules |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| network | layer | map | plain CAM | rectifier rules | attention |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name in NETWORKS:
         print(row(name), flush=True)
 

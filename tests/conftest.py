@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rlvis import ImageModel, Policy
+from rlvis import METHODS, ImageModel, Policy
 from scripts.references import mend_torchvision
 from tests.agreement import DIFFERENCES
 
@@ -55,6 +55,43 @@ class FunctionalResidual(nn.Module):
         return self.head((x + y).clamp(min=0).mean(dim=(-2, -1)))
 
 
+class AttentionBlock(nn.Module):
+    """Attention and a rectified layer, each beside a residual connection."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.ReLU(inplace=True), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        qkv = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))
+        attended = F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4))
+        x = x + self.proj(attended.transpose(1, 2).flatten(2))
+        return x + self.mlp(self.norm2(x))
+
+
+class PooledTransformer(nn.Module):
+    """A vision transformer to which every method applies: rectifiers, and the mean of its patches.
+
+    Patches have no positions, so that it is symmetric where its convolution is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 8, stride=8)
+        self.blocks = nn.Sequential(AttentionBlock(8, 2), AttentionBlock(8, 2))
+        self.norm = nn.LayerNorm(8)
+        self.policy, self.value = nn.Linear(8, 3), nn.Linear(8, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.norm(self.blocks(self.patches(x).flatten(2).mT)).mean(dim=1)
+        return self.policy(x), self.value(x).squeeze(1)
+
+
 def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
     """Weights and running statistics drawn anew, so that nothing is zero or one by accident."""
     generator = torch.Generator().manual_seed(seed)
@@ -71,6 +108,19 @@ def policy() -> Policy:
     return Policy(
         randomise(PooledPolicy()).eval(), LABELS, name="pooled", observation_shape=(24, 32, 3)
     )
+
+
+@pytest.fixture
+def transformer() -> Policy:
+    return Policy(randomise(PooledTransformer()).eval(), LABELS, name="transformer")
+
+
+@pytest.fixture
+def subject(request: pytest.FixtureRequest) -> Policy:
+    """A policy to which the test's `method` applies."""
+    method = METHODS[request.getfixturevalue("method")]
+    subject: Policy = request.getfixturevalue("transformer" if method.reads_attention else "policy")
+    return subject
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rlvis import METHODS, ImageModel, InputError, NonFiniteError, explain
 from rlvis.evidence import Evidence, Need
 from rlvis.targets import as_targets, contrast, entropy, log_prob, margin, score, top, value
-from tests.conftest import LABELS, PooledPolicy, randomise
+from tests.conftest import LABELS, PooledPolicy, PooledTransformer, randomise
 
 
 def fingerprint(module: nn.Module) -> list:
@@ -36,11 +36,11 @@ def fingerprint(module: nn.Module) -> list:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("training", [False, True])
-def test_a_call_leaves_no_mark(policy, inputs, method, training) -> None:
-    policy.module.train(training)
-    before, state, given = fingerprint(policy.module), torch.get_rng_state(), inputs.clone()
-    explain(policy, inputs, method)
-    assert fingerprint(policy.module) == before
+def test_a_call_leaves_no_mark(subject, inputs, method, training) -> None:
+    subject.module.train(training)
+    before, state, given = fingerprint(subject.module), torch.get_rng_state(), inputs.clone()
+    explain(subject, inputs, method)
+    assert fingerprint(subject.module) == before
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(inputs, given)
     assert inputs.grad is None
@@ -48,38 +48,46 @@ def test_a_call_leaves_no_mark(policy, inputs, method, training) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_call_that_raises_leaves_no_mark(policy, inputs, method) -> None:
-    before = fingerprint(policy.module)
+def test_a_call_that_raises_leaves_no_mark(subject, inputs, method) -> None:
+    before = fingerprint(subject.module)
     with pytest.raises(NonFiniteError):
-        explain(policy, inputs * float("nan"), method)
-    assert fingerprint(policy.module) == before
+        explain(subject, inputs * float("nan"), method)
+    assert fingerprint(subject.module) == before
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_batch_is_its_images_one_by_one(policy, inputs, method) -> None:
-    together = explain(policy, inputs, method).maps
-    alone = np.concatenate([explain(policy, each[None], method).maps for each in inputs])
+def test_a_batch_is_its_images_one_by_one(subject, inputs, method) -> None:
+    together = explain(subject, inputs, method).maps
+    alone = np.concatenate([explain(subject, each[None], method).maps for each in inputs])
     assert together.shape[:2] == (4, 3)
     assert np.abs(together).max() > 0
     np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-5 * np.abs(alone).max())
-    np.testing.assert_array_equal(together, explain(policy, inputs, method).maps)
+    np.testing.assert_array_equal(together, explain(subject, inputs, method).maps)
+
+
+@pytest.mark.parametrize("network", ["policy", "transformer"])
+def test_several_methods_share_evidence_without_changing_it(request, inputs, network) -> None:
+    model = request.getfixturevalue(network)
+    applies = [
+        name for name in METHODS if network == "transformer" or not METHODS[name].reads_attention
+    ]
+    together = explain(model, inputs, applies, ["left", "right"])
+    for name in applies:
+        alone = explain(model, inputs, name, ["left", "right"]).maps
+        scale = np.abs(alone).max()
+        np.testing.assert_allclose(
+            together[name].maps, alone, rtol=1e-4, atol=1e-5 * scale, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_several_methods_share_evidence_without_changing_it(policy, inputs, method) -> None:
-    alone = explain(policy, inputs, method, ["left", "right"]).maps
-    together = explain(policy, inputs, list(METHODS), ["left", "right"])[method].maps
-    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6 * np.abs(alone).max())
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_frozen_weights_and_callers_without_gradient(policy, inputs, method) -> None:
-    expected = explain(policy, inputs, method).maps
-    policy.module.requires_grad_(False)
+def test_frozen_weights_and_callers_without_gradient(subject, inputs, method) -> None:
+    expected = explain(subject, inputs, method).maps
+    subject.module.requires_grad_(False)
     with torch.no_grad():
-        np.testing.assert_array_equal(explain(policy, inputs, method).maps, expected)
+        np.testing.assert_array_equal(explain(subject, inputs, method).maps, expected)
     with torch.inference_mode():
-        np.testing.assert_array_equal(explain(policy, inputs.clone(), method).maps, expected)
+        np.testing.assert_array_equal(explain(subject, inputs.clone(), method).maps, expected)
 
 
 def test_eight_threads_get_what_they_get_alone(policy) -> None:
@@ -238,10 +246,10 @@ def test_rectifier_rules_are_refused_for_other_activations(activation, method) -
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("method", METHODS)
-def test_other_precisions_say_the_same(policy, inputs, method, dtype) -> None:
-    expected = explain(policy, inputs, method, ["left", "right"]).maps
-    policy.module.to(dtype)
-    ours = explain(policy, inputs, method, ["left", "right"]).maps
+def test_other_precisions_say_the_same(subject, inputs, method, dtype) -> None:
+    expected = explain(subject, inputs, method, ["left", "right"]).maps
+    subject.module.to(dtype)
+    ours = explain(subject, inputs, method, ["left", "right"]).maps
     assert ours.dtype == np.float32
     assert np.isfinite(ours).all()
     alike = np.corrcoef(ours.ravel(), expected.ravel())[0, 1]
@@ -297,14 +305,19 @@ def test_grouped_and_dilated_convolutions(inputs) -> None:
 
 
 def test_a_flip_of_the_image_flips_the_map_of_a_symmetric_network(inputs) -> None:
-    network = randomise(PooledPolicy()).eval()
+    convolutional = randomise(PooledPolicy()).eval()
+    convolutional.features[0].stride = convolutional.features[2].stride = (1, 1)
+    models = [
+        ImageModel(convolutional, LABELS, layer="features.4"),
+        ImageModel(randomise(PooledTransformer()).eval(), LABELS),
+    ]
     with torch.no_grad():
-        for module in network.features:
-            if isinstance(module, nn.Conv2d):
-                module.weight.copy_((module.weight + module.weight.flip(-1)) / 2)
-    network.features[0].stride = network.features[2].stride = (1, 1)
-    model = ImageModel(network, LABELS, layer="features.4")
+        for model in models:
+            for module in model.module.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.weight.copy_((module.weight + module.weight.flip(-1)) / 2)
     for name in METHODS:
+        model = models[METHODS[name].reads_attention]
         if name == "rise":  # its random masks are not symmetric
             continue
         options: dict[str, Any] = {"noise": 0.0} if name == "smoothgrad" else {}

@@ -70,6 +70,16 @@ def test_a_policy_explains_a_picture_too() -> None:
     assert Path("cat-explained.png").exists()
 
 
+def test_a_photo_is_explained_for_many_classes() -> None:
+    main(["explain", str(PHOTOS / "cat.jpg"), "--top", "40", "-m", "cam"])
+    with Image.open("cat-explained.png") as panel:
+        assert panel.size[0] < 2400
+        assert panel.size[1] > 4 * 160
+    main(["explain", str(PHOTOS / "cat.jpg"), "--model", "cube-reach", "-m", "cam", "--every"])
+    with Image.open("cat-explained.png") as panel:
+        assert panel.size[0] > 4 * 300
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -83,6 +93,10 @@ def test_a_policy_explains_a_picture_too() -> None:
         (["cat.jpg", "--layer", "_fc"], "not a map"),
         (["cat.jpg", "--model", "efficientnet-lite"], "did you mean 'efficientnet-lite0'"),
         (["cat.jpg", "--top", "0"], "at least 1"),
+        (["cat.jpg", "--every", "--top", "5"], "leave --target and --top out"),
+        (["cat.jpg", "--every", *["-m", "cam"] * 12], "take fewer"),
+        (["cat.jpg", "--model", "timm/test_vitt"], "did you mean 'timm/test_vit"),
+        (["cat.jpg", "-m", "attention-rollout"], "need a transformer"),
         (["cat.jpg", "--out", "x.bmp"], "ends in .png"),
         (["cat.jpg", "--scale", "column"], "choose row, cell or a positive number"),
         (["cat.jpg", "--scale", "-1"], "choose row, cell or a positive number"),

@@ -1,12 +1,15 @@
 """Panels: what the colours stand for is chosen, and drawn so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from rlvis import explain
-from rlvis.display.panel import panel
+from rlvis import InputError, explain
+from rlvis.display.panel import check_size, panel
+from rlvis.targets import every, top
 
 
 @pytest.fixture
@@ -47,3 +50,43 @@ def test_several_images_and_methods_fit_on_one_panel(policy) -> None:
 
 def test_notebooks_show_it(why) -> None:
     assert why._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("count", [2, 6, 7, 9, 25, 40, 121, 1000])
+def test_many_targets_wrap_and_stay_in_the_picture(why, count) -> None:
+    many = replace(
+        why,
+        maps=np.repeat(why.maps[:, :1], count, axis=1),
+        scores=np.zeros((1, count), np.float32),
+        targets=[[f"target {index}" for index in range(count)]],
+    )
+    width, height = many.panel().size
+    assert width < 2400 or width < 1.5 * height
+    assert height < 1000 or height < 1.5 * width
+    pixels = np.asarray(many.panel()).astype(int)[58:, 357:]
+    assert ((pixels.max(axis=2) - pixels.min(axis=2)) > 3).mean() > 0.2
+    assert width * height < 40_000_000
+
+
+def test_a_line_more_makes_the_panel_higher_not_wider(policy) -> None:
+    pictures = torch.randint(0, 256, (1, 3, 24, 32), dtype=torch.uint8)
+    sizes = [
+        explain(policy, pictures, "cam", ["left"] * count).panel().size for count in (8, 16, 24)
+    ]
+    assert len({width for width, _ in sizes}) == 1
+    assert sizes[0][1] < sizes[1][1] < sizes[2][1]
+
+
+def test_a_picture_beyond_all_measure_is_refused() -> None:
+    check_size(1000, 5)
+    with pytest.raises(InputError, match="take fewer"):
+        check_size(1000, 12)
+    with pytest.raises(InputError, match="take fewer"):
+        check_size(1000, 1, images=20)
+
+
+def test_every_score_by_label_where_few_else_by_rank(policy, inputs) -> None:
+    explained = explain(policy, inputs[:1], "saliency", every(policy.labels))
+    assert explained.targets == [["left", "forward", "right"]]
+    names = [f"label {index}" for index in range(11)]
+    assert [each.name for each in every(names)] == [each.name for each in top(11)]

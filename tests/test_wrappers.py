@@ -127,7 +127,7 @@ def test_a_frame_that_the_network_does_not_see_has_no_map(method, stack):
 
 
 def test_layers_mix_frames(stack):
-    with pytest.raises(InputError, match="grad-cam reads a layer, where the frames are mixed"):
+    with pytest.raises(InputError, match="grad-cam reads layers, where the frames are mixed"):
         explain(stack_model(), stack, "grad-cam:frame=1")
     for frame, message in ((4, "no frame 4; there are 4"), ("x", "no frame 'x'; write frame=-1")):
         with pytest.raises(InputError, match=message):

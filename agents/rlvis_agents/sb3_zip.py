@@ -153,7 +153,7 @@ def _nature(archive: Archive, build: Callable[[Archive, type[nn.Module]], nn.Mod
         raise archive.needs_trust(f"its activation is {activation}")
     try:
         return build(archive, getattr(nn, activation))
-    except (KeyError, RuntimeError):
+    except (KeyError, RuntimeError, InputError):
         raise archive.needs_trust("its weights are not those of a NatureCNN") from None
 
 

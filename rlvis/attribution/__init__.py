@@ -1,6 +1,6 @@
 """Why this output for this image? Each method is the line from its paper, on shared evidence."""
 
-from rlvis.attribution import cam, gradient, perturbation
+from rlvis.attribution import cam, gradient, perturbation, transformer
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import METHODS, Method, get_method, method
 
@@ -13,4 +13,5 @@ __all__ = [
     "gradient",
     "method",
     "perturbation",
+    "transformer",
 ]

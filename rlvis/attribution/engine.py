@@ -102,7 +102,13 @@ def explain(
             part = slice(start, start + batch_size)
             around = {name: entry[part] for name, entry in known.items()}
             evidence = Evidence(
-                model, inputs[part], targets, layer=layer, needs=needs, context=around
+                model,
+                inputs[part],
+                targets,
+                layer=layer,
+                attention=any(each.reads_attention for each in chosen),
+                needs=needs,
+                context=around,
             )
             batches.append(_explain_batch(model, chosen, evidence, pictures[part], window))
     explained = {

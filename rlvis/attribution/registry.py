@@ -24,6 +24,7 @@ class Method:
         formula: maps `Evidence` and options to heatmaps (N, T, h, w).
         needs: the gradients it reads.
         reads_layer: whether it reads a layer's activations.
+        reads_attention: whether it reads a transformer's attention.
         signed: whether negative values mean evidence against the target.
         options: keyword arguments of the formula that differ from its defaults.
         frame: the one frame of a stack that it is asked of, as in `frames.channels_of`; None for
@@ -35,14 +36,16 @@ class Method:
     formula: Formula
     needs: tuple[Need, ...] = ()
     reads_layer: bool = False
+    reads_attention: bool = False
     signed: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     frame: int | None = None
 
     @property
     def reads_pixels(self) -> bool:
-        """Whether it can be asked of one frame of a stack: layers mix them."""
-        return not self.reads_layer or any(need.at == "input" for need in self.needs)
+        """Whether it can be asked of one frame of a stack: layers and attention mix them."""
+        mixes = self.reads_layer or self.reads_attention
+        return not mixes or any(need.at == "input" for need in self.needs)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -60,7 +63,7 @@ class Method:
             frame = options.pop("frame")
             if not self.reads_pixels:
                 raise InputError(
-                    f"{self.name} reads a layer, where the frames are mixed; leave frame out"
+                    f"{self.name} reads layers, where the frames are mixed; leave frame out"
                 )
             if not isinstance(frame, int):
                 raise InputError(f"no frame {frame!r}; write frame=-1 for the latest, 0 the oldest")
@@ -92,12 +95,15 @@ def method(
     reference: str,
     needs: Sequence[Need] = (),
     reads_layer: bool = False,
+    reads_attention: bool = False,
     signed: bool = False,
 ) -> Callable[[Formula], Formula]:
     """Register a formula under a name."""
 
     def register(formula: Formula) -> Formula:
-        METHODS[name] = Method(name, reference, formula, tuple(needs), reads_layer, signed)
+        METHODS[name] = Method(
+            name, reference, formula, tuple(needs), reads_layer, reads_attention, signed
+        )
         return formula
 
     return register

@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rlvis.display.overlay import colour_bar, grey, limit, overlay, resize_picture
-from rlvis.display.theme import LIGHT, Colour, fit, label_colour, paste, write
+from rlvis.display.theme import LIGHT, Colour, fit, font, label_colour, paste, write
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation, resize_maps
 from rlvis.files import writing
@@ -17,8 +19,9 @@ from rlvis.frames import picture_of
 
 _MARGIN, _GAP = 28, 14
 _HEADER, _COLUMN_HEAD, _ROW_FOOT = 58, 46, 30
-_CELL = 300
+_LINE = 6 * (300 + _GAP)
 _BARS = 5
+_MOST_PIXELS = 150_000_000
 
 
 Scale = float | Literal["row", "cell"]
@@ -29,7 +32,8 @@ def panel(explanations: Sequence[Explanation], scale: Scale = "row") -> Image.Im
     """A labelled panel of one or several methods on the same images and targets.
 
     Each image gets a block: at the left the image itself with its highest scores, at the right one
-    row per method and one column per target. What the colours stand for is written under each row.
+    row per method and one column per target. Targets that do not fit in one line continue in the
+    next, in maps that are smaller the more there are. What the colours stand for is written below.
 
     Args:
         explanations: one per method.
@@ -37,11 +41,12 @@ def panel(explanations: Sequence[Explanation], scale: Scale = "row") -> Image.Im
             map has its own. A number: that value is drawn at full strength.
 
     Raises:
-        InputError: if the scale is none of these.
+        InputError: if the scale is none of these, or the panel would be too large to look at.
     """
     if scale not in ("row", "cell") and not (isinstance(scale, (int, float)) and scale > 0):
         raise InputError(f"no scale {scale!r}; choose row, cell or a positive number")
     first = explanations[0]
+    check_size(len(first.targets[0]), len(explanations), len(first.images))
     blocks = [_block(explanations, index, scale) for index in range(len(first.images))]
     width = max(block.shape[1] for block in blocks)
     return Image.fromarray(np.concatenate([_widened(block, width) for block in blocks]))
@@ -70,20 +75,95 @@ def png_bytes(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+@dataclass(frozen=True)
+class _Grid:
+    """Where the maps of a block stand: in lines of columns, each line with one row per method.
+
+    Attributes:
+        width, height: of a map, in pixels.
+        targets, methods: how many maps there are.
+    """
+
+    width: int
+    height: int
+    targets: int
+    methods: int
+
+    @property
+    def lines(self) -> int:
+        """How many lines there are: as many as it takes, or fewer where that makes a tower."""
+        fitting = _LINE // (self.width + _GAP)
+        square = round(sqrt(self.targets * self.line_height / (self.width + _GAP)))
+        return -(-self.targets // max(fitting, square))
+
+    @property
+    def columns(self) -> int:
+        """How many maps stand in a line, all lines being about as full."""
+        return -(-self.targets // self.lines)
+
+    @property
+    def foot(self) -> int:
+        """The height of the words below each row; one row that is wrapped has them at its end."""
+        return 0 if self.methods == 1 and self.targets * (self.width + _GAP) > _LINE else _ROW_FOOT
+
+    @property
+    def row_height(self) -> int:
+        return self.height + self.foot + _GAP
+
+    @property
+    def line_height(self) -> int:
+        return _COLUMN_HEAD + self.methods * self.row_height
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return (
+            self.columns * (self.width + _GAP) - _GAP,
+            self.lines * self.line_height + _ROW_FOOT - self.foot,
+        )
+
+    def place(self, target: int, method: int = 0) -> tuple[int, int]:
+        """The left and top of a map."""
+        line, column = divmod(target, self.columns)
+        top = line * self.line_height + _COLUMN_HEAD + method * self.row_height
+        return column * (self.width + _GAP), top
+
+
+def check_size(targets: int, methods: int, images: int = 1) -> None:
+    """Whether a panel of so many maps can be looked at.
+
+    Raises:
+        InputError: if it would be too large.
+    """
+    side = _cell_side(targets)
+    width, height = _Grid(side, side, targets, methods).size
+    if width * height * images > _MOST_PIXELS:
+        raise InputError(
+            f"{targets} targets by {methods} methods of {images} images make a picture of "
+            f"{width}×{height * images} pixels; take fewer"
+        )
+
+
+def _cell_side(targets: int) -> int:
+    """The longer side of a map: smaller, the more targets there are."""
+    steps = {6: 300, 24: 220, 120: 160}
+    return next((side for most, side in steps.items() if targets <= most), 112)
+
+
 def _block(explanations: Sequence[Explanation], index: int, scale: Scale) -> np.ndarray:
     first = explanations[0]
     picture = picture_of(first.images[index], first.frames)
     ground = grey(_seen(picture, first))
-    width, height = _cell_size(ground)
-    columns = len(first.targets[index])
-    rows_height = len(explanations) * (height + _ROW_FOOT + _GAP)
+    names = first.targets[index]
+    grid = _Grid(*_cell_size(ground, _cell_side(len(names))), len(names), len(explanations))
+    width, _ = _cell_size(ground, _cell_side(1))
     bars_height = 26 + 24 * min(_BARS, len(first.labels))
-    grid_height = _COLUMN_HEAD + rows_height
     side_height = _COLUMN_HEAD + _thumbnail_height(picture, width) + _GAP + bars_height
+    left = _MARGIN + width + 2 * _GAP
     canvas = np.empty(
         (
-            _HEADER + max(grid_height, side_height) + _MARGIN // 2,
-            2 * _MARGIN + width + 2 * _GAP + columns * (width + _GAP) - _GAP,
+            _HEADER + max(grid.size[1], side_height) + _MARGIN // 2,
+            left + max(grid.size[0], width) + _MARGIN,
             3,
         ),
         np.uint8,
@@ -91,20 +171,19 @@ def _block(explanations: Sequence[Explanation], index: int, scale: Scale) -> np.
     canvas[:] = LIGHT.background
     _header(canvas, explanations)
     _side(canvas, first, index, picture, width)
-    left = _MARGIN + width + 2 * _GAP
+    maps = canvas[_HEADER:, left:]
     for row, explanation in enumerate(explanations):
-        top = _HEADER + _COLUMN_HEAD + row * (height + _ROW_FOOT + _GAP)
-        _row(canvas, explanation, index, ground, (left, top, width, height), scale)
-    for column, name in enumerate(first.targets[index]):
-        x = left + column * (width + _GAP)
-        _column_head(canvas, first, index, column, name, (x, _HEADER, width))
+        _maps(maps, explanation, index, ground, grid, row, scale)
+    for column, name in enumerate(names):
+        x, y = grid.place(column)
+        _column_head(maps, first, index, column, name, (x, y - _COLUMN_HEAD, grid.width))
     return canvas
 
 
-def _cell_size(picture: np.ndarray) -> tuple[int, int]:
+def _cell_size(picture: np.ndarray, side: int) -> tuple[int, int]:
     height, width = picture.shape[:2]
-    scale = _CELL / max(height, width)
-    return max(160, round(width * scale)), max(60, round(height * scale))
+    scale = side / max(height, width)
+    return max(side * 8 // 15, round(width * scale)), max(side // 5, round(height * scale))
 
 
 def _text(canvas: np.ndarray, text: str, x: int, y: int, size: int, **how: object) -> int:
@@ -167,7 +246,9 @@ def _bar(
 
 
 def percentage(share: float) -> str:
-    """A probability in per cent, with a digit more where it is small: "38%", "0.4%"."""
+    """A probability in per cent, with a digit more where it is small: "38%", "0.4%", "<0.1%"."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
     return f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}"
 
 
@@ -185,38 +266,51 @@ def _column_head(
     place: tuple[int, int, int],
 ) -> None:
     x, y, width = place
+    size = 16 if width >= 200 else 13
     canvas[y + 4 : y + 18, x : x + 4] = label_colour(column)
-    _text(canvas, fit(name, width - 12, 16, True), x + 12, y, 16, bold=True)
-    note = f"score {explanation.scores[index, column]:.2f}"
+    _text(canvas, fit(name, width - 12, size, True), x + 12, y + (16 - size), size, bold=True)
+    score, share = f"{explanation.scores[index, column]:.2f}", ""
     if name in explanation.labels:
-        share = explanation.probabilities[index, explanation.labels.index(name)]
-        note += "" if np.isnan(share) else f"   probability {percentage(share)}"
+        probability = explanation.probabilities[index, explanation.labels.index(name)]
+        share = "" if np.isnan(probability) else percentage(probability)
+    note = f"score {score}" + (f"   probability {share}" if share else "")
+    if font(13).getlength(note) > width:
+        note = f"{score}   {share}"
     _text(canvas, fit(note, width, 13), x, y + 22, 13, colour=LIGHT.muted)
 
 
-def _row(
+def _maps(
     canvas: np.ndarray,
     explanation: Explanation,
     index: int,
     ground: np.ndarray,
-    place: tuple[int, int, int, int],
+    grid: _Grid,
+    row: int,
     scale: Scale,
 ) -> None:
-    left, top, width, height = place
+    """The maps of one method, and below them what their colours stand for."""
     limits = _limits(explanation.maps[index], scale)
-    heat = resize_maps(explanation.maps[index : index + 1], height, width)[0]
-    ground = resize_picture(ground, width, height)
-    for column, each in enumerate(heat):
-        x = left + column * (width + _GAP)
-        paste(canvas, overlay(ground, each, limits[column], explanation.signed), x, top)
-    _row_foot(canvas, explanation, limits, (left, top + height + 6), scale)
+    ground = resize_picture(ground, grid.width, grid.height)
+    for target, each in enumerate(explanation.maps[index]):
+        heat = resize_maps(each[None, None], grid.height, grid.width)[0, 0]
+        paste(
+            canvas,
+            overlay(ground, heat, limits[target], explanation.signed),
+            *grid.place(target, row),
+        )
+    step = grid.columns if grid.foot else grid.targets
+    for start in range(0, grid.targets, step):
+        x, y = grid.place(start if grid.foot else (grid.lines - 1) * grid.columns, row)
+        part = limits[start : start + step]
+        _row_foot(canvas, explanation, part, (x, y + grid.height + 6), scale, grid.lines > 1)
 
 
 def _limits(maps: np.ndarray, scale: Scale) -> list[float]:
     """The value drawn at full strength in each of T maps (T, h, w)."""
+    own = [limit(each) for each in maps]
     if scale == "cell":
-        return [limit(each) for each in maps]
-    return [limit(maps) if scale == "row" else float(scale)] * len(maps)
+        return own
+    return [max(own) if scale == "row" else float(scale)] * len(maps)
 
 
 def _row_foot(
@@ -225,6 +319,7 @@ def _row_foot(
     limits: Sequence[float],
     place: tuple[int, int],
     scale: Scale,
+    wrapped: bool,
 ) -> None:
     """The method, its layer, and the colours with the values they stand for."""
     x, y = place
@@ -236,9 +331,12 @@ def _row_foot(
         _text(canvas, "zero everywhere: nothing to show", x, y, 13, colour=LIGHT.muted)
         return
     sign = "±" if explanation.signed else ""
+    own = f"{sign}{min(limits):.3g} to {sign}{most:.3g}"
+    if len(limits) <= 6:
+        own = ", ".join(f"{sign}{each:.3g}" for each in limits)
     meaning = {
-        "row": f"{most:.3g}   one scale for the row",
-        "cell": "each its own: " + ", ".join(f"{sign}{each:.3g}" for each in limits),
+        "row": f"{most:.3g}   one scale for " + ("all" if wrapped else "the row"),
+        "cell": f"each its own: {own}",
     }.get(str(scale), f"{most:.3g}   fixed scale")
     least = "0" if not explanation.signed else "−" if scale == "cell" else f"−{most:.3g}"
     x += _text(canvas, least, x, y, 13, colour=LIGHT.muted)
