@@ -52,10 +52,10 @@ def score(label: str | int) -> Target:
     """The unnormalised score (logit) of one label."""
 
     def of(scores: Scores, _: Scores) -> Tensor:
-        return scores.logits[:, _index(label, scores.labels)]
+        return scores.logits[:, label_index(label, scores.labels)]
 
     def names(reference: Scores) -> list[str]:
-        return [reference.labels[_index(label, reference.labels)]] * len(reference.logits)
+        return [reference.labels[label_index(label, reference.labels)]] * len(reference.logits)
 
     return Target(str(label), of, names)
 
@@ -64,7 +64,7 @@ def log_prob(label: str | int) -> Target:
     """The log-probability of one label, log softmax(logits)."""
     return Target(
         f"log p({label})",
-        lambda scores, _: scores.log_probabilities[:, _index(label, scores.labels)],
+        lambda scores, _: scores.log_probabilities[:, label_index(label, scores.labels)],
         of_one_choice=True,
     )
 
@@ -74,8 +74,8 @@ def contrast(label: str | int, against: str | int) -> Target:
     return Target(
         f"{label} - {against}",
         lambda scores, _: (
-            scores.logits[:, _index(label, scores.labels)]
-            - scores.logits[:, _index(against, scores.labels)]
+            scores.logits[:, label_index(label, scores.labels)]
+            - scores.logits[:, label_index(against, scores.labels)]
         ),
     )
 
@@ -178,7 +178,7 @@ def _as_target(target: Any, model: ImageModel) -> Target:
         return Target(getattr(target, "__name__", "target"), lambda scores, _: target(scores))
     if isinstance(target, str) and target not in model.labels:
         return _written(target, model)
-    _index(target, model.labels)
+    label_index(target, model.labels)
     return score(target)
 
 
@@ -201,15 +201,15 @@ def _written(text: str, model: ImageModel) -> Target:
         return _SPECIAL[text]()
     if text.startswith("log p(") and text.endswith(")"):
         label = text.removeprefix("log p(").removesuffix(")")
-        _index(label, model.labels)
+        label_index(label, model.labels)
         return log_prob(label)
     label, minus, against = text.partition(" - ")
     for part in (label, against) if minus else (text,):
-        _index(part, model.labels)
+        label_index(part, model.labels)
     return contrast(label, against) if minus else score(text)
 
 
-def _index(label: str | int, labels: tuple[str, ...]) -> int:
+def label_index(label: str | int, labels: tuple[str, ...]) -> int:
     """The column of a label given by name (case apart) or by index.
 
     A name may also be one of several synonyms that a label lists, separated by commas.

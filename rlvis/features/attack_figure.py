@@ -1,0 +1,116 @@
+"""The picture of an attack: what was seen, what was changed, and where the network looked."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from rlvis.attribution.engine import explain
+from rlvis.display.overlay import grey, limit, overlay
+from rlvis.display.sheet import Row, Tile, save_picture, sheet
+from rlvis.explanation import resize_maps
+from rlvis.features.attack import Attack
+from rlvis.files import save_arrays
+from rlvis.frames import picture_of, stacked
+from rlvis.model import ImageModel, Scores
+
+_SIDE = 232
+
+
+def attack_picture(model: ImageModel, found: Attack, method: str | None = None) -> Image.Image:
+    """Original, change, result and the attribution before and after, a row per image.
+
+    Args:
+        model: what was attacked.
+        found: by `attack` or `smallest_attack`.
+        method: of attribution; grad-cam, or attention-relevance where there is no layer, if left
+            out.
+    """
+    goal = "to reach the goal" if found.targeted else "to leave the decision"
+    reached = int(found.success.sum())
+    measured = {"linf": "largest change of a value", "l2": "Euclidean length of the change"}
+    lines = [
+        f"{found.method} {goal}, {found.norm}: the {measured[found.norm]} is limited, where black "
+        f"is 0 and white is 1; {reached} of {len(found.clean)} turned",
+        f"changes are drawn amplified round middle grey; {method or 'grad-cam'} of the label that "
+        "was decided for, one scale for both pictures of a row",
+    ]
+    rows = [_row(model, found, index, method or "grad-cam") for index in range(len(found.clean))]
+    return sheet(f"{model.name} under attack", lines, rows)
+
+
+def save_attack(
+    model: ImageModel, found: Attack, path: str | Path, method: str | None = None
+) -> Path:
+    """Write `attack_picture` and return its path."""
+    return save_picture(attack_picture(model, found, method), path)
+
+
+def save_attack_data(found: Attack, path: str | Path) -> Path:
+    """Write images, scores and sizes (.npz or .safetensors) and return the path."""
+    return save_arrays(
+        path,
+        clean=found.clean.cpu().numpy(),
+        attacked=found.attacked.cpu().numpy(),
+        scores_before=found.before.logits.float().cpu().numpy(),
+        scores_after=found.after.logits.float().cpu().numpy(),
+        goal=found.goal.cpu().numpy(),
+        size=found.size.cpu().numpy(),
+        success=found.success.cpu().numpy(),
+    )
+
+
+def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
+    clean, attacked = (_shown(each[index]) for each in (found.clean, found.attacked))
+    change = found.change[index]
+    most = float(change.abs().max())
+    drawn = _shown(0.5 + change / (2 * most or 1))
+    before, after = _decided(found.before, index), _decided(found.after, index)
+    context = {name: entry[index : index + 1] for name, entry in found.context.items()}
+    maps = [
+        explain(model, inputs[index : index + 1], method, label, context=context).maps[0, 0]
+        for inputs, label in zip(found.inputs, (before, after), strict=True)
+    ]
+    most_heat = max(limit(each) for each in maps)
+    tiles = [
+        Tile(clean, ["original", *_predictions(found.before, index)]),
+        Tile(
+            drawn,
+            [
+                f"change × {0.5 / most:.3g}" if most else "no change",
+                f"largest {most * 255:.2f} of 255",
+                f"length {float(change.norm()):.3g}",
+            ],
+        ),
+        Tile(attacked, ["attacked", *_predictions(found.after, index)]),
+    ]
+    for picture, heat, label in zip((clean, attacked), maps, (before, after), strict=True):
+        height, width = picture.shape[:2]
+        resized = resize_maps(heat[None, None], height, width)[0, 0]
+        name = found.before.labels[label]
+        tiles.append(Tile(overlay(grey(picture), resized, most_heat, False), [f"why {name}"]))
+    turned = bool(found.success[index])
+    note = (
+        f"turned at size {float(found.size[index]):.4g}"
+        if turned
+        else (f"withstood size {float(found.size[index]):.4g}")
+    )
+    heading = f"{found.before.labels[before]} → {found.before.labels[after]}"
+    return Row(tiles, heading, note, (_SIDE * clean.shape[0] // clean.shape[1], _SIDE))
+
+
+def _decided(scores: Scores, index: int) -> int:
+    return int(scores.logits[index].argmax())
+
+
+def _predictions(scores: Scores, index: int, most: int = 3) -> list[str]:
+    probabilities = scores.probabilities[index]
+    best = probabilities.argsort(descending=True)[:most].tolist()
+    return [f"{float(probabilities[each]):.1%} {scores.labels[each]}" for each in best]
+
+
+def _shown(unit: Tensor) -> np.ndarray:
+    """An image (C, H, W), black 0 and white 1, as a picture: of stacked frames the latest."""
+    image = (unit.permute(1, 2, 0).cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8)
+    return picture_of(image, stacked(image.shape[-1]))
