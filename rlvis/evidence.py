@@ -90,12 +90,8 @@ class Evidence:
             ):
                 self.scores = model.run(replica, self.inputs, self._context)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
-        if rules and (self._rectifier.smooth or not self._rectifier.count):
-            others = " and ".join(sorted(self._rectifier.smooth)) or "none"
-            raise InputError(
-                f"{' and '.join(sorted(rules))} backpropagation is defined for ReLUs only, and the "
-                f"activations of {model.name} are {others}; use saliency or integrated-gradients"
-            )
+        for rule in sorted(rules):
+            self._rectifier.check(rule, model.name)
         if layer is not None:
             if self._activations is None:
                 raise InputError(f"layer {layer!r} did not run in the forward pass; name another")

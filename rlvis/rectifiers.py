@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from rlvis.errors import InputError
+
 RULES = ("plain", "guided", "deconvnet")
 
 
@@ -57,6 +59,23 @@ class Rectifier(TorchFunctionMode):
         self.rule = "plain"
         self.count = 0
         self.smooth: set[str] = set()
+
+    def check(self, rule: str, model: str) -> None:
+        """Whether a rule is defined for the activations that the forward pass has met.
+
+        Args:
+            rule: one of `RULES`.
+            model: what errors call the network.
+
+        Raises:
+            InputError: if not: it has no rectifiers, or other activations besides.
+        """
+        if rule != "plain" and (self.smooth or not self.count):
+            others = " and ".join(sorted(self.smooth)) or "none"
+            raise InputError(
+                f"{rule} backpropagation is defined for ReLUs only, and the activations of {model} "
+                f"are {others}; use saliency or integrated-gradients"
+            )
 
     @contextmanager
     def crossing(self, rule: str) -> Iterator[None]:

@@ -29,10 +29,13 @@ def attack_picture(model: ImageModel, found: Attack, method: str | None = None) 
     """
     goal = "to reach the goal" if found.targeted else "to leave the decision"
     reached = int(found.success.sum())
-    measured = {"linf": "largest change of a value", "l2": "Euclidean length of the change"}
+    measured = {
+        "linf": "L∞, the largest change of a value",
+        "l2": "L2, the Euclidean length of the change",
+    }
     lines = [
-        f"{found.method} {goal}, {found.norm}: the {measured[found.norm]} is limited, where black "
-        f"is 0 and white is 1; {reached} of {len(found.clean)} turned",
+        f"{found.method.upper()} {goal}; size is {measured[found.norm]}, black being 0 and white "
+        f"1; {reached} of {len(found.clean)} turned",
         f"changes are drawn amplified round middle grey; {method or 'grad-cam'} of the label that "
         "was decided for, one scale for both pictures of a row",
     ]
@@ -68,10 +71,11 @@ def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
     drawn = _shown(0.5 + change / (2 * most or 1))
     before, after = _decided(found.before, index), _decided(found.after, index)
     context = {name: entry[index : index + 1] for name, entry in found.context.items()}
-    maps = [
-        explain(model, inputs[index : index + 1], method, label, context=context).maps[0, 0]
+    explained = [
+        explain(model, inputs[index : index + 1], method, label, context=context)
         for inputs, label in zip(found.inputs, (before, after), strict=True)
     ]
+    maps, signed = [each.maps[0, 0] for each in explained], explained[0].signed
     most_heat = max(limit(each) for each in maps)
     tiles = [
         Tile(clean, ["original", *_predictions(found.before, index)]),
@@ -89,7 +93,7 @@ def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
         height, width = picture.shape[:2]
         resized = resize_maps(heat[None, None], height, width)[0, 0]
         name = found.before.labels[label]
-        tiles.append(Tile(overlay(grey(picture), resized, most_heat, False), [f"why {name}"]))
+        tiles.append(Tile(overlay(grey(picture), resized, most_heat, signed), [f"why {name}"]))
     turned = bool(found.success[index])
     note = (
         f"turned at size {float(found.size[index]):.4g}"
