@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from rlvis.display.overlay import resize_picture
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations import as_units, check_layers
@@ -29,7 +30,8 @@ from rlvis.rectifiers import RULES, Rectifier
 from rlvis.replica import replicate
 
 NAMES = {"deconvnet": "deconvnet", "guided": "guided backpropagation", "plain": "gradient"}
-_STRONGEST = 8
+_STRONGEST = 9
+_SIDE, _LEAST = 120, 8
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,15 @@ class Projections:
 
     @property
     def row(self) -> Row:
-        """The projections side by side, each scaled by its own largest value."""
+        """Over each other what the unit saw and its projection, cut to where that is not zero."""
         tiles = [
-            Tile(as_picture(each), [f"unit {unit}", f"activation {activation:.3g}"])
+            Tile(
+                over_each_other(self.image, each),
+                [f"unit {unit}", f"activation {activation:.3g}"],
+            )
             for each, unit, activation in zip(self.maps, self.units, self.activations, strict=True)
         ]
-        return Row(tiles, f"layer {self.layer}", f"{len(tiles)} units", (144, 144))
+        return Row(tiles, f"layer {self.layer}", f"{len(tiles)} units", (2 * _SIDE + 4, _SIDE))
 
     def save_data(self, path: str | Path) -> Path:
         """Write the projections (.npz or .safetensors) and return the path."""
@@ -91,7 +96,7 @@ def project(
         model: what is looked into; it is left as it is.
         image: one, in any form `as_images` takes.
         layer: as in `module.named_modules()`.
-        units: of the layer; the eight most active if left out.
+        units: of the layer; the nine most active if left out.
         rule: "deconvnet", "guided" or "plain".
         context: see `ImageModel.context_of`.
 
@@ -184,7 +189,7 @@ def projection_sheet(
     found = [project(model, image, layer, units, rule, context=context) for layer in layers]
     lines = [
         f"{NAMES[rule]} of each unit's strongest activation, everything else set to zero; "
-        "middle grey is 0, each projection on its own scale",
+        "under what the unit saw; middle grey is 0, each projection on its own scale",
     ]
     rows = [
         Row([Tile(found[0].image)], "the image", tile=(200, 260)),
@@ -198,14 +203,47 @@ def save_projections(picture: Image.Image, path: str | Path) -> Path:
     return save_picture(picture, path)
 
 
-def as_picture(projection: np.ndarray) -> np.ndarray:
-    """A projection (H, W, C) as colours round middle grey, its 99.9% quantile at full strength."""
-    colours = (
-        projection if projection.shape[-1] in (1, 3) else projection.sum(axis=-1, keepdims=True)
+def over_each_other(image: np.ndarray, projection: np.ndarray) -> np.ndarray:
+    """Part of an image and, under it, the projection there, uint8 (2 · side + 4, side, 3).
+
+    Args:
+        image: uint8 (h, w, 3), what the network saw.
+        projection: float32 (H, W, C), at the size of the network's input.
+    """
+    top, left, height, width = reached(projection)
+    rows, columns = image.shape[0] / projection.shape[0], image.shape[1] / projection.shape[1]
+    part = image[
+        round(top * rows) : max(round((top + height) * rows), round(top * rows) + 1),
+        round(left * columns) : max(round((left + width) * columns), round(left * columns) + 1),
+    ]
+    drawn = as_picture(projection[top : top + height, left : left + width])
+    gap = np.full((4, _SIDE, 3), 255, np.uint8)
+    return np.concatenate(
+        [resize_picture(part, _SIDE, _SIDE), gap, resize_picture(drawn, _SIDE, _SIDE)]
     )
+
+
+def reached(projection: np.ndarray) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the square in which a projection (H, W, C) is not zero."""
+    rows, columns = (np.flatnonzero(projection.any(axis=axes)) for axes in ((1, 2), (0, 2)))
+    most = min(projection.shape[:2])
+    if not len(rows):
+        return 0, 0, *projection.shape[:2]
+    side = min(max(np.ptp(rows) + 1, np.ptp(columns) + 1, _LEAST), most)
+    top, left = (
+        int(np.clip((places[0] + places[-1] + 1 - side) // 2, 0, length - side))
+        for places, length in ((rows, projection.shape[0]), (columns, projection.shape[1]))
+    )
+    return top, left, int(side), int(side)
+
+
+def as_picture(projection: np.ndarray) -> np.ndarray:
+    """A projection (H, W, C) as colours round middle grey, its 99.9% quantile at full strength;
+    uint8 (H, W, 3)."""
+    colours = projection if projection.shape[-1] == 3 else projection.sum(axis=-1, keepdims=True)
     most = float(np.quantile(np.abs(colours), 0.999)) or 1.0
     picture = ((colours / most + 1) * 127.5).clip(0, 255).round().astype(np.uint8)
-    return picture if picture.shape[-1] == 3 else picture[..., 0]
+    return np.broadcast_to(picture, (*picture.shape[:2], 3)).copy()
 
 
 def _seen(model: ImageModel, pictures: Tensor) -> np.ndarray:
