@@ -80,8 +80,7 @@ def _by_class(
     known = labels >= 0
     if not known.any():
         return Colouring("nothing known", colours, [])
-    chance = float(np.bincount(labels[known]) / known.sum() @ np.bincount(labels[known]))
-    chance /= known.sum()
+    shares = np.bincount(labels[known]) / known.sum()
     same = purity(neighbours(embedding.codes.values), labels)
     note = (
         f"of the {NEIGHBOURS} nearest codes {same:.0%} have the same {name} "
