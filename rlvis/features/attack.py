@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rlvis.actions import require_categorical
 from rlvis.errors import InputError, unknown
+from rlvis.features.pixels import PixelScale
 from rlvis.images import Images, as_images
 from rlvis.model import ImageModel, Scores
 from rlvis.policy import Policy
@@ -62,27 +63,6 @@ class Attack:
         """Bool (N,): whether the decision was turned (to the goal, if there is one)."""
         reached = self.after.logits.argmax(dim=1) == self.goal
         return reached if self.targeted else ~reached
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """Between the network's input and the scale on which black is 0 and white is 1."""
-
-    black: Tensor
-    span: Tensor
-
-    @classmethod
-    def of(cls, model: ImageModel, images: Tensor) -> "_Scale":
-        black, white = (
-            model.inputs(torch.full_like(images[:1], level)).float() for level in (0, 255)
-        )
-        return cls(black, white - black)
-
-    def unit(self, inputs: Tensor) -> Tensor:
-        return ((inputs.float() - self.black) / self.span).clamp(0, 1)
-
-    def inputs(self, unit: Tensor) -> Tensor:
-        return unit * self.span + self.black
 
 
 def attack(
@@ -185,7 +165,7 @@ class _Problem:
     """
 
     clean: Tensor
-    scale: _Scale
+    scale: PixelScale
     context: dict[str, Tensor]
     score: Callable[[Tensor], Scores]
     goal: Tensor
@@ -202,7 +182,7 @@ class _Problem:
         from rlvis.targets import label_index
 
         pictures = as_images(images)
-        scale = _Scale.of(model, pictures)
+        scale = PixelScale.of(model, pictures)
         clean = scale.unit(model.inputs(pictures))
         replica, known = replicate(model.module), model.context_of(len(clean), context)
 

@@ -1,0 +1,1 @@
+"""Images that a network answers to most: synthesized from nothing, or dreamt into a picture."""

@@ -1,0 +1,87 @@
+"""A network run as far as an objective needs it, its gradient let through where ReLUs block it."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rlvis.errors import InputError
+from rlvis.features.activations import check_layers
+from rlvis.features.synthesis.objectives import Objective
+from rlvis.layers import watch
+from rlvis.model import ImageModel, Scores
+from rlvis.rectifiers import Rectifier
+from rlvis.replica import replicate
+
+
+class _FarEnoughError(Exception):
+    """All the layers that are read have run."""
+
+
+class ObjectiveNetwork:
+    """What an objective makes of a network's input.
+
+    Args:
+        model: the model; it is left as it is.
+        objective: what is to be made large.
+        context: of each image, see `ImageModel.context_of`; zeros where the model has some and
+            none is given.
+
+    Raises:
+        InputError: if a layer does not exist.
+    """
+
+    def __init__(
+        self, model: ImageModel, objective: Objective, context: Mapping[str, Any] | None = None
+    ) -> None:
+        check_layers(model, sorted(objective.layers))
+        self._model, self._objective = model, objective
+        self._context = context
+        self._replica = replicate(model.module)
+        self._seen: dict[str, Tensor] = {}
+        watch(self._replica, self._keep, set(objective.layers))
+
+    def _keep(self, name: str, _: nn.Module, __: Any, output: Any) -> Any:
+        if not isinstance(output, Tensor) or output.ndim not in (2, 4):
+            raise InputError(f"layer {name!r} has no units to excite; name a convolution")
+        self._seen[name] = output if output.ndim == 4 else output[..., None, None]
+        if not self._objective.reads_scores and len(self._seen) == len(self._objective.layers):
+            raise _FarEnoughError
+        return output.clone()
+
+    def __call__(self, inputs: Tensor, redirected: bool = False) -> Tensor:
+        """The objective (N,) of inputs (N, C, H, W).
+
+        Args:
+            inputs: of the network.
+            redirected: let the gradient through ReLUs that are off where an image has none; see
+                `rectifiers`.
+
+        Raises:
+            InputError: if a layer did not run.
+        """
+        self._seen.clear()
+        scores: Scores | None = None
+        rectifier = Rectifier()
+        rectifier.rule = "redirected"
+        try:
+            with rectifier if redirected else nullcontext():
+                scores = self._model.run(
+                    self._replica, inputs.to(self._model.dtype), self._known(len(inputs))
+                )
+        except _FarEnoughError:
+            pass
+        missing = self._objective.layers - set(self._seen)
+        if missing:
+            raise InputError(
+                f"layer {min(missing)!r} did not run in the forward pass; name another"
+            )
+        return self._objective.of(self._seen, scores).float()
+
+    def _known(self, count: int) -> dict[str, Tensor]:
+        given = self._context or {
+            name: torch.zeros(count, *shape) for name, shape in self._model.context.items()
+        }
+        return self._model.context_of(count, given)
