@@ -19,7 +19,7 @@ from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores, read_output
 from rlvis.rectifiers import Rectifier
 from rlvis.replica import replicate
-from rlvis.subpixel import SubpixelGradients
+from rlvis.subpixel import use_subpixel_gradients
 from rlvis.targets import Target
 
 
@@ -66,16 +66,13 @@ class Evidence:
         self._linear: list[tuple[nn.Linear, Tensor, Tensor]] = []
         self._rectifier = Rectifier()
 
-        replica = replicate(model.module)
-        heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
-        watch(replica, self._capture, heads | ({layer} if layer else set()))
-        to_image = any(need.at == "input" for need in self._needs)
+        replica = self._replica()
+        if layer is not None:
+            heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
+            watch(replica, self._capture, heads | {layer})
         rules = {need.rule for need in self._needs} - {"plain"}
         with torch.enable_grad():
-            with (
-                SubpixelGradients() if to_image else nullcontext(),
-                self._rectifier if rules else nullcontext(),
-            ):
+            with self._rectifier if rules else nullcontext():
                 output = replica(self.inputs)
             self.scores = read_output(output, model.labels)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
@@ -87,6 +84,11 @@ class Evidence:
             )
         if layer is not None and self._activations is None:
             raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+
+    def _replica(self) -> nn.Module:
+        replica = replicate(self._model.module)
+        use_subpixel_gradients(replica)
+        return replica
 
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
         if isinstance(module, nn.Linear) and inputs:
@@ -220,7 +222,7 @@ class Evidence:
 
     @cached_property
     def _plain_replica(self) -> nn.Module:
-        return replicate(self._model.module)
+        return self._replica()
 
     def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
         """Scores and targets of changed versions (M, C, H, W) of one image.
@@ -267,7 +269,7 @@ class Evidence:
         The targets keep the labels they have for the images as they were.
         """
         inputs = inputs.detach().requires_grad_(True)
-        with torch.enable_grad(), SubpixelGradients():
+        with torch.enable_grad():
             scores = read_output(self._plain_replica(inputs), self._model.labels)
             columns = [target(scores, self.scores) for target in self._targets]
         passes = [

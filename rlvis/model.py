@@ -6,6 +6,7 @@ besides. Every tool is written for `ImageModel`, and `Policy` only adds how an a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,7 @@ class ImageModel:
 
 
 def _first_tensor(module: nn.Module) -> Tensor:
-    for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in chain(module.parameters(), module.buffers()):
         if tensor.is_floating_point():
             return tensor
     return torch.empty(0)

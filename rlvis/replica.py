@@ -11,18 +11,10 @@ from typing import Any
 from torch import nn
 from torch.jit import ScriptModule
 
-_TABLES = {
-    "_parameters",
-    "_buffers",
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-    "_state_dict_hooks",
-}
+_BASE = vars(nn.Module())
+_TABLES = [
+    name for name, value in _BASE.items() if isinstance(value, dict) and name != "_modules"
+]
 _HOLDERS = (nn.Module, MethodType, list, tuple, dict)
 
 
@@ -40,10 +32,15 @@ def replicate(module: nn.Module) -> nn.Module:
         replicas[id(original)] = original.__class__.__new__(original.__class__)
     for original in originals:
         state = vars(original).copy()
-        for name, value in state.items():
-            if name in _TABLES:
-                state[name] = value.copy()
-            elif isinstance(value, _HOLDERS):
+        for name in _TABLES:
+            state[name] = state[name].copy()
+        state["_modules"] = {
+            name: None if child is None else replicas[id(child)]
+            for name, child in state["_modules"].items()
+        }
+        for name in state.keys() - _BASE.keys():
+            value = state[name]
+            if isinstance(value, _HOLDERS):
                 state[name] = _swap(value, replicas)
         state["training"] = False
         if state.get("inplace") is True:
@@ -59,7 +56,9 @@ def _swap(value: Any, replicas: dict[int, nn.Module]) -> Any:
     if isinstance(value, MethodType) and id(value.__self__) in replicas:
         return MethodType(value.__func__, replicas[id(value.__self__)])
     if type(value) in (list, tuple):
-        return type(value)(_swap(each, replicas) for each in value)
+        return type(value)(
+            [_swap(each, replicas) if isinstance(each, _HOLDERS) else each for each in value]
+        )
     if isinstance(value, dict) and type(value).__name__ in ("dict", "OrderedDict"):
         return type(value)((key, _swap(each, replicas)) for key, each in value.items())
     return value

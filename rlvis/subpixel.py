@@ -13,10 +13,30 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 MOST_CHANNELS = 4
+
+
+def use_subpixel_gradients(module: nn.Module) -> None:
+    """Let the strided convolutions of images in `module` run within `SubpixelGradients`.
+
+    It changes these submodules: give it a replica. A convolution that no `nn.Conv2d` holds keeps
+    the gradient it has, which is the same one, more slowly.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d) and part.in_channels <= MOST_CHANNELS and part.groups == 1:
+            if max(part.stride) > 1:
+                vars(part)["forward"] = _within(part.forward)
+
+
+def _within(forward: Callable) -> Callable:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with SubpixelGradients():
+            return forward(*args, **kwargs)
+
+    return run
 
 
 class SubpixelGradients(TorchFunctionMode):
