@@ -57,10 +57,11 @@ class Evidence:
         needs: Iterable[Need] = (),
     ) -> None:
         self.layer = layer
-        self.inputs = inputs.detach().clone(memory_format=torch.channels_last).requires_grad_(True)
+        self.inputs = inputs.detach().clone(memory_format=torch.channels_last)
         self._model = model
         self._targets = targets
         self._needs = frozenset(needs)
+        self._rules_to_come = {need.rule for need in self._needs}
         self._gradients: dict[str, dict[str, Tensor]] = {}
         self._activations: Tensor | None = None
         self._linear: list[tuple[nn.Linear, Tensor, Tensor]] = []
@@ -71,7 +72,8 @@ class Evidence:
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
             watch(replica, self._capture, heads | {layer})
         rules = {need.rule for need in self._needs} - {"plain"}
-        with torch.enable_grad():
+        self.inputs.requires_grad_(any(need.at == "input" for need in self._needs))
+        with torch.set_grad_enabled(bool(self._needs)):
             with self._rectifier if rules else nullcontext():
                 output = replica(self.inputs)
             self.scores = read_output(output, model.labels)
@@ -100,6 +102,8 @@ class Evidence:
             raise InputError(
                 f"layer {name!r} gives {shape}, not a map (N, C, h, w); name a convolution"
             )
+        if not output.requires_grad:  # the graph need not reach further back than to here
+            output = output.detach().requires_grad_(torch.is_grad_enabled())
         self._activations = output
         return output.clone()  # an in-place operation that follows changes the clone
 
@@ -143,11 +147,16 @@ class Evidence:
         assert need in self._needs, f"the method did not declare that it reads {need}"
         places = sorted({each.at for each in self._needs if each.rule == need.rule})
         sources = [self._source(at) for at in places]
+        self._rules_to_come.remove(need.rule)
+        columns = self._target_scores.unbind(dim=1)
         passes = []
         with self._rectifier.crossing(need.rule):
-            for column in self._target_scores.unbind(dim=1):
+            for place, column in enumerate(columns, start=1):
+                keep = place < len(columns) or bool(self._rules_to_come)
                 passes.append(
-                    torch.autograd.grad(column.sum(), sources, retain_graph=True, allow_unused=True)
+                    torch.autograd.grad(column.sum(), sources, retain_graph=keep, allow_unused=True)
+                    if column.requires_grad
+                    else [None] * len(sources)
                 )
         collected: dict[str, Tensor] = {}
         for at, gradients in zip(places, zip(*passes, strict=True), strict=True):

@@ -2,7 +2,8 @@
 
 Hooks, eval mode and in-place flags belong to a module, so setting them on the user's module would
 leave marks, and two threads at once would see each other's. A replica has module objects of its
-own and the very same parameters and buffers: nothing done to it needs to be undone.
+own, the very same buffers, and the parameters' values without their gradient: nothing done to it
+needs to be undone, and a pass through it records a graph only behind what asks for a gradient.
 """
 
 from types import MethodType
@@ -13,7 +14,7 @@ from torch.jit import ScriptModule
 
 _BASE = vars(nn.Module())
 _TABLES = [
-    name for name, value in _BASE.items() if isinstance(value, dict) and name != "_modules"
+    name for name, value in _BASE.items() if isinstance(value, dict) and name not in ("_modules", "_parameters")
 ]
 _HOLDERS = (nn.Module, MethodType, list, tuple, dict)
 
@@ -34,6 +35,10 @@ def replicate(module: nn.Module) -> nn.Module:
         state = vars(original).copy()
         for name in _TABLES:
             state[name] = state[name].copy()
+        state["_parameters"] = {
+            name: None if weight is None else weight.detach()
+            for name, weight in state["_parameters"].items()
+        }
         state["_modules"] = {
             name: None if child is None else replicas[id(child)]
             for name, child in state["_modules"].items()
