@@ -241,7 +241,8 @@ class Evidence:
         Returns:
             The scores of the M images, and the targets' values, float (M, T).
         """
-        reference = self.scores.of_image(image).expand(len(inputs))
+        reference = self.scores.of_image(image).repeat(len(inputs))
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.no_grad():
             scores = read_output(self._plain_replica(inputs), self._model.labels)
             targets = [target(scores, reference) for target in self._targets]
@@ -272,16 +273,34 @@ class Evidence:
                 )
         return torch.stack(columns, dim=1)
 
-    def gradients_at(self, inputs: Tensor) -> Tensor:
-        """The targets' gradients at other versions (N, C, H, W) of the images, (N, T, C, H, W).
+    def gradients_at(self, versions: Tensor) -> Tensor:
+        """The targets' gradients at S other versions of the N images, all in one pass.
 
         The targets keep the labels they have for the images as they were.
+
+        Args:
+            versions: float (S, N, C, H, W).
+
+        Returns:
+            Float (S, N, T, C, H, W).
         """
-        inputs = inputs.detach().requires_grad_(True)
+        inputs = versions.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        inputs.requires_grad_(True)
         with torch.enable_grad():
             scores = read_output(self._plain_replica(inputs), self._model.labels)
-            columns = [target(scores, self.scores) for target in self._targets]
+            reference = self.scores.repeat(len(versions))
+            columns = [target(scores, reference) for target in self._targets]
         passes = [
-            torch.autograd.grad(column.sum(), inputs, retain_graph=True) for column in columns
+            torch.autograd.grad(column.sum(), inputs, retain_graph=place < len(columns))
+            for place, column in enumerate(columns, start=1)
         ]
-        return torch.stack([gradient for (gradient,) in passes], dim=1)
+        gradients = torch.stack([gradient for (gradient,) in passes], dim=1)
+        return gradients.unflatten(0, versions.shape[:2])
+
+
+def at_once(images: Tensor) -> int:
+    """How many versions of `images` go through a network at once: more need not be faster.
+
+    The activations of as many fit into the caches, which is where the time of small networks goes.
+    """
+    return max(1, 2**19 // images.numel())

@@ -39,10 +39,10 @@ class Scores:
         value = None if self.value is None else self.value.detach()[index : index + 1]
         return Scores(self.logits.detach()[index : index + 1], value, self.labels)
 
-    def expand(self, count: int) -> "Scores":
-        """The scores of one image, `count` times over."""
-        value = None if self.value is None else self.value.expand(count)
-        return Scores(self.logits.expand(count, -1), value, self.labels)
+    def repeat(self, count: int) -> "Scores":
+        """The scores of all images, `count` times over, without gradient."""
+        value = None if self.value is None else self.value.detach().repeat(count)
+        return Scores(self.logits.detach().repeat(count, 1), value, self.labels)
 
     @property
     def log_probabilities(self) -> Tensor:

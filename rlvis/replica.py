@@ -14,7 +14,9 @@ from torch.jit import ScriptModule
 
 _BASE = vars(nn.Module())
 _TABLES = [
-    name for name, value in _BASE.items() if isinstance(value, dict) and name not in ("_modules", "_parameters")
+    name
+    for name, value in _BASE.items()
+    if isinstance(value, dict) and name not in ("_modules", "_parameters")
 ]
 _HOLDERS = (nn.Module, MethodType, list, tuple, dict)
 
