@@ -21,7 +21,7 @@ from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.rectifiers import Rectifier
 from rlvis.replica import replicate
-from rlvis.subpixel import SubpixelGradients
+from rlvis.subpixel import use_subpixel_gradients
 from rlvis.targets import Target
 from rlvis.tokens import Layout, Surroundings, reach
 
@@ -64,11 +64,12 @@ class Evidence:
         context: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.layer = layer
-        self.inputs = inputs.detach().clone(memory_format=torch.channels_last).requires_grad_(True)
+        self.inputs = inputs.detach().clone(memory_format=torch.channels_last)
         self._model = model
         self._targets = targets
         self._context = context or {}
         self._needs = frozenset(needs)
+        self._rules_to_come = {need.rule for need in self._needs}
         self._gradients: dict[str, dict[str, list[Tensor]]] = {}
         self._activations: Tensor | None = None
         self._layout: Layout | None = None
@@ -76,15 +77,15 @@ class Evidence:
         self._rectifier = Rectifier()
         self._attention = Attentions()
 
-        replica = replicate(model.module)
-        heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
-        watch(replica, self._capture, heads | ({layer} if layer else set()))
+        replica = self._replica()
+        if layer is not None:
+            heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
+            watch(replica, self._capture, heads | {layer})
         surroundings = Surroundings(replica, self.inputs)
-        to_image = any(need.at == "input" for need in self._needs)
         rules = {need.rule for need in self._needs} - {"plain"}
-        with torch.enable_grad():
+        self.inputs.requires_grad_(attention or any(need.at == "input" for need in self._needs))
+        with torch.set_grad_enabled(attention or bool(self._needs)):
             with (
-                SubpixelGradients() if to_image else nullcontext(),
                 self._rectifier if rules else nullcontext(),
                 self._attention if attention else nullcontext(),
             ):
@@ -100,11 +101,19 @@ class Evidence:
             count = self._attention.check(model.name, len(self.inputs))
             self._patches = surroundings.tokens("the attention", count)
 
+    def _replica(self) -> nn.Module:
+        replica = replicate(self._model.module)
+        use_subpixel_gradients(replica)
+        return replica
+
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
         if isinstance(module, nn.Linear) and inputs:
             self._linear.append((module, inputs[0].detach(), output))
         if name != self.layer:
             return None
+        if isinstance(output, Tensor) and not output.requires_grad:
+            # The graph need not reach further back than to here.
+            output = output.detach().requires_grad_(torch.is_grad_enabled())
         self._activations = output
         # An in-place operation that follows changes the clone.
         return output.clone() if isinstance(output, Tensor) else None
@@ -182,16 +191,21 @@ class Evidence:
         assert need in self._needs, f"the method did not declare that it reads {need}"
         places = sorted({each.at for each in self._needs if each.rule == need.rule})
         sources = [(at, source) for at in places for source in self._sources(at)]
+        self._rules_to_come.remove(need.rule)
+        columns = self._target_scores.unbind(dim=1)
         passes = []
         with self._rectifier.crossing(need.rule):
-            for column in self._target_scores.unbind(dim=1):
+            for place, column in enumerate(columns, start=1):
+                keep = place < len(columns) or bool(self._rules_to_come or self._attention.maps)
                 passes.append(
                     torch.autograd.grad(
                         column.sum(),
                         [source for _, source in sources],
-                        retain_graph=True,
+                        retain_graph=keep,
                         allow_unused=True,
                     )
+                    if column.requires_grad
+                    else [None] * len(sources)
                 )
         collected: dict[str, list[Tensor]] = {at: [] for at in places}
         for (at, _), gradients in zip(sources, zip(*passes, strict=True), strict=True):
@@ -295,7 +309,7 @@ class Evidence:
 
     @cached_property
     def _plain_replica(self) -> nn.Module:
-        return replicate(self._model.module)
+        return self._replica()
 
     def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
         """Scores and targets of changed versions (M, C, H, W) of one image.
@@ -305,7 +319,8 @@ class Evidence:
         Returns:
             The scores of the M images, and the targets' values, float (M, T).
         """
-        reference = self.scores.of_image(image).expand(len(inputs))
+        reference = self.scores.of_image(image).repeat(len(inputs))
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         context = {
             name: entry[image].expand(len(inputs), *entry.shape[1:])
             for name, entry in self._context.items()
@@ -341,16 +356,38 @@ class Evidence:
                 )
         return torch.stack(columns, dim=1)
 
-    def gradients_at(self, inputs: Tensor) -> Tensor:
-        """The targets' gradients at other versions (N, C, H, W) of the images, (N, T, C, H, W).
+    def gradients_at(self, versions: Tensor) -> Tensor:
+        """The targets' gradients at S other versions of the N images, all in one pass.
 
         The targets keep the labels they have for the images as they were.
+
+        Args:
+            versions: float (S, N, C, H, W).
+
+        Returns:
+            Float (S, N, T, C, H, W).
         """
-        inputs = inputs.detach().requires_grad_(True)
-        with torch.enable_grad(), SubpixelGradients():
-            scores = self._model.run(self._plain_replica, inputs, self._context)
-            columns = [target(scores, self.scores) for target in self._targets]
+        inputs = versions.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        inputs.requires_grad_(True)
+        context = {
+            name: entry.repeat(len(versions), *[1] * (entry.ndim - 1))
+            for name, entry in self._context.items()
+        }
+        with torch.enable_grad():
+            scores = self._model.run(self._plain_replica, inputs, context)
+            reference = self.scores.repeat(len(versions))
+            columns = [target(scores, reference) for target in self._targets]
         passes = [
-            torch.autograd.grad(column.sum(), inputs, retain_graph=True) for column in columns
+            torch.autograd.grad(column.sum(), inputs, retain_graph=place < len(columns))
+            for place, column in enumerate(columns, start=1)
         ]
-        return torch.stack([gradient for (gradient,) in passes], dim=1)
+        gradients = torch.stack([gradient for (gradient,) in passes], dim=1)
+        return gradients.unflatten(0, versions.shape[:2])
+
+
+def at_once(images: Tensor) -> int:
+    """How many versions of `images` go through a network at once: more need not be faster.
+
+    The activations of as many fit into the caches, which is where the time of small networks goes.
+    """
+    return max(1, 2**19 // images.numel())

@@ -98,7 +98,9 @@ def resolve_layer(
     if layer is None:
         model.layer = last_spatial_layer(model, inputs, context or {})
         return model.layer
-    names = [name for name, _ in model.module.named_modules() if name]
-    if layer not in names:
-        raise unknown("layer", layer, names)
+    try:
+        model.module.get_submodule(layer or " ")
+    except AttributeError:
+        names = [name for name, _ in model.module.named_modules() if name]
+        raise unknown("layer", layer, names) from None
     return layer

@@ -9,6 +9,7 @@ the state of a recurrent network. Tools hold it as it was while they ask about t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import torch
@@ -43,10 +44,10 @@ class Scores:
         value = None if self.value is None else self.value.detach()[index : index + 1]
         return Scores(self.logits.detach()[index : index + 1], value, self.labels)
 
-    def expand(self, count: int) -> "Scores":
-        """The scores of one image, `count` times over."""
-        value = None if self.value is None else self.value.expand(count)
-        return Scores(self.logits.expand(count, -1), value, self.labels)
+    def repeat(self, count: int) -> "Scores":
+        """The scores of all images, `count` times over, without gradient."""
+        value = None if self.value is None else self.value.detach().repeat(count)
+        return Scores(self.logits.detach().repeat(count, 1), value, self.labels)
 
     @property
     def log_probabilities(self) -> Tensor:
@@ -227,7 +228,7 @@ class ImageModel:
 
 
 def _first_tensor(module: nn.Module) -> Tensor:
-    for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in chain(module.parameters(), module.buffers()):
         if tensor.is_floating_point():
             return tensor
     return torch.empty(0)

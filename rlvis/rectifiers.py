@@ -7,6 +7,7 @@
 The rule is chosen when the gradient runs backward, so one forward pass serves all of them. ReLUs
 are found by intercepting the calls (a `TorchFunctionMode`), not by hooks on modules: hooks miss
 `F.relu`, `torch.relu` and `Tensor.relu_`, silently, and see a residual sum as the ReLU's gradient.
+The rule itself is a hook on the ReLU's node in the graph of this one pass.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,27 +23,6 @@ from torch.overrides import TorchFunctionMode
 from rlvis.errors import InputError
 
 RULES = ("plain", "guided", "deconvnet")
-
-
-class _Rectify(torch.autograd.Function):
-    """ReLU with a ceiling (6 for ReLU6), whose backward asks the rectifier for its rule."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, ceiling: float, rectifier: "Rectifier") -> Tensor:
-        y = x.clamp(min=0) if ceiling == inf else x.clamp(0, ceiling)
-        ctx.save_for_backward(y)
-        ctx.rectifier, ctx.ceiling = rectifier, ceiling
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (y,) = ctx.saved_tensors
-        rule = ctx.rectifier.rule
-        if rule != "plain":
-            gradient = gradient.clamp(min=0)
-        if rule != "deconvnet":
-            gradient = torch.ops.aten.hardtanh_backward(gradient, y, 0.0, ctx.ceiling)
-        return gradient, None, None
 
 
 class Rectifier(TorchFunctionMode):
@@ -94,15 +74,31 @@ class Rectifier(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        ceiling = _ceiling(func, args, kwargs)
         if func in _SMOOTH:
             self.smooth.add(_SMOOTH[func])
-        if ceiling is None:
+        read = _RECTIFIERS.get(func)
+        call = None if read is None else read(*args, **kwargs)
+        if call is None:
             return func(*args, **kwargs)
+        x, ceiling, in_place = call
+        y = self._rectify(x, ceiling)
+        return x.copy_(y) if in_place else y
+
+    def _rectify(self, x: Tensor, ceiling: float) -> Tensor:
         self.count += 1
-        x = args[0] if args else kwargs["input"]
-        y = _Rectify.apply(x, ceiling, self)
-        return x.copy_(y) if _in_place(func, args, kwargs) else y
+        y = torch.relu(x) if ceiling == inf else F.hardtanh(x, 0.0, ceiling)
+        if y.grad_fn is not None:
+            y.grad_fn.register_prehook(self._before)
+            y.grad_fn.register_hook(self._after)
+        return y
+
+    def _before(self, gradients: Sequence[Tensor]) -> tuple[Tensor] | None:
+        """What reaches the ReLU's derivative."""
+        return None if self.rule == "plain" else (gradients[0].clamp(min=0),)
+
+    def _after(self, _: Sequence[Tensor], before: tuple[Tensor]) -> tuple[Tensor] | None:
+        """What leaves it: for the deconvnet what had reached it, for the others its product."""
+        return before if self.rule == "deconvnet" else None
 
 
 _SMOOTH = {
@@ -116,42 +112,54 @@ _SMOOTH = {
     F.leaky_relu: "LeakyReLU",
     F.hardswish: "Hardswish",
 }
-_RELUS = {F.relu, torch.relu, Tensor.relu}
-_RELUS_IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_}
-_CLAMPS = {torch.clamp, Tensor.clamp, torch.clip, Tensor.clip, F.hardtanh}
-_CLAMPS_IN_PLACE = {torch.clamp_, Tensor.clamp_, Tensor.clip_, F.hardtanh_}
-_FLOORS = {torch.clamp_min, Tensor.clamp_min}
-_FLOORS_IN_PLACE = {torch.clamp_min_, Tensor.clamp_min_}
-_ALWAYS_IN_PLACE = _RELUS_IN_PLACE | _CLAMPS_IN_PLACE | _FLOORS_IN_PLACE
-_INPLACE_ARGUMENT = {F.relu: 1, F.relu6: 1, F.hardtanh: 3}
+
+Rectifying = tuple[Tensor, float, bool]
+"""The tensor that a call rectifies, the upper bound (infinity for a ReLU), whether in place."""
 
 
-def _ceiling(func: Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> float | None:
-    """The upper bound of a call that rectifies (infinity for a ReLU), None for any other call."""
-    if func in _RELUS or func in _RELUS_IN_PLACE:
-        return inf
-    if func is F.relu6:
-        return 6.0
-    if func in _CLAMPS or func in _CLAMPS_IN_PLACE:
-        hardtanh = func in (F.hardtanh, F.hardtanh_)
-        names, missing = (
-            (("min_val", "max_val"), (-1.0, 1.0)) if hardtanh else (("min", "max"), (None, None))
-        )
-        low = args[1] if len(args) > 1 else kwargs.get(names[0], missing[0])
-        high = args[2] if len(args) > 2 else kwargs.get(names[1], missing[1])
-        if isinstance(low, (int, float)) and low == 0:
-            return inf if high is None else float(high) if isinstance(high, (int, float)) else None
-    if func in _FLOORS or func in _FLOORS_IN_PLACE:
-        low = args[1] if len(args) > 1 else kwargs.get("min")
-        if isinstance(low, (int, float)) and low == 0:
-            return inf
-    return None
+def _relu(input: Tensor, inplace: bool = False) -> Rectifying:
+    return input, inf, inplace
 
 
-def _in_place(func: Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    if func in _ALWAYS_IN_PLACE:
-        return True
-    position = _INPLACE_ARGUMENT.get(func)
-    if position is None:
-        return False
-    return bool(args[position] if len(args) > position else kwargs.get("inplace", False))
+def _relu6(input: Tensor, inplace: bool = False) -> Rectifying:
+    return input, 6.0, inplace
+
+
+def _clamp(
+    input: Tensor, min: Any = None, max: Any = None, out: Tensor | None = None
+) -> Rectifying | None:
+    if out is not None or not isinstance(min, (int, float)) or min != 0:
+        return None
+    if max is not None and not isinstance(max, (int, float)):
+        return None
+    return input, inf if max is None else float(max), False
+
+
+def _hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> Rectifying | None:
+    return (input, float(max_val), inplace) if min_val == 0 else None
+
+
+def _in_place(
+    read: Callable[..., Rectifying | None],
+) -> Callable[..., Rectifying | None]:
+    def in_place(*args: Any, **kwargs: Any) -> Rectifying | None:
+        call = read(*args, **kwargs)
+        return None if call is None else (*call[:2], True)
+
+    return in_place
+
+
+_RECTIFIERS: dict[Callable, Callable[..., Rectifying | None]] = {
+    **dict.fromkeys((F.relu, torch.relu, Tensor.relu), _relu),
+    **dict.fromkeys((F.relu_, torch.relu_, Tensor.relu_), _in_place(_relu)),
+    F.relu6: _relu6,
+    **dict.fromkeys((torch.clamp, Tensor.clamp, torch.clip, Tensor.clip), _clamp),
+    **dict.fromkeys((torch.clamp_, Tensor.clamp_, torch.clip_, Tensor.clip_), _in_place(_clamp)),
+    **dict.fromkeys((torch.clamp_min, Tensor.clamp_min), _clamp),
+    **dict.fromkeys((torch.clamp_min_, Tensor.clamp_min_), _in_place(_clamp)),
+    F.hardtanh: _hardtanh,
+    F.hardtanh_: _in_place(_hardtanh),
+}
+"""How to read the arguments of each function that may rectify; None where this call does not."""

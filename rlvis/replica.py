@@ -2,7 +2,8 @@
 
 Hooks, eval mode and in-place flags belong to a module, so setting them on the user's module would
 leave marks, and two threads at once would see each other's. A replica has module objects of its
-own and the very same parameters and buffers: nothing done to it needs to be undone.
+own, the very same buffers, and the parameters' values without their gradient: nothing done to it
+needs to be undone, and a pass through it records a graph only behind what asks for a gradient.
 """
 
 from types import MethodType
@@ -11,18 +12,12 @@ from typing import Any
 from torch import nn
 from torch.jit import ScriptModule
 
-_TABLES = {
-    "_parameters",
-    "_buffers",
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-    "_state_dict_hooks",
-}
+_BASE = vars(nn.Module())
+_TABLES = [
+    name
+    for name, value in _BASE.items()
+    if isinstance(value, dict) and name not in ("_modules", "_parameters")
+]
 _HOLDERS = (nn.Module, MethodType, list, tuple, dict)
 
 
@@ -40,10 +35,19 @@ def replicate(module: nn.Module) -> nn.Module:
         replicas[id(original)] = original.__class__.__new__(original.__class__)
     for original in originals:
         state = vars(original).copy()
-        for name, value in state.items():
-            if name in _TABLES:
-                state[name] = value.copy()
-            elif isinstance(value, _HOLDERS):
+        for name in _TABLES:
+            state[name] = state[name].copy()
+        state["_parameters"] = {
+            name: None if weight is None else weight.detach()
+            for name, weight in state["_parameters"].items()
+        }
+        state["_modules"] = {
+            name: None if child is None else replicas[id(child)]
+            for name, child in state["_modules"].items()
+        }
+        for name in state.keys() - _BASE.keys():
+            value = state[name]
+            if isinstance(value, _HOLDERS):
                 state[name] = _swap(value, replicas)
         state["training"] = False
         if state.get("inplace") is True:
@@ -59,7 +63,9 @@ def _swap(value: Any, replicas: dict[int, nn.Module]) -> Any:
     if isinstance(value, MethodType) and id(value.__self__) in replicas:
         return MethodType(value.__func__, replicas[id(value.__self__)])
     if type(value) in (list, tuple):
-        return type(value)(_swap(each, replicas) for each in value)
+        return type(value)(
+            [_swap(each, replicas) if isinstance(each, _HOLDERS) else each for each in value]
+        )
     if isinstance(value, dict) and type(value).__name__ in ("dict", "OrderedDict"):
         return type(value)((key, _swap(each, replicas)) for key, each in value.items())
     return value

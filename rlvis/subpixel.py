@@ -8,59 +8,47 @@ channel, rearranged (Shi et al. 2016, "Is the deconvolution layer the same as a 
 layer?"). The result is the same up to rounding, 3 to 10 times faster.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, nn
 
 MOST_CHANNELS = 4
 
 
-class SubpixelGradients(TorchFunctionMode):
-    """Within this context, strided convolutions of images have their gradient at the image only.
+def use_subpixel_gradients(module: nn.Module) -> None:
+    """Give the strided convolutions of images in `module` this gradient, at the image only.
 
-    Weights and bias get none: nobody who explains an image asks for it.
+    It changes these submodules: give it a replica. Weights and bias get no gradient: nobody who
+    explains an image asks for it. Convolutions that are not an `nn.Conv2d`'s own stay as they are.
     """
-
-    def __torch_function__(
-        self,
-        func: Callable,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is torch.conv2d:
-            call = _suitable(*args, **(kwargs or {}))
-            if call is not None:
-                return _ImageConvolution.apply(*call)
-        return func(*args, **(kwargs or {}))
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d) and _suitable(part):
+            convolve = partial(_convolve, stride=part.stride[0], padding=part.padding)
+            vars(part)["_conv_forward"] = convolve
 
 
-def _suitable(
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> tuple[Tensor, Tensor, Tensor | None, int, tuple[int, int]] | None:
-    """The call's arguments in plain form, None where the convolution is of another kind."""
-    if isinstance(padding, str) or groups != 1 or input.ndim != 4:
-        return None
-    strides, paddings, dilations = _pair(stride), _pair(padding), _pair(dilation)
-    step = strides[0]
-    few = weight.shape[1] <= MOST_CHANNELS
-    if not few or step < 2 or strides != (step, step) or dilations != (1, 1):
-        return None
-    return input, weight, bias, step, paddings
+def _suitable(convolution: nn.Conv2d) -> bool:
+    step = convolution.stride[0]
+    return (
+        convolution.in_channels <= MOST_CHANNELS
+        and step > 1
+        and convolution.stride == (step, step)
+        and convolution.dilation == (1, 1)
+        and convolution.groups == 1
+        and convolution.padding_mode == "zeros"
+        and not isinstance(convolution.padding, str)
+        and type(convolution)._conv_forward is nn.Conv2d._conv_forward
+    )
 
 
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (tuple(value) * 2)[:2]
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Any) -> Tensor:
+    if x.ndim == 4 and x.requires_grad:
+        return _ImageConvolution.apply(x, weight, bias, stride, padding)
+    return torch.conv2d(x, weight, bias, stride, padding)
 
 
 class _ImageConvolution(torch.autograd.Function):

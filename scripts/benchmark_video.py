@@ -20,8 +20,8 @@ import torch
 from rlvis import Policy, record
 from rlvis.display.encode import film_writer
 from rlvis_agents import load_policy
-from scripts.benchmark_attribution import Logits
 from scripts.references import mend_torchvision
+from scripts.rivals import Logits
 
 ENVIRONMENT = "rlvis_envs:CubeReach-v0"
 

@@ -125,7 +125,7 @@ def _prepare(model: ImageModel, image: Images) -> tuple[np.ndarray, Window, Tens
     if isinstance(image, Tensor) and image.is_floating_point():
         inputs = model.inputs(image)
         low, high = inputs.amin((1, 2, 3), keepdim=True), inputs.amax((1, 2, 3), keepdim=True)
-        pixels = ((inputs - low) / (high - low).clamp(min=1e-12) * 255).to(torch.uint8)
+        pixels = (inputs - low).div_((high - low).clamp(min=1e-12)).mul_(255).to(torch.uint8)
         window = Window(0, 0, *pixels.shape[-2:])
     else:
         pixels = as_images(image)

@@ -31,10 +31,11 @@ class FrameEvidence:
         """As `Evidence.input_gradients`, of the frame's channels."""
         return self._evidence.input_gradients(rule)[:, :, self._channels]
 
-    def gradients_at(self, inputs: Tensor) -> Tensor:
-        """As `Evidence.gradients_at`, for other versions (N, c, H, W) of the frame."""
-        whole = self._within(self._evidence.inputs.detach(), inputs)
-        return self._evidence.gradients_at(whole)[:, :, self._channels]
+    def gradients_at(self, versions: Tensor) -> Tensor:
+        """As `Evidence.gradients_at`, for other versions (S, N, c, H, W) of the frame."""
+        others = self._evidence.inputs.detach().expand(len(versions), -1, -1, -1, -1)
+        gradients = self._evidence.gradients_at(self._within(others, versions))
+        return gradients[..., self._channels, :, :]
 
     def rescore(self, inputs: Tensor, image: int) -> Any:
         """As `Evidence.rescore`, for changed versions (M, c, H, W) of one image's frame."""
@@ -42,7 +43,7 @@ class FrameEvidence:
         return self._evidence.rescore(self._within(others, inputs), image)
 
     def _within(self, stacks: Tensor, frames: Tensor) -> Tensor:
-        """The stacks (N, C, H, W) with this frame replaced."""
+        """The stacks (…, C, H, W) with this frame replaced."""
         whole = stacks.clone()
-        whole[:, self._channels] = frames
+        whole[..., self._channels, :, :] = frames
         return whole

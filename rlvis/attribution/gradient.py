@@ -11,7 +11,7 @@ from torch import Tensor
 from rlvis.attribution.cam import grad_cam
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
-from rlvis.evidence import Evidence, Need
+from rlvis.evidence import Evidence, Need, at_once
 
 
 @method("saliency", reference="Simonyan et al. 2014, section 3.1", needs=[Need("input")])
@@ -75,8 +75,11 @@ def smoothgrad(evidence: Evidence, samples: int = 25, noise: float = 0.15, seed:
     x = evidence.inputs.detach()
     generator = torch.Generator().manual_seed(seed)
     spread = noise * (x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
-    draws = [torch.randn(x.shape[1:], generator=generator).to(x) for _ in range(samples)]
-    total = sum_of(evidence.gradients_at(x + spread * drawn) for drawn in draws)
+    draws = torch.randn(samples, *x.shape[1:], generator=generator).to(x)
+    total = sum_of(
+        evidence.gradients_at(x + spread * part[:, None]).sum(dim=0)
+        for part in draws.split(at_once(x))
+    )
     return strength(total / samples)
 
 
@@ -93,9 +96,12 @@ def integrated_gradients(evidence: Evidence, steps: int = 32, baseline: float = 
     _at_least_one("integrated-gradients", "steps", steps)
     x = evidence.inputs.detach()
     way = x - baseline
+    places, weights = (torch.tensor(each).to(x).split(at_once(x)) for each in gauss_legendre(steps))
     mean = sum_of(
-        weight * evidence.gradients_at(baseline + place * way)
-        for place, weight in zip(*gauss_legendre(steps), strict=True)
+        torch.tensordot(
+            weight, evidence.gradients_at(baseline + part.view(-1, 1, 1, 1, 1) * way), dims=1
+        )
+        for part, weight in zip(places, weights, strict=True)
     )
     return (way[:, None] * mean).sum(dim=2)
 
