@@ -3,6 +3,8 @@
     plain      R = g · [x > 0]               the derivative
     guided     R = g · [x > 0] · [g > 0]     Springenberg et al. 2015, "Striving for simplicity"
     deconvnet  R = g · [g > 0]               Zeiler & Fergus 2014
+    redirected R = g · [x > 0], or where that is zero for a whole image g · [g < 0]
+                                             Lucid: a unit that is off can be turned on by descent
 
 The rule is chosen when the gradient runs backward, so one forward pass serves all of them. ReLUs
 are found by intercepting the calls (a `TorchFunctionMode`), not by hooks on modules: hooks miss
@@ -94,11 +96,18 @@ class Rectifier(TorchFunctionMode):
 
     def _before(self, gradients: Sequence[Tensor]) -> tuple[Tensor] | None:
         """What reaches the ReLU's derivative."""
-        return None if self.rule == "plain" else (gradients[0].clamp(min=0),)
+        return (gradients[0].clamp(min=0),) if self.rule in ("guided", "deconvnet") else None
 
-    def _after(self, _: Sequence[Tensor], before: tuple[Tensor]) -> tuple[Tensor] | None:
+    def _after(self, after: tuple[Tensor], before: tuple[Tensor]) -> tuple[Tensor] | None:
         """What leaves it: for the deconvnet what had reached it, for the others its product."""
+        if self.rule == "redirected":
+            return (_redirected(after[0], before[0]),)
         return before if self.rule == "deconvnet" else None
+
+
+def _redirected(after: Tensor, before: Tensor) -> Tensor:
+    blocked = (after == 0).flatten(1).all(dim=1).view(-1, *[1] * (after.ndim - 1))
+    return torch.where(blocked, before.clamp(max=0), after)
 
 
 _SMOOTH = {
