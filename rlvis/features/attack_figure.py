@@ -1,5 +1,6 @@
 """The picture of an attack: what was seen, what was changed, and where the network looked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,33 +19,35 @@ from rlvis.model import ImageModel, Scores
 _SIDE = 232
 
 
-def attack_picture(model: ImageModel, found: Attack, method: str | None = None) -> Image.Image:
+def attack_picture(
+    model: ImageModel, found: Sequence[Attack], method: str | None = None
+) -> Image.Image:
     """Original, change, result and the attribution before and after, a row per image.
 
     Args:
         model: what was attacked.
-        found: by `attack` or `smallest_attack`.
-        method: of attribution; grad-cam, or attention-relevance where there is no layer, if left
-            out.
+        found: by `attack` or `smallest_attack`, all in the same way.
+        method: of attribution; grad-cam if left out.
     """
-    goal = "to reach the goal" if found.targeted else "to leave the decision"
-    reached = int(found.success.sum())
+    first, method = found[0], method or "grad-cam"
+    goal = "to reach the goal" if first.targeted else "to leave the decision"
+    turned = sum(int(each.success.sum()) for each in found)
+    rows = [_row(model, each, index, method) for each in found for index in range(len(each.clean))]
     measured = {
         "linf": "L∞, the largest change of a value",
         "l2": "L2, the Euclidean length of the change",
     }
     lines = [
-        f"{found.method.upper()} {goal}; size is {measured[found.norm]}, black being 0 and white "
-        f"1; {reached} of {len(found.clean)} turned",
-        f"changes are drawn amplified round middle grey; {method or 'grad-cam'} of the label that "
-        "was decided for, one scale for both pictures of a row",
+        f"{first.method.upper()} {goal}; size is {measured[first.norm]}, black being 0 and white "
+        f"1; {turned} of {len(rows)} turned",
+        f"changes are drawn amplified round middle grey; {method} of the label that was decided "
+        "for, one scale for both pictures of a row",
     ]
-    rows = [_row(model, found, index, method or "grad-cam") for index in range(len(found.clean))]
     return sheet(f"{model.name} under attack", lines, rows)
 
 
 def save_attack(
-    model: ImageModel, found: Attack, path: str | Path, method: str | None = None
+    model: ImageModel, found: Sequence[Attack], path: str | Path, method: str | None = None
 ) -> Path:
     """Write `attack_picture` and return its path."""
     return save_picture(attack_picture(model, found, method), path)

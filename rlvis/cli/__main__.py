@@ -1,0 +1,5 @@
+"""`python -m rlvis.cli` is the command `rlvis`."""
+
+from rlvis.cli import main
+
+main()

@@ -1,0 +1,98 @@
+"""`rlvis explain` and `rlvis methods`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from rlvis.cli.loading import load_model
+from rlvis.errors import InputError
+
+Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
+Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]
+
+
+def explain(
+    images: Positional[tuple[Path, ...]],
+    /,
+    model: str = "efficientnet-lite0",
+    methods: Methods = (),
+    targets: Targets = (),
+    top: int = 1,
+    every: bool = False,
+    layer: str | None = None,
+    scale: str = "row",
+    weights: str | None = None,
+    device: str = "cpu",
+    out: Path | None = None,
+    trust: bool = False,
+) -> None:
+    """Explain what a network sees in one or many pictures.
+
+    Args:
+        images: the pictures (PNG, JPEG, WebP, TIFF, GIF; any mode, any size).
+        model: efficientnet-lite0, a torchvision model such as resnet18, one of timm such as
+            timm/vit_tiny_patch16_224, or a policy (a shipped name or a path).
+        methods: an attribution method, grad-cam when left out; repeat for several rows. Options
+            follow a colon, as in occlusion:patch=32,stride=8.
+        targets: a label to explain, the highest scores when left out; repeat for several columns.
+        top: how many of the highest scores to explain where no target is named.
+        every: explain every score, the highest first where there are more than ten.
+        layer: the layer of class activation maps, the last spatial one when left out.
+        scale: what full strength stands for: row (the most of a method's maps), cell (of each map)
+            or a number.
+        weights: a file with a state_dict, or "random"; the published weights when left out.
+        device: where to compute, for example cuda.
+        out: the picture to write, or a folder for several; NAME-explained.png when left out.
+        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
+    """
+    from rlvis.attribution import explain as explain_image
+    from rlvis.attribution.registry import parse_value
+    from rlvis.display.panel import check_size, save_panel
+    from rlvis.targets import every as every_target
+    from rlvis.targets import top as top_targets
+
+    if not images:
+        raise InputError("no picture given; name at least one file")
+    if top < 1:
+        raise InputError(f"cannot explain the top {top}; ask for at least 1")
+    if every and (targets or top > 1):
+        raise InputError("--every already shows all targets; leave --target and --top out")
+    inspected = load_model(model, weights, device, trust)
+    count = min(top, len(inspected.labels))
+    target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
+    check_size(len(target), max(1, len(methods)))
+    failures = []
+    for path in images:
+        try:
+            explained = explain_image(
+                inspected, path, list(methods or ("grad-cam",)), target, layer=layer
+            )
+            panel_path = _panel_path(path, out, len(images) > 1)
+            print(save_panel(list(explained.values()), panel_path, parse_value(scale)))
+        except InputError as error:
+            failures.append(error)
+            if len(images) > 1:
+                print(f"rlvis: {error}", file=sys.stderr)
+    if len(failures) > 1 or (failures and len(images) > 1):
+        raise InputError(f"{len(failures)} of {len(images)} pictures could not be explained")
+    if failures:
+        raise failures[0]
+
+
+def methods() -> None:
+    """List the attribution methods with their papers and options."""
+    from rlvis.attribution import METHODS
+
+    width = max(map(len, METHODS))
+    for each in METHODS.values():
+        options = ", ".join(f"{name}={default}" for name, default in each.defaults.items())
+        print(f"{each.name:{width}}  {each.reference}" + (f"  [{options}]" if options else ""))
+
+
+def _panel_path(image: Path, out: Path | None, several: bool) -> Path:
+    name = f"{image.stem}-explained.png"
+    if out is None:
+        return Path(name)
+    return out / name if several or out.is_dir() else out

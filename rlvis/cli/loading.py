@@ -1,0 +1,76 @@
+"""Models and policies as the command line names them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlvis.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from rlvis.model import ImageModel
+    from rlvis.policy import Policy
+
+
+def load_model(name: str, weights: str | None, device: str, trust: bool) -> "ImageModel":
+    """A classifier by name, or a policy that is given pictures of the size it was trained on."""
+    from rlvis.classifiers import known_classifiers, load_classifier
+    from rlvis.preprocess import Preprocess
+
+    policies = shipped_policies()
+    if name not in policies and not Path(name).exists():
+        known = known_classifiers(name)
+        if name not in known:
+            raise unknown("model", name, [*known, *policies])
+        return load_classifier(name, weights=weights, device=device)
+    policy = load_policy(name, trust, device)
+    if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
+        policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
+    return policy
+
+
+def agents_package() -> Any:
+    try:
+        import rlvis_agents
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"policies need {error.name}; install it with: pip install 'rlvis[agents]'"
+        ) from None
+    return rlvis_agents
+
+
+def shipped_policies() -> list[str]:
+    try:
+        return list(agents_package().shipped_policies())
+    except InputError:
+        return []
+
+
+def load_policy(
+    name: str,
+    trust: bool,
+    device: str = "cpu",
+    image_key: str | None = None,
+    vec_normalize: Path | None = None,
+) -> "Policy":
+    policy: Policy = agents_package().load_policy(
+        name, trust=trust, image_key=image_key, vec_normalize=vec_normalize
+    )
+    policy.module.to(device)
+    return policy
+
+
+def home_of(policy: "Policy") -> str:
+    """The environment that a policy was trained in."""
+    environment = policy.description.get("environment")
+    if not environment:
+        raise InputError(
+            f"{policy.name} does not say which environment it was trained in; name it with --env"
+        )
+    return str(environment)
+
+
+def read_options(written: Sequence[str]) -> dict[str, Any]:
+    from rlvis.attribution.registry import parse_options
+
+    return parse_options(written)

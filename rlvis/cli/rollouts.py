@@ -1,0 +1,191 @@
+"""`rlvis train`, `record`, `video` and `evaluate`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
+
+from rlvis.cli.explaining import Methods, Targets
+from rlvis.cli.loading import agents_package, home_of, load_policy, read_options
+from rlvis.cli.progress import progress
+from rlvis_agents.config import TrainConfig
+
+EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
+Wrappers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="wrapper", aliases=["-w"])]
+
+
+def train(config: OmitArgPrefixes[TrainConfig]) -> None:
+    """Train a policy with PPO on an environment whose observations are images."""
+    agents_package().train(config)
+
+
+def record(
+    policy: str = "cube-reach",
+    env: str | None = None,
+    methods: Methods = (),
+    targets: Targets = (),
+    episodes: int = 3,
+    out: Path = Path("recording.zarr"),
+    video: Path | None = Path("rollout.mp4"),
+    gif: Path | None = None,
+    seed: int = 0,
+    deterministic: bool = False,
+    layer: str | None = None,
+    frames: Literal["sum", "last", "separate"] = "sum",
+    max_steps: int = 1000,
+    wrappers: Wrappers = (),
+    env_options: EnvOptions = (),
+    image_key: str | None = None,
+    vec_normalize: Path | None = None,
+    fps: float = 10,
+    scale: str = "episode",
+    device: str = "cpu",
+    overwrite: bool = False,
+    trust: bool = False,
+) -> None:
+    """Roll a policy out, explain every frame for every action, write recording and video.
+
+    Args:
+        policy: a shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of
+            `rlvis train`, or the zip of an agent that sees images, by Stable-Baselines3 (PPO, A2C,
+            DQN) or sb3-contrib (recurrent PPO, QR-DQN).
+        env: a Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when
+            left out.
+        methods: an attribution method; repeat for several rows. When left out, cam where the
+            network's head allows it, else grad-cam, and saliency.
+        targets: what to explain, every action when left out; repeat for several. "left - right" is
+            why left rather than right, "margin" the best action less the runner-up; also "highest",
+            "log p(left)", "entropy", "value".
+        episodes: how many episodes.
+        out: the folder of the recording (Zarr).
+        video: the annotated video (MP4); None for none.
+        gif: also write an animated GIF.
+        seed: of the first episode and of the action draws.
+        deterministic: take the most probable action instead of drawing one.
+        layer: the layer of class activation maps, the last spatial one when left out.
+        frames: of stacked frames, for methods that read pixels: one map over all of them (sum),
+            over the last one, or one for each (separate).
+        max_steps: where an episode's recording stops if it has not ended.
+        wrappers: a wrapper that it was trained with; repeat for several, the innermost first.
+            grayscale, resize:height=84, frame-stack:frames=4, frame-skip:frames=4, atari, or any
+            package.module.Wrapper, options after a colon.
+        env_options: an option of the environment as name=value; repeat for several.
+        image_key: the entry of a zip's Dict observations that is the image, the only one when left
+            out.
+        vec_normalize: the file that VecNormalize.save wrote, for a zip trained on normalised
+            observations.
+        fps: steps per second of the video.
+        scale: what full strength in the video stands for: episode (the most of a method's maps in
+            it), frame (in each frame) or a number.
+        device: where to compute, for example cuda.
+        overwrite: replace an older recording.
+        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
+    """
+    from rlvis.attribution.registry import parse_value
+    from rlvis.display.film import check_film
+    from rlvis.recorder import record as record_rollout
+
+    films = [each for each in (video, gif) if each]
+    for film_path in films:
+        check_film(film_path, fps, parse_value(scale))
+    loaded = load_policy(policy, trust, device, image_key, vec_normalize)
+    with progress("episode") as (start, advance):
+        start(episodes, "recording")
+        recording = record_rollout(
+            loaded,
+            env or home_of(loaded),
+            episodes=episodes,
+            methods=methods or None,
+            targets=targets,
+            out=out,
+            seed=seed,
+            deterministic=deterministic,
+            layer=layer,
+            frames=frames,
+            max_steps=max_steps,
+            wrappers=wrappers,
+            overwrite=overwrite,
+            env_options=read_options(env_options),
+            on_episode=lambda episode: advance(
+                f"episode of seed {episode.seed}: {episode.outcome}, {len(episode)} steps"
+            ),
+        )
+    outcomes = [episode.outcome for episode in recording]
+    print(f"{out}  {len(outcomes)} episodes, {outcomes.count('success')} with success")
+    for film_path in films:
+        _film(recording, film_path, fps, scale)
+
+
+def video(
+    recording: Positional[Path],
+    /,
+    out: Path = Path("rollout.mp4"),
+    methods: Methods = (),
+    actions: Annotated[UseAppendAction[tuple[str, ...]], arg(name="action")] = (),
+    episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),
+    fps: float = 10,
+    scale: str = "episode",
+) -> None:
+    """Make the annotated video of a recording.
+
+    Args:
+        recording: a folder written by `rlvis record`.
+        out: the video (.mp4) or animation (.gif).
+        methods: which of the recorded methods to show, all when left out; repeat for several.
+        actions: which actions to show, six at most when left out; repeat for several.
+        episodes: the number of an episode to show, from 0, all when left out; repeat for several.
+        fps: steps per second.
+        scale: as for `rlvis record`.
+    """
+    from rlvis.recording import Recording
+
+    opened = Recording.open(recording)
+    _film(opened, out, fps, scale, methods=methods, actions=actions, episodes=episodes)
+
+
+def evaluate(
+    policy: str = "cube-reach",
+    env: str | None = None,
+    episodes: int = 100,
+    seed: int = 1_000_000_000,
+    deterministic: bool = False,
+    wrappers: Wrappers = (),
+    env_options: EnvOptions = (),
+    image_key: str | None = None,
+    vec_normalize: Path | None = None,
+    trust: bool = False,
+) -> None:
+    """Play held-out episodes and report success, length and the use of the actions.
+
+    Args:
+        policy: as for `rlvis record`.
+        env: a Gymnasium id; the one it was trained in when left out.
+        episodes: how many.
+        seed: of the first episode; training uses seeds far below the default.
+        deterministic: take the most probable action instead of drawing one.
+        wrappers, env_options, image_key, vec_normalize: as for `rlvis record`.
+        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
+    """
+    agents = agents_package()
+    loaded = load_policy(policy, trust, image_key=image_key, vec_normalize=vec_normalize)
+    print(
+        agents.evaluate(
+            loaded,
+            env or home_of(loaded),
+            episodes=episodes,
+            seed=seed,
+            deterministic=deterministic,
+            wrappers=wrappers,
+            **read_options(env_options),
+        )
+    )
+
+
+def _film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:
+    from rlvis.attribution.registry import parse_value
+
+    chosen = {name: list(value) for name, value in choice.items() if value}
+    with progress("frame") as (start, advance):
+        start(recording.steps(chosen.get("episodes")), f"drawing {path}")
+        recording.to_video(path, fps=fps, scale=parse_value(scale), on_frame=advance, **chosen)
+    print(path)
