@@ -34,9 +34,9 @@ def load_classifier(
     """An image classifier by name, ready to be explained.
 
     Args:
-        name: "efficientnet-lite0", whose ImageNet weights come with the extra `classifiers`, or any
-            classifier of torchvision ("resnet18") or timm ("timm/resnet18.a1_in1k"), where they
-            are installed.
+        name: "efficientnet-lite0", whose ImageNet weights come with the extra `classifiers`;
+            "digits", whose weights `scripts/train_mnist.py` makes; or any classifier of torchvision
+            ("resnet18") or timm ("timm/resnet18.a1_in1k"), where they are installed.
         weights: a file with a `state_dict`, or "random"; left out, the network's published weights.
         device: where to put it.
 
@@ -179,6 +179,21 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         raise InputError(f"{path} holds the weights of another network ({detail} …)") from None
 
 
+def _digits(name: str, weights: str | Path | None) -> Loaded:
+    from rlvis.digits import LABELS, PREPROCESS, DigitNetwork
+
+    module = DigitNetwork()
+    if weights is None:
+        raise InputError(
+            "digits has no published weights; train it in seconds with scripts/train_mnist.py and "
+            "give the file with --weights"
+        )
+    if weights != "random":
+        load_weights(module, weights)
+    return module, LABELS, PREPROCESS
+
+
 _LOADERS: dict[str, Callable[[str, str | Path | None], Loaded]] = {
-    "efficientnet-lite0": _efficientnet_lite0
+    "efficientnet-lite0": _efficientnet_lite0,
+    "digits": _digits,
 }

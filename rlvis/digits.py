@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from rlvis.preprocess import Preprocess
 
-PREPROCESS = Preprocess((28, 28))
+LABELS = tuple("0123456789")
+PREPROCESS = Preprocess((28, 28), grey=True)
 
 
 class DigitNetwork(nn.Module):

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_LUMINANCE = (0.299, 0.587, 0.114)
+
 
 @dataclass(frozen=True)
 class Window:
@@ -20,7 +22,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Centre crop, antialiased resize, scale to 0..1, normalise.
+    """Luminance, centre crop, antialiased resize, scale to 0..1, normalise.
 
     Attributes:
         size: (H, W) of the network's input; None leaves the size as it is.
@@ -29,6 +31,7 @@ class Preprocess:
         mean, std: per channel on the 0..1 scale; the input is (x / 255 - mean) / std.
         resample: how pixels are resized, "bilinear" or "bicubic".
         squash: keep the same share of both sides instead, whatever that does to the proportions.
+        grey: keep the luminance of colours alone (ITU-R 601), for networks of one channel.
     """
 
     size: tuple[int, int] | None = None
@@ -37,6 +40,7 @@ class Preprocess:
     std: tuple[float, ...] = (1.0,)
     resample: Literal["bilinear", "bicubic"] = "bilinear"
     squash: bool = False
+    grey: bool = False
 
     def window(self, height: int, width: int) -> Window:
         """The part of a picture of that size that ends up in the network's input."""
@@ -52,6 +56,8 @@ class Preprocess:
     def __call__(self, images: Tensor) -> Tensor:
         """Float32 input (N, C, h, w) from uint8 images (N, C, H, W)."""
         pixels = images.float() / 255
+        if self.grey and pixels.shape[1] == 3:
+            pixels = torch.einsum("nchw,c->nhw", pixels, pixels.new_tensor(_LUMINANCE))[:, None]
         if self.size is not None:
             seen = self.window(*images.shape[-2:])
             pixels = pixels[

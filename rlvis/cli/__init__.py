@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import tyro
 
 from rlvis.cli.explaining import explain, methods
-from rlvis.cli.features import FEATURES
+from rlvis.cli.looking import embed, filters, project
+from rlvis.cli.making import attack, dream, synthesize
 from rlvis.cli.rollouts import evaluate, record, train, video
 from rlvis.errors import InputError
 
@@ -29,6 +30,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "features": features,
     "evaluate": evaluate,
     "methods": methods,
+}
+
+
+FEATURES: dict[str, Callable[..., None]] = {
+    "filters": filters,
+    "embed": embed,
+    "synthesize": synthesize,
+    "dream": dream,
+    "project": project,
+    "attack": attack,
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rlvis.errors import InputError, unknown
 
 if TYPE_CHECKING:
+    from rlvis.features.image_set import ImageSet
     from rlvis.model import ImageModel
     from rlvis.policy import Policy
 
@@ -58,6 +59,13 @@ def load_policy(
     )
     policy.module.to(device)
     return policy
+
+
+def open_image_set(path: str) -> "ImageSet":
+    """The images at a path; see `rlvis.features.image_set`."""
+    from rlvis.features.image_set import open_images
+
+    return open_images(path)
 
 
 def home_of(policy: "Policy") -> str:

@@ -70,7 +70,7 @@ def synthesize(
     robust: bool = True,
     diverse: float = 0.0,
     seed: int = 0,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[], None] | None = None,
 ) -> Synthesis:
     """Make images that excite an objective, by gradient ascent.
 
@@ -90,7 +90,7 @@ def synthesize(
         diverse: how much the images of a batch are driven apart, in the last layer that the
             objective reads; 0 for not at all.
         seed: of start and moves.
-        on_step: called after every step with its number.
+        on_step: called after every step.
 
     Raises:
         InputError: if a name does not exist, the input size is not known, a number is not positive,
@@ -131,7 +131,7 @@ def synthesize(
             optimizer.step()
             taken = step + 1
             if on_step:
-                on_step(taken)
+                on_step()
             if asked_to_stop():
                 fault = f"stopped at step {taken}"
                 break

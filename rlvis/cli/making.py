@@ -1,137 +1,16 @@
-"""`rlvis features …`: what a network has learned."""
+"""`rlvis features synthesize`, `dream` and `attack`: images made by gradients."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import Positional
 
-from rlvis.cli.loading import agents_package, home_of, load_model, load_policy
+from rlvis.cli.loading import agents_package, home_of, load_model, load_policy, open_image_set
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
-    from rlvis.features.image_set import ImageSet
     from rlvis.model import ImageModel
-
-Layers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="layer", aliases=["-l"])]
-Units = Annotated[UseAppendAction[tuple[int, ...]], arg(name="unit", aliases=["-u"])]
-
-
-def filters(
-    model: str = "efficientnet-lite0",
-    layer: str | None = None,
-    image: Path | None = None,
-    kernel: str | None = None,
-    out: Path = Path("filters.png"),
-    data: Path | None = None,
-    weights: str | None = None,
-    trust: bool = False,
-) -> None:
-    """The kernels of a layer; with an image what a kernel does to it, or all activation maps.
-
-    Args:
-        model: as for `rlvis explain`.
-        layer: a convolution, the first one when left out.
-        image: a picture.
-        kernel: apply this one to the image: blur, edge, sharpen, or a learned one as layer:unit.
-        out: the picture to write.
-        data: also write the numbers (.npz or .safetensors).
-        weights: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
-    """
-    import numpy as np
-
-    from rlvis.features.filters import filters as filters_of
-    from rlvis.features.kernels import apply_kernel
-    from rlvis.features.maps import activation_maps
-    from rlvis.images import load_image
-
-    if kernel is not None and image is None:
-        raise InputError("a kernel needs a picture to be applied to; name one with --image")
-    if image is not None and kernel is None and layer is None:
-        raise InputError("name what to show of the picture: a --layer or a --kernel")
-    inspected = load_model(model, weights, "cpu", trust)
-    found: Any
-    if image is None:
-        found = filters_of(inspected, layer)
-    elif kernel is not None:
-        found = apply_kernel(np.asarray(load_image(image)), kernel, inspected)
-    else:
-        found = activation_maps(inspected, image, str(layer))
-    print(found.save(out))
-    if data is not None:
-        print(found.save_data(data))
-
-
-def embed(
-    images: Positional[str],
-    /,
-    model: str = "efficientnet-lite0",
-    layer: str | None = None,
-    method: Literal["tsne", "pca"] = "tsne",
-    perplexity: float = 30,
-    pool: Literal["mean", "max", "flatten"] = "mean",
-    colour: str | None = None,
-    seed: int = 0,
-    out: Path = Path("embedding.png"),
-    grid: Path | None = None,
-    data: Path | None = None,
-    state: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
-) -> None:
-    """The codes of images in a layer, laid out in the plane.
-
-    Args:
-        images: a folder of pictures, a recording, an array (.npy, .npz), or mnist.
-        model: as for `rlvis explain`.
-        layer: whose codes; what the scores are made from when left out.
-        method: t-SNE or principal components.
-        perplexity: of t-SNE: how many neighbours each image has.
-        pool: how maps become codes.
-        colour: label, action, or anything the recording knows, such as value or cube_in_view.
-        seed: of t-SNE.
-        out: the picture of the points.
-        grid: also write the images themselves at their places.
-        data: also write points and codes (.npz or .safetensors).
-        state: a file (.npz) in which t-SNE keeps its progress if it is stopped; it goes on there.
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
-    """
-    from rlvis.display.sheet import save_picture
-    from rlvis.features.codes import codes
-    from rlvis.features.embed import embed as embed_codes
-    from rlvis.features.embed_figure import colouring, image_grid, scatter
-
-    inspected = load_model(model, weights, device, trust)
-    opened = _images(images)
-    with progress("batch") as (start, advance):
-        start(-(-len(opened) // 64), "codes")
-        found = codes(inspected, opened, layer, pool=pool, on_batch=advance)
-    _tell_skipped(found.skipped, len(opened))
-    done = 0
-    with progress("iteration") as (start, advance):
-
-        def step(now: int, wanted: int) -> None:
-            nonlocal done
-            if not done:
-                start(wanted, "t-SNE")
-            for _ in range(now - done):
-                advance()
-            done = now
-
-        placed = embed_codes(
-            found, method, perplexity=perplexity, seed=seed, state=state, on_step=step
-        )
-    colouring(placed, opened, colour)
-    print(save_picture(scatter(placed, opened, colour), out))
-    if grid is not None:
-        print(save_picture(image_grid(placed, opened, colour), grid))
-    if data is not None:
-        print(placed.save_data(data))
 
 
 def synthesize(
@@ -185,21 +64,24 @@ def synthesize(
     for objective in objectives:
         with progress("step") as (start, advance):
             start(steps, objective)
-            made.append(
-                make(
-                    inspected,
-                    objective,
-                    count=count,
-                    size=size,
-                    steps=steps,
-                    parametrization=parametrization,
-                    robust=robust,
-                    diverse=diverse,
-                    seed=seed,
-                    on_step=lambda _, advance=advance: advance(),
-                )
+            one = make(
+                inspected,
+                objective,
+                count=count,
+                size=size,
+                steps=steps,
+                parametrization=parametrization,
+                robust=robust,
+                diverse=diverse,
+                seed=seed,
+                on_step=advance,
             )
-    real = [strongest(inspected, _images(images), each) for each in objectives] if images else []
+        made.append(one)
+    real = (
+        [strongest(inspected, open_image_set(images), each) for each in objectives]
+        if images
+        else []
+    )
     print(save_synthesis(made, out, real))
     if data is not None:
         print(made[0].save_data(data))
@@ -283,47 +165,6 @@ def dream(
     print(save_picture(Image.fromarray(picture), out))
 
 
-def project(
-    image: Positional[Path],
-    /,
-    model: str = "efficientnet-lite0",
-    layers: Layers = (),
-    units: Units = (),
-    rule: Literal["deconvnet", "guided", "plain"] = "deconvnet",
-    out: Path = Path("projection.png"),
-    data: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
-) -> None:
-    """Units' strongest activations of a picture back to its pixels, layer after layer.
-
-    Args:
-        image: the picture.
-        model: as for `rlvis explain`.
-        layers: a layer, the last spatial one when left out; repeat for several.
-        units: a unit of each layer, the nine most active when left out; repeat for several.
-        rule: how the way back crosses ReLUs: deconvnet, guided backpropagation, plain gradient.
-        out: the picture to write.
-        data: also write the projections (.npz or .safetensors), of one layer.
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
-    """
-    from rlvis.display.sheet import save_picture
-    from rlvis.features.project import projection_sheet
-    from rlvis.layers import resolve_layer
-
-    if data is not None and len(layers) > 1:
-        raise InputError("--data takes one layer; name one, or leave it out")
-    inspected = load_model(model, weights, device, trust)
-    named = layers or (resolve_layer(inspected, inspected.inputs(image), None, {}),)
-    picture, found = projection_sheet(inspected, image, named, rule, units or None)
-    print(save_picture(picture, out))
-    if data is not None:
-        print(found[0].save_data(data))
-
-
 def attack(
     images: Positional[tuple[Path, ...]] = (),
     /,
@@ -394,34 +235,9 @@ def attack(
         print(save_attack_data(found[0], data))
 
 
-def _images(path: str) -> "ImageSet":
-    from rlvis.features.image_set import open_images
-
-    return open_images(path)
-
-
-def _tell_skipped(skipped: dict[int, str], count: int) -> None:
-    import sys
-
-    if skipped:
-        print(f"rlvis: {len(skipped)} of {count} images could not be read:", file=sys.stderr)
-        for error in skipped.values():
-            print(f"rlvis:   {error}", file=sys.stderr)
-
-
 def _blank_input(model: "ImageModel") -> Any:
     import torch
 
     from rlvis.features.pixels import input_shape
 
     return model.inputs(torch.zeros(1, *input_shape(model), dtype=torch.uint8))
-
-
-FEATURES: dict[str, Callable[..., None]] = {
-    "filters": filters,
-    "embed": embed,
-    "synthesize": synthesize,
-    "dream": dream,
-    "project": project,
-    "attack": attack,
-}
