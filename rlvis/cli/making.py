@@ -195,7 +195,7 @@ def attack(
             looked for when left out (for a policy 4/255).
         target: a label to be decided for; any other than now when left out.
         steps: of PGD.
-        seed: of PGD's start.
+        seed: of PGD's start, where a size is given.
         attribution: method shown before and after, grad-cam when left out.
         env: of a policy, a Gymnasium id; the one it was trained in when left out.
         episodes: of a policy, how many to play with and without attack.
@@ -210,13 +210,13 @@ def attack(
     from rlvis.features.attack_figure import save_attack, save_attack_data
     from rlvis.policy import Policy
 
-    options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps, "seed": seed}
+    options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
     if not images:
         if not Path(model).exists() and model not in agents_package().shipped_policies():
             raise InputError("no picture given; name at least one file, or a policy as --model")
         policy: Policy = load_policy(model, trust, device)
         allowed = 4 / 255 if size is None else size
-        attacked = AttackedPolicy(policy, allowed, method=method, **options)
+        attacked = AttackedPolicy(policy, allowed, method=method, seed=seed, **options)
         for each in (policy, attacked):
             played = agents_package().evaluate(each, env or home_of(policy), episodes)
             print(f"{each.name}: {played}")
@@ -227,7 +227,7 @@ def attack(
     found = [
         smallest_attack(inspected, path, method, **options)
         if size is None
-        else attack_images(inspected, path, method, size=size, **options)
+        else attack_images(inspected, path, method, size=size, seed=seed, **options)
         for path in images
     ]
     print(save_attack(inspected, found, out, attribution))

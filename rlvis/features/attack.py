@@ -113,14 +113,14 @@ def smallest_attack(
     largest: float = 0.25,
     target: str | int | None = None,
     steps: int = 20,
-    seed: int = 0,
     context: Mapping[str, Any] | None = None,
 ) -> Attack:
     """The smallest change, found by halving, with which an attack turns the decision.
 
     Args:
         largest: the largest change that is tried; images that resist it come back attacked by it.
-        model, images, method, norm, target, steps, seed, context: as for `attack`.
+        model, images, method, norm, target, steps, context: as for `attack`; PGD starts at the
+            image itself.
 
     Raises:
         InputError: as for `attack`.
@@ -129,10 +129,10 @@ def smallest_attack(
     problem = _Problem.of(model, images, target, context)
     low = torch.zeros(len(problem.clean))
     high = torch.full_like(low, largest)
-    best = problem.changed(method, norm, high, steps, seed)
+    best = problem.changed(method, norm, high, steps)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        tried = problem.changed(method, norm, middle, steps, seed)
+        tried = problem.changed(method, norm, middle, steps)
         turned = problem.result(tried, method, norm, middle).success
         best = torch.where(turned[:, None, None, None], tried, best)
         low, high = torch.where(turned, low, middle), torch.where(turned, middle, high)
@@ -205,14 +205,21 @@ class _Problem:
         (gradient,) = torch.autograd.grad(loss, unit)
         return -gradient if self.targeted else gradient
 
-    def changed(self, method: str, norm: Norm, sizes: Tensor, steps: int, seed: int) -> Tensor:
-        """Images (N, C, H, W) within those distances (N,) of the clean ones."""
+    def changed(
+        self, method: str, norm: Norm, sizes: Tensor, steps: int, seed: int | None = None
+    ) -> Tensor:
+        """Images (N, C, H, W) within those distances (N,) of the clean ones.
+
+        PGD starts at a random one of them, or at the clean images where there is no seed.
+        """
         size = sizes.to(self.clean.device)[:, None, None, None]
         if method == "fgsm":
             return (self.clean + size * _direction(self.slope(self.clean), norm)).clamp(0, 1)
-        generator = torch.Generator().manual_seed(seed)
-        start = torch.rand(self.clean.shape[1:], generator=generator).to(self.clean) * 2 - 1
-        unit = (self.clean + _within(start.expand_as(self.clean) * size, norm, size)).clamp(0, 1)
+        unit = self.clean
+        if seed is not None:
+            generator = torch.Generator().manual_seed(seed)
+            start = torch.rand(unit.shape[1:], generator=generator).to(unit) * 2 - 1
+            unit = (unit + _within(start.expand_as(unit) * size, norm, size)).clamp(0, 1)
         for _ in range(steps):
             unit = unit + 2.5 * size / steps * _direction(self.slope(unit), norm)
             unit = (self.clean + _within(unit - self.clean, norm, size)).clamp(0, 1)

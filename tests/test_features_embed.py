@@ -1,0 +1,132 @@
+"""Codes and their layouts, beside scikit-learn; colours, places and stopping half-way."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+from rlvis import ImageModel, InputError
+from rlvis.features.codes import codes
+from rlvis.features.embed import embed, purity
+from rlvis.features.embed_figure import colouring, image_grid, scatter
+from rlvis.features.image_set import ArrayImages
+
+
+@pytest.fixture(scope="module")
+def model() -> ImageModel:
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(54, 3)
+    )
+    return ImageModel(network, ["a", "b", "c"], name="small")
+
+
+@pytest.fixture(scope="module")
+def images() -> ArrayImages:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(range(3), 40)
+    pictures = rng.integers(0, 60, (120, 12, 12), dtype=np.uint8)
+    for index, label in enumerate(labels):
+        pictures[index, 4 * label : 4 * label + 4] += 150
+    return ArrayImages(pictures, labels, ["top", "middle", "bottom"], name="stripes")
+
+
+def test_codes_are_what_the_scores_are_made_from(model, images):
+    found = codes(model, images, batch_size=50)
+    inputs = torch.cat([model.inputs(images.picture(index)) for index in range(120)])
+    with torch.no_grad():
+        expected = model.module[:4](inputs)
+    np.testing.assert_allclose(found.values, expected, atol=1e-6)
+    assert found.indices.tolist() == list(range(120))
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [
+        ("mean", lambda maps: maps.mean((2, 3))),
+        ("max", lambda maps: maps.amax((2, 3))),
+        ("flatten", lambda maps: maps.flatten(1)),
+    ],
+)
+def test_codes_of_a_map(model, images, pool, expected):
+    found = codes(model, images, "1", pool=pool)
+    inputs = torch.cat([model.inputs(images.picture(index)) for index in range(120)])
+    with torch.no_grad():
+        np.testing.assert_allclose(found.values, expected(model.module[:2](inputs)), atol=1e-5)
+
+
+def test_principal_components(model, images):
+    found = codes(model, images)
+    reference = PCA(2).fit(found.values)
+    placed = embed(found, "pca")
+    expected = reference.transform(found.values)
+    np.testing.assert_allclose(abs(placed.points), abs(expected), atol=1e-4)
+    share = reference.explained_variance_ratio_.sum()
+    assert f"{share:.0%}" in placed.method
+
+
+def test_tsne_keeps_classes_together(model, images, tmp_path):
+    found = codes(model, images)
+    placed = embed(found, perplexity=15)
+    assert placed.trustworthiness > 0.9
+    assert 0.3 < placed.preserved <= 1
+    chosen = colouring(placed, images)
+    assert [name for name, _ in chosen.legend] == ["top (40)", "middle (40)", "bottom (40)"]
+    assert "(by chance 33%)" in chosen.note
+    for page in (scatter(placed, images), image_grid(placed, images)):
+        assert min(page.size) > 500
+    kept = np.load(placed.save_data(tmp_path / "embedding.npz"))
+    assert kept["points"].shape == (120, 2)
+
+
+def test_purity_by_hand():
+    nearest = np.array([[1, 2], [0, 2], [0, 1]])
+    assert purity(nearest, np.array([0, 0, 1])) == pytest.approx(2 / 6)
+
+
+def test_tsne_goes_on_where_it_was_stopped(model, images, tmp_path, monkeypatch):
+    found, state = codes(model, images), tmp_path / "state.npz"
+    steps: list[int] = []
+
+    def stop_at_200(done: int, wanted: int) -> None:
+        steps.append(done)
+        if done == 200:
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(found, perplexity=15, state=state, on_step=stop_at_200)
+    assert state.exists()
+    first = steps[-1]
+    placed = embed(found, perplexity=15, state=state, on_step=lambda done, _: steps.append(done))
+    assert steps[steps.index(first) + 1] == first + 50
+    assert steps[-1] == 750
+    assert not state.exists()
+    assert placed.trustworthiness > 0.9
+
+
+def test_colours_by_what_is_known(model, images):
+    placed = embed(codes(model, images), "pca")
+    images.facts["height"] = np.linspace(0, 1, 120)
+    images.facts["in_view"] = np.arange(120) < 30
+    assert len(colouring(placed, images, "height").legend) == 5
+    assert colouring(placed, images, "in_view").legend[1][0] == "True (30)"
+    with pytest.raises(InputError, match="no fact to colour by 'hight'; did you mean 'height'"):
+        colouring(placed, images, "hight")
+
+
+def test_wrong_layouts(model, images):
+    found = codes(model, images)
+    with pytest.raises(InputError, match="perplexity of 60 does not fit 120 images; take 1 to 39"):
+        embed(found, perplexity=60)
+    with pytest.raises(InputError, match="no layout 'umap'"):
+        embed(found, "umap")
+    with pytest.raises(InputError, match="3 images cannot be laid out"):
+        embed(codes(model, ArrayImages(np.zeros((3, 12, 12), np.uint8))))
+    with pytest.raises(InputError, match="no layer 'x'"):
+        codes(model, images, "x")
+    with pytest.raises(InputError, match="no way 'sum' to pool"):
+        codes(model, images, pool="sum")
