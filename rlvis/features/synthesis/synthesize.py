@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.errors import InputError, NonFiniteError
@@ -116,29 +117,25 @@ def synthesize(
     generator = torch.Generator().manual_seed(seed)
     good, taken, fault = parameters.detach().clone(), 0, ""
     with interruptible() as asked_to_stop, torch.enable_grad():
-        for step in range(steps):
+        while taken < steps and not fault:
             pixels = images(parameters)
             shown = moved(pixels, generator) if robust else pixels
-            value = network(scale.inputs(shown), redirected=step < _REDIRECTED_STEPS).sum()
-            if not value.requires_grad:
-                raise InputError(f"the objective {wanted.name} does not depend on the image")
-            (gradient,) = torch.autograd.grad(-value, parameters)
-            if not bool(torch.isfinite(gradient).all() & torch.isfinite(value)):
-                fault = f"{wanted.name} is NaN or infinite at step {step}"
+            gradient = _slope(network, scale.inputs(shown), parameters, taken < _REDIRECTED_STEPS)
+            if gradient is None:
+                fault = f"{wanted.name} is NaN or infinite at step {taken + 1}"
                 break
-            good, taken = parameters.detach().clone(), step
+            good = parameters.detach().clone()
             parameters.grad = gradient
             optimizer.step()
-            taken = step + 1
+            taken += 1
             if on_step:
                 on_step()
             if asked_to_stop():
                 fault = f"stopped at step {taken}"
-                break
-        else:
-            good = parameters.detach()
-    if fault and not taken and "stopped" not in fault:
+    if fault and not taken:
         raise NonFiniteError(f"{fault}; check the network's weights and its input's range")
+    if not fault:
+        good = parameters.detach()
     with torch.no_grad():
         pixels = images(good)
         values = ObjectiveNetwork(model, wanted)(scale.inputs(pixels))
@@ -151,6 +148,25 @@ def synthesize(
         taken,
         fault,
     )
+
+
+def _slope(
+    network: ObjectiveNetwork, inputs: Tensor, parameters: Tensor, redirected: bool
+) -> Tensor | None:
+    """The gradient of the parameters along which the objective falls; None if it is not finite.
+
+    Raises:
+        InputError: if the objective does not depend on the image.
+    """
+    try:
+        value = network(inputs, redirected).sum()
+    except NonFiniteError:
+        return None
+    if not value.requires_grad:
+        raise InputError("the objective does not depend on the image; name another")
+    (gradient,) = torch.autograd.grad(-value, parameters)
+    finite = torch.isfinite(gradient).all() & torch.isfinite(value)
+    return gradient if bool(finite) else None
 
 
 def _driven_apart(wanted: Objective, diverse: float, count: int) -> Objective:
