@@ -20,6 +20,7 @@ import rlvis
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel
 from rlvis.features.synthesis.synthesize import synthesize
+from scripts.references import mend_torchvision
 
 LAYER, SIDE = "_blocks.10", 224
 
@@ -59,6 +60,7 @@ def reached(model: rlvis.ImageModel, unit: int, image: np.ndarray) -> float:
 
 def main() -> None:
     """Print a line per unit, and the medians of the ratios."""
+    mend_torchvision()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=128)
     parser.add_argument("--units", type=int, nargs="+", default=[3, 17, 51])
