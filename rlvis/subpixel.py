@@ -45,9 +45,7 @@ def _suitable(convolution: nn.Conv2d) -> bool:
     )
 
 
-def _convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Any
-) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Any) -> Tensor:
     if x.ndim == 4 and x.requires_grad:
         return _ImageConvolution.apply(x, weight, bias, stride, padding)
     return torch.conv2d(x, weight, bias, stride, padding)
