@@ -75,7 +75,7 @@ class Evidence:
         self.inputs.requires_grad_(any(need.at == "input" for need in self._needs))
         with torch.set_grad_enabled(bool(self._needs)):
             with self._rectifier if rules else nullcontext():
-                output = replica(self.inputs)
+                output = replica(self.inputs.clone())  # which it may change in place
             self.scores = read_output(output, model.labels)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
         if rules and (self._rectifier.smooth or not self._rectifier.count):
@@ -251,27 +251,29 @@ class Evidence:
     def ablated(self) -> Tensor:
         """The targets' values with each channel of the layer set to zero, float (N, C, T).
 
-        One forward pass of the whole batch per channel, without gradient.
+        Computed without gradient, for several channels at once.
         """
         replica = replicate(self._model.module)
-        silent = -1
+        count = len(self.inputs)
+        silent = torch.arange(0)
 
         def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-            output = output.clone()
-            output[:, silent] = 0
-            return output
+            output = output.clone().unflatten(0, (len(silent), -1))
+            output[torch.arange(len(silent)), :, silent] = 0
+            return output.flatten(0, 1)
 
         assert self.layer is not None, "the method did not declare that it reads a layer"
         watch(replica, silence, {self.layer})
-        columns = []
+        values = []
         with torch.no_grad():
-            for channel in range(self.activations.shape[2]):
-                silent = channel
-                scores = read_output(replica(self.inputs), self._model.labels)
-                columns.append(
-                    torch.stack([target(scores, self.scores) for target in self._targets], dim=1)
-                )
-        return torch.stack(columns, dim=1)
+            for silent in torch.arange(self.activations.shape[2]).split(at_once(self.inputs)):
+                inputs = self.inputs.repeat(len(silent), 1, 1, 1)
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+                scores = read_output(replica(inputs), self._model.labels)
+                reference = self.scores.repeat(len(silent))
+                columns = [target(scores, reference) for target in self._targets]
+                values.append(torch.stack(columns, dim=1).unflatten(0, (len(silent), count)))
+        return torch.cat(values).transpose(0, 1)
 
     def gradients_at(self, versions: Tensor) -> Tensor:
         """The targets' gradients at S other versions of the N images, all in one pass.
@@ -287,7 +289,7 @@ class Evidence:
         inputs = versions.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
         inputs.requires_grad_(True)
         with torch.enable_grad():
-            scores = read_output(self._plain_replica(inputs), self._model.labels)
+            scores = read_output(self._plain_replica(inputs.clone()), self._model.labels)
             reference = self.scores.repeat(len(versions))
             columns = [target(scores, reference) for target in self._targets]
         passes = [

@@ -301,6 +301,34 @@ def test_an_activation_followed_by_a_functional_in_place_relu_is_kept(residual, 
     assert float(evidence.gradients[:, 0][evidence.activations[:, 0] < 0].abs().max()) == 0
 
 
+class Overwriting(nn.Module):
+    """The policy behind operations that change its input in place."""
+
+    def __init__(self, inner: nn.Module, in_place: bool) -> None:
+        super().__init__()
+        self.inner, self.in_place, self.relu = inner, in_place, nn.ReLU(inplace=in_place)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.inner(self.relu(x.sub_(0.3).mul_(2) if self.in_place else (x - 0.3) * 2))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_may_change_its_input_in_place(policy, inputs, method) -> None:
+    maps = []
+    for in_place in (True, False):
+        given = inputs.clone(memory_format=torch.channels_last)
+        model = ImageModel(Overwriting(policy.module, in_place), LABELS, layer="inner.features.4")
+        maps.append(explain(model, given, method, ["left", "right"]).maps)
+        torch.testing.assert_close(given, inputs, rtol=0, atol=0)
+    np.testing.assert_allclose(maps[0], maps[1], rtol=1e-5, atol=1e-6)
+
+
+def test_an_in_place_rectifier_may_come_first(policy, inputs) -> None:
+    first = nn.Sequential(nn.ReLU(inplace=True), policy.module)
+    ours = explain(ImageModel(first, LABELS), inputs, "saliency", "left").maps
+    np.testing.assert_array_equal(ours, explain(policy, inputs, "saliency", "left").maps)
+
+
 def test_occlusion_reaches_the_border_and_sees_a_known_spot() -> None:
     class Corner(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -134,12 +134,13 @@ def test_a_flip_of_the_image_flips_the_map_of_a_symmetric_network(
         for convolution in (network.features[0], network.features[2]):
             convolution.weight.copy_((convolution.weight + convolution.weight.flip(-1)) / 2)
     x = torch.rand(1, 3, 9, width, generator=torch.Generator().manual_seed(seed))
-    options: dict[str, Any] = {
+    symmetric: dict[str, dict[str, Any]] = {
         "smoothgrad": {"noise": 0.0},
         "occlusion": {"patch": 4, "stride": 4},
         "perturbation": {"stride": 1},
         "sarfa": {"stride": 1},
-    }.get(method, {})
+    }
+    options = symmetric.get(method, {})
     model = Policy(network, LABELS)
     maps = explain(model, x, method, ["left", "right"], **options).maps
     flipped = explain(model, x.flip(-1), method, ["left", "right"], **options).maps
