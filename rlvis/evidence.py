@@ -88,8 +88,8 @@ class Evidence:
             with (
                 self._rectifier if rules else nullcontext(),
                 self._attention if attention else nullcontext(),
-            ):
-                self.scores = model.run(replica, self.inputs, self._context)
+            ):  # the network may change its input in place
+                self.scores = model.run(replica, self.inputs.clone(), self._context)
             self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
         for rule in sorted(rules):
             self._rectifier.check(rule, model.name)
@@ -333,28 +333,38 @@ class Evidence:
     def ablated(self) -> Tensor:
         """The targets' values with each channel of the layer set to zero, float (N, C, T).
 
-        One forward pass of the whole batch per channel, without gradient.
+        Computed without gradient, for several channels at once.
         """
         replica = replicate(self._model.module)
-        silent = -1
+        count = len(self.inputs)
+        silent = torch.arange(0)
 
         def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-            output = output.clone()
-            output.select(axis, silent).zero_()
-            return output
+            versions = output.clone().unflatten(0, (len(silent), -1))
+            by_channel = versions.movedim(axis, 2) if axis == -1 else versions
+            by_channel[torch.arange(len(silent)), :, silent] = 0
+            return versions.flatten(0, 1)
 
         assert self._layout is not None, "the method did not declare that it reads a layer"
         axis = self._layout.channel_axis
         watch(replica, silence, {self.layer or ""})
-        columns = []
+        values = []
         with torch.no_grad():
-            for channel in range(self.activations.shape[2]):
-                silent = channel
-                scores = self._model.run(replica, self.inputs, self._context)
-                columns.append(
-                    torch.stack([target(scores, self.scores) for target in self._targets], dim=1)
-                )
-        return torch.stack(columns, dim=1)
+            for silent in torch.arange(self.activations.shape[2]).split(at_once(self.inputs)):
+                inputs = self.inputs.repeat(len(silent), 1, 1, 1)
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+                scores = self._model.run(replica, inputs, self._repeated(len(silent)))
+                reference = self.scores.repeat(len(silent))
+                columns = [target(scores, reference) for target in self._targets]
+                values.append(torch.stack(columns, dim=1).unflatten(0, (len(silent), count)))
+        return torch.cat(values).transpose(0, 1)
+
+    def _repeated(self, count: int) -> dict[str, Tensor]:
+        """The context of the batch, so many times over."""
+        return {
+            name: entry.repeat(count, *[1] * (entry.ndim - 1))
+            for name, entry in self._context.items()
+        }
 
     def gradients_at(self, versions: Tensor) -> Tensor:
         """The targets' gradients at S other versions of the N images, all in one pass.
@@ -369,12 +379,9 @@ class Evidence:
         """
         inputs = versions.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
         inputs.requires_grad_(True)
-        context = {
-            name: entry.repeat(len(versions), *[1] * (entry.ndim - 1))
-            for name, entry in self._context.items()
-        }
         with torch.enable_grad():
-            scores = self._model.run(self._plain_replica, inputs, context)
+            context = self._repeated(len(versions))
+            scores = self._model.run(self._plain_replica, inputs.clone(), context)
             reference = self.scores.repeat(len(versions))
             columns = [target(scores, reference) for target in self._targets]
         passes = [

@@ -6,6 +6,7 @@ own, the very same buffers, and the parameters' values without their gradient: n
 needs to be undone, and a pass through it records a graph only behind what asks for a gradient.
 """
 
+from collections import OrderedDict
 from types import MethodType
 from typing import Any
 
@@ -18,7 +19,7 @@ _TABLES = [
     for name, value in _BASE.items()
     if isinstance(value, dict) and name not in ("_modules", "_parameters")
 ]
-_HOLDERS = (nn.Module, MethodType, list, tuple, dict)
+_ATOMS = {int, float, bool, str, type(None)}
 
 
 def replicate(module: nn.Module) -> nn.Module:
@@ -46,9 +47,8 @@ def replicate(module: nn.Module) -> nn.Module:
             for name, child in state["_modules"].items()
         }
         for name in state.keys() - _BASE.keys():
-            value = state[name]
-            if isinstance(value, _HOLDERS):
-                state[name] = _swap(value, replicas)
+            if type(state[name]) not in _ATOMS:
+                state[name] = _swap(state[name], replicas)
         state["training"] = False
         if state.get("inplace") is True:
             state["inplace"] = False
@@ -58,14 +58,13 @@ def replicate(module: nn.Module) -> nn.Module:
 
 def _swap(value: Any, replicas: dict[int, nn.Module]) -> Any:
     """`value` with every module in it replaced by its replica."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([each if type(each) in _ATOMS else _swap(each, replicas) for each in value])
     if isinstance(value, nn.Module):
         return replicas.get(id(value), value)
     if isinstance(value, MethodType) and id(value.__self__) in replicas:
         return MethodType(value.__func__, replicas[id(value.__self__)])
-    if type(value) in (list, tuple):
-        return type(value)(
-            [_swap(each, replicas) if isinstance(each, _HOLDERS) else each for each in value]
-        )
-    if isinstance(value, dict) and type(value).__name__ in ("dict", "OrderedDict"):
-        return type(value)((key, _swap(each, replicas)) for key, each in value.items())
+    if kind is dict or kind is OrderedDict:
+        return kind((key, _swap(each, replicas)) for key, each in value.items())
     return value

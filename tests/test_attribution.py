@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,9 @@ from rlvis import METHODS, ImageModel, InputError, NonFiniteError, explain
 from rlvis.evidence import Evidence, Need
 from rlvis.targets import as_targets, contrast, entropy, log_prob, margin, score, top, value
 from tests.conftest import LABELS, PooledPolicy, PooledTransformer, randomise
+
+OF_TRANSFORMERS = [name for name, each in METHODS.items() if each.reads_attention]
+OF_CNNS = [name for name in METHODS if name not in OF_TRANSFORMERS]
 
 
 def fingerprint(module: nn.Module) -> list:
@@ -90,19 +92,27 @@ def test_frozen_weights_and_callers_without_gradient(subject, inputs, method) ->
         np.testing.assert_array_equal(explain(subject, inputs.clone(), method).maps, expected)
 
 
-def test_eight_threads_get_what_they_get_alone(policy) -> None:
+def test_eight_threads_get_what_they_get_alone(policy, transformer) -> None:
+    """Every method, a different one in each thread at any time, on one model."""
+    names = [each if each != "rise" else "rise:masks=40" for each in METHODS]
     batches = [
         torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(i)) for i in range(8)
     ]
-    names = ["cam", "grad-cam", "saliency", "guided-backprop"]
-    alone = [explain(policy, batch, names) for batch in batches]
+
+    def explained(number: int) -> dict[str, np.ndarray]:
+        turned = names[3 * number :] + names[: 3 * number]
+        models = {name: transformer if name in OF_TRANSFORMERS else policy for name in turned}
+        return {name: explain(models[name], batches[number], name).maps for name in turned}
+
+    alone = [explained(number) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        for _ in range(3):
-            for ours, expected in zip(
-                pool.map(lambda batch: explain(policy, batch, names), batches), alone, strict=True
-            ):
-                for name in names:
-                    np.testing.assert_allclose(ours[name].maps, expected[name].maps, rtol=1e-5)
+        together = list(pool.map(explained, range(8)))
+    for ours, expected in zip(together, alone, strict=True):
+        for name in names:
+            scale = np.abs(expected[name]).max()
+            np.testing.assert_allclose(
+                ours[name], expected[name], rtol=1e-5, atol=1e-6 * scale, err_msg=name
+            )
 
 
 def test_one_forward_and_one_backward_per_target(policy, inputs) -> None:
@@ -132,37 +142,10 @@ def test_one_forward_and_one_backward_per_target(policy, inputs) -> None:
     assert calls == {"forward": 1, "backward": 3}
 
 
-def test_cam_sums_to_the_score_less_the_bias(policy, inputs) -> None:
-    targets = ["left", "forward", "right", "value", contrast("left", "right")]
-    explained = explain(policy, inputs, "cam", targets)
-    heads = policy.module.policy.bias.tolist(), policy.module.value.bias.item()
-    bias = np.array([*heads[0], heads[1], heads[0][0] - heads[0][2]])
-    np.testing.assert_allclose(explained.maps.sum((2, 3)), explained.scores - bias, atol=1e-5)
-
-
 def test_cam_without_a_pooled_head_is_refused() -> None:
     flat = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 10 * 10, 3))
     with pytest.raises(InputError, match=r"global average pooling.*use grad-cam"):
         explain(ImageModel(flat, LABELS), torch.rand(1, 3, 12, 12), "cam")
-
-
-def test_grad_cam_plus_plus_with_small_gradients_is_the_papers() -> None:
-    network = randomise(PooledPolicy()).eval()
-    with torch.no_grad():
-        network.policy.weight.mul_(1e-4)
-    inputs = torch.rand(2, 3, 24, 32)
-    ours = explain(ImageModel(network, LABELS), inputs, "grad-cam++", 1).maps[:, 0]
-
-    network = network.double()
-    activations = network.features(inputs.double()).detach().requires_grad_()
-    logits = network.policy(activations.mean(dim=(-2, -1)))
-    (g,) = torch.autograd.grad(logits[:, 1].sum(), activations)
-    a = activations.detach()
-    alpha = g**2 / (2 * g**2 + a.sum((2, 3), keepdim=True) * g**3)
-    weights = (alpha * g.relu()).sum((2, 3), keepdim=True)
-    expected = (weights * a).sum(1).relu().numpy()
-    assert float(g.abs().max()) < 1e-6
-    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
 def guided_by_hand(model: nn.Module, x: Tensor, target: int, rule: str) -> Tensor:
@@ -206,6 +189,7 @@ def test_rectifier_rules_hold_for_functional_and_residual_relus(residual, inputs
         F.relu, torch.relu, Tensor.relu, nn.ReLU(), nn.ReLU(inplace=True), Tensor.relu_, F.relu_,
         lambda x: x.clamp(min=0), lambda x: torch.clamp_min(x, 0), lambda x: x.clamp_(0),
         lambda x: F.relu(x, inplace=True), lambda x: (x.relu_(), x)[1],
+        lambda x: (x[..., :].relu_(), x)[1], lambda x: torch.clip(x, 0.0, None), nn.Hardtanh(0, 9),
     ],
 )  # fmt: skip
 def test_every_way_to_write_a_relu_is_rectified(rectify) -> None:
@@ -304,33 +288,17 @@ def test_grouped_and_dilated_convolutions(inputs) -> None:
     )
 
 
-def test_a_flip_of_the_image_flips_the_map_of_a_symmetric_network(inputs) -> None:
-    convolutional = randomise(PooledPolicy()).eval()
-    convolutional.features[0].stride = convolutional.features[2].stride = (1, 1)
-    models = [
-        ImageModel(convolutional, LABELS, layer="features.4"),
-        ImageModel(randomise(PooledTransformer()).eval(), LABELS),
-    ]
+@pytest.mark.parametrize("method", [*OF_TRANSFORMERS, "grad-cam", "saliency"])
+def test_a_flip_of_the_image_flips_the_map_of_a_symmetric_transformer(inputs, method) -> None:
+    model = ImageModel(randomise(PooledTransformer()).eval(), LABELS)
     with torch.no_grad():
-        for model in models:
-            for module in model.module.modules():
-                if isinstance(module, nn.Conv2d):
-                    module.weight.copy_((module.weight + module.weight.flip(-1)) / 2)
-    for name in METHODS:
-        model = models[METHODS[name].reads_attention]
-        if name == "rise":  # its random masks are not symmetric
-            continue
-        options: dict[str, Any] = {"noise": 0.0} if name == "smoothgrad" else {}
-        if name in ("perturbation", "sarfa"):
-            options = {"stride": 1}
-        if name == "occlusion":
-            options = {"patch": 4, "stride": 4}
-        maps = explain(model, inputs[:1], name, "left", **options).maps
-        flipped = explain(model, inputs[:1].flip(-1), name, "left", **options).maps
-        scale = np.abs(maps).max()
-        np.testing.assert_allclose(
-            flipped[..., ::-1], maps, rtol=1e-3, atol=1e-3 * scale, err_msg=name
-        )
+        for module in model.module.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight.copy_((module.weight + module.weight.flip(-1)) / 2)
+    maps = explain(model, inputs[:1], method, "left").maps
+    flipped = explain(model, inputs[:1].flip(-1), method, "left").maps
+    atol = 1e-3 * np.abs(maps).max()
+    np.testing.assert_allclose(flipped[..., ::-1], maps, rtol=1e-3, atol=atol)
 
 
 def test_a_score_that_does_not_depend_on_the_image_is_refused_or_empty(inputs) -> None:
@@ -368,6 +336,34 @@ def test_an_activation_followed_by_a_functional_in_place_relu_is_kept(residual, 
     assert float(evidence.gradients[:, 0][evidence.activations[:, 0] < 0].abs().max()) == 0
 
 
+class Overwriting(nn.Module):
+    """The policy behind operations that change its input in place."""
+
+    def __init__(self, inner: nn.Module, in_place: bool) -> None:
+        super().__init__()
+        self.inner, self.in_place, self.relu = inner, in_place, nn.ReLU(inplace=in_place)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.inner(self.relu(x.sub_(0.3).mul_(2) if self.in_place else (x - 0.3) * 2))
+
+
+@pytest.mark.parametrize("method", OF_CNNS)
+def test_a_network_may_change_its_input_in_place(policy, inputs, method) -> None:
+    maps = []
+    for in_place in (True, False):
+        given = inputs.clone(memory_format=torch.channels_last)
+        model = ImageModel(Overwriting(policy.module, in_place), LABELS, layer="inner.features.4")
+        maps.append(explain(model, given, method, ["left", "right"]).maps)
+        torch.testing.assert_close(given, inputs, rtol=0, atol=0)
+    np.testing.assert_allclose(maps[0], maps[1], rtol=1e-5, atol=1e-6)
+
+
+def test_an_in_place_rectifier_may_come_first(policy, inputs) -> None:
+    first = nn.Sequential(nn.ReLU(inplace=True), policy.module)
+    ours = explain(ImageModel(first, LABELS), inputs, "saliency", "left").maps
+    np.testing.assert_array_equal(ours, explain(policy, inputs, "saliency", "left").maps)
+
+
 def test_occlusion_reaches_the_border_and_sees_a_known_spot() -> None:
     class Corner(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -383,6 +379,43 @@ def test_occlusion_reaches_the_border_and_sees_a_known_spot() -> None:
     assert heat[-1, -1] == 1
     assert heat[:14].max() == 0
     assert heat[:, :26].max() == 0
+
+
+class Spot(nn.Module):
+    """The scores are two channels of one pixel."""
+
+    def __init__(self, row: int, column: int) -> None:
+        super().__init__()
+        self.row, self.column = row, column
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :2, self.row, self.column]
+
+
+def test_occlusion_sends_many_patches_through_the_network_at_once() -> None:
+    network, batches = Spot(5, 7), []
+    network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
+    explain(ImageModel(network, ["a", "b"]), torch.rand(1, 3, 60, 80), "occlusion:patch=8,stride=4")
+    assert sum(batches) == 1 + 14 * 19
+    assert len(batches) < 12
+
+
+@pytest.mark.parametrize("method", ["occlusion", "perturbation", "sarfa", "rise"])
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (6, 20), (22, 31), (23, 15)])
+def test_changes_of_the_image_are_shown_where_they_were_made(method, row, column) -> None:
+    options = {
+        "occlusion": {"patch": 3, "stride": 1, "baseline": 0.0},
+        "perturbation": {"radius": 1, "stride": 1},
+        "sarfa": {"radius": 1, "stride": 1},
+        "rise": {"masks": 2000, "cells": 8},
+    }[method]
+    x = torch.zeros(1, 3, 24, 32)
+    x[:, 0, row, column] = 1
+    model = ImageModel(Spot(row, column), ["a", "b"])
+    heat = explain(model, x, method, "a", **options).maps[0, 0]
+    found = np.argwhere(heat >= 0.99 * heat.max()).mean(axis=0)
+    assert heat.max() > 0
+    np.testing.assert_allclose(found, (row, column), atol=2 if method == "rise" else 1)
 
 
 def test_a_changed_image_keeps_the_labels_of_the_image_as_it_was(policy, inputs) -> None:

@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from rlvis import ImageModel, InputError, explain
-from rlvis.targets import contrast, log_prob
 from tests.agreement import agree
 from tests.conftest import LABELS, PooledPolicy, randomise
 
@@ -93,15 +92,6 @@ def test_ablation_cam(network, model, inputs) -> None:
     )
 
 
-def test_integrated_gradients_are_complete(model, inputs) -> None:
-    for target in ("left", "value", contrast("left", "right"), log_prob("forward")):
-        explained = explain(model, inputs, "integrated-gradients", target, steps=300)
-        nothing = explain(model, torch.zeros_like(inputs), "saliency", target).scores
-        np.testing.assert_allclose(
-            explained.maps.sum((2, 3)), explained.scores - nothing, rtol=2e-3, atol=2e-3
-        )
-
-
 def test_smoothgrad_without_noise_is_saliency(model, inputs) -> None:
     plain = explain(model, inputs, "saliency").maps
     still = explain(model, inputs, "smoothgrad", samples=2, noise=0.0).maps
@@ -156,18 +146,6 @@ def test_sarfa(network, model, inputs) -> None:
     agree("sarfa", PAPER, ours, enlarged[0, 0])
     with pytest.raises(InputError, match="one label"):
         explain(model, inputs, "sarfa", "value")
-
-
-def test_rise_finds_the_only_pixel_that_counts() -> None:
-    class Spot(torch.nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x[:, :1, 6, 20]
-
-    x = torch.ones(1, 3, 24, 32)
-    heat = explain(ImageModel(Spot(), ["spot"]), x, "rise", masks=3000, cells=8).maps[0, 0]
-    row, column = np.unravel_index(heat.argmax(), heat.shape)
-    assert abs(row - 6) <= 2
-    assert abs(column - 20) <= 2
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.registry import method
-from rlvis.evidence import Evidence, Need
+from rlvis.evidence import Evidence, Need, at_once
 
 _LAYER = (Need("layer"),)
 
@@ -96,9 +96,15 @@ def score_cam(evidence: Evidence) -> Tensor:
     masks = F.interpolate(evidence.activations[:, 0], size, mode="bilinear")
     low, high = masks.amin((-2, -1), keepdim=True), masks.amax((-2, -1), keepdim=True)
     masks = (masks - low).div_(high - low).nan_to_num_(posinf=0, neginf=0)
+    images = evidence.inputs.detach().contiguous()  # mixing is faster plane by plane
     scores = [
-        torch.cat([evidence.rescore(image * part, index)[1] for part in mask[:, None].split(32)])
-        for index, (image, mask) in enumerate(zip(evidence.inputs.detach(), masks, strict=True))
+        torch.cat(
+            [
+                evidence.rescore(image * part, index)[1]
+                for part in mask[:, None].split(at_once(image))
+            ]
+        )
+        for index, (image, mask) in enumerate(zip(images, masks, strict=True))
     ]
     weights = torch.stack(scores).softmax(dim=1).mT
     return weighted_sum(weights, evidence).relu()
