@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
-from rlvis.features.activations import as_units, check_layers
+from rlvis.features.activations import check_layers, units_of
 from rlvis.features.dependence import Dependence
 from rlvis.features.extents import Extent
 from rlvis.layers import watch
@@ -114,7 +114,7 @@ def receptive_fields(
 
     def visit(name: str, _: Any, __: Any, output: Any) -> None:
         runs[name] += 1
-        units, *grid = as_units(name, output).shape[1:]
+        units, *grid = units_of(name, output).shape[1:]
         bounds = _bounds(tracing.extent(output), size, output.ndim)
         found[name] = ReceptiveField(name, size, units, (grid[0], grid[1]), runs[name], bounds)
 
