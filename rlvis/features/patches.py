@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rlvis.errors import InputError
+from rlvis.errors import InputError, unknown
 from rlvis.features.activations import check_layers
 from rlvis.features.checkpoint import describe, put_aside, take_up
 from rlvis.features.image_set import ImageSet, Reading
@@ -76,8 +76,15 @@ class Patches:
         return page(self, self.layer(layer), units, whole=whole, most=most)
 
     def layer(self, name: str | None = None) -> LayerPatches:
-        """The patches of a layer, the last one if left out."""
-        return self.layers[list(self.layers)[-1] if name is None else name]
+        """The patches of a layer, the last one if left out.
+
+        Raises:
+            InputError: if it is not among `layers`.
+        """
+        name = list(self.layers)[-1] if name is None else name
+        if name not in self.layers:
+            raise unknown("layer", name, self.layers)
+        return self.layers[name]
 
     def save_data(self, path: str | Path) -> Path:
         """Write all layers' arrays, and the titles of the images in them (.npz), and return the
