@@ -80,7 +80,7 @@ def main() -> None:
                 partial(bare, model, images, options.batch),
                 partial(patches, model, images, LAYERS, batch_size=options.batch),
             )
-            times = [tuple(map(seconds, runs)) for _ in range(options.rounds + 1)][1:]
+            times = [[seconds(run) for run in runs] for _ in range(options.rounds + 1)][1:]
             plain, ours = (
                 options.images / statistics.median(column) for column in zip(*times, strict=True)
             )
