@@ -1,0 +1,163 @@
+"""The report of a layer's units: what never fires, what tells classes apart, what is shared."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from rlvis.display.matrix import matrix
+from rlvis.display.sheet import Row, Tile, sheet
+from rlvis.features.patch_page import field_line, unit_tiles
+from rlvis.features.patches import skipped_line
+from rlvis.features.units import ALWAYS, SELECTIVE, LayerUnits, Units
+
+_MOST_CLASSES, _WRITTEN, _PAIRS = 24, 12, 4
+_SQUARE = 600
+
+
+def page(report: Units, units: LayerUnits, most: int = 12) -> Image.Image:
+    """The report of a layer as a page.
+
+    Args:
+        report: of several layers.
+        units: the layer.
+        most: how many units to show, those that tell their class best.
+    """
+    found = report.patches.layer(units.layer)
+    images = report.patches.images
+    tables = [Tile(picture, [title]) for title, picture in matrices(report, units)]
+    rows = [
+        Row(
+            tables,
+            "Classes: what the network makes of them, and which share their units",
+            tile=(_SQUARE, _SQUARE),
+        ),
+        Row(
+            _by_class(report, units),
+            "The unit that tells each class best from the rest",
+            "its strongest patch",
+        ),
+        *(
+            Row(
+                unit_tiles(images, found, unit),
+                f"unit {unit}",
+                sentence(units, unit),
+                (124, 124),
+            )
+            for unit in units.ranked[:most].tolist()
+        ),
+    ]
+    return sheet(heading(report, units), facts(report, units), rows)
+
+
+def heading(report: Units, units: LayerUnits) -> str:
+    """The title of a report."""
+    return f"Units of {report.model}, layer {units.layer}"
+
+
+def facts(report: Units, units: LayerUnits) -> list[str]:
+    """What a report says before any picture."""
+    images, count = report.patches.images, units.answers.shape[1]
+    names = units.classes.names
+    threshold = "0" if units.threshold == 0 else f"{units.threshold:.3g}"
+    why = "the layer is never negative" if units.rectified else "the layer has negative activations"
+    silent = ", ".join(names[each] for each in units.unserved[:12])
+    lines = [
+        f"{count} units over {len(report.numbers)} images of {images.name}; a unit's answer to an "
+        f"image is the maximum of its map, and it fires where that is above {threshold} ({why})",
+        f"{_listed('never fire', 'never fires', units.never)}; "
+        + _listed(f"fire for {ALWAYS:.0%} or more", f"fires for {ALWAYS:.0%} or more", units.always)
+        + f"; {len(units.selective)} are selective: they tell one class from the rest with an area "
+        f"under the ROC curve of {SELECTIVE} or more",
+        f"{len(names)} classes ({units.classes.meaning}); "
+        + (f"no unit is selective for: {silent}" if silent else "each has a selective unit")
+        + (", …" if len(units.unserved) > 12 else ""),
+        *_pairs(report, units),
+        field_line(report.patches.layer(units.layer), whole=False),
+        skipped_line(images, report.patches.skipped),
+    ]
+    return [line for line in lines if line]
+
+
+def sentence(units: LayerUnits, unit: int) -> str:
+    """The numbers of a unit."""
+    preferred = units.preferred[unit]
+    name = units.classes.names[preferred]
+    return (
+        f"for {name}: area under ROC {units.area[unit]:.3f} · selectivity "
+        f"{units.selectivity[unit]:.2f} · {units.information[unit]:.2f} bits · fires for "
+        f"{units.firing[unit]:.0%} of all, {units.class_firing[unit, preferred]:.0%} of {name}"
+    )
+
+
+def matrices(report: Units, units: LayerUnits) -> list[tuple[str, np.ndarray]]:
+    """Titles and pictures of the confusion matrix and of how classes share their units."""
+    sizes = report.confusion.sum(axis=1)
+    shown = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_CLASSES])
+    names = [units.classes.names[each] for each in shown]
+    most_said = np.argsort(-report.confusion[shown].sum(axis=0), kind="stable")[:_MOST_CLASSES]
+    columns = np.sort(most_said)
+    shares = report.confusion[np.ix_(shown, columns)] / sizes[shown, None]
+    says = [report.says[each] for each in columns]
+    left_out = len(units.classes.names) - len(shown)
+    rest = f" ({left_out} smaller classes left out)" if left_out else ""
+    pictures = [
+        (
+            f"% of a class (row) for which the network's highest score is (column){rest}",
+            _drawn(shares, names, says, lambda share: f"{share:.0%}"[:-1] if share else ""),
+        )
+    ]
+    if len(names) > 2:
+        shared = units.sharing[np.ix_(shown, shown)]
+        pictures.append(
+            (
+                "how far two classes excite the same units, -1 to 1 (cosine of mean answers)",
+                _drawn(shared, names, names, lambda value: f"{value:.1f}"),
+            )
+        )
+    return pictures
+
+
+def _drawn(
+    values: np.ndarray, rows: list[str], columns: list[str], text: Callable[[float], str]
+) -> np.ndarray:
+    longest = max(values.shape)
+    cell = int(np.clip((_SQUARE - 110) / longest, 14, 72))
+    return matrix(values, rows, columns, cell, text if longest <= _WRITTEN else None)
+
+
+def _by_class(report: Units, units: LayerUnits) -> list[Tile]:
+    """The best unit of each class, its strongest patch."""
+    found, images = report.patches.layer(units.layer), report.patches.images
+    tiles = []
+    for number, name in enumerate(units.classes.names[:_MOST_CLASSES]):
+        unit = int(units.areas[:, number].argmax())
+        for tile in unit_tiles(images, found, unit, 1):
+            caption = [f"{name}: unit {unit}", f"area {units.areas[unit, number]:.3f}"]
+            tiles.append(Tile(tile.picture, caption, tile.frame))
+    return tiles
+
+
+def _pairs(report: Units, units: LayerUnits) -> list[str]:
+    """Lines on the pairs of classes that share their units most, and those confused most."""
+    names, pairs = units.classes.names, units.pairs()
+
+    def told(one: int, other: int) -> str:
+        shares = report.confused(one, other)
+        mistaken = f", taken for each other {shares[0]:.1%} and {shares[1]:.1%}" if shares else ""
+        return f"{names[one]} and {names[other]} ({units.sharing[one, other]:.2f}{mistaken})"
+
+    lines = ["share their units most: " + "; ".join(told(*pair) for pair in pairs[:_PAIRS])]
+    mistaken = {pair: sum(report.confused(*pair) or (0.0,)) for pair in pairs}
+    worst = [pair for pair in sorted(pairs, key=lambda pair: -mistaken[pair]) if mistaken[pair]]
+    if worst:
+        lines.append("confused most: " + "; ".join(told(*pair) for pair in worst[:_PAIRS]))
+    return lines
+
+
+def _listed(many: str, one: str, units: np.ndarray) -> str:
+    """ "no unit never fires", or "3 never fire (1, 4, 7)"."""
+    if not len(units):
+        return f"no unit {one}"
+    shown = ", ".join(map(str, units[:12])) + (", …" if len(units) > 12 else "")
+    return f"{len(units)} {many if len(units) > 1 else one} ({shown})"
