@@ -33,10 +33,11 @@ def matrix(
     widest, line = max(_width(name, size) for name in columns), sum(font(size).getmetrics())
     upright = widest <= cell - 4
     top = 8 + line if upright else min(_MOST_NAME, 8 + widest)
+    room = cell - 4 if upright else top - 8
     canvas = np.empty((top + cell * len(rows), left + cell * len(columns), 3), np.uint8)
     canvas[:] = LIGHT.background
     for column, name in enumerate(columns):
-        sprite = text_sprite(fit(name, top - 8, size), size, LIGHT.text, LIGHT.background)
+        sprite = text_sprite(fit(name, room, size), size, LIGHT.text, LIGHT.background)
         sprite = sprite if upright else np.rot90(sprite)
         across = left + column * cell + (cell - sprite.shape[1]) // 2
         paste(canvas, sprite, across, top - 5 - len(sprite))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from rlvis.display.sheet import save_picture
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations import check_layers
 from rlvis.features.checkpoint import describe, put_aside, take_up
@@ -74,6 +75,18 @@ class Patches:
         from rlvis.features.patch_page import page
 
         return page(self, self.layer(layer), units, whole=whole, most=most)
+
+    def save(
+        self,
+        path: str | Path,
+        layer: str | None = None,
+        units: Sequence[int] | None = None,
+        *,
+        whole: bool = False,
+        most: int = 12,
+    ) -> Path:
+        """Write the page of a layer as a picture and return its path."""
+        return save_picture(self.picture(layer, units, whole=whole, most=most), path)
 
     def layer(self, name: str | None = None) -> LayerPatches:
         """The patches of a layer, the last one if left out.

@@ -7,6 +7,7 @@ from PIL import Image
 
 from rlvis.display.matrix import matrix
 from rlvis.display.sheet import Row, Tile, sheet
+from rlvis.display.theme import LIGHT, paste
 from rlvis.features.patch_page import field_line, unit_tiles
 from rlvis.features.patches import skipped_line
 from rlvis.features.units import ALWAYS, SELECTIVE, LayerUnits, Units
@@ -25,13 +26,15 @@ def page(report: Units, units: LayerUnits, most: int = 12) -> Image.Image:
     """
     found = report.patches.layer(units.layer)
     images = report.patches.images
-    tables = [Tile(picture, [title]) for title, picture in matrices(report, units)]
+    tables = matrices(report, units)
+    height = max((len(picture) for _, picture in tables), default=0)
+    compared = Row(
+        [Tile(_on_page(picture, height), [title]) for title, picture in tables],
+        "Classes: what the network makes of them, and which share their units",
+        tile=(height, _SQUARE),
+    )
     rows = [
-        Row(
-            tables,
-            "Classes: what the network makes of them, and which share their units",
-            tile=(_SQUARE, _SQUARE),
-        ),
+        *([compared] if tables else []),
         Row(
             _by_class(report, units),
             "The unit that tells each class best from the rest",
@@ -50,6 +53,13 @@ def page(report: Units, units: LayerUnits, most: int = 12) -> Image.Image:
     return sheet(heading(report, units), facts(report, units), rows)
 
 
+def _on_page(picture: np.ndarray, height: int) -> np.ndarray:
+    """The picture at the top left of a tile."""
+    tile = np.full((height, _SQUARE, 3), LIGHT.background, np.uint8)
+    paste(tile, picture, 0, 0)
+    return tile
+
+
 def heading(report: Units, units: LayerUnits) -> str:
     """The title of a report."""
     return f"Units of {report.model}, layer {units.layer}"
@@ -59,6 +69,9 @@ def facts(report: Units, units: LayerUnits) -> list[str]:
     """What a report says before any picture."""
     images, count = report.patches.images, units.answers.shape[1]
     names = units.classes.names
+    sizes = [
+        f"{name} {size}" for name, size in zip(names, report.confusion.sum(axis=1), strict=True)
+    ]
     threshold = "0" if units.threshold == 0 else f"{units.threshold:.3g}"
     why = "the layer is never negative" if units.rectified else "the layer has negative activations"
     silent = ", ".join(names[each] for each in units.unserved[:12])
@@ -69,7 +82,8 @@ def facts(report: Units, units: LayerUnits) -> list[str]:
         + _listed(f"fire for {ALWAYS:.0%} or more", f"fires for {ALWAYS:.0%} or more", units.always)
         + f"; {len(units.selective)} are selective: they tell one class from the rest with an area "
         f"under the ROC curve of {SELECTIVE} or more",
-        f"{len(names)} classes ({units.classes.meaning}); "
+        f"{len(names)} classes, {units.classes.meaning}: {', '.join(sizes[:12])}"
+        + (", …; " if len(sizes) > 12 else "; ")
         + (f"no unit is selective for: {silent}" if silent else "each has a selective unit")
         + (", …" if len(units.unserved) > 12 else ""),
         *_pairs(report, units),
@@ -101,21 +115,23 @@ def matrices(report: Units, units: LayerUnits) -> list[tuple[str, np.ndarray]]:
     says = [report.says[each] for each in columns]
     left_out = len(units.classes.names) - len(shown)
     rest = f" ({left_out} smaller classes left out)" if left_out else ""
-    pictures = [
-        (
-            f"% of a class (row) for which the network's highest score is (column){rest}",
-            _drawn(shares, names, says, lambda share: f"{share:.0%}"[:-1] if share else ""),
-        )
-    ]
+    pictures = []
+    if not report.agreed:
+        title = f"% of a class (row) for which the network's highest score is (column){rest}"
+        pictures.append((title, _drawn(shares, names, says, _percent)))
     if len(names) > 2:
         shared = units.sharing[np.ix_(shown, shown)]
         pictures.append(
             (
                 "how far two classes excite the same units, -1 to 1 (cosine of mean answers)",
-                _drawn(shared, names, names, lambda value: f"{value:.1f}"),
+                _drawn(shared, names, names, lambda value: f"{round(value, 1) + 0.0:.1f}"),
             )
         )
     return pictures
+
+
+def _percent(share: float) -> str:
+    return "" if share == 0 else "<1" if share < 0.005 else f"{100 * share:.0f}"
 
 
 def _drawn(
@@ -133,7 +149,7 @@ def _by_class(report: Units, units: LayerUnits) -> list[Tile]:
     for number, name in enumerate(units.classes.names[:_MOST_CLASSES]):
         unit = int(units.areas[:, number].argmax())
         for tile in unit_tiles(images, found, unit, 1):
-            caption = [f"{name}: unit {unit}", f"area {units.areas[unit, number]:.3f}"]
+            caption = [name, f"unit {unit}", f"area {units.areas[unit, number]:.3f}"]
             tiles.append(Tile(tile.picture, caption, tile.frame))
     return tiles
 
@@ -143,13 +159,15 @@ def _pairs(report: Units, units: LayerUnits) -> list[str]:
     names, pairs = units.classes.names, units.pairs()
 
     def told(one: int, other: int) -> str:
-        shares = report.confused(one, other)
+        shares = None if report.agreed else report.confused(one, other)
         mistaken = f", taken for each other {shares[0]:.1%} and {shares[1]:.1%}" if shares else ""
         return f"{names[one]} and {names[other]} ({units.sharing[one, other]:.2f}{mistaken})"
 
     lines = ["share their units most: " + "; ".join(told(*pair) for pair in pairs[:_PAIRS])]
     mistaken = {pair: sum(report.confused(*pair) or (0.0,)) for pair in pairs}
     worst = [pair for pair in sorted(pairs, key=lambda pair: -mistaken[pair]) if mistaken[pair]]
+    if report.agreed:
+        lines.append("the network's highest score is that of the image's class, for every image")
     if worst:
         lines.append("confused most: " + "; ".join(told(*pair) for pair in worst[:_PAIRS]))
     return lines

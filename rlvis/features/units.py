@@ -165,6 +165,14 @@ class Units:
             raise unknown("layer", name, self.layers)
         return self.layers[name]
 
+    @property
+    def agreed(self) -> bool:
+        """Whether the network gives every image its class, as a policy does whose classes are the
+        actions that it prefers."""
+        known = min(len(self.classes.names), len(self.says))
+        diagonal = np.trace(self.confusion[:known, :known]) == self.confusion.sum()
+        return bool(diagonal) and self.classes.names[:known] == self.says[:known]
+
     def confused(self, one: int, other: int) -> tuple[float, float] | None:
         """The shares of the images of one class that the network takes for the other, and the other
         way round; None where the network has no such labels."""
