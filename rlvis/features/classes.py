@@ -9,6 +9,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.image_set import ImageSet
 
 MOST = 1000
+PREDICTED = "what the network says, no labels known"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def classes_of(
     elif (images.labels[numbers] >= 0).any():
         names, found, meaning = images.classes, images.labels[numbers], "the images' labels"
     else:
-        names, found, meaning = tuple(labels), predictions, "what the network says, no labels known"
+        names, found, meaning = tuple(labels), predictions, PREDICTED
     present = [index for index in range(len(names)) if (found == index).any()]
     if len(present) < 2:
         raise InputError(

@@ -8,11 +8,12 @@ from PIL import Image
 from rlvis.display.matrix import matrix
 from rlvis.display.sheet import Row, Tile, sheet
 from rlvis.display.theme import LIGHT, paste
+from rlvis.features.classes import PREDICTED
 from rlvis.features.patch_page import field_line, unit_tiles
 from rlvis.features.patches import skipped_line
 from rlvis.features.units import ALWAYS, SELECTIVE, LayerUnits, Units
 
-_MOST_CLASSES, _WRITTEN, _PAIRS = 24, 12, 4
+_MOST_CLASSES, _WRITTEN, _PAIRS, _FEW = 24, 12, 4, 10
 _SQUARE = 600
 
 
@@ -73,7 +74,14 @@ def facts(report: Units, units: LayerUnits) -> list[str]:
         f"{name} {size}" for name, size in zip(names, report.confusion.sum(axis=1), strict=True)
     ]
     threshold = "0" if units.threshold == 0 else f"{units.threshold:.3g}"
-    why = "the layer is never negative" if units.rectified else "the layer has negative activations"
+    mean = float(units.answers.mean(dtype=np.float64))
+    why = (
+        "the layer is never negative"
+        if units.rectified
+        else "the mean answer, as the layer has negative activations"
+        if units.threshold == mean
+        else "as asked for"
+    )
     silent = ", ".join(names[each] for each in units.unserved[:12])
     lines = [
         f"{count} units over {len(report.numbers)} images of {images.name}; a unit's answer to an "
@@ -86,6 +94,7 @@ def facts(report: Units, units: LayerUnits) -> list[str]:
         + (", …; " if len(sizes) > 12 else "; ")
         + (f"no unit is selective for: {silent}" if silent else "each has a selective unit")
         + (", …" if len(units.unserved) > 12 else ""),
+        _few(report, units),
         *_pairs(report, units),
         field_line(report.patches.layer(units.layer), whole=False),
         skipped_line(images, report.patches.skipped),
@@ -166,11 +175,18 @@ def _pairs(report: Units, units: LayerUnits) -> list[str]:
     lines = ["share their units most: " + "; ".join(told(*pair) for pair in pairs[:_PAIRS])]
     mistaken = {pair: sum(report.confused(*pair) or (0.0,)) for pair in pairs}
     worst = [pair for pair in sorted(pairs, key=lambda pair: -mistaken[pair]) if mistaken[pair]]
-    if report.agreed:
+    if report.agreed and units.classes.meaning != PREDICTED:
         lines.append("the network's highest score is that of the image's class, for every image")
     if worst:
         lines.append("confused most: " + "; ".join(told(*pair) for pair in worst[:_PAIRS]))
     return lines
+
+
+def _few(report: Units, units: LayerUnits) -> str:
+    """A warning where classes are too small for what is said of them."""
+    small = int((report.confusion.sum(axis=1) < _FEW).sum())
+    which = f"{small} of the classes have" if small > 1 else "one of the classes has"
+    return f"{which} fewer than {_FEW} images: a unit may seem selective by chance" if small else ""
 
 
 def _listed(many: str, one: str, units: np.ndarray) -> str:
