@@ -26,3 +26,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, obeyed at a good place: the message is one line that says how to go on."""

@@ -149,6 +149,19 @@ def test_turns_and_bearing_have_the_signs_that_the_names_say():
     assert env.action_names == ("left", "forward", "right")
 
 
+def test_the_side_of_the_cube_agrees_with_the_pixels():
+    env = make(domain_rand=True)
+    agreed = []
+    for seed in range(200):
+        info = env.reset(seed=seed)[1]
+        assert info["cube_on_left"] + info["cube_on_right"] == info["cube_in_view"]
+        columns = np.nonzero(env.cube_mask())[1]
+        if len(columns) and abs(columns.mean() - 39.5) > 1:
+            agreed.append(info["cube_on_left"] == (columns.mean() < 39.5))
+    assert len(agreed) > 20
+    assert all(agreed)
+
+
 @pytest.mark.parametrize("domain_rand", [False, True])
 def test_cube_in_view_agrees_with_the_pixels(domain_rand):
     env = make(domain_rand=domain_rand)

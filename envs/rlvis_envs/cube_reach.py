@@ -48,6 +48,8 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     distance            float: from the agent's centre to the cube's
     bearing             float in [-pi, pi): from the heading to the cube, positive to the left
     cube_in_view        bool: the camera's field of view meets the cube (which another may hide)
+    cube_on_left        bool: so it does, and the cube's centre lies left of the picture's middle
+    cube_on_right       bool: so it does, and the cube's centre lies right of it
     ==================  ==========================================================================
 
     Parameters

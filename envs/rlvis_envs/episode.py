@@ -44,6 +44,7 @@ class Episode:
         """Return the `info` that `rlvis_envs.cube_reach.CubeReachEnv` documents."""
         pose, cube = self.pose, self.scene.cube
         to_cube = bearing(pose.x, pose.z, pose.angle, cube.x, cube.z)
+        in_view = cube_in_view(self.scene, pose, camera_aspect)
         return {
             "success": self.success,
             "step_count": self.step_count,
@@ -53,7 +54,9 @@ class Episode:
             "cube_angle": cube.angle,
             "distance": math.hypot(cube.x - pose.x, cube.z - pose.z),
             "bearing": to_cube,
-            "cube_in_view": cube_in_view(self.scene, pose, camera_aspect),
+            "cube_in_view": in_view,
+            "cube_on_left": in_view and to_cube > 0,
+            "cube_on_right": in_view and to_cube < 0,
         }
 
     def to_dict(self) -> dict[str, Any]:

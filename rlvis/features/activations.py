@@ -74,9 +74,18 @@ def as_units(layer: str, output: Any) -> Tensor:
     Raises:
         InputError: if it has no units.
     """
+    return units_of(layer, output).clone()
+
+
+def units_of(layer: str, output: Any) -> Tensor:
+    """The same, sharing the output's memory.
+
+    Raises:
+        InputError: if it has no units.
+    """
     if isinstance(output, Tensor) and output.ndim in (2, 4) and output.is_floating_point():
         maps = output if output.ndim == 4 else output[..., None, None]
-        return maps.detach().clone()
+        return maps.detach()
     shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
     raise InputError(
         f"layer {layer!r} gives {shape}, no units; name one that gives (N, C, h, w) or (N, C)"

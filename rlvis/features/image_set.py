@@ -63,11 +63,13 @@ class Batch:
         indices: of the images in their set, int64 (n,).
         inputs: float (n, C, H, W).
         context: see `ImageModel.context_of`.
+        shapes: height, width and channels of the pictures they were made from, int64 (n, 3).
     """
 
     indices: np.ndarray
     inputs: Tensor
     context: dict[str, Tensor]
+    shapes: np.ndarray
 
 
 @dataclass
@@ -111,18 +113,21 @@ class Reading:
 
     def _read(self, part: Sequence[int]) -> Batch | None:
         """A batch of those images that can be read."""
-        kept, inputs = [], []
+        kept, inputs, shapes = [], [], []
         for index in part:
             try:
-                inputs.append(self.model.inputs(self.images.picture(index)[None]))
+                picture = self.images.picture(index)
+                inputs.append(self.model.inputs(picture[None]))
             except InputError as error:
                 self.skipped[index] = str(error)
             else:
                 kept.append(index)
+                shapes.append(picture.shape)
         if not kept:
             return None
         context = self.model.context_of(len(kept), self.images.context(kept))
-        return Batch(np.array(kept), torch.cat(_of_one_size(inputs, self.model)), context)
+        together = torch.cat(_of_one_size(inputs, self.model))
+        return Batch(np.array(kept), together, context, np.array(shapes))
 
 
 def _of_one_size(inputs: list[Tensor], model: ImageModel) -> list[Tensor]:

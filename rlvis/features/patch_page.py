@@ -1,0 +1,131 @@
+"""Pages of patches: cut out of their images, or drawn on them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from rlvis.display.overlay import resize_picture
+from rlvis.display.sheet import Row, Tile, sheet
+from rlvis.display.theme import LIGHT
+from rlvis.errors import InputError
+from rlvis.features.image_set import ImageSet
+from rlvis.features.patches import LayerPatches, Patches, skipped_line
+from rlvis.frames import picture_of, stacked
+
+_MARK = (255, 176, 0)
+_CUT, _WHOLE = (124, 124), (176, 234)
+
+
+def page(
+    patches: Patches,
+    found: LayerPatches,
+    units: Sequence[int] | None = None,
+    *,
+    whole: bool = False,
+    most: int = 12,
+) -> Image.Image:
+    """A row of patches per unit, each with its activation and its image.
+
+    Args:
+        patches: of several layers.
+        found: those of the layer to show.
+        units: which ones, in this order; left out, those with the strongest activations.
+        whole: show the images with the patches drawn on them, in place of the patches alone.
+        most: how many units, where they are not named.
+
+    Raises:
+        InputError: if there is no such unit.
+    """
+    field = found.receptive_field
+    missing = [unit for unit in units or () if not 0 <= unit < field.units]
+    if missing:
+        raise InputError(f"layer {field.layer} has units 0 to {field.units - 1}, no {missing[0]}")
+    chosen = np.argsort(-found.values[:, 0], kind="stable")[:most] if units is None else units
+    which = "those with the strongest activations" if units is None else "as asked for"
+    each = patches.per_image
+    lines = [
+        f"{len(chosen)} of {field.units} units, {which}; of each the {found.values.shape[1]} "
+        f"strongest patches among {len(patches.images) - len(patches.skipped)} images of "
+        f"{patches.images.name}, at most {each} of one image; the number is the unit's activation "
+        "there, as the network computes it",
+        field_line(found, whole),
+        skipped_line(patches.images, patches.skipped),
+    ]
+    rows = [
+        Row(
+            unit_tiles(patches.images, found, unit, whole=whole),
+            f"unit {unit}",
+            tile=_WHOLE if whole else _CUT,
+        )
+        for unit in map(int, chosen)
+    ]
+    title = f"Strongest patches of {patches.model}, layer {field.layer}"
+    return sheet(title, [line for line in lines if line], rows)
+
+
+def field_line(found: LayerPatches, whole: bool) -> str:
+    """What a page says of the receptive field."""
+    field = found.receptive_field
+    geometry = field.geometry()
+    height, width = field.image
+    ring = "; the ring is the place in the map" if field.grid != (1, 1) else ""
+    if geometry.size == field.image:
+        return f"the receptive field is the network's whole input, {width}×{height} pixels{ring}"
+    text = (
+        f"the receptive field is {geometry.size[1]}×{geometry.size[0]} of the {width}×{height} "
+        "pixels of the network's input, cut at its border"
+    )
+    return f"{text}; it is the box{ring}" if whole else text
+
+
+def unit_tiles(
+    images: ImageSet,
+    found: LayerPatches,
+    unit: int,
+    count: int | None = None,
+    *,
+    whole: bool = False,
+) -> list[Tile]:
+    """The strongest patches of a unit as tiles, `count` at most."""
+    field, tiles = found.receptive_field, list[Tile]()
+    mapped, everywhere = field.grid != (1, 1), field.geometry().size == field.image
+    for value, number, box, centre in zip(
+        found.values[unit], found.images[unit], found.boxes[unit], found.centres[unit], strict=True
+    ):
+        if number < 0 or len(tiles) == count:
+            break
+        picture = images.picture(int(number))
+        picture = picture_of(picture, stacked(picture.shape[-1]))
+        if whole:
+            shown = _marked(picture, _WHOLE, box, centre if mapped else None)
+        else:
+            top, left, bottom, right = box
+            cut = picture[top:bottom, left:right] if bottom > top else picture
+            ring = centre - box[:2] if mapped and everywhere else None
+            shown = _marked(cut, _CUT, None, ring)
+        caption = [f"{value:.3g}", images.title(int(number))]
+        tiles.append(Tile(shown, caption, LIGHT.surface))
+    return tiles
+
+
+def _marked(
+    picture: np.ndarray, tile: tuple[int, int], box: np.ndarray | None, ring: np.ndarray | None
+) -> np.ndarray:
+    """The picture, as large as its tile, with a box and a ring on it."""
+    height, width = picture.shape[:2]
+    scale = min(tile[0] / height, tile[1] / width)
+    shown = Image.fromarray(
+        resize_picture(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+    )
+    pen = ImageDraw.Draw(shown)
+    if box is not None:
+        top, left, bottom, right = (box * scale).round()
+        edges = (left, top, max(right - 1, left), max(bottom - 1, top))
+        pen.rectangle(edges, outline=(0, 0, 0), width=3)
+        pen.rectangle(edges, outline=_MARK, width=2)
+    if ring is not None:
+        y, x = (ring + 0.5) * scale
+        pen.ellipse((x - 6, y - 6, x + 6, y + 6), outline=(0, 0, 0), width=4)
+        pen.ellipse((x - 5, y - 5, x + 5, y + 5), outline=_MARK, width=2)
+    return np.asarray(shown)
