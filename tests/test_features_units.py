@@ -9,7 +9,6 @@ from sklearn.metrics import confusion_matrix, mutual_info_score, roc_auc_score
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError
-from rlvis.features import commands_patches as commands
 from rlvis.features import unit_statistics as statistics
 from rlvis.features.classes import classes_of
 from rlvis.features.image_set import ArrayImages
@@ -199,14 +198,3 @@ def test_bad_input_and_being_stopped(model, images) -> None:
 
     with pytest.raises(Stopped, match="after 10 of 60 images"):
         units(model, images, ["relu"], batch_size=10, on_batch=interrupt)
-
-
-def test_the_commands_write_what_they_say(model, images, tmp_path, capsys) -> None:
-    out, data = tmp_path / "found.png", tmp_path / "found.npz"
-    commands.patches(model, images, ("answer", "relu"), k=2, out=out, data=data)
-    commands.patches(model, images, k=2, units=(1,), whole=True, out=out)
-    commands.units(model, images, by=("warm", "cold"), out=tmp_path / "found.html")
-    printed = capsys.readouterr().out.split()
-    names = ["found-answer.png", "found-relu.png", "found.npz", "found.png", "found.html"]
-    assert printed == [str(tmp_path / name) for name in names]
-    assert {path.name for path in tmp_path.iterdir()} == set(names)

@@ -14,6 +14,7 @@ from rlvis.cli.explaining import explain, methods
 from rlvis.cli.looking import embed, filters, project
 from rlvis.cli.making import attack, dream, synthesize
 from rlvis.cli.rollouts import evaluate, record, train, video
+from rlvis.cli.surveys import patches, units
 from rlvis.errors import InputError
 
 
@@ -35,6 +36,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 FEATURES: dict[str, Callable[..., None]] = {
     "filters": filters,
+    "patches": patches,
+    "units": units,
     "embed": embed,
     "synthesize": synthesize,
     "dream": dream,
@@ -60,6 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         print(f"rlvis: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("rlvis: stopped", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"rlvis: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(130)

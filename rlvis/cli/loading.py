@@ -1,5 +1,6 @@
-"""Models and policies as the command line names them."""
+"""Models, policies and images as the command line names them."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,26 @@ def open_image_set(path: str) -> "ImageSet":
     from rlvis.features.image_set import open_images
 
     return open_images(path)
+
+
+def layer_names(model: "ImageModel", images: "ImageSet", layers: Sequence[str]) -> list[str]:
+    """The layers asked for, else the last spatial one."""
+    from rlvis.features.image_set import Reading
+    from rlvis.layers import resolve_layer
+
+    if layers:
+        return list(dict.fromkeys(layers))
+    for batch in Reading(images, model, 1):
+        return [resolve_layer(model, batch.inputs, None, batch.context)]
+    raise InputError(f"none of the {len(images)} images of {images.name} can be read")
+
+
+def tell_skipped(images: "ImageSet", skipped: dict[int, str]) -> None:
+    """Say on standard error which images could not be read, if any."""
+    from rlvis.features.patches import skipped_line
+
+    if skipped:
+        print(f"rlvis: {skipped_line(images, skipped)}", file=sys.stderr)
 
 
 def home_of(policy: "Policy") -> str:

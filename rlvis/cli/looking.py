@@ -1,12 +1,11 @@
 """`rlvis features filters`, `embed` and `project`: what is in a network."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from rlvis.cli.loading import load_model, open_image_set
+from rlvis.cli.loading import layer_names, load_model, open_image_set, tell_skipped
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
@@ -107,17 +106,12 @@ def embed(
     with progress("batch") as (start, advance):
         start(-(-len(opened) // 64), "codes")
         found = codes(inspected, opened, layer, pool=pool, on_batch=advance)
-    _tell_skipped(found.skipped, len(opened))
-    done = 0
+    tell_skipped(opened, found.skipped)
     with progress("iteration") as (start, advance):
 
-        def step(now: int, wanted: int) -> None:
-            nonlocal done
-            if not done:
-                start(wanted, "t-SNE")
-            for _ in range(now - done):
-                advance()
-            done = now
+        def step(done: int, wanted: int) -> None:
+            start(wanted, "t-SNE")
+            advance(to=done)
 
         placed = embed_codes(
             found, method, perplexity=perplexity, seed=seed, state=state, on_step=step
@@ -131,48 +125,59 @@ def embed(
 
 
 def project(
-    image: Positional[Path],
+    image: Positional[Path | None] = None,
     /,
     model: str = "efficientnet-lite0",
     layers: Layers = (),
     units: Units = (),
     rule: Literal["deconvnet", "guided", "plain"] = "deconvnet",
+    images: str | None = None,
+    count: int = 9,
     out: Path = Path("projection.png"),
     data: Path | None = None,
     weights: str | None = None,
     device: str = "cpu",
     trust: bool = False,
 ) -> None:
-    """Units' strongest activations of a picture back to its pixels, layer after layer.
+    """Units' strongest activations back to pixels, layer after layer: of a picture, or of the
+    images of a set that excite each unit most.
 
     Args:
         image: the picture.
         model: as for `rlvis explain`.
         layers: a layer, the last spatial one when left out; repeat for several.
-        units: a unit of each layer, the nine most active when left out; repeat for several.
+        units: a unit of each layer, the most active ones when left out; repeat for several.
         rule: how the way back crosses ReLUs: deconvnet, guided backpropagation, plain gradient.
+        images: in place of a picture a set of them: each unit's strongest patches and beside them
+            their projections.
+        count: how many patches of each unit.
         out: the picture to write.
-        data: also write the projections (.npz or .safetensors), of one layer.
+        data: also write the projections (.npz or .safetensors), of one picture and layer.
         weights: as for `rlvis explain`.
         device: as for `rlvis explain`.
         trust: as for `rlvis explain`.
     """
     from rlvis.display.sheet import save_picture
+    from rlvis.features.patches import patches
     from rlvis.features.project import projection_sheet
+    from rlvis.features.zeiler_fergus import strongest_projections
     from rlvis.layers import resolve_layer
 
-    if data is not None and len(layers) > 1:
-        raise InputError("--data takes one layer; name one, or leave it out")
+    if (image is None) == (images is None):
+        raise InputError("name either a picture or a set of images with --images")
+    if data is not None and (images or len(layers) > 1):
+        raise InputError("--data takes one picture and layer; leave it out")
     inspected = load_model(model, weights, device, trust)
-    named = layers or (resolve_layer(inspected, inspected.inputs(image), None, {}),)
-    picture, found = projection_sheet(inspected, image, named, rule, units or None)
+    if images is not None:
+        opened = open_image_set(images)
+        named = layer_names(inspected, opened, layers)
+        found = patches(inspected, opened, named, count)
+        tell_skipped(opened, found.skipped)
+        print(save_picture(strongest_projections(inspected, found, units, rule), out))
+        return
+    assert image is not None
+    chosen = layers or (resolve_layer(inspected, inspected.inputs(image), None, {}),)
+    picture, projected = projection_sheet(inspected, image, chosen, rule, units or None)
     print(save_picture(picture, out))
     if data is not None:
-        print(found[0].save_data(data))
-
-
-def _tell_skipped(skipped: dict[int, str], count: int) -> None:
-    if skipped:
-        print(f"rlvis: {len(skipped)} of {count} images could not be read:", file=sys.stderr)
-        for error in skipped.values():
-            print(f"rlvis:   {error}", file=sys.stderr)
+        print(projected[0].save_data(data))

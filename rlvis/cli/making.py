@@ -141,15 +141,11 @@ def dream(
     if what is None:
         what = inspected.layer or last_spatial_layer(inspected, _blank_input(inspected), {})
     settings = dreams.DreamSettings(octaves, scale, iterations, step, jitter)
-    done = 0
     with progress("frame" if video else "step") as (start, advance):
 
-        def on_step(now: int, wanted: int) -> None:
-            nonlocal done
-            if not done:
-                start(wanted, f"dreaming of {what}")
-            done = now
-            advance()
+        def on_step(done: int, wanted: int) -> None:
+            start(wanted, f"dreaming of {what}")
+            advance(to=done)
 
         options: dict[str, Any] = {"size": size, "settings": settings, "seed": seed}
         if video is not None:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 def progress(
     unit: str,
 ) -> Iterator[tuple[Callable[[int, str], None], Callable[..., None]]]:
-    """A progress bar on standard error: a function to start it and one to advance it."""
+    """A progress bar on standard error: a function to start it and one to advance it, by one step
+    or `to` so many, with a note if there is something to say."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -34,8 +35,8 @@ def progress(
         def start(total: int, description: str) -> None:
             progress.update(task, total=total, description=description)
 
-        def advance(note: str = "") -> None:
-            progress.advance(task)
+        def advance(note: str = "", *, to: int | None = None) -> None:
+            progress.update(task, completed=to) if to is not None else progress.advance(task)
             if note:
                 console.print(note, highlight=False)
 

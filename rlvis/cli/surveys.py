@@ -1,0 +1,140 @@
+"""`rlvis features patches` and `units`: a whole image set through a network."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, UseAppendAction, arg
+
+from rlvis.cli.loading import layer_names, load_model, open_image_set, tell_skipped
+from rlvis.cli.looking import Layers, Units
+from rlvis.cli.progress import progress
+
+Facts = Annotated[UseAppendAction[tuple[str, ...]], arg(name="by")]
+
+
+def patches(
+    images: Positional[str],
+    /,
+    model: str = "efficientnet-lite0",
+    layers: Layers = (),
+    count: int = 9,
+    per_image: int = 1,
+    units: Units = (),
+    rows: int = 12,
+    whole: bool = False,
+    batch_size: int = 64,
+    out: Path = Path("patches.png"),
+    data: Path | None = None,
+    resume: bool = False,
+    weights: str | None = None,
+    device: str = "cpu",
+    trust: bool = False,
+) -> None:
+    """The patches of a whole image set that excite each unit of a layer most.
+
+    Args:
+        images: a folder of pictures, a recording, an array (.npy, .npz), or mnist.
+        model: as for `rlvis explain`.
+        layers: a layer, the last spatial one when left out; repeat for several.
+        count: how many patches of each unit.
+        per_image: how many of them may be from one image.
+        units: a unit to show, those with the strongest activations when left out; repeat for
+            several.
+        rows: how many units to show where none is named.
+        whole: show whole images with the patches drawn on them.
+        batch_size: how many images go through the network at once.
+        out: the picture to write; with several layers each one's name is added to the file's.
+        data: also write the numbers of all units (.npz).
+        resume: go on with work that was stopped.
+        weights: as for `rlvis explain`.
+        device: as for `rlvis explain`.
+        trust: as for `rlvis explain`.
+    """
+    from rlvis.features.patches import patches as find_patches
+
+    inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
+    names = layer_names(inspected, opened, layers)
+    with progress("image") as (start, advance):
+        start(len(opened), "patches")
+        found = find_patches(
+            inspected,
+            opened,
+            names,
+            count,
+            per_image=per_image,
+            batch_size=batch_size,
+            state=out.with_name(f"{out.stem}.unfinished.npz"),
+            resume=resume,
+            on_batch=lambda done: advance(to=done),
+        )
+    for layer in names:
+        print(found.save(_path(out, layer, names), layer, units or None, whole=whole, most=rows))
+    if data:
+        print(found.save_data(data))
+    tell_skipped(opened, found.skipped)
+
+
+def units(
+    images: Positional[str],
+    /,
+    model: str = "efficientnet-lite0",
+    layers: Layers = (),
+    by: Facts = (),
+    threshold: float | None = None,
+    count: int = 9,
+    rows: int = 12,
+    batch_size: int = 64,
+    out: Path = Path("units.png"),
+    data: Path | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    trust: bool = False,
+) -> None:
+    """Which units of a layer never fire, which always, and which tell what class.
+
+    Args:
+        images: a folder of pictures, the folders in it being classes; a recording, whose classes
+            are the actions that the policy preferred; an array with labels; or mnist.
+        model: as for `rlvis explain`.
+        layers: a layer, the last spatial one when left out; repeat for several.
+        by: a fact that the environment told, to be a class in place of the labels, such as
+            cube_in_view; repeat for several that exclude each other, such as cube_on_left and
+            cube_on_right.
+        threshold: above which a unit fires; 0 for a layer that is never negative, and the mean
+            answer for others, when left out.
+        count: how many patches to show of each unit.
+        rows: how many units to show, those that tell their class best.
+        batch_size: how many images go through the network at once.
+        out: the report to write, a picture or a page (.html); with several layers each one's name
+            is added to the file's.
+        data: also write the numbers of all units (.npz).
+        weights: as for `rlvis explain`.
+        device: as for `rlvis explain`.
+        trust: as for `rlvis explain`.
+    """
+    from rlvis.features.units import units as ask_units
+
+    inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
+    names = layer_names(inspected, opened, layers)
+    with progress("image") as (start, advance):
+        start(len(opened), "units")
+        found = ask_units(
+            inspected,
+            opened,
+            names,
+            count,
+            by=by,
+            threshold=threshold,
+            batch_size=batch_size,
+            on_batch=lambda done: advance(to=done),
+        )
+    for layer in names:
+        print(found.save(_path(out, layer, names), layer, most=rows))
+    if data:
+        print(found.save_data(data))
+    tell_skipped(opened, found.patches.skipped)
+
+
+def _path(out: Path, layer: str, layers: Sequence[str]) -> Path:
+    return out if len(layers) == 1 else out.with_name(f"{out.stem}-{layer}{out.suffix}")
