@@ -27,9 +27,10 @@ from scripts.rivals import Case, Run, photo, policy, rivals
 
 MOST_SECONDS = 10.0
 BUNDLE = (
-    *("cam", "grad-cam", "grad-cam++", "hires-cam", "layer-cam", "xgrad-cam", "eigen-cam"),
+    *("cam", "grad-cam", "grad-cam++", "hires-cam", "layer-cam", "xgrad-cam"),
     *("saliency", "input-x-gradient", "guided-backprop", "deconvnet", "guided-grad-cam"),
 )
+"""Those of one pass. Eigen-CAM is not among them: its time is that of a matrix decomposition."""
 
 
 @dataclass
