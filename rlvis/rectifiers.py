@@ -69,17 +69,17 @@ class Rectifier(TorchFunctionMode):
         self.count += 1
         y = torch.relu(x) if ceiling == inf else F.hardtanh(x, 0.0, ceiling)
         if y.grad_fn is not None:
-            y.grad_fn.register_prehook(self._before)
-            y.grad_fn.register_hook(self._after)
+            y.grad_fn.register_hook(self._cross)
         return y
 
-    def _before(self, gradients: Sequence[Tensor]) -> tuple[Tensor] | None:
-        """What reaches the ReLU's derivative."""
-        return None if self.rule == "plain" else (gradients[0].clamp(min=0),)
-
-    def _after(self, _: Sequence[Tensor], before: tuple[Tensor]) -> tuple[Tensor] | None:
-        """What leaves it: for the deconvnet what had reached it, for the others its product."""
-        return before if self.rule == "deconvnet" else None
+    def _cross(
+        self, after: Sequence[Tensor | None], before: Sequence[Tensor | None]
+    ) -> tuple[Tensor] | None:
+        """What leaves the ReLU by the rule, written over what leaves it by its derivative."""
+        (own,), (given,) = after, before
+        if self.rule == "plain" or own is None or given is None:
+            return None
+        return (torch.clamp(own if self.rule == "guided" else given, min=0, out=own),)
 
 
 _SMOOTH = {
