@@ -392,9 +392,10 @@ class Evidence:
         return gradients.unflatten(0, versions.shape[:2])
 
 
-def at_once(images: Tensor) -> int:
-    """How many versions of `images` go through a network at once: more need not be faster.
+def at_once(images: Tensor, backward: bool = False) -> int:
+    """How many versions of `images` go through a network at once: more are not faster.
 
-    The activations of as many fit into the caches, which is where the time of small networks goes.
+    The activations of as many fit into the caches, which is what a CPU's time depends on; a
+    backward pass keeps them all.
     """
-    return max(1, 2**19 // images.numel())
+    return max(1, (2**18 if backward else 2**19) // images.numel())

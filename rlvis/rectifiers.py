@@ -90,24 +90,25 @@ class Rectifier(TorchFunctionMode):
         self.count += 1
         y = torch.relu(x) if ceiling == inf else F.hardtanh(x, 0.0, ceiling)
         if y.grad_fn is not None:
-            y.grad_fn.register_prehook(self._before)
-            y.grad_fn.register_hook(self._after)
+            y.grad_fn.register_hook(self._cross)
         return y
 
-    def _before(self, gradients: Sequence[Tensor]) -> tuple[Tensor] | None:
-        """What reaches the ReLU's derivative."""
-        return (gradients[0].clamp(min=0),) if self.rule in ("guided", "deconvnet") else None
-
-    def _after(self, after: tuple[Tensor], before: tuple[Tensor]) -> tuple[Tensor] | None:
-        """What leaves it: for the deconvnet what had reached it, for the others its product."""
+    def _cross(
+        self, after: Sequence[Tensor | None], before: Sequence[Tensor | None]
+    ) -> tuple[Tensor] | None:
+        """What leaves the ReLU by the rule, written over what leaves it by its derivative."""
+        (own,), (given,) = after, before
+        if self.rule == "plain" or own is None or given is None:
+            return None
         if self.rule == "redirected":
-            return (_redirected(after[0], before[0]),)
-        return before if self.rule == "deconvnet" else None
+            return (_redirected(own, given),)
+        return (torch.clamp(own if self.rule == "guided" else given, min=0, out=own),)
 
 
-def _redirected(after: Tensor, before: Tensor) -> Tensor:
-    blocked = (after == 0).flatten(1).all(dim=1).view(-1, *[1] * (after.ndim - 1))
-    return torch.where(blocked, before.clamp(max=0), after)
+def _redirected(own: Tensor, given: Tensor) -> Tensor:
+    """What leaves by the derivative, or what was given for images of which nothing does."""
+    blocked = (own == 0).flatten(1).all(dim=1).view(-1, *[1] * (own.ndim - 1))
+    return torch.where(blocked, given.clamp(max=0), own)
 
 
 _SMOOTH = {

@@ -45,7 +45,7 @@ class Case:
         network: a copy with the same weights that gives one tensor.
         inputs: float (N, C, H, W).
         targets: indices of the scores explained.
-        layer: of the class activation maps; `network_layer` names it in `network`.
+        network_layer: the layer of the class activation maps in `network`.
         pooled_layer: the layer of plain CAM in `network`, before `head`.
         head: the linear layer in `network`.
         patch: side of the occluded patches, twice their stride.
@@ -57,7 +57,6 @@ class Case:
     network: nn.Module
     inputs: Tensor
     targets: tuple[int, ...]
-    layer: str
     network_layer: str
     pooled_layer: str
     head: str
@@ -74,7 +73,6 @@ def photo() -> Case:
         network=load_classifier().module,
         inputs=model.inputs(PHOTO),
         targets=(285,),
-        layer="_bn1",
         network_layer="_bn1",
         pooled_layer="_swish",
         head="_fc",
@@ -92,7 +90,6 @@ def policy(count: int) -> Case:
         network=Logits(load_policy("cube-reach").module).eval(),
         inputs=model.inputs(frames(count)),
         targets=(0, 1, 2),
-        layer="features",
         network_layer="module.features",
         pooled_layer="module.features",
         head="module.policy",

@@ -49,13 +49,17 @@ def test_hires_layer_and_xgrad_cam(network, model, inputs) -> None:
         agree(name, PAPER, ours[name].maps[:, 0], heat)
 
 
-def test_eigen_cam(network, model, inputs) -> None:
+@pytest.mark.parametrize("size", [(24, 32), (6, 8)])
+def test_eigen_cam(network, model, inputs, size) -> None:
+    """With more places than channels, and with fewer."""
+    inputs = inputs[..., : size[0], : size[1]]
     a = network.features(inputs.double()).detach()
+    assert (a[0, 0].numel() > a.shape[1]) == (size == (24, 32))
     ours = explain(model, inputs, "eigen-cam", ["left", "right"]).maps
     for index in range(len(inputs)):
         places = a[index].flatten(1).T.numpy()
-        principal = np.linalg.eigh(places.T @ places)[1][:, -1]
-        heat = (places @ principal).reshape(a.shape[-2:])
+        left, strengths, _ = np.linalg.svd(places, full_matrices=False)
+        heat = (left[:, 0] * strengths[0]).reshape(a.shape[-2:])
         agree("eigen-cam", PAPER, ours[index, 0], np.maximum(heat * np.sign(heat.sum()), 0))
         np.testing.assert_array_equal(ours[index, 0], ours[index, 1])
 

@@ -73,13 +73,16 @@ def eigen_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): activations along their principal direction, whatever the target.
 
     The first right singular vector v of the activations A (places × channels) gives the map A v,
-    which is the first left one times its singular value; that one is found from A Aᵀ, which is
-    small. The direction's sign is chosen so that the map's sum is positive.
+    which is the first left one times its singular value: v is found from AᵀA, the map itself from
+    A Aᵀ, whichever is smaller. The direction's sign is chosen so that the map's sum is positive.
     """
     a = evidence.activations[:, 0]
     places = a.flatten(-2).mT.double()
-    strengths, patterns = torch.linalg.eigh(places @ places.mT)
-    projected = patterns[..., -1] * strengths[:, -1:].clamp(min=0).sqrt()
+    if places.shape[2] < places.shape[1]:
+        projected = (places @ torch.linalg.eigh(places.mT @ places)[1][..., -1:])[..., 0]
+    else:
+        strengths, patterns = torch.linalg.eigh(places @ places.mT)
+        projected = patterns[..., -1] * strengths[:, -1:].clamp(min=0).sqrt()
     projected = projected * torch.where(projected.sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
     heat = projected.relu().to(a.dtype).unflatten(-1, a.shape[-2:])
     return heat[:, None].expand(-1, evidence.target_scores.shape[1], -1, -1)

@@ -78,7 +78,7 @@ def smoothgrad(evidence: Evidence, samples: int = 25, noise: float = 0.15, seed:
     draws = torch.randn(samples, *x.shape[1:], generator=generator).to(x)
     total = sum_of(
         evidence.gradients_at(x + spread * part[:, None]).sum(dim=0)
-        for part in draws.split(at_once(x))
+        for part in draws.split(at_once(x, backward=True))
     )
     return strength(total / samples)
 
@@ -96,7 +96,9 @@ def integrated_gradients(evidence: Evidence, steps: int = 32, baseline: float = 
     _at_least_one("integrated-gradients", "steps", steps)
     x = evidence.inputs.detach()
     way = x - baseline
-    places, weights = (torch.tensor(each).to(x).split(at_once(x)) for each in gauss_legendre(steps))
+    places, weights = (
+        torch.tensor(each).to(x).split(at_once(x, backward=True)) for each in gauss_legendre(steps)
+    )
     mean = sum_of(
         torch.tensordot(
             weight, evidence.gradients_at(baseline + part.view(-1, 1, 1, 1, 1) * way), dims=1
