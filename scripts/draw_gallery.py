@@ -134,8 +134,8 @@ def _cube_dreams(agent: rlvis.Policy, frames: RecordingImages) -> Exhibit:
         "cube-synthesis",
         synthesis_sheet(made, real),
         "Images that each action likes best",
-        "Made from nothing by gradient ascent; beside them the real frames with the highest score. "
-        f"The network asks for red, and where: the middle of the redness, from the left edge, is at "
+        "Made from nothing by gradient ascent; under them the real frames with the highest score. "
+        "The network asks for red, and where: the middle of the redness, from the left edge, is at "
         f"{', '.join(sides)} of the width.",
     )
 
@@ -156,8 +156,8 @@ def _cube_attack(agent: rlvis.Policy, recording: rlvis.Recording) -> Exhibit:
         attack_picture(agent, found, "cam"),
         "How much it takes to mislead it",
         f"The smallest changes that turn these three decisions are {sizes} grey levels of 255. "
-        f"Unattacked it succeeds in {clean.success_rate or 0:.0%} of 100 episodes, with every frame "
-        f"attacked by FGSM in {falls} grey levels.",
+        f"Unattacked it succeeds in {clean.success_rate or 0:.0%} of 100 episodes, with every "
+        f"frame attacked by FGSM in {falls} grey levels.",
     )
 
 
@@ -316,9 +316,9 @@ def digits() -> list[Exhibit]:
                 f"{each.objective} it names {share:.0%}"
                 for each, share in zip(made, named, strict=True)
             )
-            + " as that digit. A 3 can be read in those made for 3; for 1, the digit with the fewest "
-            "strokes, gradient ascent stays in the grey it starts from, with scores far below those "
-            "of real ones.",
+            + " as that digit. A 3 can be read in those made for 3; for 1, the digit with the "
+            "fewest strokes, gradient ascent stays in the grey it starts from, with scores far "
+            "below those of real ones.",
         ),
         Exhibit(
             "digits-attack",
