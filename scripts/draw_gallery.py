@@ -169,7 +169,7 @@ def classifier() -> list[Exhibit]:
     dead = np.flatnonzero(kernels.dead)
     with tempfile.TemporaryDirectory() as folder:
         photos = FolderImages(_photos(Path(folder)))
-        found = patches(model, photos, ["_blocks.4", "_bn1"], 6)
+        found = patches(model, photos, ["_blocks.4", "_bn1"], 5)
         unit = int(found.layers["_bn1"].values[:, 0].argmax())
         title = photos.title(int(found.layers["_bn1"].images[unit, 0]))
         first, second = found.layers["_bn1"].values[unit, :2]
@@ -334,6 +334,8 @@ def _photos(folder: Path) -> Path:
     """The colour photos that scikit-image ships, in a folder."""
     from skimage import data
 
+    folder = folder / "photos"
+    folder.mkdir()
     for name in (
         "astronaut",
         "chelsea",
