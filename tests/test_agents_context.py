@@ -178,8 +178,9 @@ def test_statistics_that_do_not_fit(tmp_path):
         ("agent.zip", "holds no VecNormalize statistics"),
         ("none.pkl", "no file"),
     ):
-        with pytest.raises(InputError, match=message):
+        with pytest.raises(InputError, match=message) as caught:
             load_policy(tmp_path / "agent.zip", vec_normalize=tmp_path / name)
+        assert "\n" not in str(caught.value)
     assert load_policy(tmp_path / "agent.zip", vec_normalize=tmp_path / "rewards.pkl").labels
 
 

@@ -62,4 +62,4 @@ def read_pickle(data: bytes) -> Any:
     try:
         return _Reader(io.BytesIO(data)).load()
     except Exception as error:  # a pickle is a program; any step of it may fail
-        raise ValueError(f"no readable pickle ({error})") from None
+        raise ValueError(f"no readable pickle: {' '.join(str(error).split())}") from None
