@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from rlvis.attribution.engine import explain
 from rlvis.display.overlay import grey, limit, overlay
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.explanation import resize_maps
 from rlvis.features.attack import Attack
+from rlvis.features.pixels import as_picture
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
 from rlvis.model import ImageModel, Scores
 
 _SIDE = 232
@@ -68,10 +66,12 @@ def save_attack_data(found: Attack, path: str | Path) -> Path:
 
 
 def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
-    clean, attacked = (_shown(each[index]) for each in (found.clean, found.attacked))
+    clean, attacked = (
+        as_picture(each[index].cpu().numpy()) for each in (found.clean, found.attacked)
+    )
     change = found.change[index]
     most = float(change.abs().max())
-    drawn = _shown(0.5 + change / (2 * most or 1))
+    drawn = as_picture((0.5 + change / (2 * most or 1)).cpu().numpy())
     before, after = _decided(found.before, index), _decided(found.after, index)
     context = {name: entry[index : index + 1] for name, entry in found.context.items()}
     explained = [
@@ -115,9 +115,3 @@ def _predictions(scores: Scores, index: int, most: int = 3) -> list[str]:
     probabilities = scores.probabilities[index]
     best = probabilities.argsort(descending=True)[:most].tolist()
     return [f"{float(probabilities[each]):.1%} {scores.labels[each]}" for each in best]
-
-
-def _shown(unit: Tensor) -> np.ndarray:
-    """An image (C, H, W), black 0 and white 1, as a picture: of stacked frames the latest."""
-    image = (unit.permute(1, 2, 0).cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8)
-    return picture_of(image, stacked(image.shape[-1]))

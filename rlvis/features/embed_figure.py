@@ -12,7 +12,7 @@ from rlvis.display.theme import LIGHT, Colour, label_colour, write
 from rlvis.errors import InputError, unknown
 from rlvis.features.embed import NEIGHBOURS, Embedding, neighbours, purity
 from rlvis.features.image_set import ImageSet
-from rlvis.frames import picture_of, stacked
+from rlvis.frames import latest
 
 _SIDE, _EDGE, _FINER = 1000, 24, 2
 _LEGEND = 216
@@ -192,7 +192,7 @@ def _placed(points: np.ndarray, side: float, edge: float) -> np.ndarray:
 
 def _square(picture: np.ndarray, side: int) -> np.ndarray:
     """The centre of a picture, uint8 (side, side, 3)."""
-    rgb = picture_of(picture, stacked(picture.shape[-1]))
+    rgb = latest(picture)
     least = min(rgb.shape[:2])
     top, left = ((length - least) // 2 for length in rgb.shape[:2])
     return resize_picture(rgb[top : top + least, left : left + least], side, side)

@@ -13,7 +13,7 @@ from rlvis.display.sheet import Row, Tile, greys, save_picture, sheet
 from rlvis.errors import InputError, unknown
 from rlvis.features.filters import filters
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
+from rlvis.frames import latest
 from rlvis.model import ImageModel
 
 CLASSICAL: dict[str, np.ndarray] = {
@@ -113,11 +113,11 @@ def apply_kernel(
             "name a layer that reads the image"
         )
     result = _correlated(inputs, learned[None])
-    return Filtered(_as_rgb(image), weights[int(unit)], kernel, result[0, 0].numpy())
+    return Filtered(latest(image), weights[int(unit)], kernel, result[0, 0].numpy())
 
 
 def _classical(image: np.ndarray, kernel: np.ndarray, name: str) -> Filtered:
-    rgb = _as_rgb(image)
+    rgb = latest(image)
     planes = torch.from_numpy(rgb.transpose(2, 0, 1).astype(np.float32))[:, None]
     result = _correlated(planes, torch.from_numpy(kernel)[None, None])
     return Filtered(rgb, kernel, name, result[:, 0].permute(1, 2, 0).numpy())
@@ -129,7 +129,3 @@ def _correlated(planes: Tensor, kernel: Tensor) -> Tensor:
     height, width = kernel.shape[-2:]
     around = ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2)
     return F.conv2d(F.pad(planes, around, mode="replicate"), kernel)
-
-
-def _as_rgb(image: np.ndarray) -> np.ndarray:
-    return picture_of(image, stacked(image.shape[-1]))

@@ -11,7 +11,7 @@ from rlvis.display.theme import LIGHT
 from rlvis.errors import InputError
 from rlvis.features.image_set import ImageSet
 from rlvis.features.patches import LayerPatches, Patches, skipped_line
-from rlvis.frames import picture_of, stacked
+from rlvis.frames import latest
 
 _MARK = (255, 176, 0)
 _CUT, _WHOLE = (124, 124), (176, 234)
@@ -95,8 +95,7 @@ def unit_tiles(
     ):
         if number < 0 or len(tiles) == count:
             break
-        picture = images.picture(int(number))
-        picture = picture_of(picture, stacked(picture.shape[-1]))
+        picture = latest(images.picture(int(number)))
         if whole:
             shown = _marked(picture, _WHOLE, box, centre if mapped else None)
         else:

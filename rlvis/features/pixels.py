@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
+from rlvis.frames import latest
 from rlvis.model import ImageModel
 from rlvis.policy import Policy
 from rlvis.preprocess import Preprocess
@@ -76,3 +78,25 @@ def _image_channels(model: ImageModel) -> int:
         if parameter.ndim == 4:
             return int(parameter.shape[1])
     return 3
+
+
+def seen_part(model: ImageModel, picture: Tensor) -> np.ndarray:
+    """The part of a picture that a network sees, of stacked frames the latest.
+
+    Args:
+        model: whose `Preprocess` cuts it; another preprocessing is taken to see all of it.
+        picture: uint8 (C, H, W).
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    shown = picture.permute(1, 2, 0).cpu().numpy()
+    if isinstance(model.preprocess, Preprocess):
+        part = model.preprocess.window(*shown.shape[:2])
+        shown = shown[part.top : part.top + part.height, part.left : part.left + part.width]
+    return latest(shown, model.frames)
+
+
+def as_picture(unit: np.ndarray) -> np.ndarray:
+    """An image (C, H, W) in 0..1 as a picture, uint8 (H, W, 3); of stacked frames the latest."""
+    return latest((unit.transpose(1, 2, 0) * 255).round().clip(0, 255).astype(np.uint8))

@@ -11,14 +11,12 @@ from torch import Tensor
 
 from rlvis.display.encode import film_writer
 from rlvis.errors import InputError, NonFiniteError
-from rlvis.features.activations import as_units, check_layers
+from rlvis.features.activations import activations_of, check_layers
 from rlvis.features.pixels import PixelScale
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, guide, parse, whole_layer
 from rlvis.images import Images, as_images
-from rlvis.layers import watch
 from rlvis.model import ImageModel
-from rlvis.replica import replicate
 
 
 @dataclass(frozen=True)
@@ -145,20 +143,8 @@ def _objective(model: ImageModel, what: str | Objective, guide_image: Images | N
     layers = {name for name, _ in model.module.named_modules() if name}
     if guide_image is not None:
         check_layers(model, [what])
-        return guide(what, _features(model, what, guide_image))
+        return guide(what, activations_of(model, guide_image, what))
     return whole_layer(what) if what in layers else parse(what, model)
-
-
-def _features(model: ImageModel, layer: str, image: Images) -> Tensor:
-    kept: list[Tensor] = []
-    replica = replicate(model.module)
-    watch(replica, lambda name, _, __, output: kept.append(as_units(name, output)), {layer})
-    with torch.no_grad():
-        inputs = model.inputs(image)[:1]
-        model.run(replica, inputs, model.context_of(1, None))
-    if not kept:
-        raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
-    return kept[-1][0]
 
 
 def _dreamt(

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.errors import InputError, NonFiniteError
-from rlvis.features.pixels import PixelScale, input_shape
+from rlvis.features.pixels import PixelScale, as_picture, input_shape
 from rlvis.features.synthesis.images import FourierImages, PixelImages
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, diversity, parse
 from rlvis.features.synthesis.transforms import moved
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
 from rlvis.interrupt import interruptible
 from rlvis.model import ImageModel
 
@@ -182,12 +181,6 @@ def _settings(kind: str, robust: bool, diverse: float, steps: int, learning_rate
     moves = "randomly moved" if robust else "not moved"
     apart = f", diversity {diverse:g}" if diverse else ""
     return f"{images}, {moves}{apart}, {steps} steps of Adam at {learning_rate:g}"
-
-
-def as_picture(image: np.ndarray) -> np.ndarray:
-    """An image (C, H, W) in 0..1 as a picture, uint8 (H, W, 3); of stacked frames the latest."""
-    pixels = (image.transpose(1, 2, 0) * 255).round().clip(0, 255).astype(np.uint8)
-    return picture_of(pixels, stacked(pixels.shape[-1]))
 
 
 def synthesis_sheet(
