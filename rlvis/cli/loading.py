@@ -1,7 +1,7 @@
 """Models, policies and images as the command line names them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,30 @@ def load_policy(
     )
     policy.module.to(device)
     return policy
+
+
+def check_names(
+    out: Path | None, data: Path | None = None, kinds: Mapping[str, str] | None = None
+) -> None:
+    """Whether what is to be written has a name that can be, asked before long work begins.
+
+    Args:
+        out: the picture, or what else `kinds` names by their endings.
+        data: the numbers.
+        kinds: pictures if left out.
+    """
+    from rlvis.display.sheet import PICTURES
+    from rlvis.files import ARRAYS, kind_of
+
+    if out is not None:
+        kind_of(out, kinds or PICTURES)
+    if data is not None:
+        kind_of(data, ARRAYS)
+
+
+def unfinished(out: Path, what: str = "unfinished") -> Path:
+    """The file beside a picture in which work on it is kept when it is stopped."""
+    return out.with_name(f"{out.stem}.{what}.npz")
 
 
 def open_image_set(path: str) -> "ImageSet":

@@ -62,7 +62,7 @@ def input_shape(model: ImageModel, size: tuple[int, int] | None = None) -> tuple
         InputError: if the size is not known.
     """
     observed = model.observation_shape if isinstance(model, Policy) else None
-    channels = observed[2] if observed else _image_channels(model)
+    channels = observed[2] if observed else image_channels(model)
     known = observed[:2] if observed else None
     if known is None and isinstance(model.preprocess, Preprocess):
         known = model.preprocess.size
@@ -72,7 +72,7 @@ def input_shape(model: ImageModel, size: tuple[int, int] | None = None) -> tuple
     return channels, height, width
 
 
-def _image_channels(model: ImageModel) -> int:
+def image_channels(model: ImageModel) -> int:
     """What the first convolution reads, 3 where it cannot be told."""
     for parameter in model.module.parameters():
         if parameter.ndim == 4:

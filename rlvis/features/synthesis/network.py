@@ -43,6 +43,11 @@ class ObjectiveNetwork:
         self._seen: dict[str, Tensor] = {}
         watch(self._replica, self._keep, set(objective.layers))
 
+    @property
+    def name(self) -> str:
+        """Of the objective."""
+        return self._objective.name
+
     def _keep(self, name: str, _: nn.Module, __: Any, output: Any) -> Any:
         assert self._units is not None
         self._seen[name] = self._units(name, output)
@@ -77,7 +82,12 @@ class ObjectiveNetwork:
         return self._objective.of(self._seen, scores).float()
 
     def _known(self, count: int) -> dict[str, Tensor]:
-        given = self._context or {
-            name: torch.zeros(count, *shape) for name, shape in self._model.context.items()
-        }
-        return self._model.context_of(count, given)
+        if self._context:
+            return self._model.context_of(count, self._context)
+        return blank_context(self._model, count)
+
+
+def blank_context(model: ImageModel, count: int) -> dict[str, Tensor]:
+    """What a model takes besides so many images that were never seen: zeros."""
+    blank = {name: torch.zeros(count, *shape) for name, shape in model.context.items()}
+    return model.context_of(count, blank)
