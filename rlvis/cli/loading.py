@@ -93,15 +93,22 @@ def open_image_set(path: str) -> "ImageSet":
     return open_images(path)
 
 
-def layer_names(model: "ImageModel", images: "ImageSet", layers: Sequence[str]) -> list[str]:
-    """The layers asked for, else the last spatial one."""
+def layer_names(
+    model: "ImageModel", images: "ImageSet", layers: Sequence[str], units: Sequence[int] = ()
+) -> list[str]:
+    """The layers asked for, else the last spatial one; that have these units."""
+    from rlvis.features.activations import Units, check_unit
     from rlvis.features.image_set import Reading
     from rlvis.layers import resolve_layer
 
-    if layers:
-        return list(dict.fromkeys(layers))
     for batch in Reading(images, model, 1):
-        return [resolve_layer(model, batch.inputs, None, batch.context)]
+        names = list(dict.fromkeys(layers))
+        names = names or [resolve_layer(model, batch.inputs, None, batch.context)]
+        counts = Units.of(model, batch.inputs, names, batch.context).counts
+        for name, count in counts.items():
+            for unit in units:
+                check_unit(name, unit, count)
+        return names
     raise InputError(f"none of the {len(images)} images of {images.name} can be read")
 
 

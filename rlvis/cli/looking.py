@@ -199,7 +199,7 @@ def project(
     inspected = load_model(model, weights, device, trust)
     if images is not None:
         opened = open_image_set(images)
-        named = layer_names(inspected, opened, layers)
+        named = layer_names(inspected, opened, layers, units)
         with progress("image") as (start, advance):
             start(len(opened), "patches")
             found = patches(inspected, opened, named, count, on_batch=lambda done: advance(to=done))

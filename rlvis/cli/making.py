@@ -56,6 +56,7 @@ def synthesize(
     from rlvis.features.synthesis.real import strongest
     from rlvis.features.synthesis.synthesize import Synthesis, save_synthesis
     from rlvis.features.synthesis.synthesize import synthesize as make
+    from rlvis.interrupt import Stopped
 
     check_names(out, data)
     if not objectives:
@@ -87,7 +88,8 @@ def synthesize(
                 )
             made.append(one)
             if one.fault:
-                raise InputError(f"{one.fault}; the last good images are in {out}")
+                kind = Stopped if one.stopped else InputError
+                raise kind(f"{one.fault}; the last good images are in {out}")
             if opened is not None:
                 with progress("image") as (start, advance):
                     start(len(opened), "real images")

@@ -62,7 +62,7 @@ def patches(
 
     check_names(out, data)
     inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
-    names = layer_names(inspected, opened, layers)
+    names = layer_names(inspected, opened, layers, units)
     with progress("image") as (start, advance):
         start(len(opened), "patches")
         found = find_patches(

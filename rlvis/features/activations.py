@@ -42,15 +42,19 @@ class Units:
         surroundings: of the forward pass that the layers are known from.
         outputs: of the layers in that pass, by name.
 
+    Attributes:
+        counts: how many units each layer has.
+
     Raises:
         InputError: if a layer has no units.
     """
 
     def __init__(self, surroundings: Surroundings, outputs: Mapping[str, Any]) -> None:
-        self._layouts = {
+        self._layouts: dict[str, Layout | None] = {
             name: None if _is_vector(output) else surroundings.layout(name, output)
             for name, output in outputs.items()
         }
+        self.counts = {name: self(name, output).shape[1] for name, output in outputs.items()}
 
     @classmethod
     def of(
@@ -150,6 +154,16 @@ def check_layers(model: ImageModel, layers: Sequence[str]) -> None:
     for layer in layers:
         if layer not in names:
             raise unknown("layer", layer, names)
+
+
+def check_unit(layer: str, unit: int, count: int) -> None:
+    """Whether a layer of so many units has one of that number.
+
+    Raises:
+        InputError: if not.
+    """
+    if not 0 <= unit < count:
+        raise InputError(f"layer {layer} has units 0 to {count - 1}, no {unit}")
 
 
 def check_ran(layers: Sequence[str], outputs: Mapping[str, Any]) -> None:

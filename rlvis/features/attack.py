@@ -23,7 +23,8 @@ from rlvis.replica import replicate
 Norm = Literal["linf", "l2"]
 NORMS = ("linf", "l2")
 METHODS = ("fgsm", "pgd")
-_HALVINGS, _EXAMPLES = 12, 4
+LARGEST = {"linf": 0.25, "l2": 8.0}
+_HALVINGS, _EXAMPLES = 14, 4
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def smallest_attack(
     method: str = "pgd",
     *,
     norm: Norm = "linf",
-    largest: float = 0.25,
+    largest: float | None = None,
     target: str | int | None = None,
     steps: int = 20,
     context: Mapping[str, Any] | None = None,
@@ -135,13 +136,15 @@ def smallest_attack(
     """The smallest change, found by halving, with which an attack turns the decision.
 
     Args:
-        largest: the largest change that is tried; images that resist it come back attacked by it.
+        largest: the largest change that is tried, `LARGEST` of the norm if left out; images that
+            resist it come back attacked by it.
         model, images, method, norm, target, steps, context: as for `attack`; PGD starts at the
             image itself.
 
     Raises:
         InputError: as for `attack`.
     """
+    largest = LARGEST.get(norm, 1.0) if largest is None else largest
     _check(model, method, norm, largest, steps)
     problem = _Problem.of(model, images, target, context)
     low = torch.zeros(len(problem.clean))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rlvis.display.sheet import Row, Tile, greys, save_picture, sheet
 from rlvis.errors import InputError, unknown
+from rlvis.features.activations import check_unit
 from rlvis.features.filters import filters
 from rlvis.features.pixels import seen_part
 from rlvis.files import save_arrays
@@ -109,8 +110,7 @@ def apply_kernel(
     if not colon or model is None or not unit.isdigit():
         raise unknown("kernel", kernel, [*CLASSICAL, "layer:unit"])
     weights = filters(model, layer).weights
-    if int(unit) >= len(weights):
-        raise InputError(f"layer {layer} has units 0 to {len(weights) - 1}, no {unit}")
+    check_unit(layer, int(unit), len(weights))
     inputs = model.inputs(image[None]).float().cpu()
     learned = torch.from_numpy(weights[int(unit)])
     if inputs.shape[1] != len(learned):

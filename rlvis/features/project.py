@@ -19,7 +19,7 @@ from torch import Tensor
 from rlvis.display.overlay import resize_picture
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.errors import InputError, unknown
-from rlvis.features.activations import Units
+from rlvis.features.activations import Units, check_unit
 from rlvis.features.pixels import seen_part
 from rlvis.files import save_arrays
 from rlvis.images import Images, as_images
@@ -114,8 +114,7 @@ def project(
     if units is None:
         units = strongest.argsort(descending=True)[:_STRONGEST].tolist()
     for unit in units:
-        if not 0 <= unit < len(maps):
-            raise InputError(f"layer {layer} has units 0 to {len(maps) - 1}, no {unit}")
+        check_unit(layer, unit, len(maps))
     chosen = torch.tensor(list(units))
     projected = []
     with rectifier.crossing(rule):

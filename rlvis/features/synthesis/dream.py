@@ -22,7 +22,7 @@ from rlvis.files import save_arrays
 from rlvis.images import Images, as_images
 from rlvis.model import ImageModel
 
-_BAND, _LEAST_PAGE = 26, 720
+_BAND, _LEAST_PAGE, _LEAST_SIDE = 26, 720, 160
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Dream:
         height, width = self.after.shape[:2]
         guide = [] if self.guide is None else [Tile(self.guide, ["its guide"])]
         tiles = [Tile(self.before, ["before"]), *guide, Tile(self.after, ["the dream"])]
+        larger = -(-_LEAST_SIDE // height)  # the pixels of a tiny picture stay squares
+        height, width = larger * height, larger * width
         across = len(tiles) * (width + 12) + 2 * 28
         return sheet(
             f"What {self.model} dreams",
@@ -248,10 +250,11 @@ def _dreamt(
 
 
 def _octaves(settings: DreamSettings, height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Sizes from small to large, none below 32 pixels."""
+    """Sizes from small to large, none below 32 pixels unless the picture is."""
     for octave in range(settings.octaves - 1, -1, -1):
         factor = settings.scale**-octave
-        yield max(32, round(height * factor)), max(32, round(width * factor))
+        down, across = (max(min(32, side), round(side * factor)) for side in (height, width))
+        yield down, across
 
 
 def _step(

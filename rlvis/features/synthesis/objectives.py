@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
+from rlvis.features.activations import check_unit
 from rlvis.model import ImageModel, Scores
 from rlvis.targets import label_index
 
@@ -142,7 +143,7 @@ def guide(layer: str, features: Tensor) -> Objective:
             best = torch.einsum("ncp,cq->npq", places, wanted).argmax(dim=2)
         return (places * wanted[:, best].movedim(0, 1)).sum(dim=1).mean(dim=1)
 
-    return Objective(f"a guide's {layer}", of, frozenset({layer}))
+    return Objective(f"the guide's features in {layer}", of, frozenset({layer}))
 
 
 def diversity(layer: str) -> Objective:
@@ -185,6 +186,5 @@ def parse(written: str, model: ImageModel) -> Objective:
 
 
 def _unit(maps: Tensor, layer: str, unit: int) -> Tensor:
-    if not 0 <= unit < maps.shape[1]:
-        raise InputError(f"layer {layer} has units 0 to {maps.shape[1] - 1}, no {unit}")
+    check_unit(layer, unit, maps.shape[1])
     return maps[:, unit]

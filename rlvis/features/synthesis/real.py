@@ -14,6 +14,8 @@ from rlvis.features.synthesis.objectives import Objective, parse
 from rlvis.frames import latest
 from rlvis.model import ImageModel
 
+_SIDE = 124
+
 
 def strongest(
     model: ImageModel,
@@ -50,7 +52,8 @@ def strongest(
         found = patches(model, images, [layer], count, batch_size=batch_size, on_batch=on_batch)
         skipped.update(found.skipped)
         tiles = unit_tiles(images, found.layers[layer], unit, count)
-        return Row(tiles, "", f"the patches of {images.name} that excite it most, its activation")
+        note = f"the patches of {images.name} that excite it most, with its activation"
+        return Row(tiles, "", note, (_SIDE, _SIDE))
     reading = Reading(images, model, batch_size, skipped=skipped)
     best: list[tuple[float, int]] = []
     for batch in reading:
@@ -67,4 +70,6 @@ def strongest(
         Tile(latest(images.picture(index)), [f"{value:.3g}", images.title(index)])
         for value, index in best
     ]
-    return Row(tiles, "", f"the images of {images.name} that excite it most, its value")
+    note = f"the images of {images.name} that excite it most, with its value"
+    highest = max(tile.picture.shape[0] / tile.picture.shape[1] for tile in tiles)
+    return Row(tiles, "", note, (round(_SIDE * min(highest, 1)), _SIDE))

@@ -37,6 +37,7 @@ class Synthesis:
         settings: how they were made, in words.
         steps: how many were taken, of those that the settings tell.
         fault: why it ended early, "" where it did not; the images are then the last good ones.
+        stopped: whether that was Ctrl-C.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Synthesis:
     settings: str
     steps: int
     fault: str = ""
+    stopped: bool = False
 
     def tiles(self) -> list[Tile]:
         """A tile per image, with its value."""
@@ -118,7 +120,7 @@ def synthesize(
     parameters = images.parameters.to(model.device).requires_grad_(True)
     optimizer = torch.optim.Adam([parameters], lr=learning_rate)
     generator = torch.Generator().manual_seed(seed)
-    good, taken, fault = parameters.detach().clone(), 0, ""
+    good, taken, fault, stopped = parameters.detach().clone(), 0, "", False
     with interruptible() as asked_to_stop, torch.enable_grad():
         while taken < steps and not fault:
             pixels = images(parameters)
@@ -133,8 +135,8 @@ def synthesize(
             taken += 1
             if on_step:
                 on_step()
-            if asked_to_stop():
-                fault = f"stopped at step {taken}"
+            if asked_to_stop() and taken < steps:
+                fault, stopped = f"stopped at step {taken}", True
     if fault and not taken:
         raise NonFiniteError(f"{fault}; check the network's weights and its input's range")
     if not fault:
@@ -147,9 +149,10 @@ def synthesize(
         wanted.name,
         pixels.float().cpu().numpy(),
         values.cpu().numpy(),
-        _settings(parametrization, robust, diverse, steps, learning_rate),
+        _settings(images, robust, diverse, steps, learning_rate),
         taken,
         fault,
+        stopped,
     )
 
 
@@ -177,8 +180,15 @@ def _slope(
     return gradient if bool(finite) else None
 
 
-def _settings(kind: str, robust: bool, diverse: float, steps: int, learning_rate: float) -> str:
-    images = "Fourier images, decorrelated colours" if kind == "fourier" else "plain pixels"
+def _settings(
+    made_by: FourierImages | PixelImages,
+    robust: bool,
+    diverse: float,
+    steps: int,
+    learning_rate: float,
+) -> str:
+    images = "Fourier images" if isinstance(made_by, FourierImages) else "plain pixels"
+    images += ", decorrelated colours" if made_by.decorrelated else ""
     moves = "randomly moved" if robust else "not moved"
     apart = f", diversity {diverse:g}" if diverse else ""
     return f"{images}, {moves}{apart}, {steps} steps of Adam at {learning_rate:g}"
