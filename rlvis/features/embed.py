@@ -19,6 +19,8 @@ Layout = Literal["tsne", "pca"]
 NEIGHBOURS = 15
 _EARLY, _ITERATIONS, _CHUNK = 250, 500, 50
 _MOST_MEASURED, _FEWEST = 5000, 8
+_SOME, _MANY = 2000, 20000
+"""Below the one a tree is quicker than a grid, below the other one thread is than all."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,13 @@ def _tsne(
     if resume and state is not None:
         done, _, arrays = take_up(state, work)
         start = arrays["points"]
-    embedding: Any = openTSNE.TSNEEmbedding(start, affinities, random_state=seed, n_jobs=-1)
+    embedding: Any = openTSNE.TSNEEmbedding(
+        start,
+        affinities,
+        random_state=seed,
+        n_jobs=1 if len(values) < _MANY else -1,
+        negative_gradient_method="bh" if len(values) < _SOME else "fft",
+    )
     wanted = _EARLY + _ITERATIONS
     with interruptible() as asked_to_stop:
         while done < wanted:
