@@ -40,3 +40,13 @@ def picture_of(image: np.ndarray, frames: int, frame: int = -1) -> np.ndarray:
     picture = image[..., channels_of(frame, frames, image.shape[-1])]
     depth = picture.shape[-1]
     return picture if depth == 3 else np.repeat(picture[..., -1:], 3, axis=-1)
+
+
+def latest(image: np.ndarray, frames: int | None = None) -> np.ndarray:
+    """The latest frame of an image (H, W, C) as a picture, uint8 (H, W, 3).
+
+    Args:
+        image: uint8.
+        frames: how many it holds; as many as its channels look like if left out.
+    """
+    return picture_of(image, frames or stacked(image.shape[-1]))

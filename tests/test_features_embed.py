@@ -1,5 +1,8 @@
 """Codes and their layouts, beside scikit-learn; colours, places and stopping half-way."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +11,10 @@ from torch import nn
 
 from rlvis import ImageModel, InputError
 from rlvis.features.codes import codes
-from rlvis.features.embed import embed, purity
+from rlvis.features.embed import embed, evenly, purity
 from rlvis.features.embed_figure import colouring, image_grid, scatter
 from rlvis.features.image_set import ArrayImages
+from rlvis.interrupt import Stopped
 
 
 @pytest.fixture(scope="module")
@@ -92,20 +96,60 @@ def test_tsne_goes_on_where_it_was_stopped(model, images, tmp_path, monkeypatch)
     def stop_at_200(done: int, wanted: int) -> None:
         steps.append(done)
         if done == 200:
-            import os
-            import signal
-
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped, match=r"after 200 of 750 iterations; .*state\.npz keeps the work"):
         embed(found, perplexity=15, state=state, on_step=stop_at_200)
-    assert state.exists()
-    first = steps[-1]
-    placed = embed(found, perplexity=15, state=state, on_step=lambda done, _: steps.append(done))
-    assert steps[steps.index(first) + 1] == first + 50
-    assert steps[-1] == 750
+    with pytest.raises(InputError, match=r"made with perplexity 15\.0, not 20\.0"):
+        embed(found, perplexity=20, state=state, resume=True)
+    placed = embed(
+        found,
+        perplexity=15,
+        state=state,
+        resume=True,
+        on_step=lambda done, _: steps.append(done),
+    )
+    assert steps == [*range(50, 201, 50), *range(250, 751, 50)]
     assert not state.exists()
     assert placed.trustworthiness > 0.9
+
+
+def test_codes_go_on_where_they_were_stopped(model, images, tmp_path):
+    state, seen = tmp_path / "codes.npz", list[int]()
+
+    def stop(done: int) -> None:
+        seen.append(done)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped, match="after 50 of 120 images"):
+        codes(model, images, batch_size=50, state=state, on_batch=stop)
+    found = codes(model, images, batch_size=50, state=state, resume=True, on_batch=seen.append)
+    assert seen == [50, 100, 120]
+    whole = codes(model, images, batch_size=50)
+    np.testing.assert_array_equal(found.values, whole.values)
+    np.testing.assert_array_equal(found.indices, whole.indices)
+    again = codes(model, images, batch_size=50, state=state, resume=True, on_batch=seen.append)
+    assert len(seen) == 3
+    np.testing.assert_array_equal(again.values, whole.values)
+
+
+def test_many_classes(model):
+    rng = np.random.default_rng(0)
+    labels = np.concatenate([np.repeat(range(25), 4), [24] * 3, [-1] * 2])
+    pictures = rng.integers(0, 256, (len(labels), 12, 12), dtype=np.uint8)
+    many = ArrayImages(pictures, labels, [f"class {number} of many" for number in range(25)])
+    chosen = colouring(embed(codes(model, many), "pca"), many)
+    assert len(chosen.legend) == 22
+    assert len({colour for _, colour in chosen.legend[:20]}) == 20
+    names = [name for name, _ in chosen.legend]
+    assert "class 24 of many (7)" in names
+    assert names[20:] == ["5 others (20)", "none (2)"]
+
+
+def test_measures_of_many_images_are_of_a_sample():
+    assert evenly(5).tolist() == [0, 1, 2, 3, 4]
+    assert evenly(5000).tolist() == list(range(5000))
+    assert evenly(12000).tolist() == list(range(0, 12000, 3))
 
 
 def test_colours_by_what_is_known(model, images):

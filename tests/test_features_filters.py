@@ -108,3 +108,17 @@ def test_a_network_without_filters():
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
     with pytest.raises(InputError, match="has no convolution"):
         filters(ImageModel(network, ["a", "b"]))
+
+
+def test_kernels_of_one_pixel_are_a_table(tmp_path):
+    network = nn.Sequential(nn.Conv2d(40, 30, 1), nn.Flatten())
+    found = filters(ImageModel(network, ["a"]))
+    assert np.isnan(found.smoothness).all()
+    strongest = found.norms.argmax()
+    weights = found.weights[strongest, :, 0, 0]
+    largest = np.abs(weights).argmax()
+    rows = found._mixtures(1.0)
+    assert rows[0].tiles[0].picture.shape == (30, 40)
+    assert rows[1].heading == f"unit {strongest}"
+    assert rows[1].note.startswith(f"{weights[largest]:+.2g} × channel {largest} ")
+    assert found.save(tmp_path / "table.png").exists()

@@ -243,5 +243,5 @@ def test_bad_layers_are_named() -> None:
     inputs = torch.rand(1, 3, 8, 8)
     with pytest.raises(InputError, match=r"did you mean .*'body\.0'"):
         receptive_fields(model, inputs, ["body.O"])
-    with pytest.raises(InputError, match="no units"):
+    with pytest.raises(InputError, match="on no grid"):
         receptive_fields(model, inputs, ["body.1"])

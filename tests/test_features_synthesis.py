@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from rlvis import ImageModel, InputError, NonFiniteError
+from rlvis import ImageModel, InputError, NonFiniteError, Preprocess
 from rlvis.features.image_set import ArrayImages
 from rlvis.features.synthesis import objectives, transforms
 from rlvis.features.synthesis.dream import DreamSettings, dream, dream_film
@@ -175,8 +175,12 @@ def test_diverse_images_differ_more(model):
     )
     spread = [np.std(each.images, axis=0).mean() for each in (apart, alike)]
     assert spread[0] > 1.2 * spread[1]
-    with pytest.raises(InputError, match="reads no layer to be diverse in"):
-        synthesize(model, "left", count=2, size=SIZE, steps=2, diverse=1.0)
+    apart, alike = (
+        synthesize(model, "left", count=3, size=SIZE, steps=40, diverse=diverse, robust=False)
+        for diverse in (3.0, 0.0)
+    )
+    spread = [np.std(each.images, axis=0).mean() for each in (apart, alike)]
+    assert spread[0] > 1.2 * spread[1]
 
 
 def test_a_unit_that_is_off_is_turned_on(model, monkeypatch):
@@ -224,12 +228,19 @@ def test_wrong_numbers(model):
 def test_the_strongest_real_images(model):
     rng = np.random.default_rng(0)
     images = ArrayImages(rng.integers(0, 256, (30, *SIZE, 3), dtype=np.uint8))
-    tiles = strongest(model, images, "2:1", 4, batch_size=8)
     inputs = torch.cat([model.inputs(images.picture(index)) for index in range(30)])
-    expected = value(model, channel("2", 1), inputs).sort(descending=True)
-    assert [tile.caption[1] for tile in tiles] == [
-        str(each) for each in expected.indices[:4].tolist()
-    ]
+    with torch.no_grad():
+        peaks = model.module[:3](inputs)[:, 1].amax(dim=(1, 2))
+    cases = {"left - right": value(model, parse("left - right", model), inputs), "2:1": peaks}
+    for written, values in cases.items():
+        row = strongest(model, images, written, 4, batch_size=8)
+        expected = values.sort(descending=True)
+        assert [tile.caption for tile in row.tiles] == [
+            [f"{number:.3g}", str(index)]
+            for number, index in zip(*(each[:4].tolist() for each in expected), strict=True)
+        ]
+    height, width = row.tiles[0].picture.shape[:2]
+    assert height == width  # the receptive field, 5×5, not the whole image
     assert PixelImages((1, 1, 2, 2)).parameters.shape == (1, 1, 2, 2)
 
 
@@ -241,15 +252,28 @@ def test_dreams_strengthen_what_is_there(model):
     picture = rng.integers(90, 160, (50, 70, 3), dtype=np.uint8)
     before = value(model, objectives.whole_layer("2"), model.inputs(picture))
     dreamt = dream(model, "2", picture, settings=QUICK)
-    assert dreamt.shape == picture.shape
-    assert value(model, objectives.whole_layer("2"), model.inputs(dreamt)) > before
+    assert dreamt.after.shape == picture.shape
+    np.testing.assert_array_equal(dreamt.before, picture)
+    assert value(model, objectives.whole_layer("2"), model.inputs(dreamt.after)) > before
     unit = dream(model, "2:1", picture, settings=QUICK)
-    assert value(model, channel("2", 1), model.inputs(unit)) > value(
+    assert value(model, channel("2", 1), model.inputs(unit.after)) > value(
         model, channel("2", 1), model.inputs(picture)
     )
     guided = dream(model, "2", picture, settings=QUICK, guide_image=picture[:, ::-1].copy())
-    assert (guided != picture).any()
-    assert dream(model, "2", size=(40, 50), settings=QUICK).shape == (40, 50, 3)
+    assert (guided.after != dreamt.after).any()
+    assert dream(model, "2", size=(40, 50), settings=QUICK).after.shape == (40, 50, 3)
+
+
+def test_networks_that_see_greys_dream_of_greys(model):
+    torch.manual_seed(0)
+    grey = ImageModel(nn.Sequential(nn.Conv2d(1, 2, 3)), ["a", "b"], Preprocess(grey=True))
+    picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    dreamt = dream(grey, "0", picture, settings=QUICK)
+    assert (dreamt.after == dreamt.after[..., :1]).all()
+    assert (dreamt.after != dreamt.before).any()
+    many = ImageModel(nn.Sequential(nn.Conv2d(12, 2, 3)), ["a", "b"])
+    with pytest.raises(InputError, match="reads 12 channels; dreams need one of greys or three"):
+        dream(many, "0", picture, settings=QUICK)
 
 
 def test_a_film_of_dreams(model, tmp_path):
@@ -262,6 +286,14 @@ def test_wrong_dreams(model):
         dream(model, "x", size=(40, 40))
     with pytest.raises(InputError, match="dream nothing"):
         DreamSettings(octaves=0)
-    grey = ImageModel(nn.Sequential(nn.Conv2d(1, 2, 3)), ["a", "b"])
-    with pytest.raises(InputError, match="takes no input of 3 channels"):
-        dream(grey, "0", size=(40, 40), settings=QUICK)
+
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Conv2d(3, 2, 3)
+
+        def forward(self, x):
+            return self.layer((x > 0.5).float()).mean((2, 3))
+
+    with pytest.raises(InputError, match="layer does not depend on the image"):
+        dream(ImageModel(Steps(), ["a", "b"]), "layer", size=(40, 40), settings=QUICK)

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 
 import tyro
 
+from rlvis.cli.attacking import attack
 from rlvis.cli.explaining import explain, methods
 from rlvis.cli.looking import embed, filters, project
-from rlvis.cli.making import attack, dream, synthesize
+from rlvis.cli.making import dream, synthesize
 from rlvis.cli.rollouts import evaluate, record, train, video
 from rlvis.cli.surveys import patches, units
 from rlvis.errors import InputError

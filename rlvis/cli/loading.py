@@ -1,7 +1,7 @@
 """Models, policies and images as the command line names them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,30 @@ def load_policy(
     return policy
 
 
+def check_names(
+    out: Path | None, data: Path | None = None, kinds: Mapping[str, str] | None = None
+) -> None:
+    """Whether what is to be written has a name that can be, asked before long work begins.
+
+    Args:
+        out: the picture, or what else `kinds` names by their endings.
+        data: the numbers.
+        kinds: pictures if left out.
+    """
+    from rlvis.display.sheet import PICTURES
+    from rlvis.files import ARRAYS, kind_of
+
+    if out is not None:
+        kind_of(out, kinds or PICTURES)
+    if data is not None:
+        kind_of(data, ARRAYS)
+
+
+def unfinished(out: Path, what: str = "unfinished") -> Path:
+    """The file beside a picture in which work on it is kept when it is stopped."""
+    return out.with_name(f"{out.stem}.{what}.npz")
+
+
 def open_image_set(path: str) -> "ImageSet":
     """The images at a path; see `rlvis.features.image_set`."""
     from rlvis.features.image_set import open_images
@@ -69,15 +93,22 @@ def open_image_set(path: str) -> "ImageSet":
     return open_images(path)
 
 
-def layer_names(model: "ImageModel", images: "ImageSet", layers: Sequence[str]) -> list[str]:
-    """The layers asked for, else the last spatial one."""
+def layer_names(
+    model: "ImageModel", images: "ImageSet", layers: Sequence[str], units: Sequence[int] = ()
+) -> list[str]:
+    """The layers asked for, else the last spatial one; that have these units."""
+    from rlvis.features.activations import Units, check_unit
     from rlvis.features.image_set import Reading
     from rlvis.layers import resolve_layer
 
-    if layers:
-        return list(dict.fromkeys(layers))
     for batch in Reading(images, model, 1):
-        return [resolve_layer(model, batch.inputs, None, batch.context)]
+        names = list(dict.fromkeys(layers))
+        names = names or [resolve_layer(model, batch.inputs, None, batch.context)]
+        counts = Units.of(model, batch.inputs, names, batch.context).counts
+        for name, count in counts.items():
+            for unit in units:
+                check_unit(name, unit, count)
+        return names
     raise InputError(f"none of the {len(images)} images of {images.name} can be read")
 
 

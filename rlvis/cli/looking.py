@@ -5,7 +5,14 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from rlvis.cli.loading import layer_names, load_model, open_image_set, tell_skipped
+from rlvis.cli.loading import (
+    check_names,
+    layer_names,
+    load_model,
+    open_image_set,
+    tell_skipped,
+    unfinished,
+)
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
@@ -42,6 +49,7 @@ def filters(
     from rlvis.features.maps import activation_maps
     from rlvis.images import load_image
 
+    check_names(out, data)
     if kernel is not None and image is None:
         raise InputError("a kernel needs a picture to be applied to; name one with --image")
     if image is not None and kernel is None and layer is None:
@@ -72,7 +80,7 @@ def embed(
     out: Path = Path("embedding.png"),
     grid: Path | None = None,
     data: Path | None = None,
-    state: Path | None = None,
+    resume: bool = False,
     weights: str | None = None,
     device: str = "cpu",
     trust: bool = False,
@@ -86,27 +94,40 @@ def embed(
         method: t-SNE or principal components.
         perplexity: of t-SNE: how many neighbours each image has.
         pool: how maps become codes.
-        colour: label, action, or anything the recording knows, such as value or cube_in_view.
+        colour: label, action (the same, of a recording), or anything that the recording knows,
+            such as value or cube_in_view.
         seed: of t-SNE.
         out: the picture of the points.
         grid: also write the images themselves at their places.
         data: also write points and codes (.npz or .safetensors).
-        state: a file (.npz) in which t-SNE keeps its progress if it is stopped; it goes on there.
+        resume: go on with work that was stopped.
         weights: as for `rlvis explain`.
         device: as for `rlvis explain`.
         trust: as for `rlvis explain`.
     """
     from rlvis.display.sheet import save_picture
     from rlvis.features.codes import codes
+    from rlvis.features.embed import check_layout
     from rlvis.features.embed import embed as embed_codes
-    from rlvis.features.embed_figure import colouring, image_grid, scatter
+    from rlvis.features.embed_figure import check_colour, image_grid, scatter
 
-    inspected = load_model(model, weights, device, trust)
-    opened = open_image_set(images)
-    with progress("batch") as (start, advance):
-        start(-(-len(opened) // 64), "codes")
-        found = codes(inspected, opened, layer, pool=pool, on_batch=advance)
-    tell_skipped(opened, found.skipped)
+    check_names(out, data)
+    check_names(grid)
+    inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
+    check_layout(len(opened), method, perplexity)
+    check_colour(opened, colour)
+    kept, state = unfinished(out, "codes"), unfinished(out)
+    with progress("image") as (start, advance):
+        start(len(opened), "codes")
+        found = codes(
+            inspected,
+            opened,
+            layer,
+            pool=pool,
+            state=kept,
+            resume=resume,
+            on_batch=lambda done: advance(to=done),
+        )
     with progress("iteration") as (start, advance):
 
         def step(done: int, wanted: int) -> None:
@@ -114,14 +135,21 @@ def embed(
             advance(to=done)
 
         placed = embed_codes(
-            found, method, perplexity=perplexity, seed=seed, state=state, on_step=step
+            found,
+            method,
+            perplexity=perplexity,
+            seed=seed,
+            state=state,
+            resume=resume and state.exists(),
+            on_step=step,
         )
-    colouring(placed, opened, colour)
     print(save_picture(scatter(placed, opened, colour), out))
     if grid is not None:
         print(save_picture(image_grid(placed, opened, colour), grid))
     if data is not None:
         print(placed.save_data(data))
+    kept.unlink(missing_ok=True)
+    tell_skipped(opened, found.skipped)
 
 
 def project(
@@ -163,6 +191,7 @@ def project(
     from rlvis.features.zeiler_fergus import strongest_projections
     from rlvis.layers import resolve_layer
 
+    check_names(out, data)
     if (image is None) == (images is None):
         raise InputError("name either a picture or a set of images with --images")
     if data is not None and (images or len(layers) > 1):
@@ -170,10 +199,12 @@ def project(
     inspected = load_model(model, weights, device, trust)
     if images is not None:
         opened = open_image_set(images)
-        named = layer_names(inspected, opened, layers)
-        found = patches(inspected, opened, named, count)
-        tell_skipped(opened, found.skipped)
+        named = layer_names(inspected, opened, layers, units)
+        with progress("image") as (start, advance):
+            start(len(opened), "patches")
+            found = patches(inspected, opened, named, count, on_batch=lambda done: advance(to=done))
         print(save_picture(strongest_projections(inspected, found, units, rule), out))
+        tell_skipped(opened, found.skipped)
         return
     assert image is not None
     chosen = layers or (resolve_layer(inspected, inspected.inputs(image), None, {}),)

@@ -1,15 +1,16 @@
-"""`rlvis features synthesize`, `dream` and `attack`: images made by gradients."""
+"""`rlvis features synthesize` and `dream`: images made by gradients."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
-from rlvis.cli.loading import agents_package, home_of, load_model, load_policy, open_image_set
+from rlvis.cli.loading import check_names, load_model, open_image_set, tell_skipped
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
+    from rlvis.display.sheet import Row
     from rlvis.model import ImageModel
 
 
@@ -51,43 +52,63 @@ def synthesize(
         device: as for `rlvis explain`.
         trust: as for `rlvis explain`.
     """
+    from rlvis.features.synthesis.objectives import parse
     from rlvis.features.synthesis.real import strongest
-    from rlvis.features.synthesis.synthesize import save_synthesis
+    from rlvis.features.synthesis.synthesize import Synthesis, save_synthesis
     from rlvis.features.synthesis.synthesize import synthesize as make
+    from rlvis.interrupt import Stopped
 
+    check_names(out, data)
     if not objectives:
         raise InputError("nothing to excite; name a label or a unit as layer:17")
     if data is not None and len(objectives) > 1:
         raise InputError("--data takes one objective; name one, or leave it out")
     inspected = load_model(model, weights, device, trust)
-    made = []
     for objective in objectives:
-        with progress("step") as (start, advance):
-            start(steps, objective)
-            one = make(
-                inspected,
-                objective,
-                count=count,
-                size=size,
-                steps=steps,
-                parametrization=parametrization,
-                robust=robust,
-                diverse=diverse,
-                seed=seed,
-                on_step=advance,
-            )
-        made.append(one)
-    real = (
-        [strongest(inspected, open_image_set(images), each) for each in objectives]
-        if images
-        else []
-    )
-    print(save_synthesis(made, out, real))
-    if data is not None:
-        print(made[0].save_data(data))
-    faults = [each.fault for each in made if each.fault]
-    if faults:
-        raise InputError(f"{faults[0]}; the last good images are in {out}")
+        parse(objective, inspected)
+    opened = open_image_set(images) if images else None
+    made: list[Synthesis] = []
+    real: list[Row] = []
+    skipped: dict[int, str] = {}
+    try:
+        for objective in objectives:
+            with progress("step") as (start, advance):
+                start(steps, objective)
+                one = make(
+                    inspected,
+                    objective,
+                    count=count,
+                    size=size,
+                    steps=steps,
+                    parametrization=parametrization,
+                    robust=robust,
+                    diverse=diverse,
+                    seed=seed,
+                    on_step=advance,
+                )
+            made.append(one)
+            if one.fault:
+                kind = Stopped if one.stopped else InputError
+                raise kind(f"{one.fault}; the last good images are in {out}")
+            if opened is not None:
+                with progress("image") as (start, advance):
+                    start(len(opened), "real images")
+                    real.append(
+                        strongest(
+                            inspected,
+                            opened,
+                            objective,
+                            skipped=skipped,
+                            on_batch=lambda done: advance(to=done),
+                        )
+                    )
+    finally:
+        if made:
+            print(save_synthesis(made, out, real))
+            if data is not None:
+                print(made[0].save_data(data))
+        if opened is not None:
+            tell_skipped(opened, skipped)
 
 
 def dream(
@@ -104,8 +125,10 @@ def dream(
     size: tuple[int, int] = (360, 480),
     seed: int = 0,
     out: Path = Path("dream.png"),
+    bare: bool = False,
     video: Path | None = None,
     frames: int = 60,
+    data: Path | None = None,
     weights: str | None = None,
     device: str = "cpu",
     trust: bool = False,
@@ -124,9 +147,11 @@ def dream(
         jitter: shift at each step, in pixels.
         size: height and width of the noise.
         seed: of noise and jitter.
-        out: the picture to write.
+        out: the picture to write, with what was there before beside it.
+        bare: write the dream alone.
         video: write a film that goes deeper and deeper instead (.mp4 or .gif).
         frames: of the film.
+        data: also write the pictures as arrays (.npz or .safetensors).
         weights: as for `rlvis explain`.
         device: as for `rlvis explain`.
         trust: as for `rlvis explain`.
@@ -135,11 +160,16 @@ def dream(
 
     from rlvis.display.sheet import save_picture
     from rlvis.features.synthesis import dream as dreams
-    from rlvis.layers import last_spatial_layer
+    from rlvis.features.synthesis.network import blank_context
+    from rlvis.layers import resolve_layer
 
+    check_names(out, data)
+    if video is not None and data is not None:
+        raise InputError("--data takes a picture, not a film; leave one of them out")
     inspected = load_model(model, weights, device, trust)
     if what is None:
-        what = inspected.layer or last_spatial_layer(inspected, _blank_input(inspected), {})
+        blank, context = _blank_input(inspected), blank_context(inspected, 1)
+        what = resolve_layer(inspected, blank, None, context)
     settings = dreams.DreamSettings(octaves, scale, iterations, step, jitter)
     with progress("frame" if video else "step") as (start, advance):
 
@@ -147,7 +177,12 @@ def dream(
             start(wanted, f"dreaming of {what}")
             advance(to=done)
 
-        options: dict[str, Any] = {"size": size, "settings": settings, "seed": seed}
+        options: dict[str, Any] = {
+            "size": size,
+            "settings": settings,
+            "guide_image": guide,
+            "seed": seed,
+        }
         if video is not None:
             print(
                 dreams.dream_film(
@@ -155,80 +190,10 @@ def dream(
                 )
             )
             return
-        picture = dreams.dream(
-            inspected, what, image, guide_image=guide, on_step=on_step, **options
-        )
-    print(save_picture(Image.fromarray(picture), out))
-
-
-def attack(
-    images: Positional[tuple[Path, ...]] = (),
-    /,
-    model: str = "efficientnet-lite0",
-    method: Literal["fgsm", "pgd"] = "pgd",
-    norm: Literal["linf", "l2"] = "linf",
-    size: float | None = None,
-    target: str | None = None,
-    steps: int = 20,
-    seed: int = 0,
-    attribution: str | None = None,
-    env: str | None = None,
-    episodes: int = 50,
-    out: Path = Path("attack.png"),
-    data: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
-) -> None:
-    """Small changes of pictures that turn the decision; for a policy, what they do to its success.
-
-    Args:
-        images: pictures. Without any, a policy is evaluated with every frame attacked.
-        model: as for `rlvis explain`.
-        method: FGSM takes one step, PGD many.
-        norm: how the change is measured: its largest value, or its length.
-        size: the change allowed, of 1 from black to white; the smallest that turns the decision is
-            looked for when left out (for a policy 4/255).
-        target: a label to be decided for; any other than now when left out.
-        steps: of PGD.
-        seed: of PGD's start, where a size is given.
-        attribution: method shown before and after, grad-cam when left out.
-        env: of a policy, a Gymnasium id; the one it was trained in when left out.
-        episodes: of a policy, how many to play with and without attack.
-        out: the picture to write.
-        data: also write images and scores (.npz or .safetensors).
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
-    """
-    from rlvis.features.attack import AttackedPolicy, smallest_attack
-    from rlvis.features.attack import attack as attack_images
-    from rlvis.features.attack_figure import save_attack, save_attack_data
-    from rlvis.policy import Policy
-
-    options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
-    if not images:
-        if not Path(model).exists() and model not in agents_package().shipped_policies():
-            raise InputError("no picture given; name at least one file, or a policy as --model")
-        policy: Policy = load_policy(model, trust, device)
-        allowed = 4 / 255 if size is None else size
-        attacked = AttackedPolicy(policy, allowed, method=method, seed=seed, **options)
-        for each in (policy, attacked):
-            played = agents_package().evaluate(each, env or home_of(policy), episodes)
-            print(f"{each.name}: {played}")
-        return
-    inspected = load_model(model, weights, device, trust)
-    if data is not None and len(images) > 1:
-        raise InputError("--data takes one picture; name one, or leave it out")
-    found = [
-        smallest_attack(inspected, path, method, **options)
-        if size is None
-        else attack_images(inspected, path, method, size=size, seed=seed, **options)
-        for path in images
-    ]
-    print(save_attack(inspected, found, out, attribution))
+        dreamt = dreams.dream(inspected, what, image, on_step=on_step, **options)
+    print(save_picture(Image.fromarray(dreamt.after), out) if bare else dreamt.save(out))
     if data is not None:
-        print(save_attack_data(found[0], data))
+        print(dreamt.save_data(data))
 
 
 def _blank_input(model: "ImageModel") -> Any:

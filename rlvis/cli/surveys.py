@@ -6,7 +6,14 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from rlvis.cli.loading import layer_names, load_model, open_image_set, tell_skipped
+from rlvis.cli.loading import (
+    check_names,
+    layer_names,
+    load_model,
+    open_image_set,
+    tell_skipped,
+    unfinished,
+)
 from rlvis.cli.looking import Layers, Units
 from rlvis.cli.progress import progress
 
@@ -53,8 +60,9 @@ def patches(
     """
     from rlvis.features.patches import patches as find_patches
 
+    check_names(out, data)
     inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
-    names = layer_names(inspected, opened, layers)
+    names = layer_names(inspected, opened, layers, units)
     with progress("image") as (start, advance):
         start(len(opened), "patches")
         found = find_patches(
@@ -64,7 +72,7 @@ def patches(
             count,
             per_image=per_image,
             batch_size=batch_size,
-            state=out.with_name(f"{out.stem}.unfinished.npz"),
+            state=unfinished(out),
             resume=resume,
             on_batch=lambda done: advance(to=done),
         )
@@ -113,8 +121,10 @@ def units(
         device: as for `rlvis explain`.
         trust: as for `rlvis explain`.
     """
+    from rlvis.features.units import PAGES
     from rlvis.features.units import units as ask_units
 
+    check_names(out, data, PAGES)
     inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
     names = layer_names(inspected, opened, layers)
     with progress("image") as (start, advance):

@@ -39,12 +39,14 @@ class Row:
         heading: stands over them; nothing if empty.
         note: stands beside the heading, smaller.
         tile: the height and width of each picture in pixels.
+        beside: stands at the right where this row leaves it half of the page, else underneath.
     """
 
     tiles: Sequence[Tile]
     heading: str = ""
     note: str = ""
     tile: tuple[int, int] = (112, 112)
+    beside: "Row | None" = None
 
 
 def sheet(title: str, lines: Sequence[str], rows: Sequence[Row], width: int = 1280) -> Image.Image:
@@ -96,6 +98,25 @@ def _head(title: str, lines: Sequence[str], width: int) -> np.ndarray:
 
 
 def _row(row: Row, width: int) -> np.ndarray:
+    """A row, and what stands beside it, on a canvas of that width."""
+    if row.beside is None:
+        return _alone(row, width)
+    across = 2 * _MARGIN + len(row.tiles) * (row.tile[1] + _GAP) - _GAP
+    if across > width // 2:
+        return np.concatenate([_alone(row, width), _row(row.beside, width)])
+    inner = across - _MARGIN + 2 * _GAP
+    parts = _alone(row, inner), _row(row.beside, width - inner + _MARGIN)[:, _MARGIN:]
+    height = max(map(len, parts))
+    return np.concatenate(
+        [np.pad(each, _below(height - len(each)), constant_values=255) for each in parts], axis=1
+    )
+
+
+def _below(rows: int) -> tuple[tuple[int, int], ...]:
+    return (0, rows), (0, 0), (0, 0)
+
+
+def _alone(row: Row, width: int) -> np.ndarray:
     height, across = row.tile
     columns = max(1, (width - 2 * _MARGIN + _GAP) // (across + _GAP))
     lines = max((len(tile.caption) for tile in row.tiles), default=0)

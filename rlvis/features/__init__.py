@@ -1,1 +1,86 @@
-"""What has the network learned? Filters, strongest patches, units, codes, images it dreams of."""
+"""What has the network learned? Filters, strongest patches, units, codes, images it dreams of.
+
+>>> import torch
+>>> from rlvis import ImageModel, Preprocess, features
+>>> network = torch.nn.Sequential(
+...     torch.nn.Conv2d(3, 8, 5),
+...     torch.nn.ReLU(),
+...     torch.nn.AdaptiveAvgPool2d(1),
+...     torch.nn.Flatten(),
+...     torch.nn.Linear(8, 2),
+... )
+>>> model = ImageModel(network, ["cat", "dog"], Preprocess((32, 32)), name="pets")
+>>> features.filters(model).norms.shape  # of the first convolution
+(8,)
+>>> images = features.ArrayImages(torch.randint(256, (20, 32, 32, 3)).byte().numpy())
+>>> features.patches(model, images, ["1"], k=4).layer("1").values.shape
+(8, 4)
+>>> made = features.synthesize(model, "cat - dog", steps=3)
+>>> made.images.shape
+(1, 3, 32, 32)
+
+`features.open_images` opens a folder of pictures, an array or a recording.
+"""
+
+# Functions that are called as their module is stand here in its place: they are loaded at once, for
+# a module that is loaded later would take the name back.
+from rlvis.features.attack import AttackedPolicy, attack, smallest_attack
+from rlvis.features.attack_figure import attack_picture, save_attack, save_attack_data
+from rlvis.features.codes import codes
+from rlvis.features.embed import embed
+from rlvis.features.embed_figure import image_grid, scatter
+from rlvis.features.filters import filters
+from rlvis.features.image_set import (
+    ArrayImages,
+    FolderImages,
+    ImageSet,
+    RecordingImages,
+    mnist,
+    open_images,
+)
+from rlvis.features.kernels import apply_kernel
+from rlvis.features.maps import activation_maps
+from rlvis.features.patches import patches
+from rlvis.features.project import project, projection_sheet
+from rlvis.features.receptive_field import receptive_fields
+from rlvis.features.synthesis import objectives
+from rlvis.features.synthesis.dream import DreamSettings, dream, dream_film
+from rlvis.features.synthesis.real import strongest
+from rlvis.features.synthesis.synthesize import save_synthesis, synthesize
+from rlvis.features.units import units
+from rlvis.features.zeiler_fergus import strongest_projections
+
+__all__ = [
+    "ArrayImages",
+    "AttackedPolicy",
+    "DreamSettings",
+    "FolderImages",
+    "ImageSet",
+    "RecordingImages",
+    "activation_maps",
+    "apply_kernel",
+    "attack",
+    "attack_picture",
+    "codes",
+    "dream",
+    "dream_film",
+    "embed",
+    "filters",
+    "image_grid",
+    "mnist",
+    "objectives",
+    "open_images",
+    "patches",
+    "project",
+    "projection_sheet",
+    "receptive_fields",
+    "save_attack",
+    "save_attack_data",
+    "save_synthesis",
+    "scatter",
+    "smallest_attack",
+    "strongest",
+    "strongest_projections",
+    "synthesize",
+    "units",
+]

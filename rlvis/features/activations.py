@@ -1,9 +1,10 @@
-"""What the units of several layers do on a whole image set: one pass, a batch at a time.
+"""What the units of layers do: maps of units out of a layer's output, and those of an image set.
 
-A unit is a channel of a map, or an entry of a vector.
+A unit is a channel of a map, wherever the layer keeps its channels (see `rlvis.tokens`), or an
+entry of a vector.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,11 @@ from torch import Tensor, nn
 
 from rlvis.errors import InputError, unknown
 from rlvis.features.image_set import Batch, Reading
+from rlvis.images import Images
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.replica import replicate
+from rlvis.tokens import Layout, Surroundings
 
 
 @dataclass(frozen=True)
@@ -32,28 +35,113 @@ class Observed:
     activations: dict[str, Tensor]
 
 
+class Units:
+    """Layers' outputs as maps of their units.
+
+    Args:
+        surroundings: of the forward pass that the layers are known from.
+        outputs: of the layers in that pass, by name.
+
+    Attributes:
+        counts: how many units each layer has.
+
+    Raises:
+        InputError: if a layer has no units.
+    """
+
+    def __init__(self, surroundings: Surroundings, outputs: Mapping[str, Any]) -> None:
+        self._layouts: dict[str, Layout | None] = {
+            name: None if _is_vector(output) else surroundings.layout(name, output)
+            for name, output in outputs.items()
+        }
+        self.counts = {name: self(name, output).shape[1] for name, output in outputs.items()}
+
+    @classmethod
+    def of(
+        cls,
+        model: ImageModel,
+        inputs: Tensor,
+        layers: Sequence[str],
+        context: Mapping[str, Tensor] | None = None,
+    ) -> "Units":
+        """Those of a model's layers, learned from a forward pass on one image.
+
+        Args:
+            model: the model; it is left as it is.
+            inputs: float (N, C, H, W), of which the first is taken.
+            layers: as in `module.named_modules()`.
+            context: of these inputs; see `ImageModel.context_of`.
+
+        Raises:
+            InputError: if a layer does not exist, did not run or has no units.
+        """
+        check_layers(model, layers)
+        outputs: dict[str, Any] = {}
+        replica, image = replicate(model.module), inputs[:1].detach().clone()
+        surroundings = Surroundings(replica, image)
+        watch(replica, lambda name, _, __, output: outputs.update({name: output}), set(layers))
+        try:
+            with torch.no_grad():
+                model.run(
+                    replica, image, {name: each[:1] for name, each in (context or {}).items()}
+                )
+        except InputError:  # what comes after the layers may take no image of this size
+            if not set(layers) <= outputs.keys():
+                raise
+        check_ran(layers, outputs)
+        return cls(surroundings, outputs)
+
+    def __call__(self, layer: str, output: Tensor) -> Tensor:
+        """A layer's output, or a gradient at it, as maps (n, units, h, w) that share its memory."""
+        layout = self._layouts[layer]
+        return output[..., None, None] if layout is None else layout.map(output)
+
+    def layout(self, layer: str) -> Layout | None:
+        """Where a layer keeps its map; None where it gives a vector."""
+        return self._layouts[layer]
+
+
 def observe(reading: Reading, layers: Sequence[str]) -> Iterator[Observed]:
     """The activations of layers for one batch after the other, without gradient.
 
     Raises:
-        InputError: if a layer does not exist or has no units.
+        InputError: if a layer does not exist, does not run or has no units.
     """
     model = reading.model
     check_layers(model, layers)
     seen: dict[str, Tensor] = {}
+    units: Units | None = None
 
     def keep(name: str, _: nn.Module, __: Any, output: Any) -> None:
-        seen[name] = as_units(name, output)
+        assert units is not None
+        seen[name] = units(name, output).clone()  # what follows may change it in place
 
     replica = replicate(model.module)
     watch(replica, keep, set(layers))
     for batch in reading:
+        units = units or Units.of(model, batch.inputs, layers, batch.context)
         with torch.no_grad():
             scores = model.run(replica, batch.inputs, batch.context)
-        missing = [name for name in layers if name not in seen]
-        if missing:
-            raise InputError(f"layer {missing[0]!r} did not run in the forward pass; name another")
         yield Observed(batch, scores, dict(seen))
+
+
+def activations_of(
+    model: ImageModel, image: Images, layer: str, context: Mapping[str, Any] | None = None
+) -> Tensor:
+    """The maps (units, h, w) of a layer for one image, without gradient.
+
+    Raises:
+        InputError: if the layer does not exist, did not run or has no units.
+    """
+    inputs = model.inputs(image)[:1]
+    known = model.context_of(1, context)
+    units = Units.of(model, inputs, [layer], known)
+    kept: list[Tensor] = []
+    replica = replicate(model.module)
+    watch(replica, lambda name, _, __, output: kept.append(units(name, output).clone()), {layer})
+    with torch.no_grad():
+        model.run(replica, inputs, known)
+    return kept[-1][0]
 
 
 def check_layers(model: ImageModel, layers: Sequence[str]) -> None:
@@ -68,25 +156,26 @@ def check_layers(model: ImageModel, layers: Sequence[str]) -> None:
             raise unknown("layer", layer, names)
 
 
-def as_units(layer: str, output: Any) -> Tensor:
-    """A layer's output as maps of its units, (n, units, h, w); a copy, should it change in place.
+def check_unit(layer: str, unit: int, count: int) -> None:
+    """Whether a layer of so many units has one of that number.
 
     Raises:
-        InputError: if it has no units.
+        InputError: if not.
     """
-    return units_of(layer, output).clone()
+    if not 0 <= unit < count:
+        raise InputError(f"layer {layer} has units 0 to {count - 1}, no {unit}")
 
 
-def units_of(layer: str, output: Any) -> Tensor:
-    """The same, sharing the output's memory.
+def check_ran(layers: Sequence[str], outputs: Mapping[str, Any]) -> None:
+    """Whether all layers gave an output in a forward pass.
 
     Raises:
-        InputError: if it has no units.
+        InputError: if not.
     """
-    if isinstance(output, Tensor) and output.ndim in (2, 4) and output.is_floating_point():
-        maps = output if output.ndim == 4 else output[..., None, None]
-        return maps.detach()
-    shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    raise InputError(
-        f"layer {layer!r} gives {shape}, no units; name one that gives (N, C, h, w) or (N, C)"
-    )
+    for layer in layers:
+        if layer not in outputs:
+            raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+
+
+def _is_vector(output: Any) -> bool:
+    return isinstance(output, Tensor) and output.ndim == 2

@@ -5,7 +5,7 @@ network sees the image, and stay between black and white.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -23,7 +23,8 @@ from rlvis.replica import replicate
 Norm = Literal["linf", "l2"]
 NORMS = ("linf", "l2")
 METHODS = ("fgsm", "pgd")
-_HALVINGS = 12
+LARGEST = {"linf": 0.25, "l2": 8.0}
+_HALVINGS, _EXAMPLES = 14, 4
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Attack:
         targeted: whether the goal is to be reached.
         method, norm: how.
         size: float32 (N,), the change that was allowed, or the smallest one that was found.
+        smallest: which of the two.
     """
 
     clean: Tensor = field(repr=False)
@@ -52,6 +54,7 @@ class Attack:
     method: str
     norm: Norm
     size: Tensor
+    smallest: bool = False
 
     @property
     def change(self) -> Tensor:
@@ -63,6 +66,21 @@ class Attack:
         """Bool (N,): whether the decision was turned (to the goal, if there is one)."""
         reached = self.after.logits.argmax(dim=1) == self.goal
         return reached if self.targeted else ~reached
+
+    def one(self, index: int) -> "Attack":
+        """What came of one of the images, N = 1."""
+        part = slice(index, index + 1)
+        return replace(
+            self,
+            clean=self.clean[part],
+            attacked=self.attacked[part],
+            inputs=(self.inputs[0][part], self.inputs[1][part]),
+            context={name: each[part] for name, each in self.context.items()},
+            before=self.before.of_image(index),
+            after=self.after.of_image(index),
+            goal=self.goal[part],
+            size=self.size[part],
+        )
 
 
 def attack(
@@ -110,7 +128,7 @@ def smallest_attack(
     method: str = "pgd",
     *,
     norm: Norm = "linf",
-    largest: float = 0.25,
+    largest: float | None = None,
     target: str | int | None = None,
     steps: int = 20,
     context: Mapping[str, Any] | None = None,
@@ -118,13 +136,15 @@ def smallest_attack(
     """The smallest change, found by halving, with which an attack turns the decision.
 
     Args:
-        largest: the largest change that is tried; images that resist it come back attacked by it.
+        largest: the largest change that is tried, `LARGEST` of the norm if left out; images that
+            resist it come back attacked by it.
         model, images, method, norm, target, steps, context: as for `attack`; PGD starts at the
             image itself.
 
     Raises:
         InputError: as for `attack`.
     """
+    largest = LARGEST.get(norm, 1.0) if largest is None else largest
     _check(model, method, norm, largest, steps)
     problem = _Problem.of(model, images, target, context)
     low = torch.zeros(len(problem.clean))
@@ -136,7 +156,7 @@ def smallest_attack(
         turned = problem.result(tried, method, norm, middle).success
         best = torch.where(turned[:, None, None, None], tried, best)
         low, high = torch.where(turned, low, middle), torch.where(turned, middle, high)
-    return problem.result(best, method, norm, high)
+    return replace(problem.result(best, method, norm, high), smallest=True)
 
 
 def _check(model: ImageModel, method: str, norm: str, size: float, steps: int) -> None:
@@ -270,18 +290,32 @@ class AttackedPolicy(Policy):
         policy: the policy.
         size: the change allowed, where black is 0 and white is 1.
         options: of `attack`.
+
+    Attributes:
+        frames_seen, frames_turned: how many observations were attacked, and in how many of them
+            the policy then preferred another action.
+        examples: the attacks of some of the latter.
     """
 
     def __init__(self, policy: Policy, size: float, **options: Any) -> None:
         vars(self).update(vars(policy))
         self.name = f"{policy.name}, attacked"
         self._attacked, self._options = policy, {"size": size, **options}
+        self.frames_seen = self.frames_turned = 0
+        self.examples: list[Attack] = []
 
     def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
         """The scores of the images under attack."""
         policy, pictures = self._attacked, as_images(images)
         found = attack(policy, pictures, context=context, **self._options)
         seen = (found.attacked * 255).round().to(torch.uint8)
-        if seen.shape[-2:] != pictures.shape[-2:]:
-            return found.after
-        return policy.scores(seen, context)
+        same = seen.shape[1:] == pictures.shape[1:]
+        scores = policy.scores(seen, context) if same else found.after
+        turned = scores.logits.argmax(dim=1) != found.before.logits.argmax(dim=1)
+        self.frames_seen += len(turned)
+        self.frames_turned += int(turned.sum())
+        # Examples lie apart: the 1st turned frame, one about the 4th, the 16th, the 64th.
+        due = self.frames_turned >= 4 ** len(self.examples)
+        if due and bool(turned.any()) and len(self.examples) < _EXAMPLES:
+            self.examples.append(found.one(int(turned.int().argmax())))
+        return scores

@@ -1,22 +1,22 @@
 """The picture of an attack: what was seen, what was changed, and where the network looked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from rlvis.attribution.engine import explain
+from rlvis.display.matrix import matrix
 from rlvis.display.overlay import grey, limit, overlay
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.explanation import resize_maps
-from rlvis.features.attack import Attack
+from rlvis.features.attack import Attack, AttackedPolicy
+from rlvis.features.pixels import as_picture
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
 from rlvis.model import ImageModel, Scores
 
-_SIDE = 232
+_SIDE, _CELL = 232, 64
 
 
 def attack_picture(
@@ -29,21 +29,65 @@ def attack_picture(
         found: by `attack` or `smallest_attack`, all in the same way.
         method: of attribution; grad-cam if left out.
     """
-    first, method = found[0], method or "grad-cam"
-    goal = "to reach the goal" if first.targeted else "to leave the decision"
-    turned = sum(int(each.success.sum()) for each in found)
+    method = method or "grad-cam"
     rows = [_row(model, each, index, method) for each in found for index in range(len(each.clean))]
-    measured = {
-        "linf": "L∞, the largest change of a value",
-        "l2": "L2, the Euclidean length of the change",
-    }
-    lines = [
-        f"{first.method.upper()} {goal}; size is {measured[first.norm]}, black being 0 and white "
-        f"1; {turned} of {len(rows)} turned",
-        f"changes are drawn amplified round middle grey; {method} of the label that was decided "
-        "for, one scale for both pictures of a row",
-    ]
+    turned = sum(int(each.success.sum()) for each in found)
+    first = found[0]
+    which = "the smallest change that does, found by halving" if first.smallest else "a fixed size"
+    lines = [f"{_how(first)}, {which}; {turned} of {len(rows)} turned", _drawn(method)]
     return sheet(f"{model.name} under attack", lines, rows)
+
+
+def evaluation_picture(
+    policy: AttackedPolicy,
+    outcomes: Mapping[str, Mapping[str, float]],
+    lines: Sequence[str],
+    method: str | None = None,
+) -> Image.Image:
+    """How a policy does under attack: shares before and after, and some frames that were turned.
+
+    Args:
+        policy: that was evaluated.
+        outcomes: shares 0..1 by name, by how the policy was evaluated.
+        lines: more of what came out.
+        method: of attribution; grad-cam if left out.
+    """
+    method = method or "grad-cam"
+    names = list(next(iter(outcomes.values())))
+    shares = np.array([[each[name] for name in names] for each in outcomes.values()])
+    table = matrix(shares, list(outcomes), names, _CELL, lambda share: f"{share:.0%}")
+    examples = [_row(policy, each, 0, method) for each in policy.examples]
+    about = [
+        f"{policy.frames_turned / max(policy.frames_seen, 1):.0%} of {policy.frames_seen} frames "
+        "attacked made it prefer another action",
+        *([_how(policy.examples[0]), _drawn(method)] if examples else []),
+    ]
+    rows = [Row([Tile(table)], "Success and actions", tile=table.shape[:2]), *examples]
+    return sheet(f"{policy.name} in every frame", [*lines, *about], rows)
+
+
+def _how(found: Attack) -> str:
+    goal = (
+        f"to be decided {found.before.labels[int(found.goal[0])]}"
+        if found.targeted
+        else "to leave the decision"
+    )
+    measured = {
+        "linf": "L∞, the largest change of a value, where white is 255",
+        "l2": "L2, the Euclidean length of the change, where white is 1",
+    }
+    return f"{found.method.upper()} {goal}; the size is {measured[found.norm]}"
+
+
+def _drawn(method: str) -> str:
+    return (
+        f"changes are drawn amplified round middle grey; {method} of the label that was decided "
+        "for, one scale for both pictures of a row"
+    )
+
+
+def _sized(size: float, norm: str) -> str:
+    return f"{size * 255:.3g} of 255" if norm == "linf" else f"{size:.3g}"
 
 
 def save_attack(
@@ -68,10 +112,12 @@ def save_attack_data(found: Attack, path: str | Path) -> Path:
 
 
 def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
-    clean, attacked = (_shown(each[index]) for each in (found.clean, found.attacked))
+    clean, attacked = (
+        as_picture(each[index].cpu().numpy()) for each in (found.clean, found.attacked)
+    )
     change = found.change[index]
     most = float(change.abs().max())
-    drawn = _shown(0.5 + change / (2 * most or 1))
+    drawn = as_picture((0.5 + change / (2 * most or 1)).cpu().numpy())
     before, after = _decided(found.before, index), _decided(found.after, index)
     context = {name: entry[index : index + 1] for name, entry in found.context.items()}
     explained = [
@@ -85,9 +131,9 @@ def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
         Tile(
             drawn,
             [
-                f"change × {0.5 / most:.3g}" if most else "no change",
-                f"largest {most * 255:.2f} of 255",
-                f"length {float(change.norm()):.3g}",
+                f"change × {_rounded(0.5 / most)}" if most else "no change",
+                f"L∞ {_sized(most, 'linf')}",
+                f"L2 {_sized(float(change.norm()), 'l2')}",
             ],
         ),
         Tile(attacked, ["attacked", *_predictions(found.after, index)]),
@@ -98,13 +144,14 @@ def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
         name = found.before.labels[label]
         tiles.append(Tile(overlay(grey(picture), resized, most_heat, signed), [f"why {name}"]))
     turned = bool(found.success[index])
-    note = (
-        f"turned at size {float(found.size[index]):.4g}"
-        if turned
-        else (f"withstood size {float(found.size[index]):.4g}")
-    )
+    how = ("turned by" if found.smallest else "turned within") if turned else "withstood"
+    note = f"{how} {_sized(float(found.size[index]), found.norm)}"
     heading = f"{found.before.labels[before]} → {found.before.labels[after]}"
     return Row(tiles, heading, note, (_SIDE * clean.shape[0] // clean.shape[1], _SIDE))
+
+
+def _rounded(factor: float) -> str:
+    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
 def _decided(scores: Scores, index: int) -> int:
@@ -115,9 +162,3 @@ def _predictions(scores: Scores, index: int, most: int = 3) -> list[str]:
     probabilities = scores.probabilities[index]
     best = probabilities.argsort(descending=True)[:most].tolist()
     return [f"{float(probabilities[each]):.1%} {scores.labels[each]}" for each in best]
-
-
-def _shown(unit: Tensor) -> np.ndarray:
-    """An image (C, H, W), black 0 and white 1, as a picture: of stacked frames the latest."""
-    image = (unit.permute(1, 2, 0).cpu().numpy() * 255).round().clip(0, 255).astype(np.uint8)
-    return picture_of(image, stacked(image.shape[-1]))

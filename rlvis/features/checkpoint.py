@@ -48,7 +48,7 @@ def put_aside(
     Args:
         path: the file.
         work: see `describe`.
-        following: the number of the image that comes next.
+        following: the number of the image, or of the step, that comes next.
         skipped: the errors of images before it.
         arrays: the results so far.
 
@@ -63,7 +63,7 @@ def put_aside(
 def take_up(
     path: Path, work: Mapping[str, Any]
 ) -> tuple[int, dict[int, str], dict[str, np.ndarray]]:
-    """What `put_aside` wrote: the number of the next image, what was skipped, the results so far.
+    """What `put_aside` wrote: the number of what comes next, what was skipped, the results so far.
 
     Raises:
         InputError: if there is no such file, or it holds other work.
@@ -86,3 +86,15 @@ def take_up(
             )
     skipped = {int(number): error for number, error in header["skipped"].items()}
     return header["following"], skipped, arrays
+
+
+def stopped(done: int, total: int, what: str, path: Path | None) -> str:
+    """The line that says how far work got that was stopped, and how to go on.
+
+    Args:
+        done, total: how many.
+        what: are counted.
+        path: the file that keeps the work, None where nothing does.
+    """
+    how = f"; {path} keeps the work, --resume (resume=True) goes on with it" if path else ""
+    return f"stopped after {done} of {total} {what}{how}"

@@ -9,7 +9,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.image_set import ImageSet
 
 MOST = 1000
-PREDICTED = "what the network says, no labels known"
+PREDICTED = "what the network says, as no labels are known"
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Classes:
     Attributes:
         names: of the C classes; each has at least one image.
         labels: int64 (N,), -1 for an image of no class.
-        meaning: what they are, as pages say it.
+        meaning: what they are, as pages say it; see `ImageSet.meaning`.
     """
 
     names: tuple[str, ...]
@@ -56,9 +56,9 @@ def classes_of(
     """
     if by:
         names, found = _by_facts(images, by)
-        meaning, found = "facts told by the environment", found[numbers]
+        meaning, found = "fact told by the environment", found[numbers]
     elif (images.labels[numbers] >= 0).any():
-        names, found, meaning = images.classes, images.labels[numbers], "the images' labels"
+        names, found, meaning = images.classes, images.labels[numbers], images.meaning
     else:
         names, found, meaning = tuple(labels), predictions, PREDICTED
     present = [index for index in range(len(names)) if (found == index).any()]

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from rlvis.errors import InputError
 from rlvis.features.activations import observe
+from rlvis.features.checkpoint import describe, put_aside, stopped, take_up
 from rlvis.features.image_set import ImageSet, Reading
 from rlvis.files import save_arrays
+from rlvis.interrupt import Stopped, interruptible
 from rlvis.layers import watch
 from rlvis.model import ImageModel
 from rlvis.replica import replicate
@@ -57,7 +59,9 @@ def codes(
     *,
     pool: Pool = "mean",
     batch_size: int = 64,
-    on_batch: Callable[[], None] | None = None,
+    state: str | Path | None = None,
+    resume: bool = False,
+    on_batch: Callable[[int], None] | None = None,
 ) -> Codes:
     """The codes of all images of a set.
 
@@ -69,31 +73,57 @@ def codes(
         pool: how a map of the layer becomes a vector: the mean over its places, their maximum, or
             all of them.
         batch_size: how many images go through the network at once.
-        on_batch: called after every batch.
+        state: a file (.npz) in which the codes are kept when the work is stopped, and whole at its
+            end, so that what comes after it need not do it again.
+        resume: go on from that file.
+        on_batch: called with the number of images done after every batch.
 
     Raises:
-        InputError: if the layer does not exist or has no units, or no image could be read.
+        InputError: if the layer does not exist or has no units, no image could be read, or `state`
+            holds other work.
+        Stopped: after Ctrl-C, at the end of a batch.
     """
     if pool not in POOLS:
         raise InputError(f"no way {pool!r} to pool maps; choose {', '.join(POOLS)}")
+    if resume and state is None:
+        raise InputError("to resume, name the file in which the unfinished work is")
+    path, named = Path(state) if state else None, layer or "input of the last linear layer"
+    work = describe(model, images, layer=named, pool=pool, batch_size=batch_size) if path else {}
     reading = Reading(images, model, batch_size)
+    indices, values = list[np.ndarray](), list[np.ndarray]()
+    if resume and path is not None:
+        reading.start, skipped, arrays = take_up(path, work)
+        reading.skipped.update(skipped)
+        indices.append(arrays["indices"])
+        values.append(arrays["values"])
+
+    def keep(done: int) -> None:
+        if path is not None:
+            arrays = {"indices": np.concatenate(indices), "values": np.concatenate(values)}
+            put_aside(path, work, done, reading.skipped, arrays)
+
     found = _before_head(reading) if layer is None else _of_layer(reading, layer, POOLS[pool])
-    indices, values = [], []
-    for numbers, part in found:
-        indices.append(numbers)
-        values.append(part.float().cpu().numpy())
-        if on_batch:
-            on_batch()
+    with interruptible() as asked_to_stop:
+        for numbers, part in found:
+            indices.append(numbers)
+            values.append(part.float().cpu().numpy())
+            done = reading.following(numbers)
+            if on_batch:
+                on_batch(done)
+            if asked_to_stop() and done < len(images):
+                keep(done)
+                raise Stopped(stopped(done, len(images), "images", path))
     if not values:
         raise InputError(f"none of the {len(images)} images of {images.name} could be read")
+    keep(len(images))
     return Codes(
         model.name,
-        layer or "input of the last linear layer",
+        named,
         images.name,
         pool,
         np.concatenate(indices),
         np.concatenate(values),
-        reading.skipped,
+        dict(sorted(reading.skipped.items())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -9,14 +10,17 @@ from typing import Any, Literal
 import numpy as np
 
 from rlvis.errors import InputError
+from rlvis.features.checkpoint import put_aside, stopped, take_up
 from rlvis.features.codes import Codes
 from rlvis.files import save_arrays
-from rlvis.interrupt import interruptible
+from rlvis.interrupt import Stopped, interruptible
 
 Layout = Literal["tsne", "pca"]
 NEIGHBOURS = 15
 _EARLY, _ITERATIONS, _CHUNK = 250, 500, 50
-_MOST_MEASURED = 5000
+_MOST_MEASURED, _FEWEST = 5000, 8
+_SOME, _MANY = 2000, 20000
+"""Below the one a tree is quicker than a grid, below the other one thread is than all."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,18 @@ class Embedding:
         codes: of the images.
         points: float32 (N, 2).
         method: how, with its settings.
+        neighbours: how many nearest others both measures below look at: `NEIGHBOURS`, or fewer
+            where there are few images.
         trustworthiness: 0..1, how far the neighbours in the plane are neighbours among the codes
-            (Venna & Kaski 2001, eq. 2, with `NEIGHBOURS`).
-        preserved: 0..1, the share of the `NEIGHBOURS` nearest codes of an image that are among its
-            nearest in the plane. Both are measured on at most 5,000 images, evenly drawn.
+            (Venna & Kaski 2001, eq. 2).
+        preserved: 0..1, the share of the nearest codes of an image that are among its nearest in
+            the plane. Both are measured on at most 5,000 images, evenly drawn.
     """
 
     codes: Codes = field(repr=False)
     points: np.ndarray = field(repr=False)
     method: str
+    neighbours: int
     trustworthiness: float
     preserved: float
 
@@ -53,6 +60,7 @@ def embed(
     perplexity: float = 30,
     seed: int = 0,
     state: str | Path | None = None,
+    resume: bool = False,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Embedding:
     """Lay codes out in the plane.
@@ -62,37 +70,65 @@ def embed(
         method: "tsne" or "pca".
         perplexity: of t-SNE, how many neighbours each image has, smoothly counted.
         seed: of t-SNE.
-        state: a file (.npz) in which t-SNE keeps its progress: if it was stopped, it goes on from
-            there (the optimizer's momentum starts anew); removed at the end.
+        state: a file (.npz) in which t-SNE keeps its progress when it is stopped; removed at the
+            end.
+        resume: go on from that file (the optimizer's momentum starts anew).
         on_step: called with the iterations done and wanted.
 
     Raises:
         InputError: if there are too few codes, the perplexity is too large for them, the method
-            does not exist, or the extra that has t-SNE is missing.
-        KeyboardInterrupt: after Ctrl-C, the state having been kept.
+            does not exist, the extra that has t-SNE is missing, or `state` holds other work.
+        Stopped: after Ctrl-C, the state having been kept.
     """
-    if not (find_spec("openTSNE") and find_spec("sklearn")):
-        raise InputError("laying codes out needs openTSNE; pip install 'rlvis[embed]'")
     count = len(codes.values)
-    if count < 8:
-        raise InputError(f"{count} images cannot be laid out; give at least 8")
+    check_layout(count, method, perplexity)
     if not np.isfinite(codes.values).all():
         raise InputError("the codes are not finite; check the network")
+    if resume and state is None:
+        raise InputError("to resume, name the file in which the unfinished work is")
     if method == "pca":
         points, share = principal_components(codes.values)
         name = f"principal components, {share:.0%} of the variance"
-    elif method == "tsne":
-        if not 1 <= perplexity <= (count - 1) / 3:
-            raise InputError(
-                f"a perplexity of {perplexity:g} does not fit {count} images; "
-                f"take 1 to {(count - 1) // 3}"
-            )
-        points = _tsne(codes.values, perplexity, seed, Path(state) if state else None, on_step)
-        name = f"t-SNE, perplexity {perplexity:g}"
     else:
+        points = _tsne(
+            codes.values, perplexity, seed, Path(state) if state else None, resume, on_step
+        )
+        name = f"t-SNE, perplexity {perplexity:g}"
+    few = evenly(count)
+    values, shown = codes.values[few], points[few]
+    nearest = neighbours(values), neighbours(shown)
+    return Embedding(
+        codes,
+        points,
+        name,
+        nearest[0].shape[1],
+        trustworthiness(values, shown),
+        _shared(*nearest),
+    )
+
+
+def check_layout(count: int, method: str, perplexity: float) -> None:
+    """Whether so many images can be laid out so; see `embed`.
+
+    Raises:
+        InputError: if not.
+    """
+    if not (find_spec("openTSNE") and find_spec("sklearn")):
+        raise InputError("laying codes out needs openTSNE; pip install 'rlvis[embed]'")
+    if count < _FEWEST:
+        raise InputError(f"{count} images cannot be laid out; give at least {_FEWEST}")
+    if method not in ("tsne", "pca"):
         raise InputError(f"no layout {method!r}; choose tsne or pca")
-    nearest = neighbours(codes.values), neighbours(points)
-    return Embedding(codes, points, name, trustworthiness(codes.values, points), _shared(*nearest))
+    if method == "tsne" and not 1 <= perplexity <= (count - 1) / 3:
+        raise InputError(
+            f"a perplexity of {perplexity:g} does not fit {count} images; "
+            f"take 1 to {(count - 1) // 3}"
+        )
+
+
+def evenly(count: int, most: int = _MOST_MEASURED) -> np.ndarray:
+    """At most so many of `count` numbers, evenly drawn, int64."""
+    return np.arange(0, count, -(-count // most))
 
 
 def principal_components(values: np.ndarray) -> tuple[np.ndarray, float]:
@@ -104,10 +140,10 @@ def principal_components(values: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def neighbours(points: np.ndarray, count: int = NEIGHBOURS) -> np.ndarray:
-    """The nearest others of each point, int64 (N, count)."""
+    """The nearest others of each point, int64 (N, count); at most half of them."""
     from sklearn.neighbors import NearestNeighbors
 
-    count = min(count, len(points) - 1)
+    count = min(count, (len(points) - 1) // 2)
     found = NearestNeighbors(n_neighbors=count).fit(points).kneighbors(return_distance=False)
     return np.asarray(found)
 
@@ -135,6 +171,7 @@ def _tsne(
     perplexity: float,
     seed: int,
     state: Path | None,
+    resume: bool,
     on_step: Callable[[int, int], None] | None,
 ) -> np.ndarray:
     import openTSNE
@@ -143,12 +180,21 @@ def _tsne(
         values, perplexity=perplexity, random_state=seed, n_jobs=-1
     )
     start, done = openTSNE.initialization.pca(values, random_state=seed), 0
-    if state is not None and state.exists():
-        with np.load(state) as kept:
-            if kept["points"].shape != start.shape or float(kept["perplexity"]) != perplexity:
-                raise InputError(f"{state} is of another embedding; remove it or name another file")
-            start, done = kept["points"], int(kept["done"])
-    embedding: Any = openTSNE.TSNEEmbedding(start, affinities, random_state=seed, n_jobs=-1)
+    work = {
+        "codes": f"{sha256(values.tobytes()).hexdigest()[:16]}",
+        "perplexity": float(perplexity),
+        "seed": seed,
+    }
+    if resume and state is not None:
+        done, _, arrays = take_up(state, work)
+        start = arrays["points"]
+    embedding: Any = openTSNE.TSNEEmbedding(
+        start,
+        affinities,
+        random_state=seed,
+        n_jobs=1 if len(values) < _MANY else -1,
+        negative_gradient_method="bh" if len(values) < _SOME else "fft",
+    )
     wanted = _EARLY + _ITERATIONS
     with interruptible() as asked_to_stop:
         while done < wanted:
@@ -162,15 +208,10 @@ def _tsne(
             done += _CHUNK
             if on_step:
                 on_step(done, wanted)
-            if asked_to_stop():
+            if asked_to_stop() and done < wanted:
                 if state is not None:
-                    save_arrays(
-                        state,
-                        points=np.asarray(embedding),
-                        done=np.array(done),
-                        perplexity=np.array(float(perplexity)),
-                    )
-                raise KeyboardInterrupt
+                    put_aside(state, work, done, {}, {"points": np.asarray(embedding)})
+                raise Stopped(stopped(done, wanted, "iterations", state))
     if state is not None:
         state.unlink(missing_ok=True)
     return np.asarray(embedding, np.float32)

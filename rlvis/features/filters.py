@@ -15,7 +15,8 @@ from rlvis.files import save_arrays
 from rlvis.model import ImageModel
 
 DEAD, SATURATED = 0.01, 4.0
-_MOST_CHANNELS, _MOST_ROWS = 24, 16
+_MOST_CHANNELS, _MOST_ROWS, _MOST_TERMS = 24, 16, 6
+_WIDTH, _SIDES = 1224, (38, 64)
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,18 @@ class Filters:
             f"grey is 0, white and black ±{most:.3g}, the largest weight of the layer",
             f"norm {self.norms.min():.2g} to {self.norms.max():.2g}, median "
             f"{np.median(self.norms):.2g}; {_named('dead', self.dead)}; "
-            f"{_named('saturated', self.saturated)}; neighbouring weights correlate by "
-            f"{np.median(self.smoothness):.2f} (median; 0 is noise)",
+            f"{_named('saturated', self.saturated)}"
+            + (
+                "; neighbouring weights correlate by "
+                f"{np.median(self.smoothness):.2f} (median; 0 is noise)"
+                if height * width > 1
+                else ""
+            ),
         ]
-        one = channels in (1, 3)
-        rows = self._whole(most) if one else self._by_channel(most)
+        if height == width == 1:
+            rows = self._mixtures(most)
+        else:
+            rows = self._whole(most) if channels in (1, 3) else self._by_channel(most)
         return sheet(f"Filters of {self.model}, layer {self.layer}", lines, rows)
 
     def _whole(self, most: float) -> list[Row]:
@@ -94,19 +102,38 @@ class Filters:
     def _by_channel(self, most: float) -> list[Row]:
         """A row per kernel, the strongest first, a tile per input channel, the strongest first."""
         rows = []
+        count = min(self.weights.shape[1], _MOST_CHANNELS)
+        side = int(np.clip((_WIDTH + 12) // count - 12, *_SIDES))
         for unit in np.argsort(-self.norms)[:_MOST_ROWS]:
             kernel = self.weights[unit]
-            strongest = np.argsort(-np.abs(kernel).sum(axis=(1, 2)))[:_MOST_CHANNELS]
+            strongest = np.argsort(-np.abs(kernel).sum(axis=(1, 2)))[:count]
             tiles = [
                 Tile(greys(kernel[channel], most, True), [f"{channel}"]) for channel in strongest
             ]
             note = f"norm {self.norms[unit]:.2g}; its {len(tiles)} strongest input channels"
-            rows.append(Row(tiles, f"unit {unit}", note, (38, 38)))
+            rows.append(Row(tiles, f"unit {unit}", note, (side, side)))
+        return rows
+
+    def _mixtures(self, most: float) -> list[Row]:
+        """Kernels of one pixel mix channels: a table of the weights, the largest ones in words."""
+        weights = self.weights[:, :, 0, 0]
+        parts = [f"per unit, 0 to {len(weights) - 1}", f"per channel, 0 to {weights.shape[1] - 1}"]
+        table = weights if len(weights) < weights.shape[1] else weights.T
+        down, across = parts if table is weights else parts[::-1]
+        cell = min(_WIDTH / table.shape[1], 32)
+        size = max(1, round(cell * table.shape[0])), max(1, round(cell * table.shape[1]))
+        note = f"a row {down}; a column {across}"
+        rows = [Row([Tile(greys(table, most, True))], "How units mix channels", note, size)]
+        for unit in np.argsort(-self.norms)[:_MOST_ROWS]:
+            largest = np.argsort(-np.abs(weights[unit]))[:_MOST_TERMS]
+            terms = [f"{weights[unit, channel]:+.2g} × channel {channel}" for channel in largest]
+            more = " …" if weights.shape[1] > len(largest) else ""
+            rows.append(Row([], f"unit {unit}", "  ".join(terms) + more))
         return rows
 
     def _caption(self, unit: int) -> list[str]:
         states = (("dead", self.dead), ("saturated", self.saturated))
-        return [" ".join([str(unit), *(state for state, where in states if where[unit])])]
+        return [str(unit), *(state for state, where in states if where[unit])]
 
     def save(self, path: str | Path) -> Path:
         """Write the page as a picture and return its path."""

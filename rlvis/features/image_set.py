@@ -29,12 +29,14 @@ class ImageSet(Protocol):
 
     Attributes:
         name: what pictures call the set.
+        meaning: what the classes are, as pages say it: "label", "preferred action".
         classes: the names of the classes, empty where images have none.
         labels: int64 (N,), the class of each image, -1 for none.
         facts: arrays (N, …) of whatever else is known of each image, by name.
     """
 
     name: str
+    meaning: str
     classes: tuple[str, ...]
     labels: np.ndarray
     facts: dict[str, np.ndarray]
@@ -105,6 +107,11 @@ class Reading:
             while waiting:
                 yield from self._ready(waiting)
 
+    def following(self, indices: np.ndarray) -> int:
+        """The number of the image after a batch (n,), some images of which may be passed over."""
+        place = (int(indices[-1]) - self.start) // self.batch_size + 1
+        return min(len(self.images), self.start + place * self.batch_size)
+
     @staticmethod
     def _ready(waiting: "deque[Future[Batch | None]]") -> Iterator[Batch]:
         batch = waiting.popleft().result()
@@ -153,6 +160,8 @@ class ArrayImages:
     Raises:
         InputError: if there are none, or they are no images, or labels do not match them.
     """
+
+    meaning = "label"
 
     def __init__(
         self,
@@ -205,6 +214,8 @@ class FolderImages:
         InputError: if there is no such folder, or no picture in it.
     """
 
+    meaning = "folder"
+
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         if not folder.is_dir():
@@ -251,6 +262,8 @@ class RecordingImages:
     Raises:
         InputError: if it has no episode, or its actions are not one choice.
     """
+
+    meaning = "preferred action"
 
     def __init__(self, recording: Recording) -> None:
         if not len(recording):

@@ -11,9 +11,12 @@ from torch import Tensor
 
 from rlvis.display.sheet import Row, Tile, greys, save_picture, sheet
 from rlvis.errors import InputError, unknown
+from rlvis.features.activations import check_unit
 from rlvis.features.filters import filters
+from rlvis.features.pixels import seen_part
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
+from rlvis.frames import latest
+from rlvis.images import as_images
 from rlvis.model import ImageModel
 
 CLASSICAL: dict[str, np.ndarray] = {
@@ -28,7 +31,7 @@ class Filtered:
     """What a kernel does to an image.
 
     Attributes:
-        image: uint8 (H, W, 3).
+        image: uint8 (H, W, 3); for a learned kernel the part that the network saw.
         kernel: float32 (kh, kw), or (C, kh, kw) for a learned one.
         name: of the kernel.
         result: float32 (H, W) or (H, W, 3), on the image's scale 0..255 for a classical kernel,
@@ -54,17 +57,21 @@ class Filtered:
                 + ("black the opposite, middle grey 0" if signed else "black 0")
             ]
         if self.kernel.ndim == 2 and self.kernel.size <= 25:
-            rows = ("  ".join(f"{each:.4g}" for each in row) for row in self.kernel)
-            lines.insert(0, "kernel:  " + "  |  ".join(rows))
+            rows = (" ".join(f"{each:.4g}" for each in row) for row in self.kernel)
+            lines.insert(0, "kernel, row by row: " + " | ".join(rows))
         colours = self.kernel.ndim == 3 and len(self.kernel) == 3
         kernel = (
             self.kernel.transpose(1, 2, 0)
             if colours
             else self.kernel.reshape(-1, *self.kernel.shape[-2:]).sum(axis=0)
         )
+        largest = float(np.abs(kernel).max())
         tiles = [
             Tile(self.image, ["input"]),
-            Tile(greys(kernel, float(np.abs(kernel).max()), True), [f"kernel {self.name}"]),
+            Tile(
+                greys(kernel, largest, True),
+                [f"kernel {self.name}", f"middle grey is 0, white and black ±{largest:.3g}"],
+            ),
             Tile(result, ["result"]),
         ]
         return sheet(f"What the kernel {self.name} does", lines, [Row(tiles, tile=(390, 390))])
@@ -103,8 +110,7 @@ def apply_kernel(
     if not colon or model is None or not unit.isdigit():
         raise unknown("kernel", kernel, [*CLASSICAL, "layer:unit"])
     weights = filters(model, layer).weights
-    if int(unit) >= len(weights):
-        raise InputError(f"layer {layer} has units 0 to {len(weights) - 1}, no {unit}")
+    check_unit(layer, int(unit), len(weights))
     inputs = model.inputs(image[None]).float().cpu()
     learned = torch.from_numpy(weights[int(unit)])
     if inputs.shape[1] != len(learned):
@@ -113,11 +119,12 @@ def apply_kernel(
             "name a layer that reads the image"
         )
     result = _correlated(inputs, learned[None])
-    return Filtered(_as_rgb(image), weights[int(unit)], kernel, result[0, 0].numpy())
+    seen = seen_part(model, as_images(image)[0])
+    return Filtered(seen, weights[int(unit)], kernel, result[0, 0].numpy())
 
 
 def _classical(image: np.ndarray, kernel: np.ndarray, name: str) -> Filtered:
-    rgb = _as_rgb(image)
+    rgb = latest(image)
     planes = torch.from_numpy(rgb.transpose(2, 0, 1).astype(np.float32))[:, None]
     result = _correlated(planes, torch.from_numpy(kernel)[None, None])
     return Filtered(rgb, kernel, name, result[:, 0].permute(1, 2, 0).numpy())
@@ -129,7 +136,3 @@ def _correlated(planes: Tensor, kernel: Tensor) -> Tensor:
     height, width = kernel.shape[-2:]
     around = ((width - 1) // 2, width // 2, (height - 1) // 2, height // 2)
     return F.conv2d(F.pad(planes, around, mode="replicate"), kernel)
-
-
-def _as_rgb(image: np.ndarray) -> np.ndarray:
-    return picture_of(image, stacked(image.shape[-1]))

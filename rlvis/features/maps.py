@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from rlvis.display.sheet import Row, Tile, greys, save_picture, sheet
-from rlvis.errors import InputError
-from rlvis.features.activations import as_units, check_layers
+from rlvis.features.activations import activations_of
+from rlvis.features.pixels import seen_part
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
 from rlvis.images import Images, as_images
-from rlvis.layers import watch
 from rlvis.model import ImageModel
-from rlvis.replica import replicate
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,7 @@ class ActivationMaps:
 
     Attributes:
         model, layer: their names.
-        image: uint8 (H, W, 3).
+        image: uint8 (H, W, 3), the part of the picture that the network saw.
         maps: float32 (U, h, w).
     """
 
@@ -79,19 +74,8 @@ def activation_maps(
     Raises:
         InputError: if the layer does not exist, did not run or has no units.
     """
-    check_layers(model, [layer])
-    shown = as_images(image)[0].permute(1, 2, 0).cpu().numpy()
-    inputs = model.inputs(image)
-    kept: list[Tensor] = []
-    replica = replicate(model.module)
-    watch(replica, lambda name, _, __, output: kept.append(as_units(name, output)), {layer})
-    with torch.no_grad():
-        model.run(replica, inputs, model.context_of(len(inputs), context))
-    if not kept:
-        raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+    pictures = as_images(image)
+    maps = activations_of(model, pictures, layer, context)
     return ActivationMaps(
-        model.name,
-        layer,
-        picture_of(shown, stacked(shown.shape[-1])),
-        kept[-1][0].float().cpu().numpy(),
+        model.name, layer, seen_part(model, pictures[0]), maps.float().cpu().numpy()
     )

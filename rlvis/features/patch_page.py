@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw
 from rlvis.display.overlay import resize_picture
 from rlvis.display.sheet import Row, Tile, sheet
 from rlvis.display.theme import LIGHT
-from rlvis.errors import InputError
+from rlvis.features.activations import check_unit
 from rlvis.features.image_set import ImageSet
 from rlvis.features.patches import LayerPatches, Patches, skipped_line
-from rlvis.frames import picture_of, stacked
+from rlvis.frames import latest
 
 _MARK = (255, 176, 0)
 _CUT, _WHOLE = (124, 124), (176, 234)
@@ -38,9 +38,8 @@ def page(
         InputError: if there is no such unit.
     """
     field = found.receptive_field
-    missing = [unit for unit in units or () if not 0 <= unit < field.units]
-    if missing:
-        raise InputError(f"layer {field.layer} has units 0 to {field.units - 1}, no {missing[0]}")
+    for unit in units or ():
+        check_unit(field.layer, unit, field.units)
     chosen = np.argsort(-found.values[:, 0], kind="stable")[:most] if units is None else units
     which = "those with the strongest activations" if units is None else "as asked for"
     each = patches.per_image
@@ -95,8 +94,7 @@ def unit_tiles(
     ):
         if number < 0 or len(tiles) == count:
             break
-        picture = images.picture(int(number))
-        picture = picture_of(picture, stacked(picture.shape[-1]))
+        picture = latest(images.picture(int(number)))
         if whole:
             shown = _marked(picture, _WHOLE, box, centre if mapped else None)
         else:

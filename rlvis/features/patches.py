@@ -11,7 +11,7 @@ from PIL import Image
 from rlvis.display.sheet import save_picture
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations import check_layers
-from rlvis.features.checkpoint import describe, put_aside, take_up
+from rlvis.features.checkpoint import describe, put_aside, stopped, take_up
 from rlvis.features.image_set import ImageSet, Reading
 from rlvis.features.receptive_field import ReceptiveField, Sources
 from rlvis.features.survey import Strongest, Survey
@@ -164,7 +164,7 @@ def patches(
         work.take_up()
     with interruptible() as asked_to_stop:
         for seen in survey:
-            done = work.following(seen.batch.indices)
+            done = reading.following(seen.batch.indices)
             if on_batch:
                 on_batch(done)
             work.keep(done, asked_to_stop())
@@ -204,11 +204,6 @@ class _Work:
             }
             survey.strongest[layer] = Strongest.of(state, survey.per_image, reading.model.device)
 
-    def following(self, indices: np.ndarray) -> int:
-        """The number of the image after a batch, some of which may have been skipped."""
-        size = self.survey.reading.batch_size
-        return min(self._total, (int(indices[-1]) // size + 1) * size)
-
     def keep(self, done: int, stop: bool) -> None:
         """Write what was found so far, where it is time to."""
         if done == self._total:
@@ -222,8 +217,7 @@ class _Work:
             put_aside(self.path, self._what, done, self.survey.reading.skipped, arrays)
             self._saved = time.monotonic()
         if stop:
-            how = f"; {self.path} keeps the work, go on with resume" if self.path else ""
-            raise Stopped(f"stopped after {done} of {self._total} images{how}")
+            raise Stopped(stopped(done, self._total, "images", self.path))
 
     def finish(self) -> None:
         if self.path:

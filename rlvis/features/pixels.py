@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
+from rlvis.frames import latest
 from rlvis.model import ImageModel
 from rlvis.policy import Policy
 from rlvis.preprocess import Preprocess
@@ -60,7 +62,7 @@ def input_shape(model: ImageModel, size: tuple[int, int] | None = None) -> tuple
         InputError: if the size is not known.
     """
     observed = model.observation_shape if isinstance(model, Policy) else None
-    channels = observed[2] if observed else _image_channels(model)
+    channels = observed[2] if observed else image_channels(model)
     known = observed[:2] if observed else None
     if known is None and isinstance(model.preprocess, Preprocess):
         known = model.preprocess.size
@@ -70,9 +72,31 @@ def input_shape(model: ImageModel, size: tuple[int, int] | None = None) -> tuple
     return channels, height, width
 
 
-def _image_channels(model: ImageModel) -> int:
+def image_channels(model: ImageModel) -> int:
     """What the first convolution reads, 3 where it cannot be told."""
     for parameter in model.module.parameters():
         if parameter.ndim == 4:
             return int(parameter.shape[1])
     return 3
+
+
+def seen_part(model: ImageModel, picture: Tensor) -> np.ndarray:
+    """The part of a picture that a network sees, of stacked frames the latest.
+
+    Args:
+        model: whose `Preprocess` cuts it; another preprocessing is taken to see all of it.
+        picture: uint8 (C, H, W).
+
+    Returns:
+        uint8 (h, w, 3).
+    """
+    shown = picture.permute(1, 2, 0).cpu().numpy()
+    if isinstance(model.preprocess, Preprocess):
+        part = model.preprocess.window(*shown.shape[:2])
+        shown = shown[part.top : part.top + part.height, part.left : part.left + part.width]
+    return latest(shown, model.frames)
+
+
+def as_picture(unit: np.ndarray) -> np.ndarray:
+    """An image (C, H, W) in 0..1 as a picture, uint8 (H, W, 3); of stacked frames the latest."""
+    return latest((unit.transpose(1, 2, 0) * 255).round().clip(0, 255).astype(np.uint8))

@@ -19,13 +19,12 @@ from torch import Tensor
 from rlvis.display.overlay import resize_picture
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.errors import InputError, unknown
-from rlvis.features.activations import as_units, check_layers
+from rlvis.features.activations import Units, check_unit
+from rlvis.features.pixels import seen_part
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
 from rlvis.images import Images, as_images
 from rlvis.layers import watch
 from rlvis.model import ImageModel
-from rlvis.preprocess import Preprocess
 from rlvis.rectifiers import RULES, Rectifier
 from rlvis.replica import replicate
 
@@ -106,33 +105,31 @@ def project(
     """
     if rule not in RULES:
         raise unknown("rule", rule, RULES)
-    check_layers(model, [layer])
     pictures = as_images(image)
     inputs = model.inputs(pictures)[:1].detach().clone().requires_grad_(True)
+    units_of = Units.of(model, inputs, [layer], model.context_of(1, context))
     found, rectifier = _forward(model, inputs, layer, rule, context)
-    maps = as_units(layer, found)[0]
+    maps = units_of(layer, found)[0].detach()
     strongest, places = maps.flatten(1).max(dim=1)
     if units is None:
         units = strongest.argsort(descending=True)[:_STRONGEST].tolist()
     for unit in units:
-        if not 0 <= unit < len(maps):
-            raise InputError(f"layer {layer} has units 0 to {len(maps) - 1}, no {unit}")
+        check_unit(layer, unit, len(maps))
     chosen = torch.tensor(list(units))
     projected = []
     with rectifier.crossing(rule):
         for unit in chosen.tolist():
-            start = torch.zeros_like(maps).flatten(1)
-            start[unit, places[unit]] = strongest[unit]
-            (gradient,) = torch.autograd.grad(
-                found, inputs, start.reshape(found.shape), retain_graph=True
-            )
+            start = torch.zeros_like(found)
+            row, column = divmod(int(places[unit]), maps.shape[2])
+            units_of(layer, start)[0, unit, row, column] = strongest[unit]
+            (gradient,) = torch.autograd.grad(found, inputs, start, retain_graph=True)
             projected.append(gradient[0].permute(1, 2, 0).float().cpu().numpy())
     rows, columns = (places[chosen] // maps.shape[2]), (places[chosen] % maps.shape[2])
     return Projections(
         model.name,
         layer,
         rule,
-        _seen(model, pictures),
+        seen_part(model, pictures[0]),
         chosen.numpy(),
         strongest[chosen].float().cpu().numpy(),
         torch.stack([rows, columns], dim=1).cpu().numpy(),
@@ -158,8 +155,6 @@ def _forward(
     watch(replica, keep, {layer})
     with torch.enable_grad(), rectifier:
         model.run(replica, inputs, model.context_of(1, context))
-    if not kept:
-        raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
     if not kept[0].requires_grad:
         raise InputError(f"layer {layer!r} does not depend on the image; name another")
     rectifier.check(rule, model.name)
@@ -244,12 +239,3 @@ def as_picture(projection: np.ndarray) -> np.ndarray:
     most = float(np.quantile(np.abs(colours), 0.999)) or 1.0
     picture = ((colours / most + 1) * 127.5).clip(0, 255).round().astype(np.uint8)
     return np.broadcast_to(picture, (*picture.shape[:2], 3)).copy()
-
-
-def _seen(model: ImageModel, pictures: Tensor) -> np.ndarray:
-    """The part of the first picture that the network saw, uint8 (h, w, 3)."""
-    shown = pictures[0].permute(1, 2, 0).cpu().numpy()
-    if isinstance(model.preprocess, Preprocess):
-        part = model.preprocess.window(*shown.shape[:2])
-        shown = shown[part.top : part.top + part.height, part.left : part.left + part.width]
-    return picture_of(shown, stacked(shown.shape[-1]))

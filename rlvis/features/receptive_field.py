@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlvis.errors import InputError
-from rlvis.features.activations import check_layers, units_of
+from rlvis.features.activations import Units, check_layers, check_ran
 from rlvis.features.dependence import Dependence
-from rlvis.features.extents import Extent
+from rlvis.features.extents import Extent, full
 from rlvis.layers import watch
 from rlvis.model import ImageModel
 from rlvis.replica import replicate
+from rlvis.tokens import Layout, Surroundings
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class ReceptiveField:
         units: how many.
         grid: height and width of the layer's map.
         runs: how often the layer runs in a forward pass; the fields are those of the last time.
+        maps: reads the maps of its units out of its output.
     """
 
     layer: str
@@ -59,6 +60,7 @@ class ReceptiveField:
     units: int
     grid: tuple[int, int]
     runs: int
+    maps: Units = field(repr=False)
     _bounds: tuple[np.ndarray, ...] = field(repr=False)
 
     def boxes(self, units: Any, rows: Any, columns: Any) -> np.ndarray:
@@ -109,26 +111,41 @@ def receptive_fields(
     check_layers(model, layers)
     replica = replicate(model.module)
     runs = dict.fromkeys(layers, 0)
-    found: dict[str, ReceptiveField] = {}
-    size = (inputs.shape[-2], inputs.shape[-1])
+    outputs: dict[str, Any] = {}
+    extents: dict[str, Extent | None] = {}
 
     def visit(name: str, _: Any, __: Any, output: Any) -> None:
         runs[name] += 1
-        units, *grid = units_of(name, output).shape[1:]
-        bounds = _bounds(tracing.extent(output), size, output.ndim)
-        found[name] = ReceptiveField(name, size, units, (grid[0], grid[1]), runs[name], bounds)
+        outputs[name] = output
+        extents[name] = tracing.extent(output) if isinstance(output, Tensor) else None
 
     watch(replica, visit, set(layers))
     given = {name: each[:1] for name, each in (context or {}).items()}
     with torch.inference_mode():
         image = inputs[:1].clone()
+        surroundings = Surroundings(replica, image)
         tracing = Dependence(image)
         with tracing:
             model.run(replica, image, given)
+    check_ran(layers, outputs)
+    maps, size = Units(surroundings, outputs), (inputs.shape[-2], inputs.shape[-1])
+    found = {}
     for layer in layers:
-        if layer not in found:
-            raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+        units, *grid = maps(layer, outputs[layer]).shape[1:]
+        bounds = _bounds(_of_map(extents[layer], outputs[layer], maps.layout(layer)), size)
+        found[layer] = ReceptiveField(
+            layer, size, units, (grid[0], grid[1]), runs[layer], maps, bounds
+        )
     return found
+
+
+def _of_map(extent: Extent | None, output: Tensor, layout: Layout | None) -> Extent | None:
+    """The extent of a layer's output as that of its map, four axes each."""
+    if extent is None or layout is None:
+        return extent and tuple(each[..., None, None] for each in extent)
+    if not layout.tokens:
+        return tuple(map(layout.map, extent))
+    return tuple(layout.map(each) for each in full(extent, output.shape))
 
 
 class Sources:
@@ -185,7 +202,7 @@ class Sources:
             extent = tracing.extent(prepared)
         if extent is None:
             return None
-        bounds = _bounds(extent, (height, width), 4)
+        bounds = _bounds(extent, (height, width))
         top, bottom, left, right = (
             np.broadcast_to(each, (len(each), *prepared.shape[-2:])) for each in bounds
         )
@@ -197,17 +214,16 @@ class Sources:
         ]
 
 
-def _bounds(extent: Extent | None, image: tuple[int, int], axes: int) -> tuple[np.ndarray, ...]:
+def _bounds(extent: Extent | None, image: tuple[int, int]) -> tuple[np.ndarray, ...]:
     """First row, last row, first column, last column, int64 (units or 1, h or 1, w or 1) each."""
     shape = (1, 1, 1)
     if extent is None:
         return tuple(np.full(shape, each) for each in (0, -1, 0, -1))
     signs = (-1, 1, -1, 1)
-    numbers = [
+    return tuple(
         (sign * each).nan_to_num(posinf=max(image), neginf=-1).long().numpy()[0]
         for sign, each in zip(signs, extent, strict=True)
-    ]
-    return tuple(each if axes == 4 else each[:, None, None] for each in numbers)
+    )
 
 
 def _along(boxes: np.ndarray, length: int) -> tuple[int, float | None, float | None]:

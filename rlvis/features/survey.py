@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError
-from rlvis.features.activations import units_of
 from rlvis.features.image_set import Batch, Reading
 from rlvis.features.receptive_field import ReceptiveField, receptive_fields
 from rlvis.layers import watch
@@ -172,7 +171,7 @@ class Survey:
         self._runs[layer] += 1
         if self._runs[layer] < self.fields[layer].runs:
             return
-        maps = units_of(layer, output)
+        maps = self.fields[layer].maps(layer, output).detach()
         self._peaks[layer] = maps.amax(dim=(2, 3))
         self._least[layer] = maps.amin()
         self.strongest[layer].add(maps, self._peaks[layer], self._batch)

@@ -90,7 +90,7 @@ def facts(report: Units, units: LayerUnits) -> list[str]:
         + _listed(f"fire for {ALWAYS:.0%} or more", f"fires for {ALWAYS:.0%} or more", units.always)
         + f"; {len(units.selective)} are selective: they tell one class from the rest with an area "
         f"under the ROC curve of {SELECTIVE} or more",
-        f"{len(names)} classes, {units.classes.meaning}: {', '.join(sizes[:12])}"
+        f"{len(names)} classes by {units.classes.meaning}: {', '.join(sizes[:12])}"
         + (", …; " if len(sizes) > 12 else "; ")
         + (f"no unit is selective for: {silent}" if silent else "each has a selective unit")
         + (", …" if len(units.unserved) > 12 else ""),

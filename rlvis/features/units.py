@@ -16,6 +16,7 @@ from PIL import Image
 from rlvis.errors import InputError, unknown
 from rlvis.features import unit_statistics as statistics
 from rlvis.features.activations import check_layers
+from rlvis.features.checkpoint import stopped
 from rlvis.features.classes import Classes, classes_of
 from rlvis.features.image_set import ImageSet, Reading
 from rlvis.features.patches import Patches, collected
@@ -263,7 +264,8 @@ def units(
     check_layers(model, layers)
     if k < 1 or batch_size < 1:
         raise InputError("ask for at least 1 patch of each unit and 1 image at once")
-    survey = Survey(Reading(images, model, batch_size), layers, min(k, len(images)), 1)
+    reading = Reading(images, model, batch_size)
+    survey = Survey(reading, layers, min(k, len(images)), 1)
     numbers, predictions = [], []
     answers: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
     least = dict.fromkeys(layers, np.inf)
@@ -274,11 +276,11 @@ def units(
             for layer in layers:
                 answers[layer].append(seen.peaks[layer].float().cpu().numpy())
                 least[layer] = min(least[layer], float(seen.least[layer]))
-            done = int(seen.batch.indices[-1]) + 1
+            done = reading.following(seen.batch.indices)
             if on_batch:
                 on_batch(done)
             if asked_to_stop():
-                raise Stopped(f"stopped after {done} of {len(images)} images")
+                raise Stopped(stopped(done, len(images), "images", None))
     read, said = np.concatenate(numbers), np.concatenate(predictions)
     classes = classes_of(images, read, by, said, model.labels)
     found = {

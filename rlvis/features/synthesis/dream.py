@@ -1,24 +1,28 @@
 """DeepDream (Mordvintsev, Olah & Tyka 2015): what a layer sees in a picture, drawn into it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from rlvis.display.encode import film_writer
+from rlvis.display.sheet import Row, Tile, save_picture, sheet
+from rlvis.display.theme import DARK, fit, on_dark
 from rlvis.errors import InputError, NonFiniteError
-from rlvis.features.activations import as_units, check_layers
-from rlvis.features.pixels import PixelScale
+from rlvis.features.activations import activations_of, check_layers
+from rlvis.features.pixels import PixelScale, as_picture, image_channels, seen_part
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, guide, parse, whole_layer
+from rlvis.files import save_arrays
 from rlvis.images import Images, as_images
-from rlvis.layers import watch
 from rlvis.model import ImageModel
-from rlvis.replica import replicate
+
+_BAND, _LEAST_PAGE, _LEAST_SIDE = 26, 720, 160
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,64 @@ class DreamSettings:
     step: float = 1.5
     jitter: int = 32
 
+    @property
+    def line(self) -> str:
+        """The settings in words."""
+        return (
+            f"{self.octaves} octaves of scale {self.scale:g}, {self.iterations} iterations at "
+            f"each, a step of {self.step:g} of 255, jitter {self.jitter}"
+        )
+
     def __post_init__(self) -> None:
         if self.octaves < 1 or self.iterations < 1 or self.scale <= 1 or not self.step > 0:
             raise InputError(
                 f"octaves={self.octaves}, iterations={self.iterations}, scale={self.scale:g}, "
                 f"step={self.step:g} dream nothing; take positive numbers and a scale above 1"
             )
+
+
+@dataclass(frozen=True)
+class Dream:
+    """A picture and what a network saw in it.
+
+    Attributes:
+        model: its name.
+        what: was looked for.
+        settings: how.
+        before: uint8 (H, W, 3), the picture, or the noise.
+        after: uint8 (H, W, 3), the same with what was seen.
+        guide: uint8 (h, w, 3), the picture whose features were looked for; None without one.
+    """
+
+    model: str
+    what: str
+    settings: DreamSettings
+    before: np.ndarray = field(repr=False)
+    after: np.ndarray = field(repr=False)
+    guide: np.ndarray | None = field(default=None, repr=False)
+
+    def picture(self) -> Image.Image:
+        """A page of what was there and what was seen."""
+        height, width = self.after.shape[:2]
+        guide = [] if self.guide is None else [Tile(self.guide, ["its guide"])]
+        tiles = [Tile(self.before, ["before"]), *guide, Tile(self.after, ["the dream"])]
+        larger = -(-_LEAST_SIDE // height)  # the pixels of a tiny picture stay squares
+        height, width = larger * height, larger * width
+        across = len(tiles) * (width + 12) + 2 * 28
+        return sheet(
+            f"What {self.model} dreams",
+            [f"DeepDream of {self.what}; {self.settings.line}"],
+            [Row(tiles, tile=(height, width))],
+            max(across, _LEAST_PAGE),
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page as a picture and return its path."""
+        return save_picture(self.picture(), path)
+
+    def save_data(self, path: str | Path) -> Path:
+        """Write the pictures (.npz or .safetensors) and return the path."""
+        return save_arrays(path, before=self.before, after=self.after)
 
 
 def dream(
@@ -57,7 +113,7 @@ def dream(
     guide_image: Images | None = None,
     seed: int = 0,
     on_step: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
+) -> Dream:
     """Draw into a picture what a layer or unit sees in it.
 
     Args:
@@ -70,26 +126,31 @@ def dream(
         seed: of noise and jitter.
         on_step: called with the steps done and wanted.
 
-    Returns:
-        uint8 (H, W, 3).
-
     Raises:
-        InputError: if a name does not exist, the model sees no colours, or a layer does not take
-            images of this size.
+        InputError: if a name does not exist, the model reads neither greys nor colours, it is not
+            differentiable, or a layer does not take images of this size.
         NonFiniteError: if the gradient is not finite.
     """
     settings = settings or DreamSettings()
     objective = _objective(model, what, guide_image)
     generator = torch.Generator().manual_seed(seed)
-    if image is None:
-        noise = torch.randn(1, 3, *size, generator=generator) * 0.08 + 0.46
-        pixels = noise.clamp(0, 1)
-    else:
-        pixels = as_images(image)[:1].float() / 255
-    if pixels.shape[1] == 1:
-        pixels = pixels.expand(-1, 3, -1, -1)
-    dreamt = _dreamt(model, objective, pixels, settings, generator, on_step)
-    return (dreamt[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy()
+    channels = image_channels(model)
+    if channels not in (1, 3):
+        raise InputError(
+            f"{model.name} reads {channels} channels; dreams need one of greys or three of colours"
+        )
+    before = _noise(size, generator) if image is None else as_images(image)[:1].float() / 255
+    if before.shape[1] != channels:
+        before = before.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1)
+    after = _dreamt(model, objective, before, settings, generator, on_step)
+    return Dream(
+        model.name,
+        objective.name,
+        settings,
+        as_picture(before[0].cpu().numpy()),
+        as_picture(after[0].cpu().numpy()),
+        None if guide_image is None else seen_part(model, as_images(guide_image)[0]),
+    )
 
 
 def dream_film(
@@ -103,6 +164,7 @@ def dream_film(
     zoom: float = 1.04,
     size: tuple[int, int] = (360, 480),
     settings: DreamSettings | None = None,
+    guide_image: Images | None = None,
     seed: int = 0,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -115,7 +177,7 @@ def dream_film(
         zoom: by how much each frame is closer than the one before.
         settings: of the first frame; the later ones take one octave and a third of the iterations.
         on_step: called with the frames done and wanted.
-        model, what, image, size, seed: as for `dream`.
+        model, what, image, size, guide_image, seed: as for `dream`.
 
     Raises:
         InputError: as for `dream`, or if the file cannot be written or numbers are not positive.
@@ -123,20 +185,31 @@ def dream_film(
     if frames < 1 or zoom <= 1:
         raise InputError(f"{frames} frames at a zoom of {zoom:g} show nothing; take more than 1")
     settings = settings or DreamSettings()
-    objective = _objective(model, what, None)
-    later = DreamSettings(
-        1, settings.scale, max(1, settings.iterations // 3), settings.step, settings.jitter
-    )
+    objective = _objective(model, what, guide_image)
+    later = replace(settings, octaves=1, iterations=max(1, settings.iterations // 3))
+    title = f"{model.name} dreams of {objective.name}"
     with film_writer(Path(path), fps) as write:
-        picture = dream(model, objective, image, size=size, settings=settings, seed=seed)
+        picture = dream(model, objective, image, size=size, settings=settings, seed=seed).after
         for number in range(frames):
-            write(picture)
+            write(_titled(picture, title))
             if on_step:
                 on_step(number + 1, frames)
             if number + 1 < frames:
                 closer = _closer(picture, zoom)
-                picture = dream(model, objective, closer, settings=later, seed=seed + number)
+                picture = dream(model, objective, closer, settings=later, seed=seed + number).after
     return Path(path)
+
+
+def _noise(size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    noise = torch.randn(1, 3, *size, generator=generator) * 0.08 + 0.46
+    return noise.clamp(0, 1)
+
+
+def _titled(picture: np.ndarray, title: str) -> np.ndarray:
+    """A frame of a film with its title underneath."""
+    band = np.full((_BAND, picture.shape[1], 3), DARK.background, np.uint8)
+    on_dark(band, fit(title, picture.shape[1] - 16, 13), 8, 4, 13)
+    return np.concatenate([picture, band])
 
 
 def _objective(model: ImageModel, what: str | Objective, guide_image: Images | None) -> Objective:
@@ -145,20 +218,8 @@ def _objective(model: ImageModel, what: str | Objective, guide_image: Images | N
     layers = {name for name, _ in model.module.named_modules() if name}
     if guide_image is not None:
         check_layers(model, [what])
-        return guide(what, _features(model, what, guide_image))
+        return guide(what, activations_of(model, guide_image, what))
     return whole_layer(what) if what in layers else parse(what, model)
-
-
-def _features(model: ImageModel, layer: str, image: Images) -> Tensor:
-    kept: list[Tensor] = []
-    replica = replicate(model.module)
-    watch(replica, lambda name, _, __, output: kept.append(as_units(name, output)), {layer})
-    with torch.no_grad():
-        inputs = model.inputs(image)[:1]
-        model.run(replica, inputs, model.context_of(1, None))
-    if not kept:
-        raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
-    return kept[-1][0]
 
 
 def _dreamt(
@@ -169,11 +230,10 @@ def _dreamt(
     generator: torch.Generator,
     on_step: Callable[[int, int], None] | None,
 ) -> Tensor:
-    """The picture (1, 3, H, W) in 0..1 after all octaves."""
+    """The picture (1, C, H, W) in 0..1 after all octaves."""
     network = ObjectiveNetwork(model, objective)
-    scale = PixelScale.of(model, torch.zeros(1, 3, *pixels.shape[-2:], dtype=torch.uint8))
-    if scale.shape[0] != 3:
-        raise InputError(f"{model.name} sees no colours; dreams need an input of three channels")
+    blank = torch.zeros(1, *pixels.shape[1:], dtype=torch.uint8)
+    scale = PixelScale.of(model, blank)
     wanted, done = settings.octaves * settings.iterations, 0
     original = pixels.to(model.device)
     detail = torch.zeros_like(original[..., :1, :1])
@@ -190,10 +250,11 @@ def _dreamt(
 
 
 def _octaves(settings: DreamSettings, height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Sizes from small to large, none below 32 pixels."""
+    """Sizes from small to large, none below 32 pixels unless the picture is."""
     for octave in range(settings.octaves - 1, -1, -1):
         factor = settings.scale**-octave
-        yield max(32, round(height * factor)), max(32, round(width * factor))
+        down, across = (max(min(32, side), round(side * factor)) for side in (height, width))
+        yield down, across
 
 
 def _step(
@@ -209,6 +270,8 @@ def _step(
     shifted = image.roll((down, right), (-2, -1)).detach().requires_grad_(True)
     with torch.enable_grad():
         value = network(scale.inputs(shifted)).sum()
+        if not value.requires_grad:
+            raise InputError(f"{network.name} does not depend on the image; name another layer")
         (gradient,) = torch.autograd.grad(value, shifted)
     size = gradient.abs().mean()
     if not bool(torch.isfinite(size)):

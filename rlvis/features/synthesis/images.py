@@ -20,6 +20,10 @@ class FourierImages:
         deviation: of the spectrum at the start.
         decay: power of the frequency by which it is damped.
         seed: of the start.
+
+    Attributes:
+        parameters: float (N, C, H, W // 2 + 1, 2), at the start.
+        decorrelated: whether the channels are colours, along their principal axes.
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class FourierImages:
         least = 1 / max(self._height, self._width)
         self._scale = frequencies.clamp(min=least) ** -decay / _CALM
         generator = torch.Generator().manual_seed(seed)
+        self.decorrelated = channels == 3
         size = (count, channels, *frequencies.shape, 2)
         self.parameters = torch.randn(size, generator=generator) * deviation
 
@@ -43,7 +48,7 @@ class FourierImages:
         """Images (N, C, H, W) in 0..1."""
         spectrum = torch.view_as_complex(parameters) * self._scale.to(parameters.device)
         images = torch.fft.irfft2(spectrum, s=(self._height, self._width), norm="ortho")
-        if images.shape[1] == 3:
+        if self.decorrelated:
             images = torch.einsum("nchw,dc->ndhw", images, _COLOURS.to(images))
         return images.sigmoid()
 
@@ -56,6 +61,8 @@ class PixelImages:
         deviation: of the pixels' logits at the start.
         seed: of the start.
     """
+
+    decorrelated = False
 
     def __init__(
         self, shape: tuple[int, int, int, int], deviation: float = 0.01, seed: int = 0

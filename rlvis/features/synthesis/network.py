@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlvis.errors import InputError
-from rlvis.features.activations import check_layers
+from rlvis.features.activations import Units, check_layers
 from rlvis.features.synthesis.objectives import Objective
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
@@ -40,13 +39,18 @@ class ObjectiveNetwork:
         self._model, self._objective = model, objective
         self._context = context
         self._replica = replicate(model.module)
+        self._units: Units | None = None
         self._seen: dict[str, Tensor] = {}
         watch(self._replica, self._keep, set(objective.layers))
 
+    @property
+    def name(self) -> str:
+        """Of the objective."""
+        return self._objective.name
+
     def _keep(self, name: str, _: nn.Module, __: Any, output: Any) -> Any:
-        if not isinstance(output, Tensor) or output.ndim not in (2, 4):
-            raise InputError(f"layer {name!r} has no units to excite; name a convolution")
-        self._seen[name] = output if output.ndim == 4 else output[..., None, None]
+        assert self._units is not None
+        self._seen[name] = self._units(name, output)
         if not self._objective.reads_scores and len(self._seen) == len(self._objective.layers):
             raise _FarEnoughError
         return output.clone()
@@ -60,28 +64,30 @@ class ObjectiveNetwork:
                 `rectifiers`.
 
         Raises:
-            InputError: if a layer did not run.
+            InputError: if a layer did not run or has no units.
         """
+        known = self._known(len(inputs))
+        if self._units is None:
+            names = sorted(self._objective.layers)
+            self._units = Units.of(self._model, inputs.to(self._model.dtype), names, known)
         self._seen.clear()
         scores: Scores | None = None
         rectifier = Rectifier()
         rectifier.rule = "redirected"
         try:
             with rectifier if redirected else nullcontext():
-                scores = self._model.run(
-                    self._replica, inputs.to(self._model.dtype), self._known(len(inputs))
-                )
+                scores = self._model.run(self._replica, inputs.to(self._model.dtype), known)
         except _FarEnoughError:
             pass
-        missing = self._objective.layers - set(self._seen)
-        if missing:
-            raise InputError(
-                f"layer {min(missing)!r} did not run in the forward pass; name another"
-            )
         return self._objective.of(self._seen, scores).float()
 
     def _known(self, count: int) -> dict[str, Tensor]:
-        given = self._context or {
-            name: torch.zeros(count, *shape) for name, shape in self._model.context.items()
-        }
-        return self._model.context_of(count, given)
+        if self._context:
+            return self._model.context_of(count, self._context)
+        return blank_context(self._model, count)
+
+
+def blank_context(model: ImageModel, count: int) -> dict[str, Tensor]:
+    """What a model takes besides so many images that were never seen: zeros."""
+    blank = {name: torch.zeros(count, *shape) for name, shape in model.context.items()}
+    return model.context_of(count, blank)

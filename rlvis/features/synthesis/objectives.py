@@ -6,6 +6,9 @@
     direction("features.conv3", v)     the mean of the units' combination v
     channel("a", 1) + 2 * channel("b", 3) - label("dog")
 
+They add, subtract and take factors. The contrast of two, what excites the one but not the other, is
+their difference: label("cat") - label("dog").
+
 After Lucid (Olah, Mordvintsev & Schubert 2017, "Feature visualization").
 """
 
@@ -16,6 +19,7 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
+from rlvis.features.activations import check_unit
 from rlvis.model import ImageModel, Scores
 from rlvis.targets import label_index
 
@@ -32,12 +36,14 @@ class Objective:
         of: maps activations and scores to a tensor (N,).
         layers: whose activations it reads.
         reads_scores: whether it reads the scores; if not, the network runs up to its layers only.
+        unit: the layer and number of the one unit that it is about, None for all else.
     """
 
     name: str
     of: Callable[[Seen, Scores | None], Tensor]
     layers: frozenset[str] = frozenset()
     reads_scores: bool = False
+    unit: tuple[str, int] | None = None
 
     def __add__(self, other: "Objective") -> "Objective":
         return self._with(other, f"{self.name} + {other.name}", torch.add)
@@ -85,6 +91,7 @@ def channel(layer: str, unit: int) -> Objective:
         f"{layer}:{unit}",
         lambda seen, _: _unit(seen[layer], layer, unit).mean(dim=(-2, -1)),
         frozenset({layer}),
+        unit=(layer, unit),
     )
 
 
@@ -95,7 +102,7 @@ def neuron(layer: str, unit: int) -> Objective:
         found = _unit(seen[layer], layer, unit)
         return found[:, found.shape[1] // 2, found.shape[2] // 2]
 
-    return Objective(f"{layer}:{unit}@middle", of, frozenset({layer}))
+    return Objective(f"{layer}:{unit}@middle", of, frozenset({layer}), unit=(layer, unit))
 
 
 def direction(layer: str, vector: Sequence[float]) -> Objective:
@@ -136,7 +143,7 @@ def guide(layer: str, features: Tensor) -> Objective:
             best = torch.einsum("ncp,cq->npq", places, wanted).argmax(dim=2)
         return (places * wanted[:, best].movedim(0, 1)).sum(dim=1).mean(dim=1)
 
-    return Objective(f"a guide's {layer}", of, frozenset({layer}))
+    return Objective(f"the guide's features in {layer}", of, frozenset({layer}))
 
 
 def diversity(layer: str) -> Objective:
@@ -179,6 +186,5 @@ def parse(written: str, model: ImageModel) -> Objective:
 
 
 def _unit(maps: Tensor, layer: str, unit: int) -> Tensor:
-    if not 0 <= unit < maps.shape[1]:
-        raise InputError(f"layer {layer} has units 0 to {maps.shape[1] - 1}, no {unit}")
+    check_unit(layer, unit, maps.shape[1])
     return maps[:, unit]

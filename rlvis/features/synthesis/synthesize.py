@@ -12,14 +12,14 @@ from torch import Tensor
 
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.errors import InputError, NonFiniteError
-from rlvis.features.pixels import PixelScale, input_shape
+from rlvis.features.pixels import PixelScale, as_picture, input_shape
 from rlvis.features.synthesis.images import FourierImages, PixelImages
-from rlvis.features.synthesis.network import ObjectiveNetwork
+from rlvis.features.synthesis.network import ObjectiveNetwork, blank_context
 from rlvis.features.synthesis.objectives import Objective, diversity, parse
 from rlvis.features.synthesis.transforms import moved
 from rlvis.files import save_arrays
-from rlvis.frames import picture_of, stacked
 from rlvis.interrupt import interruptible
+from rlvis.layers import resolve_layer
 from rlvis.model import ImageModel
 
 Parametrization = Literal["fourier", "pixels"]
@@ -35,8 +35,9 @@ class Synthesis:
         images: float32 (N, C, H, W), 0 black to 1 white.
         values: float32 (N,), the objective of each image as it is, unmoved.
         settings: how they were made, in words.
-        steps: how many were taken.
+        steps: how many were taken, of those that the settings tell.
         fault: why it ended early, "" where it did not; the images are then the last good ones.
+        stopped: whether that was Ctrl-C.
     """
 
     model: str
@@ -46,11 +47,12 @@ class Synthesis:
     settings: str
     steps: int
     fault: str = ""
+    stopped: bool = False
 
     def tiles(self) -> list[Tile]:
         """A tile per image, with its value."""
         return [
-            Tile(as_picture(image), [f"{self.objective}", f"value {value:.4g}"])
+            Tile(as_picture(image), [f"value {value:.4g}"])
             for image, value in zip(self.images, self.values, strict=True)
         ]
 
@@ -88,8 +90,8 @@ def synthesize(
         learning_rate: of Adam.
         parametrization: "fourier" or "pixels".
         robust: move the images at random at each step, so that single pixels do not count.
-        diverse: how much the images of a batch are driven apart, in the last layer that the
-            objective reads; 0 for not at all.
+        diverse: how much the images of a batch are driven apart, 0 for not at all: in the last
+            layer that the objective reads, in the last spatial one where it reads scores alone.
         seed: of start and moves.
         on_step: called after every step.
 
@@ -107,15 +109,18 @@ def synthesize(
     if parametrization not in ("fourier", "pixels"):
         raise InputError(f"no parametrization {parametrization!r}; choose fourier or pixels")
     wanted = parse(objective, model) if isinstance(objective, str) else objective
-    network = ObjectiveNetwork(model, _driven_apart(wanted, diverse, count))
-    shape = input_shape(model, size)
-    scale = PixelScale.of(model, torch.zeros(1, *shape, dtype=torch.uint8))
+    blank = torch.zeros(1, *input_shape(model, size), dtype=torch.uint8)
+    scale = PixelScale.of(model, blank)
+    sought = wanted
+    if diverse and count > 1:
+        sought = wanted + diverse * diversity(_last_layer(model, wanted, scale.black))
+    network = ObjectiveNetwork(model, sought)
     make = FourierImages if parametrization == "fourier" else PixelImages
     images = make((count, *scale.shape), seed=seed)
     parameters = images.parameters.to(model.device).requires_grad_(True)
     optimizer = torch.optim.Adam([parameters], lr=learning_rate)
     generator = torch.Generator().manual_seed(seed)
-    good, taken, fault = parameters.detach().clone(), 0, ""
+    good, taken, fault, stopped = parameters.detach().clone(), 0, "", False
     with interruptible() as asked_to_stop, torch.enable_grad():
         while taken < steps and not fault:
             pixels = images(parameters)
@@ -130,8 +135,8 @@ def synthesize(
             taken += 1
             if on_step:
                 on_step()
-            if asked_to_stop():
-                fault = f"stopped at step {taken}"
+            if asked_to_stop() and taken < steps:
+                fault, stopped = f"stopped at step {taken}", True
     if fault and not taken:
         raise NonFiniteError(f"{fault}; check the network's weights and its input's range")
     if not fault:
@@ -144,10 +149,16 @@ def synthesize(
         wanted.name,
         pixels.float().cpu().numpy(),
         values.cpu().numpy(),
-        _settings(parametrization, robust, diverse, taken, learning_rate),
+        _settings(images, robust, diverse, steps, learning_rate),
         taken,
         fault,
+        stopped,
     )
+
+
+def _last_layer(model: ImageModel, wanted: Objective, inputs: Tensor) -> str:
+    read = [name for name, _ in model.module.named_modules() if name in wanted.layers]
+    return read[-1] if read else resolve_layer(model, inputs, None, blank_context(model, 1))
 
 
 def _slope(
@@ -169,51 +180,40 @@ def _slope(
     return gradient if bool(finite) else None
 
 
-def _driven_apart(wanted: Objective, diverse: float, count: int) -> Objective:
-    if not diverse or count == 1:
-        return wanted
-    if not wanted.layers:
-        raise InputError(f"{wanted.name} reads no layer to be diverse in; name a unit of a layer")
-    return wanted + diverse * diversity(sorted(wanted.layers)[-1])
-
-
-def _settings(kind: str, robust: bool, diverse: float, steps: int, learning_rate: float) -> str:
-    images = "Fourier images, decorrelated colours" if kind == "fourier" else "plain pixels"
+def _settings(
+    made_by: FourierImages | PixelImages,
+    robust: bool,
+    diverse: float,
+    steps: int,
+    learning_rate: float,
+) -> str:
+    images = "Fourier images" if isinstance(made_by, FourierImages) else "plain pixels"
+    images += ", decorrelated colours" if made_by.decorrelated else ""
     moves = "randomly moved" if robust else "not moved"
     apart = f", diversity {diverse:g}" if diverse else ""
     return f"{images}, {moves}{apart}, {steps} steps of Adam at {learning_rate:g}"
 
 
-def as_picture(image: np.ndarray) -> np.ndarray:
-    """An image (C, H, W) in 0..1 as a picture, uint8 (H, W, 3); of stacked frames the latest."""
-    pixels = (image.transpose(1, 2, 0) * 255).round().clip(0, 255).astype(np.uint8)
-    return picture_of(pixels, stacked(pixels.shape[-1]))
-
-
 def synthesis_sheet(
-    made: Sequence[Synthesis], real: Sequence[Sequence[Tile]] = (), side: int = 224
+    made: Sequence[Synthesis], real: Sequence[Row] = (), side: int = 224
 ) -> Image.Image:
     """A page of synthesized images, a row per objective.
 
     Args:
-        made: for one objective each.
-        real: for each, tiles of what excites it most in real images, shown beside it.
+        made: for one objective each, all in the same way.
+        real: for each, what excites it most in real images; see `real.strongest`.
         side: the longer side of a synthesized image on the page, in pixels.
     """
     rows = []
     for place, each in enumerate(made):
         height, width = each.images.shape[-2:]
         tile = round(side * height / max(height, width)), round(side * width / max(height, width))
-        note = each.settings + (f"; {each.fault}" if each.fault else "")
-        rows.append(Row(each.tiles(), each.objective, note, tile))
-        if place < len(real) and real[place]:
-            rows.append(Row(real[place], note="what excites it most in real images"))
-    lines = ["values are the objective of each image as shown, not moved"]
+        beside = real[place] if place < len(real) else None
+        rows.append(Row(each.tiles(), each.objective, each.fault, tile, beside))
+    lines = [f"{made[0].settings}; values are the objective of each image as shown, not moved"]
     return sheet(f"What excites {made[0].model}", lines, rows)
 
 
-def save_synthesis(
-    made: Sequence[Synthesis], path: str | Path, real: Sequence[Sequence[Tile]] = ()
-) -> Path:
+def save_synthesis(made: Sequence[Synthesis], path: str | Path, real: Sequence[Row] = ()) -> Path:
     """Write `synthesis_sheet` and return its path."""
     return save_picture(synthesis_sheet(made, real), path)

@@ -1,0 +1,174 @@
+"""`rlvis features attack`: of pictures, and of all that a policy sees while it plays."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tyro.conf import Positional
+
+from rlvis.cli.loading import (
+    agents_package,
+    check_names,
+    home_of,
+    load_model,
+    load_policy,
+    open_image_set,
+)
+from rlvis.cli.progress import progress
+from rlvis.errors import InputError
+
+if TYPE_CHECKING:
+    from rlvis.policy import Policy
+
+
+def attack(
+    pictures: Positional[tuple[Path, ...]] = (),
+    /,
+    model: str = "efficientnet-lite0",
+    method: Literal["fgsm", "pgd"] = "pgd",
+    norm: Literal["linf", "l2"] = "linf",
+    size: float | None = None,
+    target: str | None = None,
+    steps: int = 20,
+    seed: int = 0,
+    attribution: str | None = None,
+    images: str | None = None,
+    count: int = 4,
+    env: str | None = None,
+    episodes: int = 50,
+    out: Path = Path("attack.png"),
+    data: Path | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    trust: bool = False,
+) -> None:
+    """Small changes of pictures that turn the decision; for a policy, what they do to its success.
+
+    Args:
+        pictures: files. Without any, and without --images, a policy is evaluated with every frame
+            attacked.
+        model: as for `rlvis explain`.
+        method: FGSM takes one step, PGD many.
+        norm: how the change is measured: its largest value, or its length.
+        size: the change allowed, of 1 from black to white; the smallest that turns the decision is
+            looked for when left out (for a policy's episodes 4/255).
+        target: a label to be decided for; any other than now when left out.
+        steps: of PGD.
+        seed: of PGD's start, where a size is given.
+        attribution: method shown before and after, grad-cam when left out.
+        images: in place of pictures a set of them, such as a recording.
+        count: how many of the set, evenly drawn.
+        env: of a policy, a Gymnasium id; the one it was trained in when left out.
+        episodes: of a policy, how many to play with and without attack.
+        out: the picture to write.
+        data: also write images and scores, or what came of the episodes (.npz or .safetensors).
+        weights: as for `rlvis explain`.
+        device: as for `rlvis explain`.
+        trust: as for `rlvis explain`.
+    """
+    from rlvis.features.attack import Attack, smallest_attack
+    from rlvis.features.attack import attack as attack_images
+    from rlvis.features.attack_figure import save_attack, save_attack_data
+
+    check_names(out, data)
+    options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
+    if not pictures and images is None:
+        allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
+        policy = _policy(model, trust, device)
+        _attack_episodes(policy, options | allowed, env, episodes, attribution, out, data)
+        return
+    if pictures and images is not None:
+        raise InputError("name either pictures or a set of images with --images")
+    inspected = load_model(model, weights, device, trust)
+    found, failures = list[Attack](), list[InputError]()
+    subjects: list[tuple[Any, Any]] = [(path, {}) for path in pictures]
+    if images is not None:
+        subjects = _evenly_drawn(images, count, failures)
+    if data is not None and len(subjects) > 1:
+        raise InputError("--data takes one picture; name one, or leave it out")
+    with progress("picture") as (start, advance):
+        start(len(subjects), "attacking")
+        for picture, context in subjects:
+            try:
+                found.append(
+                    smallest_attack(inspected, picture, method, context=context, **options)
+                    if size is None
+                    else attack_images(
+                        inspected, picture, method, size=size, seed=seed, context=context, **options
+                    )
+                )
+            except InputError as error:
+                failures.append(error)
+            advance()
+    if found:
+        print(save_attack(inspected, found, out, attribution))
+        if data is not None:
+            print(save_attack_data(found[0], data))
+    if failures and found:
+        raise InputError(f"{len(failures)} could not be attacked, the first: {failures[0]}")
+    if failures:
+        raise failures[0]
+
+
+def _policy(model: str, trust: bool, device: str) -> "Policy":
+    """A policy that is to play.
+
+    Raises:
+        InputError: if the name is none of a policy.
+    """
+    if not Path(model).exists() and model not in agents_package().shipped_policies():
+        raise InputError("no picture given; name at least one file, or a policy as --model")
+    return load_policy(model, trust, device)
+
+
+def _attack_episodes(
+    policy: "Policy",
+    options: dict[str, Any],
+    env: str | None,
+    episodes: int,
+    attribution: str | None,
+    out: Path,
+    data: Path | None,
+) -> None:
+    """Play with and without attack, and show what came of it."""
+    import numpy as np
+
+    from rlvis.display.sheet import save_picture
+    from rlvis.features.attack import AttackedPolicy
+    from rlvis.features.attack_figure import evaluation_picture
+    from rlvis.files import save_arrays
+
+    attacked = AttackedPolicy(policy, **options)
+    played = {}
+    for name, each in (("as it is", policy), ("attacked", attacked)):
+        played[name] = agents_package().evaluate(each, env or home_of(policy), episodes)
+        print(f"{policy.name} {name}: {played[name]}")
+    outcomes = {
+        name: {
+            **({} if each.success_rate is None else {"success": each.success_rate}),
+            **each.action_shares,
+        }
+        for name, each in played.items()
+    }
+    lines = [f"{name}: {each}" for name, each in played.items()]
+    print(save_picture(evaluation_picture(attacked, outcomes, lines, attribution), out))
+    if data is not None:
+        numbers = {
+            column: np.array([getattr(each, column) for each in played.values()], float)
+            for column in ("success_rate", "mean_return", "mean_length")
+        }
+        shares = np.array([list(each.action_shares.values()) for each in played.values()])
+        turned = np.array(attacked.frames_turned / max(attacked.frames_seen, 1))
+        print(save_arrays(data, action_shares=shares, frames_turned=turned, **numbers))
+
+
+def _evenly_drawn(images: str, count: int, failures: list[InputError]) -> list[tuple[Any, Any]]:
+    """Some pictures of a set, and what a model takes besides each; what cannot be read fails."""
+    if count < 1:
+        raise InputError(f"{count} images; at least one is needed")
+    opened, drawn = open_image_set(images), []
+    for number in range(0, len(opened), max(1, len(opened) // count))[:count]:
+        try:
+            drawn.append((opened.picture(number), opened.context([number])))
+        except InputError as error:
+            failures.append(error)
+    return drawn
