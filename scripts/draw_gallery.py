@@ -240,7 +240,7 @@ def classifier() -> list[Exhibit]:
         ),
         Exhibit(
             "net-dream",
-            Image.fromarray(dream(model, "_blocks.8", cat)),
+            dream(model, "_blocks.8", cat).picture(),
             "What the ninth block sees in a cat",
             "DeepDream with the original's settings: fur turns into scales and eyes.",
         ),

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.loading import (
+    USUAL,
+    Network,
     agents_package,
     check_names,
     home_of,
-    load_model,
-    load_policy,
     open_image_set,
 )
 from rlvis.cli.progress import progress
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def attack(
     pictures: Positional[tuple[Path, ...]] = (),
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     method: Literal["fgsm", "pgd"] = "pgd",
     norm: Literal["linf", "l2"] = "linf",
     size: float | None = None,
@@ -37,16 +37,13 @@ def attack(
     episodes: int = 50,
     out: Path = Path("attack.png"),
     data: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
 ) -> None:
     """Small changes of pictures that turn the decision; for a policy, what they do to its success.
 
     Args:
         pictures: files. Without any, and without --images, a policy is evaluated with every frame
             attacked.
-        model: as for `rlvis explain`.
+        network: the network to look into.
         method: FGSM takes one step, PGD many.
         norm: how the change is measured: its largest value, or its length.
         size: the change allowed, of 1 from black to white; the smallest that turns the decision is
@@ -61,9 +58,6 @@ def attack(
         episodes: of a policy, how many to play with and without attack.
         out: the picture to write.
         data: also write images and scores, or what came of the episodes (.npz or .safetensors).
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     from rlvis.features.attack import Attack, smallest_attack
     from rlvis.features.attack import attack as attack_images
@@ -73,12 +67,12 @@ def attack(
     options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
     if not pictures and images is None:
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
-        policy = _policy(model, trust, device)
+        policy = _policy(network)
         _attack_episodes(policy, options | allowed, env, episodes, attribution, out, data)
         return
     if pictures and images is not None:
         raise InputError("name either pictures or a set of images with --images")
-    inspected = load_model(model, weights, device, trust)
+    inspected = network.load()
     found, failures = list[Attack](), list[InputError]()
     subjects: list[tuple[Any, Any]] = [(path, {}) for path in pictures]
     if images is not None:
@@ -109,15 +103,16 @@ def attack(
         raise failures[0]
 
 
-def _policy(model: str, trust: bool, device: str) -> "Policy":
+def _policy(network: Network) -> "Policy":
     """A policy that is to play.
 
     Raises:
         InputError: if the name is none of a policy.
     """
-    if not Path(model).exists() and model not in agents_package().shipped_policies():
+    known = agents_package().shipped_policies()
+    if not Path(network.model).exists() and network.model not in known:
         raise InputError("no picture given; name at least one file, or a policy as --model")
-    return load_policy(model, trust, device)
+    return network.load_policy()
 
 
 def _attack_episodes(

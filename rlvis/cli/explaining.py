@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from rlvis.cli.loading import load_model
+from rlvis.cli.loading import USUAL, Network
 from rlvis.errors import InputError
 
 Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
@@ -16,24 +16,20 @@ Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases
 def explain(
     images: Positional[tuple[Path, ...]],
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     methods: Methods = (),
     targets: Targets = (),
     top: int = 1,
     every: bool = False,
     layer: str | None = None,
     scale: str = "row",
-    weights: str | None = None,
-    device: str = "cpu",
     out: Path | None = None,
-    trust: bool = False,
 ) -> None:
     """Explain what a network sees in one or many pictures.
 
     Args:
         images: the pictures (PNG, JPEG, WebP, TIFF, GIF; any mode, any size).
-        model: efficientnet-lite0, a torchvision model such as resnet18, one of timm such as
-            timm/vit_tiny_patch16_224, or a policy (a shipped name or a path).
+        network: the network to look into.
         methods: an attribution method, grad-cam when left out; repeat for several rows. Options
             follow a colon, as in occlusion:patch=32,stride=8.
         targets: a label to explain, the highest scores when left out; repeat for several columns.
@@ -42,10 +38,7 @@ def explain(
         layer: the layer of class activation maps, the last spatial one when left out.
         scale: what full strength stands for: row (the most of a method's maps), cell (of each map)
             or a number.
-        weights: a file with a state_dict, or "random"; the published weights when left out.
-        device: where to compute, for example cuda.
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
-        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
     """
     from rlvis.attribution import explain as explain_image
     from rlvis.attribution.registry import parse_value
@@ -59,7 +52,7 @@ def explain(
         raise InputError(f"cannot explain the top {top}; ask for at least 1")
     if every and (targets or top > 1):
         raise InputError("--every already shows all targets; leave --target and --top out")
-    inspected = load_model(model, weights, device, trust)
+    inspected = network.load()
     count = min(top, len(inspected.labels))
     target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
     check_size(len(target), max(1, len(methods)))

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +14,45 @@ if TYPE_CHECKING:
     from rlvis.policy import Policy
 
 
-def load_model(name: str, weights: str | None, device: str, trust: bool) -> "ImageModel":
-    """A classifier by name, or a policy that is given pictures of the size it was trained on."""
-    from rlvis.classifiers import known_classifiers, load_classifier
-    from rlvis.preprocess import Preprocess
+@dataclass(frozen=True)
+class Network:
+    """The network that a command looks into."""
 
-    policies = shipped_policies()
-    if name not in policies and not Path(name).exists():
-        known = known_classifiers(name)
-        if name not in known:
-            raise unknown("model", name, [*known, *policies])
-        return load_classifier(name, weights=weights, device=device)
-    policy = load_policy(name, trust, device)
-    if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
-        policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
-    return policy
+    model: str = "efficientnet-lite0"
+    """efficientnet-lite0, digits, a torchvision model such as resnet18, one of timm such as
+    timm/vit_tiny_patch16_224, or a policy: a shipped name or a path."""
+
+    weights: str | None = None
+    """A file with a classifier's state_dict, or "random"; the published weights when left out."""
+
+    device: str = "cpu"
+    """Where to compute, for example cuda."""
+
+    trust: bool = False
+    """Allow a Stable-Baselines3 zip to run code when it is loaded."""
+
+    def load(self) -> "ImageModel":
+        """A classifier, or a policy that is given pictures of the size it was trained on."""
+        from rlvis.classifiers import known_classifiers, load_classifier
+        from rlvis.preprocess import Preprocess
+
+        policies = shipped_policies()
+        if self.model not in policies and not Path(self.model).exists():
+            known = known_classifiers(self.model)
+            if self.model not in known:
+                raise unknown("model", self.model, [*known, *policies])
+            return load_classifier(self.model, weights=self.weights, device=self.device)
+        policy = self.load_policy()
+        if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
+            policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
+        return policy
+
+    def load_policy(self) -> "Policy":
+        """A policy that is given observations as they are."""
+        return load_policy(self.model, self.trust, self.device)
+
+
+USUAL = Network()
 
 
 def agents_package() -> Any:

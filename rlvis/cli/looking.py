@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.loading import (
+    USUAL,
+    Network,
     check_names,
     layer_names,
-    load_model,
     open_image_set,
     tell_skipped,
     unfinished,
@@ -21,26 +22,22 @@ Units = Annotated[UseAppendAction[tuple[int, ...]], arg(name="unit", aliases=["-
 
 
 def filters(
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     layer: str | None = None,
     image: Path | None = None,
     kernel: str | None = None,
     out: Path = Path("filters.png"),
     data: Path | None = None,
-    weights: str | None = None,
-    trust: bool = False,
 ) -> None:
     """The kernels of a layer; with an image what a kernel does to it, or all activation maps.
 
     Args:
-        model: as for `rlvis explain`.
+        network: the network to look into.
         layer: a convolution, the first one when left out.
         image: a picture.
         kernel: apply this one to the image: blur, edge, sharpen, or a learned one as layer:unit.
         out: the picture to write.
         data: also write the numbers (.npz or .safetensors).
-        weights: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     import numpy as np
 
@@ -54,7 +51,7 @@ def filters(
         raise InputError("a kernel needs a picture to be applied to; name one with --image")
     if image is not None and kernel is None and layer is None:
         raise InputError("name what to show of the picture: a --layer or a --kernel")
-    inspected = load_model(model, weights, "cpu", trust)
+    inspected = network.load()
     found: Any
     if image is None:
         found = filters_of(inspected, layer)
@@ -70,7 +67,7 @@ def filters(
 def embed(
     images: Positional[str],
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     layer: str | None = None,
     method: Literal["tsne", "pca"] = "tsne",
     perplexity: float = 30,
@@ -81,15 +78,12 @@ def embed(
     grid: Path | None = None,
     data: Path | None = None,
     resume: bool = False,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
 ) -> None:
     """The codes of images in a layer, laid out in the plane.
 
     Args:
         images: a folder of pictures, a recording, an array (.npy, .npz), or mnist.
-        model: as for `rlvis explain`.
+        network: the network to look into.
         layer: whose codes; what the scores are made from when left out.
         method: t-SNE or principal components.
         perplexity: of t-SNE: how many neighbours each image has.
@@ -101,9 +95,6 @@ def embed(
         grid: also write the images themselves at their places.
         data: also write points and codes (.npz or .safetensors).
         resume: go on with work that was stopped.
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     from rlvis.display.sheet import save_picture
     from rlvis.features.codes import codes
@@ -113,7 +104,7 @@ def embed(
 
     check_names(out, data)
     check_names(grid)
-    inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
+    inspected, opened = network.load(), open_image_set(images)
     check_layout(len(opened), method, perplexity)
     check_colour(opened, colour)
     kept, state = unfinished(out, "codes"), unfinished(out)
@@ -155,7 +146,7 @@ def embed(
 def project(
     image: Positional[Path | None] = None,
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     layers: Layers = (),
     units: Units = (),
     rule: Literal["deconvnet", "guided", "plain"] = "deconvnet",
@@ -163,16 +154,13 @@ def project(
     count: int = 9,
     out: Path = Path("projection.png"),
     data: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
 ) -> None:
     """Units' strongest activations back to pixels, layer after layer: of a picture, or of the
     images of a set that excite each unit most.
 
     Args:
         image: the picture.
-        model: as for `rlvis explain`.
+        network: the network to look into.
         layers: a layer, the last spatial one when left out; repeat for several.
         units: a unit of each layer, the most active ones when left out; repeat for several.
         rule: how the way back crosses ReLUs: deconvnet, guided backpropagation, plain gradient.
@@ -181,9 +169,6 @@ def project(
         count: how many patches of each unit.
         out: the picture to write.
         data: also write the projections (.npz or .safetensors), of one picture and layer.
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     from rlvis.display.sheet import save_picture
     from rlvis.features.patches import patches
@@ -196,7 +181,7 @@ def project(
         raise InputError("name either a picture or a set of images with --images")
     if data is not None and (images or len(layers) > 1):
         raise InputError("--data takes one picture and layer; leave it out")
-    inspected = load_model(model, weights, device, trust)
+    inspected = network.load()
     if images is not None:
         opened = open_image_set(images)
         named = layer_names(inspected, opened, layers, units)

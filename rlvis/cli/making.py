@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
-from rlvis.cli.loading import check_names, load_model, open_image_set, tell_skipped
+from rlvis.cli.loading import USUAL, Network, check_names, open_image_set, tell_skipped
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def synthesize(
     objectives: Positional[tuple[str, ...]],
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     count: int = 1,
     steps: int = 512,
     size: tuple[int, int] | None = None,
@@ -28,16 +28,13 @@ def synthesize(
     images: str | None = None,
     out: Path = Path("synthesis.png"),
     data: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
 ) -> None:
     """Images that excite a class, a unit or a combination of them most.
 
     Args:
         objectives: labels, units as layer:17 (layer:17@middle for one place), and sums and
             differences of them, as in "left - right"; a row each.
-        model: as for `rlvis explain`.
+        network: the network to look into.
         count: how many images of each.
         steps: of gradient ascent.
         size: height and width, the model's own when left out.
@@ -48,9 +45,6 @@ def synthesize(
         images: real images, of which the strongest are shown beside.
         out: the picture to write.
         data: also write images and values (.npz or .safetensors), of one objective.
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     from rlvis.features.synthesis.objectives import parse
     from rlvis.features.synthesis.real import strongest
@@ -63,7 +57,7 @@ def synthesize(
         raise InputError("nothing to excite; name a label or a unit as layer:17")
     if data is not None and len(objectives) > 1:
         raise InputError("--data takes one objective; name one, or leave it out")
-    inspected = load_model(model, weights, device, trust)
+    inspected = network.load()
     for objective in objectives:
         parse(objective, inspected)
     opened = open_image_set(images) if images else None
@@ -114,7 +108,7 @@ def synthesize(
 def dream(
     image: Positional[Path | None] = None,
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     what: str | None = None,
     guide: Path | None = None,
     octaves: int = 4,
@@ -129,15 +123,12 @@ def dream(
     video: Path | None = None,
     frames: int = 60,
     data: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
 ) -> None:
     """DeepDream: what a layer sees in a picture, or in noise, drawn into it.
 
     Args:
         image: the picture; noise when left out.
-        model: as for `rlvis explain`.
+        network: the network to look into.
         what: a layer, or a unit as layer:17; the last spatial layer when left out.
         guide: a picture whose features in the layer are looked for.
         octaves: sizes at which it is dreamt.
@@ -152,9 +143,6 @@ def dream(
         video: write a film that goes deeper and deeper instead (.mp4 or .gif).
         frames: of the film.
         data: also write the pictures as arrays (.npz or .safetensors).
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     from PIL import Image
 
@@ -166,7 +154,7 @@ def dream(
     check_names(out, data)
     if video is not None and data is not None:
         raise InputError("--data takes a picture, not a film; leave one of them out")
-    inspected = load_model(model, weights, device, trust)
+    inspected = network.load()
     if what is None:
         blank, context = _blank_input(inspected), blank_context(inspected, 1)
         what = resolve_layer(inspected, blank, None, context)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.loading import (
+    USUAL,
+    Network,
     check_names,
     layer_names,
-    load_model,
     open_image_set,
     tell_skipped,
     unfinished,
@@ -23,7 +24,7 @@ Facts = Annotated[UseAppendAction[tuple[str, ...]], arg(name="by")]
 def patches(
     images: Positional[str],
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     layers: Layers = (),
     count: int = 9,
     per_image: int = 1,
@@ -34,15 +35,12 @@ def patches(
     out: Path = Path("patches.png"),
     data: Path | None = None,
     resume: bool = False,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
 ) -> None:
     """The patches of a whole image set that excite each unit of a layer most.
 
     Args:
         images: a folder of pictures, a recording, an array (.npy, .npz), or mnist.
-        model: as for `rlvis explain`.
+        network: the network to look into.
         layers: a layer, the last spatial one when left out; repeat for several.
         count: how many patches of each unit.
         per_image: how many of them may be from one image.
@@ -54,14 +52,11 @@ def patches(
         out: the picture to write; with several layers each one's name is added to the file's.
         data: also write the numbers of all units (.npz).
         resume: go on with work that was stopped.
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     from rlvis.features.patches import patches as find_patches
 
     check_names(out, data)
-    inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
+    inspected, opened = network.load(), open_image_set(images)
     names = layer_names(inspected, opened, layers, units)
     with progress("image") as (start, advance):
         start(len(opened), "patches")
@@ -86,7 +81,7 @@ def patches(
 def units(
     images: Positional[str],
     /,
-    model: str = "efficientnet-lite0",
+    network: OmitArgPrefixes[Network] = USUAL,
     layers: Layers = (),
     by: Facts = (),
     threshold: float | None = None,
@@ -95,16 +90,13 @@ def units(
     batch_size: int = 64,
     out: Path = Path("units.png"),
     data: Path | None = None,
-    weights: str | None = None,
-    device: str = "cpu",
-    trust: bool = False,
 ) -> None:
     """Which units of a layer never fire, which always, and which tell what class.
 
     Args:
         images: a folder of pictures, the folders in it being classes; a recording, whose classes
             are the actions that the policy preferred; an array with labels; or mnist.
-        model: as for `rlvis explain`.
+        network: the network to look into.
         layers: a layer, the last spatial one when left out; repeat for several.
         by: a fact that the environment told, to be a class in place of the labels, such as
             cube_in_view; repeat for several that exclude each other, such as cube_on_left and
@@ -117,15 +109,12 @@ def units(
         out: the report to write, a picture or a page (.html); with several layers each one's name
             is added to the file's.
         data: also write the numbers of all units (.npz).
-        weights: as for `rlvis explain`.
-        device: as for `rlvis explain`.
-        trust: as for `rlvis explain`.
     """
     from rlvis.features.units import PAGES
     from rlvis.features.units import units as ask_units
 
     check_names(out, data, PAGES)
-    inspected, opened = load_model(model, weights, device, trust), open_image_set(images)
+    inspected, opened = network.load(), open_image_set(images)
     names = layer_names(inspected, opened, layers)
     with progress("image") as (start, advance):
         start(len(opened), "units")
