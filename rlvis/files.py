@@ -1,6 +1,7 @@
 """Writing files so that a failure leaves nothing half-written and says what is wrong."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -76,6 +77,8 @@ def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
 def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
     """Write named arrays as .npz or .safetensors and return the path.
 
+    A .safetensors file holds numbers only; arrays of text are in its metadata, as JSON.
+
     Raises:
         InputError: if the ending is neither, or the file cannot be written.
     """
@@ -87,7 +90,11 @@ def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
         else:
             from safetensors.numpy import save_file
 
+            texts = {name: each for name, each in arrays.items() if each.dtype.kind == "U"}
+            numbers = {name: each for name, each in arrays.items() if name not in texts}
             save_file(
-                {name: np.ascontiguousarray(each) for name, each in arrays.items()}, temporary
+                {name: np.ascontiguousarray(each) for name, each in numbers.items()},
+                temporary,
+                {name: json.dumps(each.tolist()) for name, each in texts.items()},
             )
     return path

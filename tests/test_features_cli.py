@@ -1,5 +1,6 @@
 """`rlvis features …` as a user types it: what is written, and the one line where input is wrong."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageSequence
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from rlvis import Policy, record
@@ -119,6 +121,19 @@ def test_several_layers_and_objectives(capsys) -> None:
     )
     made, _ = run(capsys, "synthesize", "3", "3 - 8", *DIGITS, "--steps", "2")
     check_pictures([*paths, *projected, *made])
+
+
+@pytest.mark.parametrize("command", ["patches", "units"])
+def test_numbers_as_safetensors(capsys, command) -> None:
+    options = (command, "d.npz", "--layer", LAYER, "--rows", "1", *DIGITS, "--count", "2")
+    paths, _ = run(capsys, *options, "--data", "a.safetensors")
+    run(capsys, *options, "--data", "a.npz")
+    with np.load("a.npz") as arrays, safe_open(paths[1], "numpy") as stored:
+        assert set(stored.keys()) | set(stored.metadata()) == set(arrays)
+        for name in arrays:
+            text = name in stored.metadata()
+            found = json.loads(stored.metadata()[name]) if text else stored.get_tensor(name)
+            np.testing.assert_array_equal(found, arrays[name])
 
 
 def test_a_film_and_a_bare_dream(capsys) -> None:

@@ -81,7 +81,10 @@ def test_guided_is_where_both_are(model):
 def test_a_page_layer_after_layer(model, tmp_path):
     page, found = projection_sheet(model, IMAGE, ["conv1", "conv2"])
     assert page.size[0] == 1280
-    assert [len(each.units) for each in found] == [5, 4]
+    for each, wanted in zip(found, (5, 4), strict=True):
+        everything = project(model, IMAGE, each.layer, range(wanted))
+        assert len(each.units) == (everything.activations > 0).sum()
+        assert (each.activations > 0).all()
     assert (np.diff(found[0].activations) <= 0).all()
     kept = np.load(found[0].save_data(tmp_path / "maps.npz"))
     assert kept["maps"].shape == (5, 24, 28, 3)

@@ -33,7 +33,8 @@ def synthesize(
 
     Args:
         objectives: labels, units as layer:17 (layer:17@middle for one place), and sums and
-            differences of them, as in "left - right"; a row each.
+            differences of them, as in "left - right"; a row each. Any direction in a layer is for
+            Python: `rlvis.features.objectives.direction`.
         network: the network to look into.
         count: how many images of each.
         steps: of gradient ascent.

@@ -50,7 +50,7 @@ def patches(
         whole: show whole images with the patches drawn on them.
         batch_size: how many images go through the network at once.
         out: the picture to write; with several layers each one's name is added to the file's.
-        data: also write the numbers of all units (.npz).
+        data: also write the numbers of all units (.npz or .safetensors).
         resume: go on with work that was stopped.
     """
     from rlvis.features.patches import patches as find_patches
@@ -108,7 +108,7 @@ def units(
         batch_size: how many images go through the network at once.
         out: the report to write, a picture or a page (.html); with several layers each one's name
             is added to the file's.
-        data: also write the numbers of all units (.npz).
+        data: also write the numbers of all units (.npz or .safetensors).
     """
     from rlvis.features.units import PAGES
     from rlvis.features.units import units as ask_units

@@ -63,6 +63,12 @@ def sheet(title: str, lines: Sequence[str], rows: Sequence[Row], width: int = 12
     return Image.fromarray(np.concatenate([*parts, foot]))
 
 
+def single(picture: np.ndarray, heading: str, height: int = 200) -> Row:
+    """A row of one picture (H, W, 3), that high on the page."""
+    across = round(height * picture.shape[1] / picture.shape[0])
+    return Row([Tile(picture)], heading, tile=(height, across))
+
+
 def save_picture(picture: Image.Image, path: str | Path) -> Path:
     """Write a picture as PNG, JPEG or WebP, by the path's ending, and return the path.
 

@@ -34,7 +34,7 @@ def attack_picture(
     turned = sum(int(each.success.sum()) for each in found)
     first = found[0]
     which = "the smallest change that does, found by halving" if first.smallest else "a fixed size"
-    lines = [f"{_how(first)}, {which}; {turned} of {len(rows)} turned", _drawn(method)]
+    lines = [f"{_how(first)}, {which}; {turned} of {len(rows)} turned", _drawn(method, first)]
     return sheet(f"{model.name} under attack", lines, rows)
 
 
@@ -60,7 +60,7 @@ def evaluation_picture(
     about = [
         f"{policy.frames_turned / max(policy.frames_seen, 1):.0%} of {policy.frames_seen} frames "
         "attacked made it prefer another action",
-        *([_how(policy.examples[0]), _drawn(method)] if examples else []),
+        *([_how(policy.examples[0]), _drawn(method, policy.examples[0])] if examples else []),
     ]
     rows = [Row([Tile(table)], "Success and actions", tile=table.shape[:2]), *examples]
     return sheet(f"{policy.name} in every frame", [*lines, *about], rows)
@@ -79,10 +79,11 @@ def _how(found: Attack) -> str:
     return f"{found.method.upper()} {goal}; the size is {measured[found.norm]}"
 
 
-def _drawn(method: str) -> str:
+def _drawn(method: str, found: Attack) -> str:
+    latest = "; of stacked frames the latest" if found.clean.shape[1] not in (1, 3) else ""
     return (
         f"changes are drawn amplified round middle grey; {method} of the label that was decided "
-        "for, one scale for both pictures of a row"
+        f"for, one scale for both pictures of a row{latest}"
     )
 
 

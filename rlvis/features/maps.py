@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rlvis.display.sheet import Row, Tile, greys, save_picture, sheet
+from rlvis.display.sheet import Row, Tile, greys, save_picture, sheet, single
 from rlvis.features.activations import activations_of
 from rlvis.features.pixels import seen_part
 from rlvis.files import save_arrays
@@ -45,7 +45,7 @@ class ActivationMaps:
             Tile(greys(unit, most, signed), [str(number)]) for number, unit in enumerate(self.maps)
         ]
         rows = [
-            Row([Tile(self.image)], "the image", tile=(200, 260)),
+            single(self.image, "the image"),
             Row(tiles, "its activation maps", tile=(72, round(72 * self._aspect))),
         ]
         return sheet(f"Activations of {self.model}, layer {self.layer}", lines, rows)

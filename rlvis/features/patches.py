@@ -100,8 +100,11 @@ class Patches:
         return self.layers[name]
 
     def save_data(self, path: str | Path) -> Path:
-        """Write all layers' arrays, and the titles of the images in them (.npz), and return the
-        path."""
+        """Write all layers' arrays, and the titles of the images in them, and return the path.
+
+        Args:
+            path: ends in .npz or .safetensors.
+        """
         names = ("values", "images", "places", "boxes", "centres")
         arrays = {
             f"{layer}/{name}": getattr(found, name)

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from rlvis.display.overlay import resize_picture
-from rlvis.display.sheet import Row, Tile, save_picture, sheet
+from rlvis.display.sheet import Row, Tile, save_picture, sheet, single
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations import Units, check_unit
 from rlvis.features.pixels import seen_part
@@ -95,7 +95,7 @@ def project(
         model: what is looked into; it is left as it is.
         image: one, in any form `as_images` takes.
         layer: as in `module.named_modules()`.
-        units: of the layer; the nine most active if left out.
+        units: of the layer; the nine most active of those that answer at all if left out.
         rule: "deconvnet", "guided" or "plain".
         context: see `ImageModel.context_of`.
 
@@ -112,7 +112,9 @@ def project(
     maps = units_of(layer, found)[0].detach()
     strongest, places = maps.flatten(1).max(dim=1)
     if units is None:
-        units = strongest.argsort(descending=True)[:_STRONGEST].tolist()
+        order = strongest.argsort(descending=True)
+        active = order[strongest[order] > 0] if bool((strongest > 0).any()) else order
+        units = active[:_STRONGEST].tolist()
     for unit in units:
         check_unit(layer, unit, len(maps))
     chosen = torch.tensor(list(units))
@@ -187,7 +189,7 @@ def projection_sheet(
         "under what the unit saw; middle grey is 0, each projection on its own scale",
     ]
     rows = [
-        Row([Tile(found[0].image)], "the image", tile=(200, 260)),
+        single(found[0].image, "the image"),
         *(each.row for each in found),
     ]
     return sheet(f"What units of {model.name} answer to", lines, rows), found

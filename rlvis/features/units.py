@@ -212,8 +212,11 @@ class Units:
         return path
 
     def save_data(self, path: str | Path) -> Path:
-        """Write the statistics of all layers, a column each, and the answers (.npz), and return the
-        path."""
+        """Write the statistics of all layers, a column each, and the answers; return the path.
+
+        Args:
+            path: ends in .npz or .safetensors.
+        """
         columns = ("firing", "class_firing", "means", "selectivity", "preferred", "area", "areas")
         arrays = {
             f"{name}/{column}": getattr(units, column)
