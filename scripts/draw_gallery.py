@@ -179,7 +179,7 @@ def classifier() -> list[Exhibit]:
         model, cat, ["_conv_stem", "_blocks.2", "_blocks.4"], "deconvnet"
     )
     made = [
-        synthesize(model, name, count=3, steps=384)
+        synthesize(model, name, count=2, steps=256)
         for name in ("espresso", "Egyptian cat", "missile")
     ]
     right = [
