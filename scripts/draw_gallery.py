@@ -80,11 +80,9 @@ def _cube_units(agent: rlvis.Policy, frames: RecordingImages) -> Exhibit:
     found = units(agent, frames, [layer], by=sides)
     areas = found.layer(layer).areas
     best = areas.argmax(axis=0)
-    told = ", ".join(
-        f"unit {unit} for {name} (area under the ROC curve {areas[unit, column]:.3f})"
-        for column, (name, unit) in enumerate(
-            zip(found.layer(layer).classes.names, best, strict=True)
-        )
+    told = " and ".join(
+        f"unit {best[column]} for {name} (area under the ROC curve {areas[:, column].max():.3f})"
+        for column, name in enumerate(sides)
     )
     return Exhibit(
         "cube-units",

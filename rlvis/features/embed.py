@@ -19,8 +19,8 @@ Layout = Literal["tsne", "pca"]
 NEIGHBOURS = 15
 _EARLY, _ITERATIONS, _CHUNK = 250, 500, 50
 _MOST_MEASURED, _FEWEST = 5000, 8
-_SOME, _MANY = 2000, 20000
-"""Below the one a tree is quicker than a grid, below the other one thread is than all."""
+_FEW, _MANY = 2000, 10000
+"""Below the one a thread is quicker than all, below the other a tree is than a grid."""
 
 
 @dataclass(frozen=True)
@@ -192,8 +192,8 @@ def _tsne(
         start,
         affinities,
         random_state=seed,
-        n_jobs=1 if len(values) < _MANY else -1,
-        negative_gradient_method="bh" if len(values) < _SOME else "fft",
+        n_jobs=1 if len(values) < _FEW else -1,
+        negative_gradient_method="bh" if len(values) < _MANY else "fft",
     )
     wanted = _EARLY + _ITERATIONS
     with interruptible() as asked_to_stop:
