@@ -275,6 +275,12 @@ def digits() -> list[Exhibit]:
         for each in made
     ]
     real = [strongest(model, images, each.objective, 8) for each in made]
+
+    def best_real(digit: str) -> float:
+        members = np.flatnonzero(images.labels == int(digit))
+        pictures = np.stack([images.picture(int(index)) for index in members])
+        return float(model.scores(pictures).logits[:, int(digit)].max())
+
     small = smallest_attack(model, np.stack([images.picture(index) for index in (510, 1510, 3510)]))
     sizes = ", ".join(f"{float(each) * 255:.0f}" for each in small.size)
     return [
@@ -309,14 +315,16 @@ def digits() -> list[Exhibit]:
             "digits-synthesis",
             synthesis_sheet(made, real),
             "Images that each digit likes best",
-            "Of the images made for "
+            "What a network likes best need not look like anything: of the images made for "
             + ", ".join(
                 f"{each.objective} it names {share:.0%}"
                 for each, share in zip(made, named, strict=True)
             )
-            + " as that digit. A 3 can be read in those made for 3; for 1, the digit with the "
-            "fewest strokes, gradient ascent stays in the grey it starts from, with scores far "
-            "below those of real ones.",
+            + " as that digit. The best ones made score "
+            + ", ".join(f"{each.values.max():.1f}" for each in made)
+            + ", the best real ones "
+            + ", ".join(f"{best_real(each.objective):.1f}" for each in made)
+            + ".",
         ),
         Exhibit(
             "digits-attack",
