@@ -6,7 +6,7 @@ entry of a vector.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.replica import replicate
 from rlvis.tokens import Layout, Surroundings
+
+Of = TypeVar("Of")
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,18 @@ def activations_of(
     with torch.no_grad():
         model.run(replica, inputs, known)
     return kept[-1][0]
+
+
+def of_layer(layers: Mapping[str, Of], name: str | None = None) -> Of:
+    """What is known of a layer, of the last one if left out.
+
+    Raises:
+        InputError: if nothing is.
+    """
+    name = list(layers)[-1] if name is None else name
+    if name not in layers:
+        raise unknown("layer", name, layers)
+    return layers[name]
 
 
 def check_layers(model: ImageModel, layers: Sequence[str]) -> None:

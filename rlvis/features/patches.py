@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from rlvis.display.sheet import save_picture
-from rlvis.errors import InputError, unknown
-from rlvis.features.activations import check_layers
+from rlvis.errors import InputError
+from rlvis.features.activations import check_layers, of_layer
 from rlvis.features.checkpoint import describe, put_aside, stopped, take_up
 from rlvis.features.image_set import ImageSet, Reading
 from rlvis.features.receptive_field import ReceptiveField, Sources
@@ -94,10 +94,7 @@ class Patches:
         Raises:
             InputError: if it is not among `layers`.
         """
-        name = list(self.layers)[-1] if name is None else name
-        if name not in self.layers:
-            raise unknown("layer", name, self.layers)
-        return self.layers[name]
+        return of_layer(self.layers, name)
 
     def save_data(self, path: str | Path) -> Path:
         """Write all layers' arrays, and the titles of the images in them, and return the path.

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rlvis.errors import InputError, unknown
+from rlvis.errors import InputError
 from rlvis.features import unit_statistics as statistics
-from rlvis.features.activations import check_layers
+from rlvis.features.activations import check_layers, of_layer
 from rlvis.features.checkpoint import stopped
 from rlvis.features.classes import Classes, classes_of
 from rlvis.features.image_set import ImageSet, Reading
@@ -161,10 +161,7 @@ class Units:
         Raises:
             InputError: if it is not among `layers`.
         """
-        name = list(self.layers)[-1] if name is None else name
-        if name not in self.layers:
-            raise unknown("layer", name, self.layers)
-        return self.layers[name]
+        return of_layer(self.layers, name)
 
     @property
     def agreed(self) -> bool:
