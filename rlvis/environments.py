@@ -169,6 +169,12 @@ def action_names(environment: "Env") -> tuple[str, ...]:
     return tuple(names) if len(names) == len(labels) else labels
 
 
+def labels_in(policy: "Policy", environment: "Env") -> tuple[str, ...]:
+    """The policy's action names, or the environment's where the policy only numbers them."""
+    numbered = policy.labels == policy.distribution.labels
+    return action_names(environment) if numbered else policy.labels
+
+
 _OTHERWISE = "choose the environment it was trained in, and its wrappers"
 
 

@@ -11,10 +11,10 @@ import torch
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import Method, get_method
 from rlvis.environments import (
-    action_names,
     check_compatible,
     check_spaces,
     images_in,
+    labels_in,
     make_environment,
 )
 from rlvis.errors import InputError
@@ -167,8 +167,7 @@ def _at_home(policy: Policy, world: "Env") -> Policy:
     """The policy, knowing how many frames are stacked in its observations, and its actions by the
     environment's names where it only numbers them."""
     known = copy.copy(policy)
-    if policy.labels == policy.distribution.labels:
-        known.labels = action_names(world)
+    known.labels = labels_in(policy, world)
     try:
         wrapped: int | None = world.get_wrapper_attr("stacked_frames")
     except AttributeError:

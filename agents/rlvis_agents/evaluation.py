@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import Env
 
 from rlvis.actions import require_categorical
-from rlvis.environments import check_compatible, make_environment
+from rlvis.environments import check_compatible, labels_in, make_environment
 from rlvis.errors import InputError
 from rlvis.policy import Policy
 
@@ -114,6 +114,7 @@ def evaluate(
         for _ in range(min(parallel, episodes)):
             worlds.append(make_environment(environment, wrappers=wrappers, **options))
         check_compatible(policy, worlds[0], environment)
+        labels = labels_in(policy, worlds[0])
         played = list(_play(policy, worlds, range(seed, seed + episodes), deterministic))
     finally:
         for world in worlds:
@@ -128,7 +129,7 @@ def evaluate(
         success_rate=_mean(each.success for each in played),
         mean_return=float(np.mean([each.total for each in played])),
         mean_length=len(actions) / episodes,
-        action_shares=dict(zip(policy.labels, shares.tolist(), strict=True)),
+        action_shares=dict(zip(labels, shares.tolist(), strict=True)),
         oracle_length=_mean(each.oracle_length for each in played),
     )
 

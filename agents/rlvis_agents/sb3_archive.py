@@ -88,6 +88,11 @@ class Archive:
         self.distribution = self._distribution()
 
     @property
+    def valued(self) -> bool:
+        """Whether its scores are the worth of actions, not their logits."""
+        return self.algorithm in ("q", "quantile")
+
+    @property
     def home(self) -> str:
         """The module that its policy's class comes from."""
         return str(self._object("policy_class").get("__module__", ""))
@@ -192,7 +197,7 @@ class Archive:
 
     def _distribution(self) -> ActionDistribution:
         space = self._space("action_space")
-        if self.algorithm in ("q", "quantile"):
+        if self.valued:
             return Greedy(*space.sizes)
         scores = len(self.weights["action_net.weight"])
         if space.kind == "Discrete" and space.sizes == (scores,):

@@ -4,7 +4,7 @@ Its `.zip` describes most objects by a pickle, which is code, and beside it by r
 facts and the weights are enough for the usual networks; for others there is `trust`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rlvis.policy import Policy
 from rlvis.preprocess import Preprocess
 from rlvis_agents.network import LAST_MAP
 from rlvis_agents.sb3 import from_sb3
-from rlvis_agents.sb3_archive import Archive, first_line
+from rlvis_agents.sb3_archive import Archive, Weights, first_line
 from rlvis_agents.sb3_networks import (
     ACTOR_MEMORY,
     CRITIC_MEMORY,
@@ -28,8 +28,6 @@ from rlvis_agents.sb3_networks import (
     QNetwork,
 )
 from rlvis_agents.vec_normalize import read_vec_normalize
-
-Weights = Mapping[str, Tensor]
 
 _ACTIVATIONS = ("Tanh", "ReLU", "ELU", "LeakyReLU", "GELU", "SiLU", "Sigmoid", "Mish", "Identity")
 _LAST_CONVOLUTION = "cnn.5"
@@ -61,9 +59,8 @@ def read_zip(
     if "features_extractor.features.conv1.weight" in archive.weights:
         return _policy(archive, _pooled(archive), LAST_MAP)
     inside = "" if archive.image_key is None else f"extractors.{archive.image_key}."
-    valued = archive.algorithm in ("q", "quantile")
-    outside = "features_extractor." if valued else "pi_features_extractor."
-    module = _nature(archive, _q_network if valued else _actor_critic)
+    outside = "features_extractor." if archive.valued else "pi_features_extractor."
+    module = _nature(archive, _q_network if archive.valued else _actor_critic)
     return _policy(archive, module, outside + inside + _LAST_CONVOLUTION)
 
 
@@ -147,8 +144,7 @@ def _nature(archive: Archive, build: Callable[[Archive, type[nn.Module]], nn.Mod
     extractor = archive.argument("features_extractor_class") or usual
     if not archive.home.startswith(("stable_baselines3.", "sb3_contrib.")) or extractor != usual:
         raise archive.needs_trust(f"its network is of its own make ({archive.home}, {extractor})")
-    valued = archive.algorithm in ("q", "quantile")
-    activation = archive.argument("activation_fn") or ("ReLU" if valued else "Tanh")
+    activation = archive.argument("activation_fn") or ("ReLU" if archive.valued else "Tanh")
     if activation not in _ACTIVATIONS:
         raise archive.needs_trust(f"its activation is {activation}")
     try:
