@@ -81,7 +81,8 @@ class Evidence:
         if layer is not None:
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
             watch(replica, self._capture, heads | {layer})
-        surroundings = Surroundings(replica, self.inputs)
+        if layer is not None or attention:
+            surroundings = Surroundings(replica, self.inputs)
         rules = {need.rule for need in self._needs} - {"plain"}
         self.inputs.requires_grad_(attention or any(need.at == "input" for need in self._needs))
         with torch.set_grad_enabled(attention or bool(self._needs)):
