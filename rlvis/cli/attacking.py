@@ -1,5 +1,7 @@
 """`rlvis features attack`: of pictures, and of all that a policy sees while it plays."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,8 +14,10 @@ from rlvis.cli.loading import (
     check_names,
     home_of,
     open_image_set,
+    read_options,
 )
 from rlvis.cli.progress import progress
+from rlvis.cli.rollouts import EnvOptions, Wrappers
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ def attack(
     images: str | None = None,
     count: int = 4,
     env: str | None = None,
+    wrappers: Wrappers = (),
+    env_options: EnvOptions = (),
     episodes: int = 50,
     out: Path = Path("attack.png"),
     data: Path | None = None,
@@ -55,6 +61,7 @@ def attack(
         images: in place of pictures a set of them, such as a recording.
         count: how many of the set, evenly drawn.
         env: of a policy, a Gymnasium id; the one it was trained in when left out.
+        wrappers, env_options: of that environment, as for `rlvis record`.
         episodes: of a policy, how many to play with and without attack.
         out: the picture to write.
         data: also write images and scores, or what came of the episodes (.npz or .safetensors).
@@ -68,7 +75,10 @@ def attack(
     if not pictures and images is None:
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
         policy = _policy(network)
-        _attack_episodes(policy, options | allowed, env, episodes, attribution, out, data)
+        world = {"wrappers": wrappers, **read_options(env_options)}
+        home = env or home_of(policy)
+        play = partial(agents_package().evaluate, environment=home, episodes=episodes, **world)
+        _attack_episodes(policy, options | allowed, play, attribution, out, data)
         return
     if pictures and images is not None:
         raise InputError("name either pictures or a set of images with --images")
@@ -118,8 +128,7 @@ def _policy(network: Network) -> "Policy":
 def _attack_episodes(
     policy: "Policy",
     options: dict[str, Any],
-    env: str | None,
-    episodes: int,
+    play: Callable[..., Any],
     attribution: str | None,
     out: Path,
     data: Path | None,
@@ -135,7 +144,7 @@ def _attack_episodes(
     attacked = AttackedPolicy(policy, **options)
     played = {}
     for name, each in (("as it is", policy), ("attacked", attacked)):
-        played[name] = agents_package().evaluate(each, env or home_of(policy), episodes)
+        played[name] = play(each)
         print(f"{policy.name} {name}: {played[name]}")
     outcomes = {
         name: {

@@ -31,6 +31,12 @@ class Network:
     trust: bool = False
     """Allow a Stable-Baselines3 zip to run code when it is loaded."""
 
+    image_key: str | None = None
+    """The entry of a zip's Dict observations that is the image, the only one when left out."""
+
+    vec_normalize: Path | None = None
+    """The file that VecNormalize.save wrote, for a zip trained on normalised observations."""
+
     def load(self) -> "ImageModel":
         """A classifier, or a policy that is given pictures of the size it was trained on."""
         from rlvis.classifiers import known_classifiers, load_classifier
@@ -49,7 +55,7 @@ class Network:
 
     def load_policy(self) -> "Policy":
         """A policy that is given observations as they are."""
-        return load_policy(self.model, self.trust, self.device)
+        return load_policy(self.model, self.trust, self.device, self.image_key, self.vec_normalize)
 
 
 USUAL = Network()
