@@ -95,3 +95,16 @@ def test_memory_and_entries_are_kept_with_each_frame(tmp_path):
     )
     kept = recording.heatmaps(0, "saliency")[3]
     np.testing.assert_allclose(alone.heatmaps[0], kept, rtol=1e-3, atol=1e-7)
+
+
+def test_episodes_of_an_agent_of_others_are_attacked(tmp_path, capsys):
+    command = train("minigrid", 128, tmp_path, envs=1)
+    agent, world = command[2], command[3:]
+    page = tmp_path / "attack.png"
+    options = ["--method", "fgsm", "--episodes", "1", "--out", str(page)]
+    main(["features", "attack", "--model", agent, *world, *options])
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("minigrid as it is: 1 episodes")
+    assert printed[1].startswith("minigrid attacked: 1 episodes")
+    assert "forward" in printed[1]  # the environment's name of action 2
+    assert page.stat().st_size > 1000
