@@ -1,8 +1,12 @@
-"""Writing files so that a failure leaves nothing half-written and says what is wrong."""
+"""Reading and writing files so that nothing hangs, nothing is left half-written, and what is wrong
+is said in one line."""
 
 import errno
 import json
 import os
+import secrets
+import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +20,18 @@ ARRAYS = {".npz": "npz", ".safetensors": "safetensors"}
 _REASONS = {
     errno.ENOSPC: "the disk is full; make room and try again",
     errno.EDQUOT: "the disk quota is used up; make room and try again",
+    errno.EFBIG: "the file would be larger than allowed; make room and try again",
+    errno.EIO: "the disk fails; write somewhere else",
     errno.EROFS: "the file system is read-only; write somewhere else",
     errno.EACCES: "the folder may not be written to; write somewhere else",
     errno.EPERM: "the folder may not be written to; write somewhere else",
     errno.ENOENT: "its folder does not exist and cannot be made; write somewhere else",
     errno.EISDIR: "it is a folder; give a file name",
     errno.ENOTDIR: "part of the path is a file, not a folder; write somewhere else",
+    errno.EEXIST: "part of the path is a file, not a folder; write somewhere else",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "its symbolic links lead round in a circle; write somewhere else",
+    errno.EINVAL: "it is a device, a pipe or a socket; give a file name",
 }
 
 
@@ -30,6 +39,48 @@ def write_error(path: str | Path, error: OSError) -> InputError | OSError:
     """The one-line error for a write that failed for the user's reasons, else the error itself."""
     reason = _REASONS.get(error.errno or 0)
     return InputError(f"cannot write {path}: {reason}") if reason else error
+
+
+def check_regular(path: str | Path) -> None:
+    """Whether a path leads to an ordinary file: what never ends or waits for others is not opened.
+
+    Raises:
+        InputError: if there is none, or it is a folder, a device, a pipe or a socket.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a folder; give a file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a device, a pipe or a socket; give an ordinary file")
+
+
+def read_regular(path: str | Path, limit: int) -> bytes:
+    """The bytes of an ordinary file of at most `limit` bytes.
+
+    Raises:
+        InputError: if there is none, it may not be read, or it is larger.
+    """
+    check_regular(path)
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if len(data) > limit:
+        raise InputError(f"{path} is larger than the {limit / 2**20:.4g} MiB that are read of such")
+    return data
+
+
+def _unreadable(path: str | Path, error: OSError | ValueError) -> InputError:
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOENT, errno.ENOTDIR):
+        return InputError(f"no file {path}; check the path")
+    if number in (errno.EACCES, errno.EPERM):
+        return InputError(f"{path} may not be read; change its permissions")
+    return InputError(f"{str(path)!r} cannot be read ({error}); give another file")
 
 
 def kind_of(path: Path, kinds: Mapping[str, str]) -> str:
@@ -44,12 +95,28 @@ def kind_of(path: Path, kinds: Mapping[str, str]) -> str:
     return kind
 
 
+def check_writable(path: str | Path, kinds: Mapping[str, str] | None = None) -> None:
+    """Whether a file can be written, asked before work is spent on it; its folder is made.
+
+    Args:
+        path: the file wanted.
+        kinds: the formats to choose from, by ending; any where left out.
+
+    Raises:
+        InputError: if it cannot; see `writing`.
+    """
+    if kinds is not None:
+        kind_of(Path(path), kinds)
+    with _said_plainly(path):
+        tempfile.TemporaryFile(dir=_place(Path(path)).parent).close()
+
+
 @contextmanager
 def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     """Write `path` whole or not at all.
 
     Args:
-        path: the file wanted; missing folders are made.
+        path: the file wanted; missing folders are made, a symbolic link is followed.
         kinds: the formats to choose from, by ending.
 
     Yields:
@@ -61,17 +128,43 @@ def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
             written to.
     """
     kind = kind_of(path, kinds)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    with _said_plainly(path):
+        place = _place(path)
+        temporary = place.with_name(f".rlvis-{secrets.token_hex(8)}{place.suffix}")
+        try:
+            yield temporary, kind
+            temporary.replace(place)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _said_plainly(path: str | Path) -> Iterator[None]:
     try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary, kind
-        temporary.replace(path)
+        yield
     except OSError as error:
         raise write_error(path, error) from None
-    finally:
-        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
+
+
+def _place(path: Path) -> Path:
+    """Where a file is to be written, its symbolic links followed, its folder made.
+
+    Raises:
+        OSError: if no file can be there.
+    """
+    place = Path(os.path.realpath(path))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        mode = place.lstat().st_mode
+    except FileNotFoundError:
+        return place
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, "links in a circle")
+    if stat.S_ISDIR(mode):
+        raise OSError(errno.EISDIR, "is a folder")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "is no file")
+    return place
 
 
 def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
@@ -83,18 +176,18 @@ def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
         InputError: if the ending is neither, or the file cannot be written.
     """
     path = Path(path)
-    with writing(path, ARRAYS) as (temporary, kind):
+    with writing(path, ARRAYS) as (temporary, kind), temporary.open("wb") as file:
         if kind == "npz":
-            with temporary.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
         else:
-            from safetensors.numpy import save_file
+            from safetensors.numpy import save
 
             texts = {name: each for name, each in arrays.items() if each.dtype.kind == "U"}
             numbers = {name: each for name, each in arrays.items() if name not in texts}
-            save_file(
-                {name: np.ascontiguousarray(each) for name, each in numbers.items()},
-                temporary,
-                {name: json.dumps(each.tolist()) for name, each in texts.items()},
+            file.write(
+                save(
+                    {name: np.ascontiguousarray(each) for name, each in numbers.items()},
+                    {name: json.dumps(each.tolist()) for name, each in texts.items()},
+                )
             )
     return path
