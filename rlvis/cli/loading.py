@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlvis.errors import InputError, unknown
+from rlvis.errors import InputError
 
 if TYPE_CHECKING:
     from rlvis.features.image_set import ImageSet
@@ -39,14 +39,13 @@ class Network:
 
     def load(self) -> "ImageModel":
         """A classifier, or a policy that is given pictures of the size it was trained on."""
-        from rlvis.classifiers import known_classifiers, load_classifier
+        from rlvis.classifiers import known_classifiers, load_classifier, no_classifier
         from rlvis.preprocess import Preprocess
 
         policies = shipped_policies()
         if self.model not in policies and not Path(self.model).exists():
-            known = known_classifiers(self.model)
-            if self.model not in known:
-                raise unknown("model", self.model, [*known, *policies])
+            if self.model not in known_classifiers(self.model):
+                raise no_classifier(self.model, policies)
             return load_classifier(self.model, weights=self.weights, device=self.device)
         policy = self.load_policy()
         if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
@@ -85,10 +84,12 @@ def load_policy(
     image_key: str | None = None,
     vec_normalize: Path | None = None,
 ) -> "Policy":
+    from rlvis.devices import as_device
+
     policy: Policy = agents_package().load_policy(
         name, trust=trust, image_key=image_key, vec_normalize=vec_normalize
     )
-    policy.module.to(device)
+    policy.module.to(as_device(device))
     return policy
 
 
