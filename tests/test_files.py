@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -207,3 +209,56 @@ def test_damaged_arrays_are_one_line(tmp_path, damage) -> None:
             data = bytearray(b"no arrays at all")
         path.write_bytes(bytes(data))
         assert "\n" not in complaint(lambda: open_images(path))
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from rlvis import InputError
+from rlvis.display.encode import film_writer
+from rlvis.display.sheet import save_picture
+from rlvis.files import save_arrays
+
+noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+
+
+def film(path):
+    with film_writer(path, 10) as write:
+        for _ in range(6):
+            write(noise)
+
+
+WRITERS = {
+    **dict.fromkeys(("x.mp4", "x.gif"), film),
+    **dict.fromkeys(
+        ("x.png", "x.jpg", "x.webp"), lambda path: save_picture(Image.fromarray(noise), path)
+    ),
+    **dict.fromkeys(("x.npz", "x.safetensors"), lambda path: save_arrays(path, noise=noise)),
+}
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+for name, write in WRITERS.items():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    write(Path(name))
+    size = Path(name).stat().st_size
+    Path(name).unlink()
+    for limit in (0, 1, 40, size // 2, size - 40, size - 1):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            write(Path(name))
+        except InputError as error:
+            assert "cannot write" in str(error) and not list(Path().iterdir())
+        else:
+            raise AssertionError(f"{name} of {size} bytes was written with room for {limit}")
+"""
+
+
+def test_a_full_disk_is_one_line_for_every_kind_of_file(tmp_path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL_DISK], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
