@@ -1,5 +1,6 @@
 """Models, policies and images as the command line names them."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +44,7 @@ class Network:
         from rlvis.preprocess import Preprocess
 
         policies = shipped_policies()
-        if self.model not in policies and not Path(self.model).exists():
+        if self.model not in policies and not os.path.exists(self.model):
             if self.model not in known_classifiers(self.model):
                 raise no_classifier(self.model, policies)
             return load_classifier(self.model, weights=self.weights, device=self.device)
@@ -93,10 +94,10 @@ def load_policy(
     return policy
 
 
-def check_names(
+def check_outputs(
     out: Path | None, data: Path | None = None, kinds: Mapping[str, str] | None = None
 ) -> None:
-    """Whether what is to be written has a name that can be, asked before long work begins.
+    """Whether what is to be written can be, asked before long work begins.
 
     Args:
         out: the picture, or what else `kinds` names by their endings.
@@ -104,12 +105,12 @@ def check_names(
         kinds: pictures if left out.
     """
     from rlvis.display.sheet import PICTURES
-    from rlvis.files import ARRAYS, kind_of
+    from rlvis.files import ARRAYS, check_writable
 
     if out is not None:
-        kind_of(out, kinds or PICTURES)
+        check_writable(out, kinds or PICTURES)
     if data is not None:
-        kind_of(data, ARRAYS)
+        check_writable(data, ARRAYS)
 
 
 def unfinished(out: Path, what: str = "unfinished") -> Path:

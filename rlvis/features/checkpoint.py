@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def take_up(
     Raises:
         InputError: if there is no such file, or it holds other work.
     """
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"{path} holds no unfinished work; start without resume")
     try:
         arrays = read_arrays(path)

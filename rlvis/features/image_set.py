@@ -4,6 +4,7 @@ However many images there are, only a batch of them is in memory. Files that can
 passed over, counted and named.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -243,7 +244,7 @@ class FolderImages:
     def __init__(self, folder: str | Path, window: Levels | None = None) -> None:
         self._window = window
         folder = Path(folder)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise InputError(f"no folder {folder}; give a folder of pictures")
         self.paths = sorted(
             path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
@@ -291,9 +292,8 @@ class RecordingImages:
     meaning = "preferred action"
 
     def __init__(self, recording: Recording) -> None:
-        if not len(recording):
-            raise InputError("the recording has no finished episode; record one first")
-        episodes = list(recording)
+        numbers = recording.readable()
+        episodes = [recording.episode(number) for number in numbers]
         self.name = recording.path.name if recording.path else "recording"
         self._frames = np.concatenate([each.observations for each in episodes])
         self.classes = tuple(recording.header.actions)
@@ -305,7 +305,7 @@ class RecordingImages:
         shared = set.intersection(*(set(each.info) for each in episodes))
         self.facts = {
             "value": np.concatenate([each.values for each in episodes]),
-            "episode": np.repeat(range(len(episodes)), [len(each) for each in episodes]),
+            "episode": np.repeat(numbers, [len(each) for each in episodes]),
             "step": np.concatenate([np.arange(len(each)) for each in episodes]),
             **{name: np.concatenate([each.info[name] for each in episodes]) for name in shared},
         }
@@ -342,9 +342,9 @@ def open_images(path: str | Path, window: Levels | None = None) -> ImageSet:
     if str(path) == "mnist":
         return mnist()
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"no {path}; give a folder of pictures, a recording, .npy, .npz or mnist")
-    if path.is_dir():
+    if os.path.isdir(path):
         is_recording = (path / "zarr.json").exists()
         return RecordingImages(Recording.open(path)) if is_recording else FolderImages(path, window)
     check_regular(path)
