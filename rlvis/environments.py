@@ -20,7 +20,9 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
     """An environment by its Gymnasium id, "CarRacing-v3" or "module:Id-v0".
 
     Args:
-        environment: the id; the module before the colon is imported first.
+        environment: the id; the module before the colon is imported first, from the current
+            folder too. Ids of installed packages that bring environments work bare, see
+            `rlvis.providers`.
         wrappers: put around it, the innermost first; see `rlvis.wrappers`.
         options: passed to the environment's constructor.
 
@@ -35,7 +37,13 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
         raise InputError(
             "environments need Gymnasium; install it with: pip install 'rlvis[agents]'"
         ) from None
+    from rlvis.providers import allow_local_modules, import_provider
+
     try:
+        if ":" in environment:
+            allow_local_modules()
+        if environment not in gymnasium.registry:
+            import_provider(environment)
         made: Env = gymnasium.make(environment, **options)
     except (gymnasium.error.UnregisteredEnv, gymnasium.error.NamespaceNotFound):
         raise _unregistered(environment, list(gymnasium.registry)) from None
@@ -44,8 +52,9 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
             f"cannot make {environment!r}: {error}; the module before the colon must be installed, "
             "as in rlvis_envs:CubeReach-v0"
         ) from None
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        raise InputError(f"cannot make {environment!r}: {_one_line(error)}") from None
+    except Exception as error:  # whatever the environment's own code raises
+        reason = _one_line(error) or type(error).__name__
+        raise InputError(f"cannot make {environment!r}: {reason}") from error
     try:
         if wrappers:
             from rlvis.wrappers import wrap_all
@@ -53,7 +62,8 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
             made = wrap_all(made, wrappers)
         check_spaces(made, environment)
     except InputError:
-        made.close()
+        with suppress(Exception):
+            made.close()
         raise
     return made
 
@@ -169,10 +179,24 @@ def action_names(environment: "Env") -> tuple[str, ...]:
     return tuple(names) if len(names) == len(labels) else labels
 
 
-def labels_in(policy: "Policy", environment: "Env") -> tuple[str, ...]:
-    """The policy's action names, or the environment's where the policy only numbers them."""
-    numbered = policy.labels == policy.distribution.labels
-    return action_names(environment) if numbered else policy.labels
+def named_actions(
+    policy: "Policy", environment: "Env", given: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """The names of a policy's actions that are given, else its own, else the environment's where it
+    only numbers them.
+
+    Raises:
+        InputError: if those given are not one for each, all different.
+    """
+    if given is None:
+        numbered = policy.labels == policy.distribution.labels
+        return action_names(environment) if numbered else policy.labels
+    if len(given) != len(policy.labels) or len(set(given)) != len(given) or not all(given):
+        raise InputError(
+            f"the labels {', '.join(given)[:160]} are not {len(policy.labels)} different names; "
+            f"give one for each score of {policy.name}"
+        )
+    return tuple(given)
 
 
 _OTHERWISE = "choose the environment it was trained in, and its wrappers"
