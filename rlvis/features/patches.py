@@ -148,7 +148,11 @@ def patches(
             no units, no image can be read, or `state` holds other work.
         Stopped: after Ctrl-C, at the end of a batch.
     """
-    for name, number in (("the number of patches", k), ("per_image", per_image), ("batch_size", batch_size)):
+    for name, number in (
+        ("the number of patches", k),
+        ("per_image", per_image),
+        ("batch_size", batch_size),
+    ):
         check_whole(name, number, 1, MANY)
     if k > len(images) * per_image:
         raise InputError(
