@@ -1,6 +1,6 @@
 """Layer names: finding the last spatial one, and naming the closest where one does not exist."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from typing import Any
@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rlvis.dependence import depends, edges_behind
 from rlvis.errors import InputError, unknown
-from rlvis.model import ImageModel, Scores
+from rlvis.model import ImageModel
 from rlvis.replica import replicate
+from rlvis.targets import Target
 from rlvis.tokens import Layout, Surroundings, reach
 
 _PASSIVE = (nn.Dropout, nn.Dropout2d, nn.Flatten, nn.Identity, nn.Softmax)
@@ -26,21 +28,30 @@ def watch(
     visit: Callable[[str, nn.Module, Any, Any], Any],
     names: set[str] | None = None,
 ) -> None:
-    """Call `visit(name, module, inputs, output)` whenever a named submodule has run."""
-    for name, submodule in module.named_modules():
+    """Call `visit(name, module, inputs, output)` whenever a named submodule has run.
+
+    A submodule with several names is visited under each that is asked for, else under its first.
+    """
+    for name, submodule in module.named_modules(remove_duplicate=names is None):
         if names is None or name in names:
             submodule.register_forward_hook(
                 lambda this, inputs, output, name=name: visit(name, this, inputs, output)
             )
 
 
-def last_spatial_layer(model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]) -> str:
+def last_spatial_layer(
+    model: ImageModel,
+    inputs: Tensor,
+    context: Mapping[str, Tensor],
+    targets: Sequence[Target] = (),
+) -> str:
     """The name of the last layer that computes a map with more than one place.
 
     Found by one forward pass. Pooling, dropout and the like are passed over, so that the map is
-    the finest one that the classifier's head is built on. Tokens count only where the scores depend
-    on those of the image's places: behind the last attention of a transformer that is read through
-    its class token they do not, so that its layer is the last block's first normalisation.
+    the finest one that the classifier's head is built on. Only maps count that all targets, or else
+    the scores, depend on. Of tokens these must be the image's places: behind the last attention of
+    a transformer that is read through its class token they are not, so that its layer is the last
+    block's first normalisation.
 
     Raises:
         InputError: if there is none, as in a network without convolutions.
@@ -56,7 +67,8 @@ def last_spatial_layer(model: ImageModel, inputs: Tensor, context: Mapping[str, 
             return
         kept.append(output)
         per_token = isinstance(module, nn.Linear) and output.ndim == 3
-        if is_pooling(module) or isinstance(module, _PASSIVE) or per_token:
+        padding = "Pad" in type(module).__name__
+        if is_pooling(module) or padding or isinstance(module, _PASSIVE) or per_token:
             passive.add(id(output))
         elif name and id(output) not in passive:
             found.append((name, output))
@@ -66,21 +78,24 @@ def last_spatial_layer(model: ImageModel, inputs: Tensor, context: Mapping[str, 
     with torch.enable_grad():
         first = {name: entry[:1] for name, entry in context.items()}
         scores = model.run(replica, image, first)
-    for name, output in reversed(found):
-        with suppress(InputError):
-            layout = surroundings.layout(name, output)
-            if prod(layout.grid) > 1 and (not layout.tokens or _is_read(scores, output, layout)):
-                return name
+        columns = [target(scores) for target in targets]
+    for read in (columns, [scores.logits]):
+        behind = [edges_behind(each) for each in read]
+        for name, output in reversed(found):
+            if read and all(depends(each, output) for each in behind):
+                with suppress(InputError):
+                    layout = surroundings.layout(name, output)
+                    if prod(layout.grid) > 1 and _is_read(read, output, layout):
+                        return name
     raise InputError(
         f"{model.name} has no spatial layer; class activation maps need a CNN or a transformer "
         "whose patches a convolution makes"
     )
 
 
-def _is_read(scores: Scores, output: Tensor, layout: Layout) -> bool:
-    """Whether the scores depend on the map in a layer's tokens."""
-    reads = output.requires_grad and scores.logits.requires_grad
-    return reads and bool(layout.map(reach(scores.logits, output)).any())
+def _is_read(read: Sequence[Tensor], output: Tensor, layout: Layout) -> bool:
+    """Whether all that is read depends on the map in a layer's tokens."""
+    return not layout.tokens or all(bool(layout.map(reach(each, output)).any()) for each in read)
 
 
 def resolve_layer(
@@ -88,16 +103,18 @@ def resolve_layer(
     inputs: Tensor,
     layer: str | None,
     context: Mapping[str, Tensor] | None = None,
+    targets: Sequence[Target] = (),
 ) -> str:
-    """The layer asked for, else the model's own, else the last spatial one.
+    """The layer asked for, else the model's own, else the last spatial one that targets depend on.
+
+    It is found anew each time: which one it is may depend on the size of the images.
 
     Raises:
         InputError: if there is no layer of that name; the closest ones are offered.
     """
     layer = layer if layer is not None else model.layer
     if layer is None:
-        model.layer = last_spatial_layer(model, inputs, context or {})
-        return model.layer
+        return last_spatial_layer(model, inputs, context or {}, targets)
     try:
         model.module.get_submodule(layer or " ")
     except AttributeError:

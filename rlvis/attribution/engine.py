@@ -66,7 +66,8 @@ def explain(
             several, which then share one forward pass and one backward pass per target.
         target: a label, its index, a target from `rlvis.targets`, a callable on `Scores`, or
             several. Left out: every action of a policy, the highest score of a classifier.
-        layer: for the methods that read one; the last spatial layer when left out.
+        layer: for the methods that read one; the last spatial layer that the targets depend on
+            when left out. Where it runs several times, its last run on the way to each target.
         context: what the model takes besides the images, arrays (N, …) by name; it is held as it is
             while the images are asked about.
         batch_size: how many images go through the network at once.
@@ -93,7 +94,7 @@ def explain(
         pictures, window, inputs = _prepare(model, image)
         known = model.context_of(len(inputs), context)
         if any(each.reads_layer for each in chosen):
-            layer = resolve_layer(model, inputs, layer, known)
+            layer = resolve_layer(model, inputs, layer, known, targets)
         else:
             layer = None
         needs = {need for each in chosen for need in each.needs}
