@@ -14,7 +14,7 @@ Edge = tuple[Any, int]
 def edges_behind(result: Tensor) -> set[Edge]:
     """All that a result was computed from, itself included."""
     seen: set[Edge] = set()
-    waiting = [_edge(result)]
+    waiting = [edge_of(result)]
     while waiting:
         edge = waiting.pop()
         if edge[0] is not None and edge not in seen:
@@ -26,9 +26,10 @@ def edges_behind(result: Tensor) -> set[Edge]:
 def depends(behind: set[Edge], source: Tensor) -> bool:
     """Whether a source, a leaf or not, is among what `edges_behind` found."""
     if source.grad_fn is not None:
-        return (source.grad_fn, source.output_nr) in behind
+        return edge_of(source) in behind
     return any(getattr(node, "variable", None) is source for node, _ in behind)
 
 
-def _edge(tensor: Tensor) -> Edge:
+def edge_of(tensor: Tensor) -> Edge:
+    """Where the graph has a tensor that was computed."""
     return tensor.grad_fn, tensor.output_nr

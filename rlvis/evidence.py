@@ -129,7 +129,7 @@ class Evidence:
             self._linear.append((module, inputs[0].detach(), output))
         if name != self.layer:
             return None
-        if isinstance(output, Tensor) and not output.requires_grad:
+        if isinstance(output, Tensor) and not self.inputs.requires_grad:
             # The graph need not reach further back than to here.
             output = output.detach().requires_grad_(torch.is_grad_enabled())
         self._runs.append(output)

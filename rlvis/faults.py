@@ -7,6 +7,7 @@ and so the errors in a network's own code, pass with their traceback.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,9 +38,9 @@ def retold(model: "ImageModel", inputs: Tensor) -> Iterator[None]:
 
 
 def _scattered(model: "ImageModel") -> str | None:
-    tensors = model.module.state_dict().values()
+    tensors = chain(model.module.parameters(), model.module.buffers())
     devices = sorted({str(tensor.device) for tensor in tensors})
-    if len(devices) == 1:
+    if len(devices) <= 1:
         return None
     return (
         f"the weights of {model.name} lie on {' and '.join(devices)}; "

@@ -1,6 +1,6 @@
 """Layer names: finding the last spatial one, and naming the closest where one does not exist."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import prod
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlvis.dependence import depends, edges_behind
+from rlvis.dependence import Edge, edge_of, edges_behind
 from rlvis.errors import InputError, unknown
 from rlvis.model import ImageModel
 from rlvis.replica import replicate
@@ -56,46 +56,65 @@ def last_spatial_layer(
     Raises:
         InputError: if there is none, as in a network without convolutions.
     """
-    replica = replicate(model.module)
     image = inputs[:1].detach().clone().requires_grad_(True)
-    surroundings = Surroundings(replica, image)
-    found: list[tuple[str, Tensor]] = []
-    passive: set[int] = set()
 
-    def visit(name: str, module: nn.Module, _: Any, output: Any) -> None:
-        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
-            return
-        kept.append(output)
-        per_token = isinstance(module, nn.Linear) and output.ndim == 3
-        padding = "Pad" in type(module).__name__
-        if is_pooling(module) or padding or isinstance(module, _PASSIVE) or per_token:
-            passive.add(id(output))
-        elif name and id(output) not in passive:
-            found.append((name, output))
+    def run(visit: Callable[[str, nn.Module, Any, Any], Any]) -> tuple[Surroundings, list]:
+        replica = replicate(model.module)
+        surroundings = Surroundings(replica, image)
+        watch(replica, visit)
+        with torch.enable_grad():
+            scores = model.run(replica, image, {key: each[:1] for key, each in context.items()})
+            return surroundings, [[target(scores) for target in targets], [scores.logits]]
 
-    kept: list[Tensor] = []
-    watch(replica, visit)
-    with torch.enable_grad():
-        first = {name: entry[:1] for name, entry in context.items()}
-        scores = model.run(replica, image, first)
-        columns = [target(scores) for target in targets]
-    for read in (columns, [scores.logits]):
-        behind = [edges_behind(each) for each in read]
-        for name, output in reversed(found):
-            if read and all(depends(each, output) for each in behind):
-                with suppress(InputError):
-                    layout = surroundings.layout(name, output)
-                    if prod(layout.grid) > 1 and _is_read(read, output, layout):
-                        return name
+    found = _Found()
+    with torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: None):
+        surroundings, to_read = run(found.visit)  # a graph without values
+    tokens: dict[str, Tensor] = {}
+    for place, read in enumerate(to_read):
+        for name, shape in found.behind(read) if read else ():
+            with suppress(InputError):
+                layout = surroundings.layout_of(name, shape)
+                if prod(layout.grid) == 1:
+                    continue
+                if layout.tokens and not tokens:
+                    _, again = run(lambda name, _, __, output: tokens.update({name: output}))
+                if not layout.tokens or _is_read(again[place], tokens[name], layout):
+                    return name
     raise InputError(
         f"{model.name} has no spatial layer; class activation maps need a CNN or a transformer "
         "whose patches a convolution makes"
     )
 
 
+class _Found:
+    """The layers of one pass that compute a map or tokens, in their order."""
+
+    def __init__(self) -> None:
+        self._layers: list[tuple[str, torch.Size, Edge]] = []
+        self._passed: Tensor | None = None
+
+    def visit(self, name: str, module: nn.Module, _: Any, output: Any) -> None:
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4):
+            return
+        passive = isinstance(module, _PASSIVE) or any(
+            each in type(module).__name__ for each in ("Pool", "Pad")
+        )
+        if passive or (isinstance(module, nn.Linear) and output.ndim == 3):
+            self._passed = output
+        elif name and output is not self._passed:
+            self._layers.append((name, output.shape, edge_of(output)))
+
+    def behind(self, read: Sequence[Tensor]) -> Iterator[tuple[str, torch.Size]]:
+        """Name and shape of those that all that is read depends on, the last first."""
+        edges = set.intersection(*map(edges_behind, read))
+        for name, shape, edge in reversed(self._layers):
+            if edge in edges:
+                yield name, shape
+
+
 def _is_read(read: Sequence[Tensor], output: Tensor, layout: Layout) -> bool:
     """Whether all that is read depends on the map in a layer's tokens."""
-    return not layout.tokens or all(bool(layout.map(reach(each, output)).any()) for each in read)
+    return all(bool(layout.map(reach(each, output)).any()) for each in read)
 
 
 def resolve_layer(

@@ -20,7 +20,7 @@ from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.faults import retold
 from rlvis.images import Images, as_images
 from rlvis.preprocess import Preprocess
-from rlvis.replica import replicate
+from rlvis.replica import forward_pass, replicate
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class ImageModel:
         if len(set(self.labels)) != len(self.labels):
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
-        for weight, tensor in module.state_dict().items():
+        for weight, tensor in chain(module.named_parameters(), module.named_buffers()):
             if tensor.is_meta:
                 raise InputError(
                     f"the weight {weight!r} of {self.name} lies on the device meta, empty; "
@@ -209,7 +209,7 @@ class ImageModel:
 
     def run(self, module: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         """The scores that a replica of the module gives to inputs and their context."""
-        with retold(self, inputs):
+        with retold(self, inputs), forward_pass(module, inputs):
             output = module(inputs, **context)
         return read_output(output, self.labels)
 
@@ -220,11 +220,9 @@ class ImageModel:
             images: in any form that `inputs` takes.
             context: arrays or tensors (N, …) by name, for a model that has context.
         """
-        training = any(module.training for module in self.module.modules())
-        module = replicate(self.module) if training else self.module
         with torch.no_grad():
             inputs = self.inputs(images)
-            return self.run(module, inputs, self.context_of(len(inputs), context))
+            return self.run(replicate(self.module), inputs, self.context_of(len(inputs), context))
 
 
 def _first_tensor(module: nn.Module) -> Tensor:

@@ -11,6 +11,7 @@ A map is channels last where layers have only worked so on tensors of its shape.
 is that of the convolution that made them: the finest one of the same forward pass that fits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, prod
 from typing import Any
@@ -92,7 +93,11 @@ class Surroundings:
                 f"layer {name!r} gives {type(output).__name__}, not a map (N, C, h, w); "
                 "name a convolution, or a block's normalisation"
             )
-        shape = tuple(output.shape)
+        return self.layout_of(name, output.shape)
+
+    def layout_of(self, name: str, shape: Sequence[int]) -> Layout:
+        """As `layout`, of an output of that shape."""
+        shape = tuple(shape)
         if len(shape) == 3 and shape[0] == self._count:
             return self.tokens(f"layer {name!r}", shape[1])
         if len(shape) != 4 or shape[0] != self._count:
