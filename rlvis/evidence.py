@@ -21,7 +21,7 @@ from rlvis.frames import stacked
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.rectifiers import Rectifier
-from rlvis.replica import replicate
+from rlvis.replica import is_scripted, replicate
 from rlvis.subpixel import use_subpixel_gradients
 from rlvis.targets import Target
 from rlvis.tokens import Layout, Surroundings, reach
@@ -97,7 +97,7 @@ class Evidence:
                 self.scores = model.run(replica, self.inputs.clone(), self._context)
             self._columns = [target(self.scores) for target in targets]
         for rule in sorted(rules):
-            self._rectifier.check(rule, model.name)
+            self._rectifier.check(rule, model.name, self._columns, is_scripted(replica))
         if layer is not None:
             if not self._runs:
                 raise InputError(f"layer {layer!r} did not run in the forward pass; name another")

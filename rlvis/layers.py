@@ -56,7 +56,7 @@ def last_spatial_layer(
     Raises:
         InputError: if there is none, as in a network without convolutions.
     """
-    image = inputs[:1].detach().clone().requires_grad_(True)
+    image = inputs[:1].detach().clone(memory_format=torch.channels_last).requires_grad_(True)
 
     def run(visit: Callable[[str, nn.Module, Any, Any], Any]) -> tuple[Surroundings, list]:
         replica = replicate(model.module)

@@ -54,6 +54,11 @@ def replicate(module: nn.Module) -> nn.Module:
     return replica
 
 
+def is_scripted(module: nn.Module) -> bool:
+    """Whether parts of it are scripted or traced, so that what they do cannot be intercepted."""
+    return any(isinstance(each, ScriptModule) for each in module.modules())
+
+
 @contextmanager
 def forward_pass(replica: nn.Module, inputs: Tensor) -> Iterator[None]:
     """A forward pass through a replica on inputs runs in here.
