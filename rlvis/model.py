@@ -28,7 +28,7 @@ class Scores:
     """Named scores of a batch of images.
 
     Attributes:
-        logits: float (N, K), unnormalised, one column per label.
+        logits: float (N, K), unnormalised, one column per label; -inf where a mask forbids one.
         value: float (N,), the critic's estimate, or None for a plain classifier.
         labels: the K names.
         memory: float (N, …), by name: what a recurrent network passes on to the next step.
@@ -69,7 +69,7 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
 
     Raises:
         InputError: if there are no logits of shape (N, K), or K is not the number of labels.
-        NonFiniteError: if a score is NaN or infinite.
+        NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
     """
     logits, value, memory = output, None, None
     if isinstance(output, Mapping):
@@ -91,7 +91,8 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
         value = value.reshape(-1)
     else:
         value = None
-    for name, tensor in (("scores", logits), ("value", value)):
+    masked = logits.isneginf() & logits.isfinite().any(dim=1, keepdim=True)
+    for name, tensor in (("scores", logits.masked_fill(masked, 0)), ("value", value)):
         if tensor is not None and not bool(torch.isfinite(tensor).all()):
             raise NonFiniteError(
                 f"the network's {name} are NaN or infinite; check its weights and the input's range"

@@ -150,7 +150,7 @@ def _explain_batch(
     return [
         Explanation(
             images=pictures,
-            maps=_array(each(evidence)),
+            maps=_array(_unmasked(each(evidence), evidence.target_scores)),
             window=window,
             scores=_array(evidence.target_scores),
             targets=evidence.target_names,
@@ -167,6 +167,11 @@ def _explain_batch(
         )
         for each in methods
     ]
+
+
+def _unmasked(maps: Tensor, scores: Tensor) -> Tensor:
+    """The maps, empty where the score is that of a masked label: nothing can change it."""
+    return maps.masked_fill(scores.isneginf()[:, :, None, None], 0)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -66,7 +66,8 @@ def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Te
     critic = (evidence.slopes["value"] != 0).any(-1) if "value" in evidence.slopes else None
 
     def moved(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
-        actor = 0.5 * (after.logits - before.logits).square().sum(dim=1)
+        change = after.logits - before.logits  # between masked scores there is none
+        actor = 0.5 * change.nan_to_num(nan=0).square().sum(dim=1)
         rows = actor.expand(old.shape[1], -1)
         if critic is None or before.value is None or after.value is None:
             return rows
@@ -102,7 +103,8 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
         for index in action[image].tolist():
             fall = (before.probabilities - after.probabilities)[:, index]
             rest, rest_after = _without(before.logits, index), _without(after.logits, index)
-            divergence = (rest_after.exp() * (rest_after - rest)).sum(dim=1)
+            shares = rest_after.exp()
+            divergence = torch.where(shares > 0, shares * (rest_after - rest), 0).sum(dim=1)
             kept = 1 / (1 + divergence)
             rows.append(torch.where(fall > 0, 2 * kept * fall / (kept + fall), 0))
         return torch.stack(rows)
