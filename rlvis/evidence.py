@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from rlvis.actions import ActionDistribution
+from rlvis.actions import ActionDistribution, Categorical, MultiCategorical
 from rlvis.attentions import Attentions, by_head
 from rlvis.dependence import depends, edges_behind
 from rlvis.errors import InputError
@@ -169,6 +169,14 @@ class Evidence:
         """N lists of T names."""
         columns = [target.labels(self.scores) for target in self._targets]
         return [list(row) for row in zip(*columns, strict=True)]
+
+    @property
+    def unit(self) -> str:
+        """Of the targets: "logit" and the like, "score" where they differ."""
+        units = {target.unit for target in self._targets}
+        unit = units.pop() if len(units) == 1 else "score"
+        categorical = type(self.distribution) in (Categorical, MultiCategorical)
+        return "score" if unit == "logit" and not categorical else unit
 
     @property
     def activations(self) -> Tensor:

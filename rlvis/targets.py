@@ -37,12 +37,14 @@ class Target:
         names: maps the reference to N names, or None where all are `name`.
         of_one_choice: whether it takes all scores for the logits of one choice, as those of
             several actions at once and of continuous ones are not.
+        unit: of the number.
     """
 
     name: str
     of: Callable[[Scores, Scores], Tensor]
     names: Callable[[Scores], list[str]] | None = None
     of_one_choice: bool = False
+    unit: str = "score"
 
     def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
         return self.of(scores, scores if reference is None else reference)
@@ -61,7 +63,7 @@ def score(label: str | int) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[label_index(label, reference.labels)]] * len(reference.logits)
 
-    return Target(str(label), of, names)
+    return Target(str(label), of, names, unit="logit")
 
 
 def log_prob(label: str | int) -> Target:
@@ -72,7 +74,7 @@ def log_prob(label: str | int) -> Target:
         _check_free(reference, index, f"log p({label})")
         return scores.log_probabilities[:, index]
 
-    return Target(f"log p({label})", of, of_one_choice=True)
+    return Target(f"log p({label})", of, of_one_choice=True, unit="nats")
 
 
 def contrast(label: str | int, against: str | int) -> Target:
@@ -84,7 +86,7 @@ def contrast(label: str | int, against: str | int) -> Target:
         _check_free(reference, second, f"{label} - {against}")
         return scores.logits[:, first] - scores.logits[:, second]
 
-    return Target(f"{label} - {against}", of)
+    return Target(f"{label} - {against}", of, unit="logit")
 
 
 def entropy() -> Target:
@@ -95,7 +97,7 @@ def entropy() -> Target:
         masked = log_p.isneginf()  # p log p is 0 there
         return -(scores.probabilities * log_p.masked_fill(masked, 0)).sum(dim=1)
 
-    return Target("entropy", of, of_one_choice=True)
+    return Target("entropy", of, of_one_choice=True, unit="nats")
 
 
 def value() -> Target:
@@ -106,7 +108,7 @@ def value() -> Target:
             raise InputError("this network gives no value; choose a label as target")
         return scores.value
 
-    return Target("value", of)
+    return Target("value", of, unit="value")
 
 
 def rank(place: int, complete: bool = False) -> Target:
@@ -135,7 +137,7 @@ def rank(place: int, complete: bool = False) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[index] for index in labels_at(reference).tolist()]
 
-    return Target(f"top {place + 1}", of, names)
+    return Target(f"top {place + 1}", of, names, unit="logit")
 
 
 def top(count: int) -> list[Target]:
@@ -162,6 +164,7 @@ def margin() -> Target:
         "margin",
         lambda scores, reference: first(scores, reference) - second(scores, reference),
         names,
+        unit="logit",
     )
 
 

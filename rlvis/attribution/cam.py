@@ -25,7 +25,13 @@ def cam(evidence: Evidence) -> Tensor:
     return weighted_sum(evidence.head_weights, evidence) / places
 
 
-@method("grad-cam", reference="Selvaraju et al. 2017, eq. 1-2", needs=_LAYER, reads_layer=True)
+@method(
+    "grad-cam",
+    reference="Selvaraju et al. 2017, eq. 1-2",
+    needs=_LAYER,
+    reads_layer=True,
+    one_sided=True,
+)
 def grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their mean gradient, positive part."""
     return weighted_sum(evidence.gradients.mean(dim=(-2, -1)), evidence).relu()
@@ -36,6 +42,7 @@ def grad_cam(evidence: Evidence) -> Tensor:
     reference="Chattopadhyay et al. 2018, eq. 5 and 19",
     needs=_LAYER,
     reads_layer=True,
+    one_sided=True,
 )
 def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place's positive gradient counts by its share alpha.
@@ -50,19 +57,33 @@ def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     return weighted_sum(shares.sum(dim=(-2, -1)), evidence).relu()
 
 
-@method("hires-cam", reference="Draelos & Carin 2020, eq. 4", needs=_LAYER, reads_layer=True)
+@method(
+    "hires-cam",
+    reference="Draelos & Carin 2020, eq. 4",
+    needs=_LAYER,
+    reads_layer=True,
+    one_sided=True,
+)
 def hires_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place weighted by its own gradient, positive part."""
     return (evidence.gradients * evidence.activations).sum(dim=2).relu()
 
 
-@method("layer-cam", reference="Jiang et al. 2021, eq. 5-7", needs=_LAYER, reads_layer=True)
+@method(
+    "layer-cam",
+    reference="Jiang et al. 2021, eq. 5-7",
+    needs=_LAYER,
+    reads_layer=True,
+    one_sided=True,
+)
 def layer_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place weighted by its own positive gradient."""
     return (evidence.gradients.relu() * evidence.activations).sum(dim=2).relu()
 
 
-@method("xgrad-cam", reference="Fu et al. 2020, eq. 8", needs=_LAYER, reads_layer=True)
+@method(
+    "xgrad-cam", reference="Fu et al. 2020, eq. 8", needs=_LAYER, reads_layer=True, one_sided=True
+)
 def xgrad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their gradient, averaged by activation."""
     a, g = evidence.activations, evidence.gradients
@@ -71,7 +92,13 @@ def xgrad_cam(evidence: Evidence) -> Tensor:
     return weighted_sum(weights, evidence).relu()
 
 
-@method("eigen-cam", reference="Muhammad & Yeasin 2020, eq. 2-3", reads_layer=True)
+@method(
+    "eigen-cam",
+    reference="Muhammad & Yeasin 2020, eq. 2-3",
+    reads_layer=True,
+    one_sided=True,
+    unit="activation",
+)
 def eigen_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): activations along their principal direction, whatever the target.
 
@@ -92,7 +119,13 @@ def eigen_cam(evidence: Evidence) -> Tensor:
     return by_image.expand(-1, evidence.target_scores.shape[1], -1, -1)
 
 
-@method("score-cam", reference="Wang et al. 2020, eq. 5-8", reads_layer=True)
+@method(
+    "score-cam",
+    reference="Wang et al. 2020, eq. 5-8",
+    reads_layer=True,
+    one_sided=True,
+    unit="activation",
+)
 def score_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by the score of what they let through.
 
@@ -120,7 +153,13 @@ def _let_through(evidence: Evidence, index: int, image_and_maps: tuple[Tensor, T
     return torch.cat([evidence.rescore(image * part, index)[1] for part in parts])
 
 
-@method("ablation-cam", reference="Desai & Ramaswamy 2020, eq. 3-4", reads_layer=True)
+@method(
+    "ablation-cam",
+    reference="Desai & Ramaswamy 2020, eq. 3-4",
+    reads_layer=True,
+    one_sided=True,
+    unit="activation",
+)
 def ablation_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by the share of the score lost without them.
 

@@ -164,6 +164,9 @@ def _explain_batch(
             layer=evidence.layer if each.reads_layer else None,
             frames=evidence.frames if same else 1,
             frame=each.frame,
+            one_sided=each.one_sided,
+            unit=each.unit.format(score=evidence.unit),
+            epsilon=torch.finfo(scores.logits.dtype).eps,
         )
         for each in methods
     ]

@@ -13,7 +13,12 @@ from rlvis.evidence import Evidence, at_once
 from rlvis.model import Scores
 
 
-@method("occlusion", reference="Zeiler & Fergus 2014, section 4.2", signed=True)
+@method(
+    "occlusion",
+    reference="Zeiler & Fergus 2014, section 4.2",
+    signed=True,
+    unit="fall of the {score}",
+)
 def occlusion(
     evidence: Evidence,
     patch: int | None = None,
@@ -51,7 +56,9 @@ def occlusion(
     return total / torch.outer(rows.sum(dim=0), columns.sum(dim=0))
 
 
-@method("perturbation", reference="Greydanus et al. 2018, eq. 1-3")
+@method(
+    "perturbation", reference="Greydanus et al. 2018, eq. 1-3", unit="½ (change of the scores)²"
+)
 def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     """Heatmaps (N, T, H, W): how far blurring a spot moves the policy, or the critic.
 
@@ -78,7 +85,7 @@ def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Te
     return _spotwise(evidence, radius, stride, moved)
 
 
-@method("sarfa", reference="Puri et al. 2020, eq. 2-5")
+@method("sarfa", reference="Puri et al. 2020, eq. 2-5", unit="share")
 def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     """Heatmaps (N, T, H, W): blurred spots that lower this very action, not the others.
 
@@ -112,11 +119,13 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     return _spotwise(evidence, radius, stride, specific)
 
 
-@method("rise", reference="Petsiuk et al. 2018, eq. 6")
+@method("rise", reference="Petsiuk et al. 2018, eq. 6", signed=True, unit="mean {score}")
 def rise(
     evidence: Evidence, masks: int = 500, cells: int = 7, keep: float = 0.5, seed: int = 0
 ) -> Tensor:
     """Heatmaps (N, T, H, W): the mean score of random maskings, by the pixels they leave visible.
+
+    It is a mean of scores, negative where they are: what tells is where it is high and where low.
 
     Args:
         masks: how many.
