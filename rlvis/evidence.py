@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from rlvis.actions import ActionDistribution, Categorical, MultiCategorical
 from rlvis.attentions import Attentions, by_head
-from rlvis.dependence import depends, edges_behind
+from rlvis.dependence import depends, edges_behind, is_differentiable
 from rlvis.errors import InputError
 from rlvis.frames import stacked
 from rlvis.layers import watch
@@ -96,11 +96,16 @@ class Evidence:
             ):  # the network may change its input in place
                 self.scores = model.run(replica, self.inputs.clone(), self._context)
             self._columns = [target(self.scores) for target in targets]
+        if self._needs:
+            self._check_differentiable(self._columns)
         for rule in sorted(rules):
             self._rectifier.check(rule, model.name, self._columns, is_scripted(replica))
         if layer is not None:
             if not self._runs:
-                raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+                within = ", or runs within a scripted part" if is_scripted(replica) else ""
+                raise InputError(
+                    f"layer {layer!r} did not run in the forward pass{within}; name another"
+                )
             self._run_of = [
                 self._last_run(*each) for each in zip(targets, self._columns, strict=True)
             ]
@@ -281,9 +286,18 @@ class Evidence:
             )
         return shaped
 
+    def _check_differentiable(self, columns: Sequence[Tensor]) -> None:
+        if not is_differentiable(columns):
+            raise InputError(
+                f"{self._model.name} has quantised or other parts that pass no gradient on, which "
+                "this method needs; use occlusion, rise or eigen-cam"
+            )
+
     def _unread(self, at: str, target: Target) -> InputError:
         where = {"layer": f"layer {self.layer!r}", "input": "the image"}.get(at, "the attention")
-        return InputError(f"the target {target.name!r} does not depend on {where}")
+        return InputError(
+            f"the target {target.name!r} does not depend on {where}, or not by a gradient"
+        )
 
     def _sources(self, at: str, number: int) -> list[Tensor]:
         """Where a target's gradient is read."""
@@ -451,6 +465,7 @@ class Evidence:
             scores = self._model.run(self._plain_replica, inputs.clone(), context)
             reference = self.scores.repeat(len(versions))
             columns = [target(scores, reference) for target in self._targets]
+        self._check_differentiable(columns)
         gradients = []
         for number, (target, column) in enumerate(zip(self._targets, columns, strict=True)):
             if not column.requires_grad:

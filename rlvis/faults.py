@@ -31,7 +31,11 @@ def retold(model: "ImageModel", inputs: Tensor) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, AssertionError) as error:
-        reason = _scattered(model) or _of_other_shape(model, inputs, error)
+        reason = (
+            _scattered(model)
+            or _of_fixed_batch(model, inputs, error)
+            or _of_other_shape(model, inputs, error)
+        )
         if reason is None:
             raise
         raise InputError(reason) from error
@@ -45,6 +49,15 @@ def _scattered(model: "ImageModel") -> str | None:
     return (
         f"the weights of {model.name} lie on {' and '.join(devices)}; "
         "put the module on one device with module.to(device)"
+    )
+
+
+def _of_fixed_batch(model: "ImageModel", inputs: Tensor, error: Exception) -> str | None:
+    if not re.search(r"(size\(\)|shape)\[0\]", str(error)):
+        return None
+    return (
+        f"{model.name} was exported for another number of images at once than {len(inputs)}; "
+        "export it with a dynamic first dimension"
     )
 
 

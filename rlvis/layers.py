@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rlvis.dependence import Edge, edge_of, edges_behind
 from rlvis.errors import InputError, unknown
 from rlvis.model import ImageModel
-from rlvis.replica import replicate
+from rlvis.replica import is_scripted, replicate
 from rlvis.targets import Target
 from rlvis.tokens import Layout, Surroundings, reach
 
@@ -67,7 +67,7 @@ def last_spatial_layer(
             return surroundings, [[target(scores) for target in targets], [scores.logits]]
 
     found = _Found()
-    with torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: None):
+    with torch.autograd.graph.saved_tensors_hooks(_forget, _forget):
         surroundings, to_read = run(found.visit)  # a graph without values
     tokens: dict[str, Tensor] = {}
     for place, read in enumerate(to_read):
@@ -81,9 +81,15 @@ def last_spatial_layer(
                 if not layout.tokens or _is_read(again[place], tokens[name], layout):
                     return name
     raise InputError(
-        f"{model.name} has no spatial layer; class activation maps need a CNN or a transformer "
-        "whose patches a convolution makes"
+        f"{model.name} has no spatial layer"
+        + (" that can be seen, for it is scripted" if is_scripted(model.module) else "")
+        + "; class activation maps need a CNN or a transformer whose patches a convolution makes; "
+        "use saliency or occlusion"
     )
+
+
+def _forget(_: Any) -> Any:
+    return None
 
 
 class _Found:

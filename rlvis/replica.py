@@ -56,7 +56,7 @@ def replicate(module: nn.Module) -> nn.Module:
 
 def is_scripted(module: nn.Module) -> bool:
     """Whether parts of it are scripted or traced, so that what they do cannot be intercepted."""
-    return any(isinstance(each, ScriptModule) for each in module.modules())
+    return any(isinstance(each, (ScriptModule, _Scripted)) for each in module.modules())
 
 
 @contextmanager
@@ -135,8 +135,8 @@ class _Copies:
         if kind in (dict, OrderedDict):
             return kind((key, self(each)) for key, each in value.items())
         if kind is defaultdict:
-            parts = ((key, self(each)) for key, each in value.items())
-            return defaultdict(value.default_factory, parts)
+            entries = ((key, self(each)) for key, each in value.items())
+            return defaultdict(value.default_factory, entries)
         if kind is partial:
             keywords = {name: self(each) for name, each in value.keywords.items()}
             return partial(self(value.func), *map(self, value.args), **keywords)
@@ -196,9 +196,9 @@ class _Copies:
         return self(value) if isinstance(value, (nn.Module, MethodType)) else value
 
     def _script(self, original: ScriptModule) -> nn.Module:
-        scripted: nn.Module = deepcopy(original).eval()  # its weights keep asking for a gradient
+        scripted = deepcopy(original).eval()
         self._scripted += [(each, each.clone()) for each in scripted.buffers()]
-        return scripted
+        return _Scripted(scripted)
 
     def _function(self, function: FunctionType, copied: Callable[[Any], Any] | None = None) -> Any:
         """A function with the copies of what its closure, its defaults and the globals it names
@@ -225,6 +225,21 @@ class _Copies:
         twin.__kwdefaults__ = self(function.__kwdefaults__)
         twin.__dict__.update(vars(function))
         return twin
+
+
+class _Scripted(nn.Module):
+    """Holds a scripted module, which takes no hooks and shows no parts."""
+
+    def __init__(self, scripted: ScriptModule) -> None:
+        super().__init__()
+        self.training = False
+        vars(self)["scripted"] = scripted
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return vars(self)["scripted"](*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["scripted"], name)
 
 
 class _Uncompiled(nn.Module):

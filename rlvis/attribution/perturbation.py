@@ -174,7 +174,7 @@ def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: Reading) -> 
             after, new = evidence.rescore(torch.lerp(image, cover.expand_as(image), part), index)
             columns.append(read(before, after, old, new, index))
         rows.append(torch.cat(columns, dim=1))
-    return torch.stack(rows)
+    return torch.stack(rows).to(masks)  # under autocast scores come in half precision
 
 
 def _spotwise(evidence: Evidence, radius: float, stride: int, read: Reading) -> Tensor:
