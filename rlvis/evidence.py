@@ -24,6 +24,7 @@ from rlvis.rectifiers import Rectifier
 from rlvis.replica import is_scripted, replicate
 from rlvis.subpixel import use_subpixel_gradients
 from rlvis.targets import Target
+from rlvis.token_order import in_order
 from rlvis.tokens import Layout, Surroundings, reach
 
 
@@ -118,11 +119,13 @@ class Evidence:
                     f"layer {layer!r} runs several times, and the targets depend on maps of "
                     f"different sizes; explain one target at a time"
                 )
-            self._layout = surroundings.layout(layer, *read.values())
+            layout = surroundings.layout(layer, *read.values())
+            self._layout = in_order(model, self.inputs, self._context, layer, layout)
         if attention:
             self._attention.keep_behind(self._columns)
             count = self._attention.check(model.name, len(self.inputs))
-            self._patches = surroundings.tokens("the attention", count)
+            rows = surroundings.tokens("the attention", count)
+            self._patches = in_order(model, self.inputs, self._context, None, rows)
 
     def _replica(self) -> nn.Module:
         replica = replicate(self._model.module)

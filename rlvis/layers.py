@@ -13,6 +13,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.model import ImageModel
 from rlvis.replica import is_scripted, replicate
 from rlvis.targets import Target
+from rlvis.token_order import in_order
 from rlvis.tokens import Layout, Surroundings, reach
 
 _PASSIVE = (nn.Dropout, nn.Dropout2d, nn.Flatten, nn.Identity, nn.Softmax)
@@ -78,7 +79,10 @@ def last_spatial_layer(
                     continue
                 if layout.tokens and not tokens:
                     _, again = run(lambda name, _, __, output: tokens.update({name: output}))
-                if not layout.tokens or _is_read(again[place], tokens[name], layout):
+                if not layout.tokens:
+                    return name
+                placed = in_order(model, inputs, context, name, layout)
+                if _is_read(again[place], tokens[name], placed):
                     return name
     raise InputError(
         f"{model.name} has no spatial layer"
