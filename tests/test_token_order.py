@@ -78,7 +78,7 @@ def test_hiera_keeps_its_tokens_in_blocks() -> None:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    model, x = ImageModel(network, LABELS), torch.rand(1, 3, 224, 224)
+    model, x = ImageModel(network.double(), LABELS), torch.rand(1, 3, 224, 224).double()
     ours = explain(model, x, "hires-cam", [0, 1, 2], layer="blocks.0").maps[0]
     kept: list[Tensor] = []
 
