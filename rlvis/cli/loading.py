@@ -157,6 +157,9 @@ def home_of(policy: "Policy") -> str:
         raise InputError(
             f"{policy.name} does not say which environment it was trained in; name it with --env"
         )
+    from rlvis.environments import check_provider
+
+    check_provider(str(environment), "--env")
     return str(environment)
 
 
