@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import Env
 
 from rlvis.actions import require_categorical
-from rlvis.environments import check_compatible, labels_in, make_environment
+from rlvis.environments import action_mask, check_compatible, labels_in, make_environment
 from rlvis.errors import InputError
 from rlvis.policy import Policy
 
@@ -139,10 +139,12 @@ def _play(
 ) -> Iterator[_Episode]:
     waiting = iter(seeds)
     under_way = [_start(policy, world, seed) for world, seed in zip(worlds, waiting, strict=False)]
+    first = require_categorical(policy.distribution, "evaluation").start
     while under_way:
         probabilities = _look(policy, under_way)
         for place, episode in reversed(list(enumerate(under_way))):
-            if not _step(episode, _choose(probabilities[place], episode.chance, deterministic)):
+            chosen = _choose(probabilities[place], episode.chance, deterministic)
+            if not _step(episode, chosen, first):
                 continue
             yield episode
             seed = next(waiting, None)
@@ -154,14 +156,15 @@ def _play(
 
 def _look(policy: Policy, episodes: Sequence[_Episode]) -> np.ndarray:
     """The probabilities (N, K) of the actions in N episodes, which remember what they saw."""
-    seen = [policy.observe(each.observation) for each in episodes]
+    seen = [policy.observe(each.observation, action_mask(each.environment)) for each in episodes]
     known = [{**context, **each.memory} for (_, context), each in zip(seen, episodes, strict=True)]
     scores = policy.scores(
         np.stack([image for image, _ in seen]),
         {name: np.stack([each[name] for each in known]) for name in known[0]},
     )
+    memory = {name: each.float().cpu().numpy() for name, each in scores.memory.items()}
     for place, episode in enumerate(episodes):
-        episode.memory = {name: each[place].numpy() for name, each in scores.memory.items()}
+        episode.memory = {name: each[place] for name, each in memory.items()}
     return policy.distribution.probabilities(scores.logits.double().cpu()).numpy()
 
 
@@ -171,9 +174,9 @@ def _start(policy: Policy, world: Env, seed: int) -> _Episode:
     return _Episode(world, observation, policy.blank_memory(), chance, [], length)
 
 
-def _step(episode: _Episode, action: int) -> bool:
-    """Take the action; whether the episode is over."""
-    observation, reward, terminated, truncated, info = episode.environment.step(action)
+def _step(episode: _Episode, action: int, first: int) -> bool:
+    """Take an action, counted from the first; whether the episode is over."""
+    observation, reward, terminated, truncated, info = episode.environment.step(first + action)
     episode.observation = observation
     episode.actions.append(action)
     episode.total += float(reward)

@@ -1,5 +1,6 @@
 """Any policy by its name or path: shipped, trained here, or by Stable-Baselines3."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,9 @@ def load_policy(
     if name_or_path in shipped_policies():
         return as_policy(*read_policy(SHIPPED / f"{name_or_path}.safetensors"))
     path = Path(name_or_path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return as_policy(*read_policy(_in_folder(path)))
-    if not path.exists():
+    if not os.path.exists(path):
         if path.suffix or len(path.parts) > 1:
             shipped = ", ".join(shipped_policies())
             raise InputError(f"no file or folder {path}; shipped are {shipped}")
