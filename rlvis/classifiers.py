@@ -1,6 +1,6 @@
 """Image classifiers by name: EfficientNet-Lite0 with its weights, torchvision's and timm's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -9,10 +9,12 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rlvis import timm_classifiers
+from rlvis.devices import as_device
 from rlvis.errors import InputError, unknown
+from rlvis.files import check_packing
 from rlvis.model import ImageModel
 from rlvis.preprocess import Preprocess
 
@@ -47,7 +49,7 @@ def load_classifier(
     timm = name.startswith(timm_classifiers.PREFIX)
     build = _timm if timm else _LOADERS.get(name, _torchvision)
     module, labels, preprocess = build(name, weights)
-    return ImageModel(module.eval().to(device), labels, preprocess, name=name)
+    return ImageModel(module.eval().to(as_device(device)), labels, preprocess, name=name)
 
 
 def known_classifiers(like: str = "") -> list[str]:
@@ -56,14 +58,30 @@ def known_classifiers(like: str = "") -> list[str]:
     Args:
         like: a name; timm's, of which there are thousands, are left out where it is not one of
             these, and the others where it is.
+
+    Raises:
+        InputError: if torchvision or timm would have to be asked, and does not fit torch.
     """
     if like.startswith(timm_classifiers.PREFIX):
         return timm_classifiers.names()
-    try:
-        models = _torchvision_models()
-    except InputError:
-        models = None
+    models = None if like in _LOADERS else _torchvision_models()
     return [*_LOADERS, *(models.list_models(module=models) if models else [])]
+
+
+def no_classifier(name: str, others: Sequence[str] = ()) -> InputError:
+    """The error for a name that `load_classifier` does not take.
+
+    Args:
+        name: the name.
+        others: more names that would have done.
+    """
+    known = [*known_classifiers(name), *others]
+    if name.startswith(timm_classifiers.PREFIX) or _torchvision_models() is not None:
+        return unknown("model", name, known)
+    return InputError(
+        f"no model {name!r}; there is {', '.join(known)}, and with "
+        "pip install 'rlvis[torchvision]' every torchvision classifier"
+    )
 
 
 Loaded = tuple[nn.Module, tuple[str, ...], Preprocess]
@@ -96,15 +114,8 @@ def _timm(name: str, weights: str | Path | None) -> Loaded:
 
 def _torchvision(name: str, weights: str | Path | None) -> Loaded:
     models = _torchvision_models()
-    known = known_classifiers()
-    if name not in known:
-        if models is None:
-            raise InputError(
-                f"no model {name!r}; there is {', '.join(_LOADERS)}, and with "
-                "pip install 'rlvis[torchvision]' every torchvision classifier"
-            )
-        raise unknown("model", name, known)
-    assert models is not None
+    if models is None or name not in known_classifiers(name):
+        raise no_classifier(name)
     default = models.get_model_weights(name).DEFAULT
     if weights is None:
         try:
@@ -152,6 +163,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         InputError: if the file is missing, truncated, of another kind, or of another network.
     """
     path = Path(path)
+    check_packing(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -159,19 +171,18 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"no file {path}; give the path of a weights file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder; give the path of a weights file") from None
     except UnpicklingError:
         raise InputError(
             f"{path} holds more than weights, or is no weights file; "
             "save it as torch.save(model.state_dict(), path)"
         ) from None
-    except Exception as error:
-        if type(error).__name__ not in ("SafetensorError", "RuntimeError", "EOFError", "OSError"):
-            raise
-        raise InputError(f"{path} cannot be read as weights; is it whole? ({error})") from None
+    except Exception as error:  # readers stumble over damaged files in ways of their own
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{path} cannot be read as weights; is it whole? ({reason})") from None
+    if not isinstance(state, Mapping) or not all(isinstance(e, Tensor) for e in state.values()):
+        raise InputError(
+            f"{path} holds no state_dict; save it as torch.save(model.state_dict(), path)"
+        )
     try:
         module.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:

@@ -12,6 +12,13 @@ class InputError(ValueError):
     """Wrong input: the message is one line that says what is wrong and what would work."""
 
 
+class Notice(UserWarning):
+    """What a result rests on that its reader may not expect, in one line.
+
+    Given as a warning, once for each text; the command line prints it on standard error.
+    """
+
+
 class NonFiniteError(InputError):
     """NaN or infinity in the weights or in the output of a network."""
 

@@ -88,9 +88,9 @@ class Explanation:
         return panel([self], scale)
 
     def _repr_png_(self) -> bytes:
-        from rlvis.display.panel import png_bytes
+        from rlvis.display.sheet import picture_bytes
 
-        return png_bytes(self.panel())
+        return picture_bytes(self.panel())
 
 
 def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -7,9 +7,12 @@ import os
 import secrets
 import stat
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -72,6 +75,83 @@ def read_regular(path: str | Path, limit: int) -> bytes:
     if len(data) > limit:
         raise InputError(f"{path} is larger than the {limit / 2**20:.4g} MiB that are read of such")
     return data
+
+
+def check_packing(path: str | Path) -> None:
+    """Whether a file of weights is an ordinary one that takes no more memory than it has bytes.
+
+    PyTorch stores weights as they are; a zip that unpacks to more was made to fill the memory.
+
+    Raises:
+        InputError: if it does, or there is no such file, or it is a device, a pipe or a socket.
+    """
+    check_regular(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if unpacked > 2 * Path(path).stat().st_size + 2**20:
+        raise InputError(f"{path} unpacks to {unpacked / 2**20:.4g} MiB, as weights never do")
+
+
+def read_arrays(path: str | Path, limit: int = 2**31) -> dict[str, np.ndarray]:
+    """The arrays of numbers and text in an .npz file, its headers checked before memory is taken.
+
+    Args:
+        path: the file.
+        limit: bytes that all of them together may have.
+
+    Raises:
+        InputError: if there is no such file, or it holds more, or is damaged, or needs pickle.
+    """
+    check_regular(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [each for each in archive.infolist() if each.filename.endswith(".npy")]
+            if sum(member.file_size for member in members) > limit:
+                raise InputError(
+                    f"{path} unpacks to more than the {limit / 2**30:.3g} GiB that are read of an "
+                    ".npz; write its arrays as .npy, which is read piece by piece"
+                )
+            arrays = {}
+            for member in members:
+                with archive.open(member) as file:
+                    arrays[member.filename.removesuffix(".npy")] = _read_array(
+                        file, member.file_size
+                    )
+            return arrays
+    except InputError:
+        raise
+    except PermissionError as error:
+        raise _unreadable(path, error) from None
+    except Exception as error:  # readers stumble over damaged files in ways of their own
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{path} holds no readable arrays; is it whole? ({reason})") from None
+
+
+def _read_array(file: IO[bytes], size: int) -> np.ndarray:
+    """The array in a file of so many bytes.
+
+    Raises:
+        ValueError: if its header is not of an array of numbers or text of just that size.
+    """
+    version = np.lib.format.read_magic(file)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f"arrays of format {version} are not read")
+    shape, columns_first, kind = readers[version](file)
+    if kind.kind not in "biufU":
+        raise ValueError(f"arrays of {kind} are not read, only of numbers and text")
+    if kind.itemsize * prod(shape) != size - file.tell():
+        raise ValueError("a header tells another size than its array has")
+    array = np.frombuffer(bytearray(file.read()), kind)
+    return array.reshape(shape, order="F" if columns_first else "C")
 
 
 def _unreadable(path: str | Path, error: OSError | ValueError) -> InputError:

@@ -23,7 +23,8 @@ from rlvis.frames import stacked
 from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
 from rlvis.policy import Policy
-from rlvis.recording import Header, MethodRecord, Recording
+from rlvis.recording import Recording
+from rlvis.recording_header import Header, MethodRecord
 from rlvis.rollout import Episode, play_episode
 from rlvis.targets import Target, TargetLike, as_targets, score
 
@@ -122,21 +123,24 @@ def record(
             if on_step:
                 on_step()
 
-        for number in range(episodes):
-            episode = play_episode(
-                policy,
-                world,
-                seed=seed + number,
-                generator=generator,
-                deterministic=deterministic,
-                max_steps=max_steps,
-                on_step=step,
-            )
-            recording.append(episode, _explain(policy, episode, chosen, wanted, layer))
-            if on_episode:
-                on_episode(episode)
-            if asked_to_stop():
-                raise KeyboardInterrupt
+        try:
+            for number in range(episodes):
+                episode = play_episode(
+                    policy,
+                    world,
+                    seed=seed + number,
+                    generator=generator,
+                    deterministic=deterministic,
+                    max_steps=max_steps,
+                    on_step=step,
+                )
+                recording.append(episode, _explain(policy, episode, chosen, wanted, layer))
+                if on_episode:
+                    on_episode(episode)
+                if asked_to_stop():
+                    raise KeyboardInterrupt
+        finally:
+            recording.discard_if_empty()
     return recording
 
 

@@ -1,7 +1,7 @@
 """A recording: episodes with every frame, number and heatmap, in a Zarr v3 store.
 
     recording.zarr             attributes: environment, policy, actions, methods, …, episodes
-      episode_0000             attributes: seed, steps, total_reward, outcome, …
+      episode_0000             attributes: seed, steps, total_reward, outcome, …, arrays
         observation            (time, y, x, channel)        uint8
         render                 (time, render_y, render_x, colour)   uint8
         action_taken           (time), or (time, dimension) where an action has several entries
@@ -12,80 +12,39 @@
         heatmaps/<method>      (time, action, y, x)         float32
         target_value           (time, target), where targets were named; heatmaps have that axis
 
-Dimensions are named, so xarray opens every group as it is. An episode is written whole before the
-index names it: after a crash every episode of the index is there and readable.
+Dimensions are named, so xarray opens every group as it is. A recording takes its place when its
+first episode is whole, until then what was there stays; each episode is written whole before the
+index names it: after a crash every episode of the index is there and readable. Chunks carry
+checksums, and what is read is checked first (`rlvis.store`): a damaged episode is named, the
+others can still be read.
 """
 
+import os
+import re
+import secrets
 import shutil
+import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-from zarr.errors import GroupNotFoundError
+from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
-from rlvis.actions import ActionDistribution, Categorical, from_record
-from rlvis.errors import InputError
+from rlvis.errors import InputError, Notice
 from rlvis.explanation import Explanation
 from rlvis.files import write_error
+from rlvis.recording_header import Header, Targets
 from rlvis.rollout import Episode
+from rlvis.store import DamageError, array_names, check_array, read_attributes
 
-FORMAT, VERSION = "rlvis-recording", 1
+FORMAT, VERSION = "rlvis-recording", 2
+"""Of version 1 were recordings without checksums, which left chunks of zeros out."""
 
-
-@dataclass(frozen=True)
-class MethodRecord:
-    """How one set of heatmaps was made."""
-
-    name: str
-    layer: str | None
-    signed: bool
-    frame: int | None = None
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What the heatmaps of an episode explain, where that is not each action.
-
-    Attributes:
-        names: T lists of n names, of what a target means at each step ("left - right").
-        values: float32 (T, n).
-    """
-
-    names: list[list[str]]
-    values: np.ndarray
-
-
-@dataclass(frozen=True)
-class Header:
-    """What all episodes of a recording share.
-
-    Attributes:
-        environment: its id.
-        policy: its name.
-        actions: the names of the policy's scores.
-        methods: how the heatmaps were made.
-        distribution: how actions were drawn.
-        frames: how many frames are stacked in the channels of an observation, the latest last.
-        wrappers: put around the environment by name, the innermost first.
-        targets: what heatmaps explain, as it was asked for; empty where it is every action.
-    """
-
-    environment: str
-    policy: str
-    actions: list[str]
-    methods: list[MethodRecord]
-    distribution: ActionDistribution
-    frames: int = 1
-    wrappers: list[str] = field(default_factory=list)
-    targets: list[str] = field(default_factory=list)
-
-    def record(self) -> dict[str, Any]:
-        """The header as JSON holds it."""
-        return {**asdict(self), "distribution": self.distribution.record()}
+_EPISODE = re.compile(r"episode_[0-9]{4,9}")
 
 
 class Recording:
@@ -94,8 +53,11 @@ class Recording:
     Make one with `rlvis.record`, open one with `Recording.open`.
     """
 
-    def __init__(self, root: zarr.Group, path: Path | None) -> None:
+    def __init__(self, root: zarr.Group, header: Header, path: Path | None = None) -> None:
         self._root = root
+        self._built_in: Path | None = None
+        self._checked: dict[int, dict[str, Any]] = {}
+        self.header = header
         self.path = path
 
     @classmethod
@@ -104,54 +66,53 @@ class Recording:
     ) -> "Recording":
         """An empty recording, in memory where no path is given.
 
+        It is built beside `path` and takes its place with its first episode.
+
         Raises:
             InputError: if something else than an old recording is there, or one is and `overwrite`
                 is False, or the folder cannot be written.
         """
-        store: MemoryStore | str = MemoryStore()
-        if path is not None:
-            path = Path(path)
-            _make_room(path, overwrite)
-            store = str(path)
+        attributes = {"format": FORMAT, "version": VERSION, **header.record(), "episodes": []}
+        if path is None:
+            return cls(zarr.create_group(MemoryStore(), attributes=attributes), header)
+        path = Path(os.path.realpath(path))
+        _check_room(path, overwrite)
+        building = path.with_name(f".rlvis-{secrets.token_hex(8)}")
         try:
-            root = zarr.create_group(store)
-            attributes = {"format": FORMAT, "version": VERSION, **header.record(), "episodes": []}
-            root.attrs.update(attributes)
+            recording = cls(zarr.create_group(str(building), attributes=attributes), header, path)
         except OSError as error:
-            raise write_error(path or "the recording", error) from None
-        return cls(root, path)
+            shutil.rmtree(building, ignore_errors=True)
+            raise write_error(path, error) from None
+        recording._built_in = building
+        return recording
 
     @classmethod
     def open(cls, path: str | Path) -> "Recording":
         """A recording on disk.
 
         Raises:
-            InputError: if there is none at that path.
+            InputError: if there is none at that path, or it is damaged or of a newer version.
         """
+        path = Path(path)
         try:
-            root = zarr.open_group(str(path), mode="r")
-        except (GroupNotFoundError, FileNotFoundError, NotADirectoryError, ValueError):
-            root = None
-        if root is None or root.attrs.get("format") != FORMAT:
-            raise InputError(f"{path} is no recording; make one with: rlvis record --out {path}")
-        return cls(root, Path(path))
-
-    @property
-    def header(self) -> Header:
-        """Environment, policy, action names and methods, and how actions were drawn."""
-        attributes: dict[str, Any] = dict(self._root.attrs)
-        methods = [MethodRecord(**each) for each in attributes["methods"]]
-        actions, distribution = attributes["actions"], attributes.get("distribution")
-        return Header(
-            attributes["environment"],
-            attributes["policy"],
-            actions,
-            methods,
-            from_record(distribution) if distribution else Categorical(len(actions)),
-            attributes.get("frames", 1),
-            attributes.get("wrappers", []),
-            attributes.get("targets", []),
-        )
+            attributes = read_attributes(path)
+        except DamageError as error:
+            reason = f" ({error})" if os.path.exists(path / "zarr.json") else ""
+            raise _no_recording(path, reason) from None
+        if attributes.get("format") != FORMAT:
+            raise _no_recording(path)
+        version, names = attributes.get("version"), attributes.get("episodes")
+        if version not in range(1, VERSION + 1):
+            raise InputError(
+                f"{path} is of version {version!r}, and this rlvis reads up to {VERSION}; update it"
+            )
+        try:
+            header = Header.from_record(attributes)
+        except ValueError as error:
+            raise InputError(f"{path} is damaged: {error}; record it again") from None
+        if not isinstance(names, list) or not all(_EPISODE.fullmatch(str(each)) for each in names):
+            raise InputError(f"{path} is damaged: its index of episodes is none; record it again")
+        return cls(zarr.open_group(str(path), mode="r", zarr_format=3), header, path)
 
     @property
     def index(self) -> list[str]:
@@ -168,8 +129,35 @@ class Recording:
     def steps(self, numbers: Sequence[int] | None = None) -> int:
         """The steps of these episodes together, of all when left out."""
         chosen = range(len(self)) if numbers is None else numbers
-        counts: list[Any] = [self._group(number).attrs["steps"] for number in chosen]
-        return sum(counts)
+        return sum(self._attributes(number)["steps"] for number in chosen)
+
+    def readable(self) -> list[int]:
+        """The numbers of the episodes that are whole; of the others a `Notice` says what is wrong.
+
+        Raises:
+            InputError: if there is none.
+        """
+        damaged = self.damage()
+        for line in damaged.values():
+            warnings.warn(line, Notice, stacklevel=2)
+        if len(damaged) == len(self):
+            raise InputError(
+                f"{self.path or 'the recording'} has no finished episode that can be read; "
+                "record one first"
+            )
+        return [number for number in range(len(self)) if number not in damaged]
+
+    def damage(self) -> dict[int, str]:
+        """Of damaged episodes, by their numbers, what is wrong with each."""
+        found = {}
+        for number in range(len(self)):
+            try:
+                self.episode(number)
+                for each in self.header.methods:
+                    self.heatmaps(number, each.name)
+            except InputError as error:
+                found[number] = str(error)
+        return found
 
     def append(self, episode: Episode, explanations: Sequence[Explanation]) -> None:
         """Write an episode and its heatmaps whole, then name it in the index.
@@ -179,96 +167,197 @@ class Recording:
         """
         name = f"episode_{len(self):04d}"
         try:
-            self._write(self._root.create_group(name, overwrite=True), episode, explanations)
+            self._write(name, episode, explanations)
             self._root.attrs["episodes"] = [*self.index, name]
+            if self._built_in is not None:
+                self._take_place(self._built_in)
         except OSError as error:
             raise write_error(self.path or "the recording", error) from None
 
-    def _write(
-        self, group: zarr.Group, episode: Episode, explanations: Sequence[Explanation]
-    ) -> None:
-        group.attrs.update(
-            seed=episode.seed,
-            steps=len(episode),
-            total_reward=episode.total_reward,
-            terminated=episode.terminated,
-            truncated=episode.truncated,
-            success=episode.success,
-            outcome=episode.outcome,
-        )
-        _save(group, "observation", episode.observations, "y", "x", "channel")
+    def discard_if_empty(self) -> None:
+        """Remove what was built where no episode came of it; what was there before is as it was."""
+        if self._built_in is not None:
+            shutil.rmtree(self._built_in, ignore_errors=True)
+
+    def _take_place(self, built: Path) -> None:
+        """Put the recording where it belongs, in place of an older one."""
+        assert self.path is not None
+        older = built.with_name(f"{built.name}-older")
+        if self.path.exists():
+            self.path.rename(older)
+        built.rename(self.path)
+        self._built_in = None
+        self._root = zarr.open_group(str(self.path), mode="r+", zarr_format=3)
+        shutil.rmtree(older, ignore_errors=True)
+
+    def _write(self, name: str, episode: Episode, explanations: Sequence[Explanation]) -> None:
+        arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {
+            "observation": (episode.observations, ("y", "x", "channel")),
+            "action_taken": (episode.actions, ("dimension",) * (episode.actions.ndim - 1)),
+            "reward": (episode.rewards, ()),
+            "value": (episode.values, ()),
+            "logit": (episode.logits, ("action",)),
+        }
         if episode.renders is not None:
-            _save(group, "render", episode.renders, "render_y", "render_x", "colour")
-        _save(group, "action_taken", episode.actions, *["dimension"] * (episode.actions.ndim - 1))
-        _save(group, "reward", episode.rewards)
-        _save(group, "value", episode.values)
-        _save(group, "logit", episode.logits, "action")
+            arrays["render"] = (episode.renders, ("render_y", "render_x", "colour"))
         if np.isfinite(episode.probabilities).all():
-            _save(group, "probability", episode.probabilities, "action")
+            arrays["probability"] = (episode.probabilities, ("action",))
         for kind, columns in (("context", episode.context), ("info", episode.info)):
             for key, column in columns.items():
-                axes = [f"{kind}_{key}_{axis}" for axis in range(column.ndim - 1)]
-                _save(group, f"{kind}_{key}", column, *axes)
-        heatmaps = group.create_group("heatmaps")
+                axes = tuple(f"{kind}_{key}_{axis}" for axis in range(column.ndim - 1))
+                arrays[f"{kind}_{key}"] = (column, axes)
         explained = "target" if self.header.targets else "action"
         for explanation in explanations:
-            _save(heatmaps, explanation.method, explanation.heatmaps, explained, "y", "x")
+            arrays[f"heatmaps/{explanation.method}"] = (explanation.heatmaps, (explained, "y", "x"))
+        attributes: dict[str, Any] = {
+            "seed": episode.seed,
+            "steps": len(episode),
+            "total_reward": episode.total_reward,
+            "terminated": episode.terminated,
+            "truncated": episode.truncated,
+            "success": episode.success,
+            "outcome": episode.outcome,
+        }
         if self.header.targets:
-            group.attrs["targets"] = explanations[0].targets
-            _save(group, "target_value", explanations[0].scores, "target")
+            attributes["targets"] = explanations[0].targets
+            arrays["target_value"] = (explanations[0].scores, ("target",))
+        attributes["arrays"] = list(arrays)
+        group = self._root.create_group(name, overwrite=True, attributes=attributes)
+        group.create_group("heatmaps")
+        for array_name, (array, axes) in arrays.items():
+            _save(group, array_name, array, axes)
 
     def episode(self, number: int) -> Episode:
         """The episode of that number, without its heatmaps.
 
         Raises:
-            InputError: if there is none.
+            InputError: if there is none, or it is damaged; the others can still be read.
         """
-        group = self._group(number)
-        arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
-        attributes: dict[str, Any] = dict(group.attrs)
-        return Episode(
-            seed=attributes["seed"],
-            observations=arrays["observation"],
-            renders=arrays.get("render"),
-            actions=arrays["action_taken"],
-            rewards=arrays["reward"],
-            logits=arrays["logit"],
-            values=arrays["value"],
-            context=_named(arrays, "context_"),
-            info=_named(arrays, "info_"),
-            terminated=attributes["terminated"],
-            truncated=attributes["truncated"],
-            success=attributes["success"],
-            distribution=self.header.distribution,
-        )
+        attributes = self._attributes(number)
+        arrays = {
+            name: self._read(number, name)
+            for name in attributes["arrays"]
+            if not name.startswith("heatmaps/")
+        }
+        try:
+            return Episode(
+                seed=attributes["seed"],
+                observations=arrays["observation"],
+                renders=arrays.get("render"),
+                actions=arrays["action_taken"],
+                rewards=arrays["reward"],
+                logits=arrays["logit"],
+                values=arrays["value"],
+                context=_named(arrays, "context_"),
+                info=_named(arrays, "info_"),
+                terminated=attributes["terminated"],
+                truncated=attributes["truncated"],
+                success=attributes["success"],
+                distribution=self.header.distribution,
+            )
+        except KeyError as missing:
+            raise self._damaged(number, f"{missing} is missing") from None
 
     def targets(self, number: int) -> Targets | None:
         """What the heatmaps of an episode explain, None where it is each action."""
-        group = self._group(number)
-        names: Any = group.attrs.get("targets")
-        values: Any = group.get("target_value")
-        return Targets(names, np.asarray(values[...])) if names else None
+        names = self._attributes(number).get("targets")
+        return Targets(names, self._read(number, "target_value")) if names else None
 
     def heatmaps(self, number: int, method: str) -> np.ndarray:
-        """The heatmaps of an episode by one method, of actions or targets: float32 (T, K, H, W)."""
-        array: Any = self._group(number)["heatmaps"][method]  # type: ignore[index]
-        return np.asarray(array[...])
+        """The heatmaps of an episode by one method, of actions or targets: float32 (T, K, H, W).
 
-    def _group(self, number: int) -> zarr.Group:
+        Raises:
+            InputError: if there is no such episode, or it is damaged.
+        """
+        return self._read(number, f"heatmaps/{method}")
+
+    def _attributes(self, number: int) -> dict[str, Any]:
         index = self.index
         if not 0 <= number < len(index):
             raise InputError(
                 f"no episode {number}; the recording has {len(index)}, numbered from 0"
             )
-        group = self._root[index[number]]
+        if self._folder is None:
+            return dict(self._group(number).attrs)
+        if number not in self._checked:
+            self._checked[number] = self._checked_attributes(number, self._folder / index[number])
+        return self._checked[number]
+
+    def _checked_attributes(self, number: int, folder: Path) -> dict[str, Any]:
+        """The attributes of an episode, and the list of its arrays where it has none.
+
+        Raises:
+            InputError: if they are damaged.
+        """
+        try:
+            attributes = read_attributes(folder)
+            attributes.setdefault("arrays", array_names(folder))
+        except DamageError as error:
+            raise self._damaged(number, str(error)) from None
+        steps, arrays = attributes.get("steps"), attributes["arrays"]
+        if type(steps) is not int or steps < 1 or not set(_MARKS) <= attributes.keys():
+            raise self._damaged(number, "its attributes are incomplete")
+        if not isinstance(arrays, list) or not all(map(_is_array_name, arrays)):
+            raise self._damaged(number, "its list of arrays is none")
+        return attributes
+
+    @property
+    def _folder(self) -> Path | None:
+        """Where it lies now, None in memory."""
+        return self._built_in or self.path
+
+    def _group(self, number: int) -> zarr.Group:
+        group = self._root[self.index[number]]
         assert isinstance(group, zarr.Group)
         return group
+
+    def _read(self, number: int, name: str) -> np.ndarray:
+        """An array of an episode.
+
+        Raises:
+            InputError: if it is damaged.
+        """
+        steps = self._attributes(number)["steps"]
+        if self._folder is not None:
+            complete = self._root.attrs.get("version") != 1
+            try:
+                check_array(self._folder / self.index[number] / name, complete=complete)
+            except DamageError as error:
+                raise self._damaged(number, f"{name}: {error}") from None
+        try:
+            found: Any = self._group(number)[name]
+            array = np.asarray(found[...])
+        except Exception as error:  # decoders stumble over damaged files in ways of their own
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise self._damaged(number, f"{name} cannot be unpacked ({reason})") from None
+        if array.shape[:1] != (steps,):
+            raise self._damaged(number, f"{name} has {array.shape[:1]} entries for {steps} steps")
+        return array
+
+    def _damaged(self, number: int, reason: str) -> InputError:
+        return InputError(
+            f"episode {number} of {self.path or 'the recording'} is damaged: {reason}; "
+            "record it again, the other episodes can be read"
+        )
 
     def to_video(self, path: str | Path, **options: Any) -> Path:
         """Write the annotated video (MP4) or animation (GIF); see `rlvis.display.video`."""
         from rlvis.display.film import film
 
         return film(self, path, **options)
+
+
+_MARKS = ("seed", "steps", "terminated", "truncated", "success")
+
+
+def _is_array_name(name: Any) -> bool:
+    """Whether it is a name within an episode's folder."""
+    parts = name.removeprefix("heatmaps/") if isinstance(name, str) else ""
+    return bool(parts) and "/" not in parts and "\\" not in parts and parts not in (".", "..")
+
+
+def _no_recording(path: Path, reason: str = "") -> InputError:
+    return InputError(f"{path} is no recording{reason}; make one with: rlvis record --out {path}")
 
 
 def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -280,26 +369,36 @@ def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
     }
 
 
-def _save(group: zarr.Group, name: str, array: np.ndarray, *axes: str) -> None:
+def _save(group: zarr.Group, name: str, array: np.ndarray, axes: Sequence[str]) -> None:
     chunk = max(1, min(len(array), 2**22 // max(1, array[0].nbytes)))
     group.create_array(
         name,
         data=np.ascontiguousarray(array),
         chunks=(chunk, *array.shape[1:]),
+        compressors=[ZstdCodec(level=0), Crc32cCodec()],
+        config={"write_empty_chunks": True},
         dimension_names=("time", *axes),
     )
 
 
-def _make_room(path: Path, overwrite: bool) -> None:
-    """Refuse what is there, or clear an old recording away."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
+def _check_room(path: Path, overwrite: bool) -> None:
+    """Refuse to write where something else than an old recording is, or nothing can be."""
     try:
-        Recording.open(path)
-    except InputError:
-        raise InputError(f"{path} exists and is no recording; write somewhere else") from None
-    if not overwrite:
-        raise InputError(
-            f"{path} holds a recording already; write somewhere else, or say --overwrite"
-        )
-    shutil.rmtree(path)
+        if path.exists() and not (path.is_dir() and _is_recording(path)):
+            raise InputError(f"{path} exists and is no recording; write somewhere else")
+        if path.exists() and any(path.iterdir()) and not overwrite:
+            raise InputError(
+                f"{path} holds a recording already; write somewhere else, or say --overwrite"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a folder holds a recording, be it damaged, and nothing else."""
+    return all(
+        each.name == "zarr.json" or each.name.endswith(".partial") or _EPISODE.fullmatch(each.name)
+        for each in path.iterdir()
+    )

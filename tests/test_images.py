@@ -1,15 +1,22 @@
 """Pictures of every kind become RGB; what is no picture is refused in one line."""
 
 import io
+import os
+import socket
+import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
 from rlvis import InputError, Preprocess, load_image
+from rlvis.errors import Notice
 from rlvis.images import LARGEST_SIDE, as_images
+from tests.complaints import complaint
 
 RED = np.zeros((20, 30, 3), np.uint8) + np.array([200, 30, 40], np.uint8)
 
@@ -50,10 +57,113 @@ def test_transparency_lies_over_white(tmp_path) -> None:
     np.testing.assert_allclose(pixel, (255, 127, 127), atol=1)
 
 
-def test_sixteen_bits_become_eight(tmp_path) -> None:
-    levels = np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20)
-    loaded = np.asarray(load_image(saved(tmp_path, Image.fromarray(levels), "x.png")))
-    np.testing.assert_allclose(loaded[..., 0], levels / 257, atol=1)
+SIXTEEN = np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20)
+
+
+@pytest.mark.parametrize(
+    ("levels", "window"),
+    [
+        (SIXTEEN, (0, 65535)),
+        (SIXTEEN // 16, (0, 4095)),
+        (SIXTEEN // 100, (0, 1023)),
+        ((SIXTEEN // 16).astype(np.int32) - 1024, (-1024, 3071)),
+        (SIXTEEN.astype(np.uint32) * 65537, (0, 2**32 - 1)),
+        (SIXTEEN.astype(np.float32) / 100 - 300, (-300, 355.35)),
+        (SIXTEEN.astype(np.float32) / 257, (0, 255)),
+        ((SIXTEEN // 257).astype(np.int16), None),
+        (SIXTEEN.astype(np.float32) / 65535, None),
+        ((SIXTEEN // 257).astype(np.uint8), None),
+    ],
+)
+@pytest.mark.parametrize("form", ["array", "tif"])
+def test_every_depth_keeps_its_levels_and_tells_its_window(tmp_path, levels, window, form) -> None:
+    if form == "tif":
+        tifffile.imwrite(tmp_path / "x.tif", levels)
+    given = levels if form == "array" else tmp_path / "x.tif"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        seen = as_images(given)[0, 0].numpy()
+    low, high = window or (float(levels.min()), float(levels.max()))
+    np.testing.assert_allclose(seen, (levels - float(low)) / (high - low) * 255, atol=0.51)
+    notices = [str(each.message) for each in told if issubclass(each.category, Notice)]
+    if window is None:
+        assert not notices
+    else:
+        assert f"from {low:g} (black) to {high:g} (white)" in notices[0]
+
+
+def test_colours_of_sixteen_bits_keep_their_levels(tmp_path) -> None:
+    colours = np.random.default_rng(0).integers(0, 4001, (20, 30, 3)).astype(np.uint16)
+    colours[0, 0] = 4000
+    for name in ("x.png", "x.tif"):
+        if name.endswith("png"):
+            cv2.imwrite(str(tmp_path / name), colours[..., ::-1])
+        else:
+            tifffile.imwrite(tmp_path / name, colours, photometric="rgb")
+        with pytest.warns(Notice, match="0 .black. to 4095"):
+            seen = np.asarray(load_image(tmp_path / name))
+        np.testing.assert_allclose(seen, colours / 4095 * 255, atol=0.51)
+
+
+def test_signed_bytes_are_not_taken_for_unsigned_ones(tmp_path) -> None:
+    levels = np.linspace(-100, 100, 400).astype(np.int8).reshape(20, 20)
+    tifffile.imwrite(tmp_path / "x.tif", levels)
+    with pytest.warns(Notice, match="-100 .black. to 100"):
+        seen = np.asarray(load_image(tmp_path / "x.tif"))[..., 0]
+    np.testing.assert_allclose(seen, (levels + 100.0) / 200 * 255, atol=0.51)
+
+
+def test_a_window_can_be_chosen() -> None:
+    seen = as_images(SIXTEEN, window=(1000, 3000))[0, 0].numpy()
+    expected = ((SIXTEEN.astype(float) - 1000) / 2000 * 255).clip(0, 255)
+    np.testing.assert_allclose(seen, expected, atol=0.51)
+
+
+@pytest.mark.parametrize("window", [(3, 3), (5, 1), (0, np.inf), (np.nan, 1), (1,), (1, 2, 3)])
+def test_windows_that_are_none_are_refused(window) -> None:
+    with pytest.raises(InputError, match="no window"):
+        as_images(SIXTEEN, window=window)
+
+
+def test_pictures_that_would_fill_the_memory_are_refused_before_they_are_read(tmp_path) -> None:
+    path = saved(tmp_path, Image.new("L", (13000, 13000)), "x.png")
+    assert path.stat().st_size < 2**20
+    with pytest.raises(InputError, match="too many to read"):
+        load_image(path)
+
+
+def test_programs_in_pictures_are_not_run(tmp_path) -> None:
+    """Pillow hands EPS to Ghostscript, an interpreter of programs."""
+    saved(tmp_path, Image.fromarray(RED), "x.eps")
+    with pytest.raises(InputError, match="is not a picture"):
+        load_image(tmp_path / "x.eps")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, kind) -> None:
+    path = tmp_path / "x.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+    with pytest.raises(InputError, match="a device, a pipe or a socket"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.jpg", "x.gif", "x.webp", "x.tiff", "x.bmp"])
+def test_damaged_pictures_are_one_line(tmp_path, name) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    whole = saved(tmp_path, Image.fromarray(noise), name).read_bytes()
+    chance = np.random.default_rng(1)
+    for _ in range(60):
+        data = bytearray(whole)
+        for place in chance.integers(0, len(data), 8):
+            data[place] = chance.integers(256)
+        (tmp_path / name).write_bytes(bytes(data[: chance.integers(1, len(data) + 1)]))
+        assert "\n" not in complaint(lambda: load_image(tmp_path / name))
 
 
 def test_exif_turns_the_picture(tmp_path) -> None:
@@ -111,7 +221,9 @@ def test_batches_come_in_many_forms() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (RED.astype(np.float64), "no image"),
+        (RED.astype(np.complex64), "no image"),
+        (np.full((9, 9), np.nan), "NaN or infinity"),
+        (np.full((9, 9), np.inf), "NaN or infinity"),
         (RED[:0], "no image"),
         ([RED, RED[:10]], "differ in size"),
         (42, "cannot take int"),

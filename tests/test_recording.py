@@ -102,8 +102,8 @@ from tests.conftest import LABELS, PooledPolicy, randomise
 from rlvis.recording import Recording
 policy = rlvis.Policy(randomise(PooledPolicy()).eval(), LABELS)
 write = Recording._write
-def dying(self, group, episode, explanations):
-    write(self, group, episode, explanations[: 0 if len(self) == 2 else None])
+def dying(self, name, episode, explanations):
+    write(self, name, episode, explanations[: 0 if len(self) == 2 else None])
     if len(self) == 2:
         os._exit(9)
 Recording._write = dying
@@ -120,10 +120,10 @@ rlvis.record(policy, {ENVIRONMENT!r}, episodes=5, methods=["cam"], out={str(tmp_
 def test_a_full_disk_is_said_and_earlier_episodes_stay(policy, tmp_path, monkeypatch) -> None:
     write = Recording._write
 
-    def full(self, group, episode, explanations):
+    def full(self, name, episode, explanations):
         if len(self) == 1:
             raise OSError(28, "No space left on device")
-        write(self, group, episode, explanations)
+        write(self, name, episode, explanations)
 
     monkeypatch.setattr(Recording, "_write", full)
     with pytest.raises(InputError, match="the disk is full"):

@@ -5,8 +5,14 @@ command needs them: torch is not loaded to print help.
 """
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TextIO
 
 import tyro
 
@@ -16,7 +22,7 @@ from rlvis.cli.looking import embed, filters, project
 from rlvis.cli.making import dream, synthesize
 from rlvis.cli.rollouts import evaluate, record, train, video
 from rlvis.cli.surveys import patches, units
-from rlvis.errors import InputError
+from rlvis.errors import InputError, Notice
 
 
 def features() -> None:
@@ -47,23 +53,67 @@ FEATURES: dict[str, Callable[..., None]] = {
 }
 
 
+_DESCRIPTION = "See why a visual agent acts as it does."
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; wrong input ends with one line and status 2, Ctrl-C with 130."""
     if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         os.environ.setdefault("PYGLET_HEADLESS", "true")  # for worlds of others drawn with pyglet
     given = list(sys.argv[1:] if arguments is None else arguments)
     within = given[:1] == ["features"]
+    _end_orderly_on_signals()
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            FEATURES if within else COMMANDS,
-            prog="rlvis features" if within else "rlvis",
-            description=features.__doc__ if within else "See why a visual agent acts as it does.",
-            args=given[1:] if within else given,
-            config=(tyro.conf.FlagCreatePairsOff,),
-        )
+        with _notices_in_a_line():
+            tyro.extras.subcommand_cli_from_dict(
+                FEATURES if within else COMMANDS,
+                prog="rlvis features" if within else "rlvis",
+                description=features.__doc__ if within else _DESCRIPTION,
+                args=given[1:] if within else given,
+                config=(tyro.conf.FlagCreatePairsOff,),
+            )
+        sys.stdout.flush()
     except InputError as error:
         print(f"rlvis: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # nobody reads on, as in `rlvis methods | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except KeyboardInterrupt as stop:
         print(f"rlvis: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(130)
+
+
+def _end_orderly_on_signals() -> None:
+    """What is half-written is cleared away when the process is told to end."""
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, _end)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+@contextmanager
+def _notices_in_a_line() -> Iterator[None]:
+    """Notices are printed on standard error, each text once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", Notice)
+        show = warnings.showwarning
+
+        def say(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, Notice):
+                print(f"rlvis: {message}", file=sys.stderr)
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = say
+        yield

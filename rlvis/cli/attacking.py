@@ -1,5 +1,6 @@
 """`rlvis features attack`: of pictures, and of all that a policy sees while it plays."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from rlvis.cli.loading import (
     USUAL,
     Network,
     agents_package,
-    check_names,
+    check_outputs,
     home_of,
     open_image_set,
     read_options,
@@ -70,7 +71,7 @@ def attack(
     from rlvis.features.attack import attack as attack_images
     from rlvis.features.attack_figure import save_attack, save_attack_data
 
-    check_names(out, data)
+    check_outputs(out, data)
     options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
     if not pictures and images is None:
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
@@ -120,7 +121,7 @@ def _policy(network: Network) -> "Policy":
         InputError: if the name is none of a policy.
     """
     known = agents_package().shipped_policies()
-    if not Path(network.model).exists() and network.model not in known:
+    if not os.path.exists(network.model) and network.model not in known:
         raise InputError("no picture given; name at least one file, or a policy as --model")
     return network.load_policy()
 

@@ -1,5 +1,6 @@
 """`rlvis explain` and `rlvis methods`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -88,4 +89,4 @@ def _panel_path(image: Path, out: Path | None, several: bool) -> Path:
     name = f"{image.stem}-explained.png"
     if out is None:
         return Path(name)
-    return out / name if several or out.is_dir() else out
+    return out / name if several or os.path.isdir(out) else out

@@ -1,12 +1,13 @@
 """Models, policies and images as the command line names them."""
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlvis.errors import InputError, unknown
+from rlvis.errors import InputError
 
 if TYPE_CHECKING:
     from rlvis.features.image_set import ImageSet
@@ -39,14 +40,13 @@ class Network:
 
     def load(self) -> "ImageModel":
         """A classifier, or a policy that is given pictures of the size it was trained on."""
-        from rlvis.classifiers import known_classifiers, load_classifier
+        from rlvis.classifiers import known_classifiers, load_classifier, no_classifier
         from rlvis.preprocess import Preprocess
 
         policies = shipped_policies()
-        if self.model not in policies and not Path(self.model).exists():
-            known = known_classifiers(self.model)
-            if self.model not in known:
-                raise unknown("model", self.model, [*known, *policies])
+        if self.model not in policies and not os.path.exists(self.model):
+            if self.model not in known_classifiers(self.model):
+                raise no_classifier(self.model, policies)
             return load_classifier(self.model, weights=self.weights, device=self.device)
         policy = self.load_policy()
         if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
@@ -85,17 +85,19 @@ def load_policy(
     image_key: str | None = None,
     vec_normalize: Path | None = None,
 ) -> "Policy":
+    from rlvis.devices import as_device
+
     policy: Policy = agents_package().load_policy(
         name, trust=trust, image_key=image_key, vec_normalize=vec_normalize
     )
-    policy.module.to(device)
+    policy.module.to(as_device(device))
     return policy
 
 
-def check_names(
+def check_outputs(
     out: Path | None, data: Path | None = None, kinds: Mapping[str, str] | None = None
 ) -> None:
-    """Whether what is to be written has a name that can be, asked before long work begins.
+    """Whether what is to be written can be, asked before long work begins.
 
     Args:
         out: the picture, or what else `kinds` names by their endings.
@@ -103,12 +105,12 @@ def check_names(
         kinds: pictures if left out.
     """
     from rlvis.display.sheet import PICTURES
-    from rlvis.files import ARRAYS, kind_of
+    from rlvis.files import ARRAYS, check_writable
 
     if out is not None:
-        kind_of(out, kinds or PICTURES)
+        check_writable(out, kinds or PICTURES)
     if data is not None:
-        kind_of(data, ARRAYS)
+        check_writable(data, ARRAYS)
 
 
 def unfinished(out: Path, what: str = "unfinished") -> Path:

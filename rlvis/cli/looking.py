@@ -1,5 +1,6 @@
 """`rlvis features filters`, `embed` and `project`: what is in a network."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,7 +9,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_names,
+    check_outputs,
     layer_names,
     open_image_set,
     tell_skipped,
@@ -46,7 +47,7 @@ def filters(
     from rlvis.features.maps import activation_maps
     from rlvis.images import load_image
 
-    check_names(out, data)
+    check_outputs(out, data)
     if kernel is not None and image is None:
         raise InputError("a kernel needs a picture to be applied to; name one with --image")
     if image is not None and kernel is None and layer is None:
@@ -102,8 +103,8 @@ def embed(
     from rlvis.features.embed import embed as embed_codes
     from rlvis.features.embed_figure import check_colour, image_grid, scatter
 
-    check_names(out, data)
-    check_names(grid)
+    check_outputs(out, data)
+    check_outputs(grid)
     inspected, opened = network.load(), open_image_set(images)
     check_layout(len(opened), method, perplexity)
     check_colour(opened, colour)
@@ -131,7 +132,7 @@ def embed(
             perplexity=perplexity,
             seed=seed,
             state=state,
-            resume=resume and state.exists(),
+            resume=resume and os.path.exists(state),
             on_step=step,
         )
     print(save_picture(scatter(placed, opened, colour), out))
@@ -176,7 +177,7 @@ def project(
     from rlvis.features.zeiler_fergus import strongest_projections
     from rlvis.layers import resolve_layer
 
-    check_names(out, data)
+    check_outputs(out, data)
     if (image is None) == (images is None):
         raise InputError("name either a picture or a set of images with --images")
     if data is not None and (images or len(layers) > 1):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from rlvis.cli.loading import USUAL, Network, check_names, open_image_set, tell_skipped
+from rlvis.cli.loading import USUAL, Network, check_outputs, open_image_set, tell_skipped
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
@@ -53,7 +53,7 @@ def synthesize(
     from rlvis.features.synthesis.synthesize import synthesize as make
     from rlvis.interrupt import Stopped
 
-    check_names(out, data)
+    check_outputs(out, data)
     if not objectives:
         raise InputError("nothing to excite; name a label or a unit as layer:17")
     if data is not None and len(objectives) > 1:
@@ -152,7 +152,7 @@ def dream(
     from rlvis.features.synthesis.network import blank_context
     from rlvis.layers import resolve_layer
 
-    check_names(out, data)
+    check_outputs(out, data)
     if video is not None and data is not None:
         raise InputError("--data takes a picture, not a film; leave one of them out")
     inspected = network.load()

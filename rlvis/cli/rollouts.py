@@ -8,6 +8,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from rlvis.cli.explaining import Methods, Targets
 from rlvis.cli.loading import agents_package, home_of, load_policy, read_options
 from rlvis.cli.progress import progress
+from rlvis.errors import InputError
 from rlvis_agents.config import TrainConfig
 
 EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
@@ -137,10 +138,19 @@ def video(
         fps: steps per second.
         scale: as for `rlvis record`.
     """
+    from rlvis.attribution.registry import parse_value
+    from rlvis.display.film import check_film
     from rlvis.recording import Recording
 
+    check_film(out, fps, parse_value(scale))
     opened = Recording.open(recording)
-    _film(opened, out, fps, scale, methods=methods, actions=actions, episodes=episodes)
+    shown = episodes or opened.readable()
+    _film(opened, out, fps, scale, methods=methods, actions=actions, episodes=shown)
+    if not episodes and len(shown) < len(opened):
+        raise InputError(
+            f"{len(opened) - len(shown)} of {len(opened)} episodes are damaged; {out} shows the "
+            "others"
+        )
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_names,
+    check_outputs,
     layer_names,
     open_image_set,
     tell_skipped,
@@ -55,7 +55,7 @@ def patches(
     """
     from rlvis.features.patches import patches as find_patches
 
-    check_names(out, data)
+    check_outputs(out, data)
     inspected, opened = network.load(), open_image_set(images)
     names = layer_names(inspected, opened, layers, units)
     with progress("image") as (start, advance):
@@ -113,7 +113,7 @@ def units(
     from rlvis.features.units import PAGES
     from rlvis.features.units import units as ask_units
 
-    check_names(out, data, PAGES)
+    check_outputs(out, data, PAGES)
     inspected, opened = network.load(), open_image_set(images)
     names = layer_names(inspected, opened, layers)
     with progress("image") as (start, advance):

@@ -1,5 +1,6 @@
 """Frames in, a film file out: H.264 that browsers play, or an animated GIF."""
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ import av
 import numpy as np
 from PIL import Image
 
+from rlvis.display.sheet import picture_bytes
 from rlvis.files import writing
 
 FILM_KINDS = {".mp4": "mp4", ".gif": "gif"}
@@ -39,13 +41,50 @@ def film_writer(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]
         yield write
 
 
+class _Sink:
+    """A file that FFmpeg writes to and never sees fail: it crashes the process where a disk is
+    full. The first error is kept, and what comes after it is dropped."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self._error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write all of it."""
+        rest = memoryview(data)
+        while rest and self._error is None:
+            try:
+                rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                self._error = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As files do."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """As files do."""
+        return self._file.tell()
+
+    def check(self) -> None:
+        """Raises the first error, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+
 @contextmanager
 def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
     """Encode in a thread of its own, so that the next frame is drawn meanwhile."""
-    with (
-        av.open(str(path), "w", options={"movflags": "+faststart"}) as container,
-        ThreadPoolExecutor(1) as encoder,
-    ):
+    with io.FileIO(path, "w") as file, ThreadPoolExecutor(1) as encoder:
+        sink = _Sink(file)
+        container = av.open(
+            sink,
+            "w",
+            format="mp4",
+            options={"movflags": "+faststart"},
+            io_open=lambda *_: path.open("rb"),  # what it wrote, to put the index in front
+        )
         stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
         stream.pix_fmt = "yuv420p"
         stream.options = {"preset": "superfast", "crf": "22"}
@@ -53,6 +92,7 @@ def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
 
         def encode(frame: av.VideoFrame | None) -> None:
             container.mux(stream.encode(frame))
+            sink.check()
 
         def write(picture: np.ndarray) -> None:
             height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
@@ -63,10 +103,19 @@ def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
             if len(waiting) > _QUEUED_FRAMES:
                 waiting.popleft().result()
 
-        yield write
-        waiting.append(encoder.submit(encode, None))
-        for each in waiting:
-            each.result()
+        try:
+            yield write
+            waiting.append(encoder.submit(encode, None))
+            for each in waiting:
+                each.result()
+        finally:
+            encoder.shutdown()
+            try:
+                container.close()
+            except (av.FFmpegError, OSError):
+                sink.check()
+                raise
+        sink.check()
 
 
 @contextmanager
@@ -81,4 +130,5 @@ def _gif(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
 
     yield write
     duration = max(20, round(1000 / fps))
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration, loop=0)
+    animation = {"save_all": True, "append_images": frames[1:], "duration": duration, "loop": 0}
+    path.write_bytes(picture_bytes(frames[0], "GIF", **animation))

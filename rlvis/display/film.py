@@ -9,8 +9,9 @@ import numpy as np
 from rlvis.display.encode import FILM_KINDS, film_writer
 from rlvis.display.frame import MOST_COLUMNS, EpisodeFrames, FilmScale
 from rlvis.errors import InputError, unknown
-from rlvis.files import kind_of
-from rlvis.recording import Header, Recording
+from rlvis.files import check_writable
+from rlvis.recording import Recording
+from rlvis.recording_header import Header
 
 
 def film(
@@ -33,7 +34,7 @@ def film(
         actions: which actions to show, or targets where these were recorded, one column each; when
             left out all, or the six that were taken most often (of continuous ones and of targets
             the first six).
-        episodes: numbers of the episodes to show; all when left out.
+        episodes: numbers of the episodes to show; all that are whole when left out.
         fps: steps per second. The last frame of an episode stays for one second.
         scale: what full strength stands for: the most of a method's maps in the "episode", so that
             weak maps look weak, or in each "frame", or a number.
@@ -49,10 +50,10 @@ def film(
             raise unknown("recorded method", name, recorded)
     if methods:
         header = replace(header, methods=[recorded[name] for name in methods])
-    numbers = list(range(len(recording)) if episodes is None else episodes)
-    if not numbers:
-        raise InputError("the recording has no finished episode to show; record one first")
     check_film(path, fps, scale)
+    numbers = recording.readable() if episodes is None else list(episodes)
+    if not numbers:
+        raise InputError("no episode to show; name at least one, or leave them out")
     shown = _columns(recording, header.actions, actions, numbers)
     with film_writer(Path(path), fps) as write:
         for number in numbers:
@@ -70,9 +71,9 @@ def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
     """Whether a film can be made like this, before anything is spent on it.
 
     Raises:
-        InputError: if the ending, the speed or the scale is wrong; see `film`.
+        InputError: if the ending, the speed or the scale is wrong, or it cannot be written.
     """
-    kind_of(Path(path), FILM_KINDS)
+    check_writable(path, FILM_KINDS)
     if not 0.1 <= fps <= 120:
         raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
     if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):

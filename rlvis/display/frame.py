@@ -19,7 +19,7 @@ from rlvis.display.theme import DARK, Colour, fit, label_colour, on_dark, paste
 from rlvis.display.timeline import LEAST_TRACK, Timeline, tracks_of
 from rlvis.explanation import resize_maps
 from rlvis.frames import age, picture_of
-from rlvis.recording import Header, MethodRecord, Targets
+from rlvis.recording_header import Header, MethodRecord, Targets
 from rlvis.rollout import Episode
 
 FilmScale = float | Literal["episode", "frame"]

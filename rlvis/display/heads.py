@@ -10,7 +10,7 @@ import numpy as np
 from rlvis.actions import DiagonalGaussian, Greedy
 from rlvis.display.theme import DARK, Colour, fit, font, label_colour, on_dark, write
 from rlvis.display.timeline import reach_of
-from rlvis.recording import Targets
+from rlvis.recording_header import Targets
 from rlvis.rollout import Episode
 
 _BAR_TOP, _BAR = 32, 12

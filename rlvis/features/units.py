@@ -198,14 +198,15 @@ class Units:
         Raises:
             InputError: if the ending is none of these, or the file cannot be written.
         """
+        from rlvis.display.sheet import picture_bytes
         from rlvis.features.unit_html import html
 
         path = Path(path)
         with writing(path, PAGES) as (temporary, kind):
             if kind == "HTML":
-                temporary.write_text(html(self, self.layer(layer), most))
+                temporary.write_text(html(self, self.layer(layer), most), encoding="utf-8")
             else:
-                self.picture(layer, most=most).save(temporary, kind)
+                temporary.write_bytes(picture_bytes(self.picture(layer, most=most), kind))
         return path
 
     def save_data(self, path: str | Path) -> Path:
