@@ -123,8 +123,8 @@ class ImageModel:
             keyword besides the image.
         memory: the same for those that it also gives back, for the next step of an episode; they
             start from zero.
-        frames: how many frames are stacked in the channels of an image, the latest last; when left
-            out a third of the channels where three divide them, else as many.
+        frames: how many frames are stacked in the channels of an image, the latest last; one when
+            left out.
 
     Raises:
         InputError: if labels repeat, or a weight is NaN, infinite or on the device meta.

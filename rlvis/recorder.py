@@ -13,13 +13,12 @@ from rlvis.attribution.registry import Method, get_method
 from rlvis.environments import (
     check_compatible,
     check_spaces,
-    images_in,
     labels_in,
     make_environment,
+    stacked_frames,
 )
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation
-from rlvis.frames import stacked
 from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
 from rlvis.policy import Policy
@@ -172,12 +171,7 @@ def _at_home(policy: Policy, world: "Env") -> Policy:
     environment's names where it only numbers them."""
     known = copy.copy(policy)
     known.labels = labels_in(policy, world)
-    try:
-        wrapped: int | None = world.get_wrapper_attr("stacked_frames")
-    except AttributeError:
-        wrapped = None
-    channels = images_in(world.observation_space)[policy.image_key][-1]
-    known.frames = policy.frames or wrapped or stacked(channels)
+    known.frames = policy.frames or stacked_frames(world) or 1
     return known
 
 
