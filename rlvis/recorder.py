@@ -11,6 +11,7 @@ import torch
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import Method, get_method
 from rlvis.environments import (
+    action_mask,
     check_compatible,
     check_spaces,
     labels_in,
@@ -185,7 +186,7 @@ def _chosen(
 ) -> tuple[list[Method], str | None]:
     """The methods, one for each frame where asked for, and the layer that they read."""
     observation, _ = world.reset(seed=seed)
-    image, entries = policy.observe(observation)
+    image, entries = policy.observe(observation, action_mask(world))
     context = policy.context_of(1, {key: each[None] for key, each in entries.items()})
     inputs = policy.inputs(image[None])
     usual = named or usual_methods(policy, image, context)
@@ -203,7 +204,8 @@ def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
 
 
 def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> list[Method]:
-    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM.
+    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM, and
+    saliency; saliency alone where no layer has a map.
 
     Args:
         policy: the policy.
@@ -213,9 +215,14 @@ def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> lis
     saliency = get_method("saliency")
     try:
         explain(policy, image, "cam", 0, context=context)
+        return [get_method("cam"), saliency]
     except InputError:
-        return [get_method("grad-cam"), saliency]
-    return [get_method("cam"), saliency]
+        pass
+    try:
+        resolve_layer(policy, policy.inputs(image[None]), None, policy.context_of(1, context))
+    except InputError:
+        return [saliency]
+    return [get_method("grad-cam"), saliency]
 
 
 def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from rlvis.actions import ActionDistribution
+from rlvis.environments import action_mask
 from rlvis.policy import Decision, Policy
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ class Episode:
         return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
 
     @property
+    def entries(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of actions that have D entries, float32 (T, D): what each score makes likeliest, and what
+        was taken."""
+        return self.distribution.modes(self.logits), self.actions.reshape(len(self), -1)
+
+    @property
     def outcome(self) -> str:
         """How the episode ended, in a word or two."""
         if self.success:
@@ -109,7 +116,9 @@ def play_episode(
         if rendering:
             renders.append(_reduced(np.asarray(environment.render())))
         infos.append(info)
-        decision = policy.act(observation, generator, deterministic, memory)
+        decision = policy.act(
+            observation, generator, deterministic, memory, action_mask(environment)
+        )
         memory = decision.memory
         observation, reward, terminated, truncated, info = environment.step(decision.action)
         decisions.append(decision)

@@ -64,6 +64,7 @@ def test_arrays_are_those_that_were_pickled():
     for array in (
         np.arange(6.0).reshape(2, 3),
         np.asfortranarray(np.arange(6, dtype=">i2").reshape(2, 3)),
+        np.arange(24, dtype=np.uint8).reshape(1, 2, 3, 4).transpose(0, 3, 1, 2),
         np.array([True, False]),
         np.float32(2.5),
         np.empty((0, 3)),

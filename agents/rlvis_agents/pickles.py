@@ -23,7 +23,7 @@ _LARGEST_BITS = 256
 _DTYPE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248])")
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Inert:
     """What a pickle makes an object from.
 
@@ -278,8 +278,8 @@ def as_array(value: Any) -> np.ndarray:
     if value.kind == "_reconstruct" and _is_tuple(value.states[-1:], 5):
         _, shape, dtype, fortran, data = value.states[-1][:5]
         order = "F" if fortran is True else "C"
-    elif value.kind == "_frombuffer" and len(value.arguments) == 4:
-        data, dtype, shape, order = value.arguments
+    elif value.kind == "_frombuffer" and len(value.arguments) in (4, 5):
+        data, dtype, shape, order = value.arguments[:4]
     elif value.kind == "scalar" and len(value.arguments) == 2:
         dtype, data = value.arguments
         shape, order = (), "C"
@@ -294,7 +294,12 @@ def as_array(value: Any) -> np.ndarray:
         flat: np.ndarray = np.frombuffer(data, np.uint8).astype(bool)
     else:
         flat = np.frombuffer(data, kind).astype(kind.newbyteorder("="))
-    return flat.reshape(sizes, order="F" if order == "F" else "C")
+    if order != "K":
+        return flat.reshape(sizes, order="F" if order == "F" else "C")
+    axes = as_shape(value.arguments[4:] and value.arguments[4])
+    if sorted(axes) != list(range(len(sizes))):
+        raise ValueError("the axes of an array are in no order")
+    return flat.reshape(sizes).transpose(axes)
 
 
 def as_shape(value: Any) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError, NonFiniteError, unknown
-from rlvis_agents.pickles import as_array, read_pickle
+from rlvis_agents.pickles import as_array, as_mapping, read_pickle
 from rlvis_agents.reading import LARGEST_FACTS, LARGEST_WEIGHTS, opened_zip, parse_json, unzip
 from rlvis_agents.sb3_spaces import Entry, Space
 from rlvis_agents.tensors import read_tensors
@@ -242,11 +242,13 @@ class Archive:
         Only then does an agent without a replay buffer keep an observation as it was before. One
         with a buffer always does; there, what it saw last may lie outside of its space.
         """
+        if self.facts.get("_last_original_obs") is None:
+            return False
         if "replay_buffer_class" not in self.facts:
-            return self.facts.get("_last_original_obs") is not None
+            return True
         last = self._pickled("_last_obs")
-        seen = last if isinstance(last, dict) else {None: last}
         try:
+            seen = as_mapping(last) if self.observation.entries else {None: last}
             return any(
                 bool((np.abs(array) > np.maximum(abs(space.low), abs(space.high)) + 1e-6).any())
                 for key, space in self._seen.items()

@@ -18,7 +18,7 @@ from rlvis_agents.sb3_archive import Archive, first_line
 from rlvis_agents.sb3_networks import Actor, ActorCritic, OwnExtractor, QNetwork
 
 _DRAWN = 6
-_CLOSE = 1e-3, 1e-4
+_CLOSE = 1e-5, 2e-6
 
 
 def load(archive: Archive) -> Any:
@@ -89,7 +89,9 @@ def check_same(archive: Archive, ours: Policy, theirs: Any) -> None:
         ) from None
     found = scores.logits
     if ours.distribution.choices and not archive.valued:
-        found = ours.distribution.probabilities(found)
+        found = _logarithms(ours.distribution.probabilities(found))
+    elif archive.algorithm == "actor" and scores.log_std is None:
+        found = found.tanh()
     pairs = {"scores": (found, expected), "values": (scores.value, value)}
     for what, (own, other) in pairs.items():
         if own is None or other is None:
@@ -155,9 +157,9 @@ def _theirs(
         return policy.quantile_net(seen).mean(dim=1), None
     if archive.algorithm == "actor":
         found = policy.actor
-        if hasattr(found, "get_action_dist_params"):
+        if hasattr(found, "get_action_dist_params") and not found.use_sde:
             return found.get_action_dist_params(seen)[0], None
-        return found(seen).clamp(-1 + 1e-6, 1 - 1e-6).atanh(), None
+        return found(seen, True) if hasattr(found, "use_sde") else found(seen), None
     if archive.algorithm == "recurrent":
         layers, _, hidden = policy.lstm_hidden_state_shape
         states, starts = (torch.zeros(layers, _DRAWN, hidden),) * 2, torch.zeros(_DRAWN)
@@ -170,12 +172,17 @@ def _theirs(
         distribution, value = policy.get_distribution(seen), policy.predict_values(seen)
     kind = getattr(distribution, "distribution", None) or distribution.distributions
     if isinstance(kind, list):
-        return torch.cat([each.probs for each in kind], dim=1), value.squeeze(1)
+        return _logarithms(torch.cat([each.probs for each in kind], dim=1)), value.squeeze(1)
     if isinstance(kind, torch.distributions.Categorical):
-        return kind.probs, value.squeeze(1)
+        return _logarithms(kind.probs), value.squeeze(1)
     if isinstance(kind, torch.distributions.Bernoulli):
         return kind.logits, value.squeeze(1)
     return kind.mean, value.squeeze(1)
+
+
+def _logarithms(probabilities: Tensor) -> Tensor:
+    """Of probabilities, the least ones alike."""
+    return probabilities.clamp(min=1e-20).log()
 
 
 def _actor(extractor: nn.Module, actor: Any) -> nn.Module:
