@@ -64,7 +64,10 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
     return made
 
 
-PROVIDERS = ("rlvis_envs", "gymnasium", "ale_py", "minigrid", "miniworld", "stable_baselines3")
+PROVIDERS = (
+    *("rlvis_envs", "gymnasium", "ale_py", "minigrid", "miniworld"),
+    *("stable_baselines3", "sb3_contrib", "rl_zoo3"),
+)
 """Packages whose modules a policy's file may name. All others are only imported where the user
 names them: importing is running code."""
 
