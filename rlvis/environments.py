@@ -26,7 +26,9 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
     """An environment by its Gymnasium id, "CarRacing-v3" or "module:Id-v0".
 
     Args:
-        environment: the id; the module before the colon is imported first.
+        environment: the id; the module before the colon is imported first, from the current
+            folder too. Ids of installed packages that bring environments work bare, see
+            `rlvis.providers`.
         wrappers: put around it, the innermost first; see `rlvis.wrappers`.
         options: passed to the environment's constructor.
 
@@ -41,7 +43,13 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
         raise InputError(
             "environments need Gymnasium; install it with: pip install 'rlvis[agents]'"
         ) from None
+    from rlvis.providers import allow_local_modules, import_provider
+
     try:
+        if ":" in environment:
+            allow_local_modules()
+        if environment not in gymnasium.registry:
+            import_provider(environment)
         made: Env = gymnasium.make(environment, **options)
     except (gymnasium.error.UnregisteredEnv, gymnasium.error.NamespaceNotFound):
         raise _unregistered(environment, list(gymnasium.registry)) from None
@@ -50,8 +58,9 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
             f"cannot make {environment!r}: {error}; the module before the colon must be installed, "
             "as in rlvis_envs:CubeReach-v0"
         ) from None
-    except (gymnasium.error.Error, ImportError, TypeError, ValueError) as error:
-        raise InputError(f"cannot make {environment!r}: {_one_line(error)}") from None
+    except Exception as error:  # whatever the environment's own code raises
+        reason = _one_line(error) or type(error).__name__
+        raise InputError(f"cannot make {environment!r}: {reason}") from error
     try:
         if wrappers:
             from rlvis.wrappers import wrap_all
@@ -59,38 +68,10 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
             made = wrap_all(made, wrappers)
         check_spaces(made, environment)
     except InputError:
-        made.close()
+        with suppress(Exception):
+            made.close()
         raise
     return made
-
-
-PROVIDERS = (
-    *("rlvis_envs", "gymnasium", "ale_py", "minigrid", "miniworld"),
-    *("stable_baselines3", "sb3_contrib", "rl_zoo3"),
-)
-"""Packages whose modules a policy's file may name. All others are only imported where the user
-names them: importing is running code."""
-
-
-def check_provider(named: str, option: str) -> None:
-    """Whether what a policy's file names lies in a package that is imported without being asked.
-
-    Args:
-        named: an environment "module:Id-v0", or a wrapper "package.module.Wrapper:option=value";
-            what has no module passes.
-        option: that of the command line by which users name it themselves.
-
-    Raises:
-        InputError: if it does not.
-    """
-    head, colon, _ = named.partition(":")
-    environment = option == "--env"
-    module = (head if colon else "") if environment else head.rpartition(".")[0]
-    if module and module.split(".")[0] not in PROVIDERS:
-        raise InputError(
-            f"the policy's file names {named!r}, and a file may not choose what code is imported; "
-            f"if you trust it, add {option} {named}"
-        )
 
 
 def check_spaces(environment: "Env", name: str) -> None:
@@ -216,24 +197,28 @@ def action_names(environment: "Env") -> tuple[str, ...]:
     return tuple(names) if len(names) == len(labels) else labels
 
 
-def labels_in(policy: "Policy", environment: "Env") -> tuple[str, ...]:
-    """The policy's action names, or the environment's where the policy only numbers them."""
-    numbered = policy.labels == policy.distribution.labels
-    return action_names(environment) if numbered else policy.labels
+def named_actions(
+    policy: "Policy", environment: "Env", given: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """The names of a policy's actions that are given, else its own, else the environment's where it
+    only numbers them.
+
+    Raises:
+        InputError: if those given are not one for each, all different.
+    """
+    if given is None:
+        numbered = policy.labels == policy.distribution.labels
+        return action_names(environment) if numbered else policy.labels
+    if len(given) != len(policy.labels) or len(set(given)) != len(given) or not all(given):
+        raise InputError(
+            f"the labels {', '.join(given)[:160]} are not {len(policy.labels)} different names; "
+            f"give one for each score of {policy.name}"
+        )
+    return tuple(given)
 
 
 MASK = "action_mask"
 """The name of what tells a policy which actions are possible."""
-
-
-def action_mask(environment: "Env") -> np.ndarray | None:
-    """Which actions the environment says are possible, bool (K,), as sb3-contrib asks for them:
-    what its method `action_masks` returns; None where it has none."""
-    try:
-        masks = environment.get_wrapper_attr("action_masks")
-    except AttributeError:
-        return None
-    return np.asarray(masks(), bool).ravel()
 
 
 def stacked_frames(environment: "Env") -> int | None:

@@ -6,16 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 import torch
 
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import Method, get_method
+from rlvis.checked_env import CheckedEnv
 from rlvis.environments import (
-    action_mask,
     check_compatible,
     check_spaces,
-    labels_in,
     make_environment,
+    named_actions,
     stacked_frames,
 )
 from rlvis.errors import InputError
@@ -26,6 +27,7 @@ from rlvis.policy import Policy
 from rlvis.recording import Recording
 from rlvis.recording_header import Header, MethodRecord
 from rlvis.rollout import Episode, play_episode
+from rlvis.success import SuccessRule, as_rule
 from rlvis.targets import Target, TargetLike, as_targets, score
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ def record(
     frames: Frames = "sum",
     max_steps: int = 1000,
     render: bool = True,
+    labels: Sequence[str] | None = None,
+    success: str | SuccessRule | None = None,
     wrappers: Sequence[str] = (),
     env_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -79,6 +83,9 @@ def record(
             made from one is always over all.
         max_steps: where the recording of an episode stops if it has not ended.
         render: keep the environment's own picture of every step, too.
+        labels: names of the actions, in place of the policy's and the environment's.
+        success: when an episode ended well, such as "return > 0.5"; see `rlvis.success`. Left out,
+            as the environment says.
         wrappers: put around the environment, the innermost first; see `rlvis.wrappers`.
         env_options: passed to the environment's constructor.
         overwrite: replace an older recording at `out`.
@@ -95,15 +102,15 @@ def record(
         raise InputError(f"cannot stop after {max_steps} steps; ask for at least 1")
     if frames not in get_args(Frames):
         raise InputError(f"no way {frames!r} to show frames; choose {', '.join(get_args(Frames))}")
-    named = [get_method(each) for each in methods or ()]
+    named, rule = [get_method(each) for each in methods or ()], as_rule(success)
     with (
         _opened(environment, wrappers, env_options or {}, render) as (world, name),
         interruptible() as asked_to_stop,
     ):
         check_compatible(policy, world, name)
-        policy = _at_home(policy, world)
+        policy = _at_home(policy, world, labels)
         wanted = as_targets(list(targets), policy) if targets else []
-        chosen, layer = _chosen(policy, world, named, layer, frames, seed)
+        chosen, layer = _chosen(policy, world, named, layer, frames)
         header = Header(
             name,
             policy.name,
@@ -113,8 +120,10 @@ def record(
             policy.frames or 1,
             list(wrappers),
             [each.name for each in wanted],
+            str(rule) if rule else None,
         )
         recording = Recording.create(out, header, overwrite=overwrite)
+        checked = CheckedEnv(world, name)
         generator = torch.Generator().manual_seed(seed)
 
         def step() -> None:
@@ -127,11 +136,14 @@ def record(
             for number in range(episodes):
                 episode = play_episode(
                     policy,
-                    world,
+                    checked,
                     seed=seed + number,
                     generator=generator,
+                    number=number,
                     deterministic=deterministic,
                     max_steps=max_steps,
+                    render=render,
+                    success=rule,
                     on_step=step,
                 )
                 recording.append(episode, _explain(policy, episode, chosen, wanted, layer))
@@ -167,11 +179,11 @@ def _opened(
         world.close()
 
 
-def _at_home(policy: Policy, world: "Env") -> Policy:
+def _at_home(policy: Policy, world: "Env", labels: Sequence[str] | None) -> Policy:
     """The policy, knowing how many frames are stacked in its observations, and its actions by the
-    environment's names where it only numbers them."""
+    names that are given, or by the environment's where it only numbers them."""
     known = copy.copy(policy)
-    known.labels = labels_in(policy, world)
+    known.labels = named_actions(policy, world, labels)
     known.frames = policy.frames or stacked_frames(world) or 1
     return known
 
@@ -182,11 +194,16 @@ def _chosen(
     named: Sequence[Method],
     layer: str | None,
     frames: Frames,
-    seed: int,
 ) -> tuple[list[Method], str | None]:
-    """The methods, one for each frame where asked for, and the layer that they read."""
-    observation, _ = world.reset(seed=seed)
-    image, entries = policy.observe(observation, action_mask(world))
+    """The methods, one for each frame where asked for, and the layer that they read.
+
+    They are tried on an observation drawn from the space, with every action possible: the
+    environment that is to be played must not be reset for it, since some wrappers make a step of a
+    second reset.
+    """
+    space = copy.deepcopy(world.observation_space)
+    space.seed(0)
+    image, entries = policy.observe(space.sample(), np.ones(len(policy.labels), bool))
     context = policy.context_of(1, {key: each[None] for key, each in entries.items()})
     inputs = policy.inputs(image[None])
     usual = named or usual_methods(policy, image, context)

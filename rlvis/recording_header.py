@@ -45,6 +45,7 @@ class Header:
         frames: how many frames are stacked in the channels of an observation, the latest last.
         wrappers: put around the environment by name, the innermost first.
         targets: what heatmaps explain, as it was asked for; empty where it is every action.
+        success: the rule by which episodes ended well, None where the environment says it.
     """
 
     environment: str
@@ -55,6 +56,7 @@ class Header:
     frames: int = 1
     wrappers: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
+    success: str | None = None
 
     def record(self) -> dict[str, Any]:
         """The header as JSON holds it."""
@@ -81,6 +83,7 @@ class Header:
                 int(record.get("frames", 1)),
                 _texts(record.get("wrappers", [])),
                 _texts(record.get("targets", [])),
+                record.get("success"),
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"its header is incomplete ({error})") from None

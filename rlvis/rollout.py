@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
 from rlvis.actions import ActionDistribution
-from rlvis.environments import action_mask
+from rlvis.checked_env import CheckedEnv
+from rlvis.environments import MASK
 from rlvis.policy import Decision, Policy
-
-if TYPE_CHECKING:
-    from gymnasium import Env
-
+from rlvis.success import SuccessRule, ended_well
 
 LARGEST_RENDER = (480, 360)
 
@@ -36,7 +34,8 @@ class Episode:
             observation, and what it remembered.
         info: arrays (T, …) of what the environment told along with each observation.
         terminated, truncated: how it ended; both False where recording stopped it.
-        success: what the environment's info says under "success" at the end, or None.
+        success: whether it ended well, by the rule that was given or as the environment's last info
+            says under "success" or "is_success"; None where nobody says.
         distribution: that of the actions, given the logits.
     """
 
@@ -85,46 +84,55 @@ class Episode:
 
 def play_episode(
     policy: Policy,
-    environment: "Env",
+    environment: CheckedEnv,
     *,
     seed: int,
     generator: torch.Generator,
+    number: int = 0,
     deterministic: bool = False,
     max_steps: int = 1000,
+    render: bool = True,
+    success: SuccessRule | None = None,
     on_step: Callable[[], None] | None = None,
 ) -> Episode:
     """Play one episode.
 
     Args:
         policy: the policy; it remembers from step to step where it has memory.
-        environment: the environment; its renders are kept where its render mode is "rgb_array".
+        environment: the environment.
         seed: given to the environment's reset.
         generator: the source of chance of the actions.
+        number: of the episode, as errors call it.
         deterministic: take the most probable action instead of drawing one.
         max_steps: where recording stops if the episode has not ended.
+        render: keep the environment's own pictures, where its render mode is "rgb_array".
+        success: when an episode ended well; as the environment says where left out.
         on_step: called after every step.
+
+    Raises:
+        InputError: if the environment fails.
     """
-    rendering = environment.render_mode == "rgb_array"
+    rendering = render and environment.environment.render_mode == "rgb_array"
     renders: list[np.ndarray] = []
     decisions: list[Decision] = []
     rewards: list[float] = []
     infos: list[dict[str, Any]] = []
-    observation, info = environment.reset(seed=seed)
+    observation, info = environment.reset(seed, number)
     memory: Mapping[str, np.ndarray] = policy.blank_memory()
     terminated = truncated = False
     while not (terminated or truncated) and len(rewards) < max_steps:
         if rendering:
-            renders.append(_reduced(np.asarray(environment.render())))
+            renders.append(_reduced(environment.render()))
         infos.append(info)
-        decision = policy.act(
-            observation, generator, deterministic, memory, action_mask(environment)
-        )
+        mask = environment.action_mask() if MASK in policy.context else None
+        decision = policy.act(observation, generator, deterministic, memory, mask)
         memory = decision.memory
         observation, reward, terminated, truncated, info = environment.step(decision.action)
         decisions.append(decision)
-        rewards.append(float(reward))
+        rewards.append(reward)
         if on_step:
             on_step()
+    total = float(np.sum(rewards, dtype=np.float64))
     return Episode(
         seed=seed,
         observations=np.stack([each.image for each in decisions]),
@@ -138,9 +146,11 @@ def play_episode(
             for name in decisions[0].context
         },
         info=_numeric(infos),
-        terminated=bool(terminated),
-        truncated=bool(truncated),
-        success=bool(info["success"]) if "success" in info else None,
+        terminated=terminated,
+        truncated=truncated,
+        success=success.holds(total, len(rewards), rewards[-1], info)
+        if success
+        else ended_well(info),
         distribution=policy.distribution,
     )
 

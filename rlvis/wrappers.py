@@ -21,6 +21,9 @@ from gymnasium import Env, spaces
 from rlvis.attribution.registry import parse_options
 from rlvis.environments import channels_first
 from rlvis.errors import InputError, unknown
+from rlvis.providers import allow_local_modules
+
+MOST_FRAMES, MOST_SKIPPED, MOST_PIXELS = 64, 1000, 4096
 
 
 def wrap(environment: Env, wrapper: str) -> Env:
@@ -35,8 +38,11 @@ def wrap(environment: Env, wrapper: str) -> Env:
     make = WRAPPERS.get(name) or _imported(name)
     try:
         wrapped = make(environment, **options)
-    except (TypeError, ValueError, AssertionError, ImportError, gymnasium.error.Error) as error:
-        raise InputError(f"cannot wrap in {wrapper!r}: {' '.join(str(error).split())}") from None
+    except InputError:
+        raise
+    except Exception as error:  # whatever a wrapper's own code raises
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"cannot wrap in {wrapper!r}: {reason}") from error
     if not isinstance(wrapped, Env):
         raise InputError(f"{name} is no wrapper of environments; name a gymnasium.Wrapper")
     return wrapped
@@ -47,10 +53,12 @@ def _imported(path: str) -> Callable[..., Env]:
     module, _, name = path.rpartition(".")
     if not module:
         raise unknown("wrapper", path, [*WRAPPERS, "gymnasium.wrappers.…"])
+    allow_local_modules()
     try:
         found: Any = import_module(module)
-    except ImportError as error:
-        raise InputError(f"cannot wrap in {path!r}: {error}; is its package installed?") from None
+    except Exception as error:  # whatever the module's own code raises
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"cannot wrap in {path!r}: {reason}; is its package installed?") from error
     if not callable(getattr(found, name, None)):
         raise unknown(f"wrapper in {module}", name, [each for each in dir(found) if each[0] != "_"])
     made: Callable[..., Env] = getattr(found, name)
@@ -60,41 +68,68 @@ def _imported(path: str) -> Callable[..., Env]:
 class FrameStack(gymnasium.ObservationWrapper):
     """The last frames in the channels of one image, the latest last, black before the first.
 
-    What Stable-Baselines3's `VecFrameStack` does for a vector of environments.
+    What Stable-Baselines3's `VecFrameStack` does for a vector of environments; of a Dict every
+    entry is stacked, those that are no images along their last axis.
 
     Args:
-        env: gives uint8 images (H, W), (H, W, C) or (C, H, W).
+        env: gives arrays, or a Dict of arrays.
         frames: how many.
     """
 
     def __init__(self, env: Env, frames: int = 4) -> None:
         super().__init__(env)
+        self.stacked_frames = _whole("frames", frames, 1, MOST_FRAMES)
         space = env.observation_space
-        if not isinstance(space, spaces.Box) or len(space.shape) not in (2, 3):
-            raise ValueError(f"frames of {space} cannot be stacked; only images can")
-        if frames < 1:
-            raise ValueError(f"{frames} frames cannot be stacked; take at least 1")
-        self.stacked_frames = frames
-        self._flat = len(space.shape) == 2
-        self._axis = 0 if channels_first(space.shape) else -1
+        self._stacks: dict[str, _Stack] | _Stack
+        if isinstance(space, spaces.Dict):
+            self._stacks = {key: _Stack(each, frames) for key, each in space.spaces.items()}
+            self.observation_space = spaces.Dict(
+                {key: each.space for key, each in self._stacks.items()}
+            )
+        else:
+            self._stacks = _Stack(space, frames)
+            self.observation_space = self._stacks.space
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """Start an episode with black frames before the first."""
+        stacks = self._stacks.values() if isinstance(self._stacks, dict) else [self._stacks]
+        for each in stacks:
+            each.clear()
+        return super().reset(**options)
+
+    def observation(self, observation: Any) -> Any:
+        """The stack with this frame at its end."""
+        if isinstance(self._stacks, dict):
+            return {key: each.push(observation[key]) for key, each in self._stacks.items()}
+        return self._stacks.push(observation)
+
+
+class _Stack:
+    """The last arrays of one space along its axis of channels."""
+
+    def __init__(self, space: spaces.Space, frames: int) -> None:
+        if not isinstance(space, spaces.Box) or not space.shape:
+            raise ValueError(f"frames of {space} cannot be stacked; only arrays can")
+        image = space.dtype == np.uint8 and len(space.shape) in (2, 3)
+        self._flat = image and len(space.shape) == 2
+        self._axis = 0 if image and channels_first(space.shape) else -1
         low, high = (
             np.repeat(each[..., None] if self._flat else each, frames, axis=self._axis)
             for each in (space.low, space.high)
         )
-        self.observation_space = spaces.Box(low, high, dtype=space.dtype)
-        self._stack = np.zeros_like(low)
+        self.space = spaces.Box(low, high, dtype=space.dtype.type)
+        self._held = np.zeros_like(low)
 
-    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
-        """Start an episode with black frames before the first."""
-        self._stack = np.zeros_like(self._stack)
-        return super().reset(**options)
+    def clear(self) -> None:
+        """Forget all frames."""
+        self._held = np.zeros_like(self._held)
 
-    def observation(self, observation: np.ndarray) -> np.ndarray:
-        """The stack with this frame at its end."""
+    def push(self, observation: np.ndarray) -> np.ndarray:
+        """The stack with this frame at its end, the oldest gone."""
         frame = observation[..., None] if self._flat else observation
-        kept = np.split(self._stack, [frame.shape[self._axis]], axis=self._axis)[1]
-        self._stack = np.concatenate([kept, frame], axis=self._axis)
-        return self._stack.copy()
+        kept = np.split(self._held, [frame.shape[self._axis]], axis=self._axis)[1]
+        self._held = np.concatenate([kept, frame], axis=self._axis)
+        return self._held.copy()
 
 
 class FrameSkip(gymnasium.Wrapper):
@@ -107,9 +142,7 @@ class FrameSkip(gymnasium.Wrapper):
 
     def __init__(self, env: Env, frames: int = 4) -> None:
         super().__init__(env)
-        if frames < 1:
-            raise ValueError(f"cannot act every {frames} steps; take at least 1")
-        self._frames = frames
+        self._frames = _whole("frames", frames, 1, MOST_SKIPPED)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """The last of the steps, with the sum of the rewards."""
@@ -122,13 +155,25 @@ class FrameSkip(gymnasium.Wrapper):
         return observation, total, terminated, truncated, info
 
 
+def _whole(name: str, given: Any, least: int, most: int) -> int:
+    """A whole number within bounds.
+
+    Raises:
+        ValueError: if it is another.
+    """
+    if type(given) is not int or not least <= given <= most:
+        raise ValueError(f"{name}={given} cannot be; give a whole number from {least} to {most}")
+    return given
+
+
 def _grayscale(environment: Env) -> Env:
     return gymnasium.wrappers.GrayscaleObservation(environment, keep_dim=True)
 
 
 def _resize(environment: Env, height: int, width: int | None = None) -> Env:
-    shape = (height, height if width is None else width)
-    return _with_channels(gymnasium.wrappers.ResizeObservation(environment, shape))
+    rows = _whole("height", height, 1, MOST_PIXELS)
+    columns = _whole("width", height if width is None else width, 1, MOST_PIXELS)
+    return _with_channels(gymnasium.wrappers.ResizeObservation(environment, (rows, columns)))
 
 
 def _with_channels(environment: Env) -> Env:

@@ -1,5 +1,6 @@
 """Agents of every kind that people have: what they do here is what they do in their own library."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def play(path: Path, model: Any, world: Any, envs: Any = None, **options: Any) -
         envs: wraps what `world` sees as the library does, where it does anything.
     """
     policy = load_policy(path, **options)
-    observation, _ = world.reset(seed=3)
+    observation: Any = world.reset(seed=3)[0]
     for space in (world.observation_space, world.action_space):
         space.seed(3)
     for _ in range(STEPS):
@@ -280,7 +281,7 @@ def test_frames_of_entries_are_stacked(tmp_path):
     path = saved(model, tmp_path)
     policy = load_policy(path)
     envs.seed(0)
-    observation = envs.reset()
+    observation: Any = envs.reset()
     for _ in range(STEPS):
         action, _ = model.predict(observation, deterministic=True)
         one = {key: each[0] for key, each in observation.items()}
@@ -288,15 +289,17 @@ def test_frames_of_entries_are_stacked(tmp_path):
         observation = envs.step(action)[0]
 
 
-BOXES = {
+ALSO: dict[str, Any] = {
     "table": spaces.Box(-1, 1, (2, 3)),
     "point": spaces.Box(-2, 1, ()),
+OTHERS: dict[str, spaces.Space] = {
+    "bits": spaces.MultiBinary(3),
+    "from one": spaces.Discrete(3, start=1),
 }
-OTHERS = {"bits": spaces.MultiBinary(3), "from one": spaces.Discrete(3, start=1)}
 
 
 @pytest.mark.parametrize("trust", [False, True])
-@pytest.mark.parametrize("space", {**BOXES, **OTHERS}.values(), ids={**BOXES, **OTHERS})
+@pytest.mark.parametrize("space", ALSO.values(), ids=ALSO)
 def test_spaces_of_actions(tmp_path, space, trust):
     world = noise(40, 48, 3, actions=space)
     model = PPO("CnnPolicy", world, **SHORT)
@@ -411,7 +414,7 @@ def test_statistics_of_another_agent_are_refused(tmp_path):
     path = saved(PPO("MultiInputPolicy", Noise(entries, spaces.Discrete(3)), **SHORT), tmp_path)
     for wrong in (other, spaces.Dict(view=IMAGE, pace=spaces.Box(-2, 2, (3,)))):
         keys = [key for key in wrong.spaces if key != "view"]
-        envs = DummyVecEnv([lambda wrong=wrong: Noise(wrong, spaces.Discrete(3))])
+        envs = DummyVecEnv([partial(Noise, wrong, spaces.Discrete(3))])
         VecNormalize(envs, norm_obs_keys=keys).save(str(tmp_path / "x.pkl"))
         with pytest.raises(InputError, match=r"which .* does not see; give its own, or none"):
             load_policy(path, vec_normalize=tmp_path / "x.pkl")

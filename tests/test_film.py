@@ -84,7 +84,7 @@ def test_a_failure_leaves_no_half_film(tmp_path) -> None:
         ({"methods": ["salincy"]}, "did you mean 'saliency'"),
         ({"actions": ["up"]}, "no action 'up'"),
         ({"episodes": [2]}, "no episode 2"),
-        ({"episodes": []}, "no finished episode"),
+        ({"episodes": []}, "no episode to show"),
         ({"fps": 0}, "steps per second"),
         ({"scale": "row"}, "choose episode, frame or a positive number"),
         ({"scale": 0}, "choose episode, frame or a positive number"),

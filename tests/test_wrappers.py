@@ -62,8 +62,8 @@ def test_an_action_for_several_steps():
     [
         ("greyscale", "no wrapper 'greyscale'; did you mean 'grayscale'"),
         ("frame-stack:depth=3", "cannot wrap in 'frame-stack:depth=3': .*'depth'"),
-        ("frame-stack:frames=0", "0 frames cannot be stacked"),
-        ("frame-skip:frames=0", "cannot act every 0 steps"),
+        ("frame-stack:frames=0", "frames=0 cannot be; give a whole number from 1"),
+        ("frame-skip:frames=0", "frames=0 cannot be; give a whole number from 1"),
         ("resize", "missing 1 required positional argument: 'height'"),
         ("gymnasium.wrappers.FrameStak", "no wrapper in gymnasium.wrappers 'FrameStak'"),
         ("nowhere.Wrapper", "No module named 'nowhere'; is its package installed"),
@@ -76,9 +76,9 @@ def test_wrong_wrappers(wrapper, message):
     assert "\n" not in str(caught.value)
 
 
-def test_only_images_are_stacked():
-    with pytest.raises(ValueError, match="only images can"):
-        FrameStack(Noise(spaces.Box(-1, 1, (4,)), spaces.Discrete(2)))
+def test_only_arrays_are_stacked():
+    with pytest.raises(ValueError, match="only arrays can"):
+        FrameStack(Noise(spaces.Discrete(4), spaces.Discrete(2)))
 
 
 def test_channels_are_shown_as_colours_or_grey():

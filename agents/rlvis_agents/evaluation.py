@@ -8,9 +8,11 @@ import numpy as np
 from gymnasium import Env
 
 from rlvis.actions import require_categorical
-from rlvis.environments import action_mask, check_compatible, labels_in, make_environment
+from rlvis.checked_env import CheckedEnv
+from rlvis.environments import MASK, check_compatible, make_environment, named_actions
 from rlvis.errors import InputError
 from rlvis.policy import Policy
+from rlvis.success import SuccessRule, as_rule, ended_well
 
 HELD_OUT = 1_000_000_000
 """Evaluation seeds start here, far from those of training."""
@@ -71,7 +73,7 @@ class _Episode:
     It draws from a generator of its own, so that its actions do not depend on its neighbours.
     """
 
-    environment: Env
+    environment: CheckedEnv
     observation: Any
     memory: Mapping[str, np.ndarray]
     chance: np.random.Generator
@@ -89,6 +91,8 @@ def evaluate(
     seed: int = HELD_OUT,
     deterministic: bool = False,
     parallel: int = 16,
+    labels: Sequence[str] | None = None,
+    success: str | SuccessRule | None = None,
     wrappers: Sequence[str] = (),
     **options: Any,
 ) -> Evaluation:
@@ -99,6 +103,9 @@ def evaluate(
         episodes: how many; episode i is reset with `seed + i`, whatever `parallel` is.
         deterministic: take the most probable action instead of drawing one.
         parallel: environments held at once; their images go through the network together.
+        labels: names of the actions, in place of the policy's and the environment's.
+        success: when an episode ended well, such as "return > 0.5"; see `rlvis.success`. Left out,
+            as the environment says.
         wrappers: put around the environment; see `rlvis.wrappers`.
         options: passed to the environment's constructor.
 
@@ -109,13 +116,14 @@ def evaluate(
     require_categorical(policy.distribution, "evaluation")
     if episodes < 1:
         raise InputError(f"{episodes} episodes; at least one is needed")
-    worlds: list[Env] = []
+    rule, worlds = as_rule(success), list[Env]()
     try:
         for _ in range(min(parallel, episodes)):
             worlds.append(make_environment(environment, wrappers=wrappers, **options))
         check_compatible(policy, worlds[0], environment)
-        labels = labels_in(policy, worlds[0])
-        played = list(_play(policy, worlds, range(seed, seed + episodes), deterministic))
+        names = named_actions(policy, worlds[0], labels)
+        checked = [CheckedEnv(world, environment) for world in worlds]
+        played = list(_play(policy, checked, seed, episodes, deterministic, rule))
     finally:
         for world in worlds:
             world.close()
@@ -129,34 +137,45 @@ def evaluate(
         success_rate=_mean(each.success for each in played),
         mean_return=float(np.mean([each.total for each in played])),
         mean_length=len(actions) / episodes,
-        action_shares=dict(zip(labels, shares.tolist(), strict=True)),
+        action_shares=dict(zip(names, shares.tolist(), strict=True)),
         oracle_length=_mean(each.oracle_length for each in played),
     )
 
 
 def _play(
-    policy: Policy, worlds: list[Env], seeds: Iterable[int], deterministic: bool
+    policy: Policy,
+    worlds: list[CheckedEnv],
+    seed: int,
+    episodes: int,
+    deterministic: bool,
+    rule: SuccessRule | None,
 ) -> Iterator[_Episode]:
-    waiting = iter(seeds)
-    under_way = [_start(policy, world, seed) for world, seed in zip(worlds, waiting, strict=False)]
+    waiting = iter(range(episodes))
+    under_way = [
+        _start(policy, world, seed, number) for world, number in zip(worlds, waiting, strict=False)
+    ]
     first = require_categorical(policy.distribution, "evaluation").start
     while under_way:
         probabilities = _look(policy, under_way)
         for place, episode in reversed(list(enumerate(under_way))):
             chosen = _choose(probabilities[place], episode.chance, deterministic)
-            if not _step(episode, chosen, first):
+            if not _step(episode, chosen, first, rule):
                 continue
             yield episode
-            seed = next(waiting, None)
-            if seed is None:
+            number = next(waiting, None)
+            if number is None:
                 del under_way[place]
             else:
-                under_way[place] = _start(policy, episode.environment, seed)
+                under_way[place] = _start(policy, episode.environment, seed, number)
 
 
 def _look(policy: Policy, episodes: Sequence[_Episode]) -> np.ndarray:
     """The probabilities (N, K) of the actions in N episodes, which remember what they saw."""
-    seen = [policy.observe(each.observation, action_mask(each.environment)) for each in episodes]
+    masked = MASK in policy.context
+    seen = [
+        policy.observe(each.observation, each.environment.action_mask() if masked else None)
+        for each in episodes
+    ]
     known = [{**context, **each.memory} for (_, context), each in zip(seen, episodes, strict=True)]
     scores = policy.scores(
         np.stack([image for image, _ in seen]),
@@ -168,21 +187,24 @@ def _look(policy: Policy, episodes: Sequence[_Episode]) -> np.ndarray:
     return policy.distribution.probabilities(scores.logits.double().cpu()).numpy()
 
 
-def _start(policy: Policy, world: Env, seed: int) -> _Episode:
-    observation, _ = world.reset(seed=seed)
-    chance, length = np.random.default_rng(seed), _oracle_length(world)
+def _start(policy: Policy, world: CheckedEnv, seed: int, number: int) -> _Episode:
+    observation, _ = world.reset(seed + number, number)
+    chance, length = np.random.default_rng(seed + number), _oracle_length(world.environment)
     return _Episode(world, observation, policy.blank_memory(), chance, [], length)
 
 
-def _step(episode: _Episode, action: int, first: int) -> bool:
+def _step(episode: _Episode, action: int, first: int, rule: SuccessRule | None) -> bool:
     """Take an action, counted from the first; whether the episode is over."""
     observation, reward, terminated, truncated, info = episode.environment.step(first + action)
     episode.observation = observation
     episode.actions.append(action)
-    episode.total += float(reward)
-    success = info.get("success", info.get("is_success"))
-    episode.success = None if success is None else bool(success)
-    return bool(terminated or truncated)
+    episode.total += reward
+    over = terminated or truncated
+    if over and rule:
+        episode.success = rule.holds(episode.total, len(episode.actions), reward, info)
+    elif over:
+        episode.success = ended_well(info)
+    return over
 
 
 def _choose(probabilities: np.ndarray, chance: np.random.Generator, deterministic: bool) -> int:

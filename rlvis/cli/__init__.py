@@ -58,8 +58,6 @@ _DESCRIPTION = "See why a visual agent acts as it does."
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; wrong input ends with one line and status 2, Ctrl-C with 130."""
-    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
-        os.environ.setdefault("PYGLET_HEADLESS", "true")  # for worlds of others drawn with pyglet
     given = list(sys.argv[1:] if arguments is None else arguments)
     within = given[:1] == ["features"]
     _end_orderly_on_signals()

@@ -13,9 +13,8 @@ from rlvis.cli.loading import (
     Network,
     agents_package,
     check_outputs,
-    home_of,
     open_image_set,
-    read_options,
+    world_of,
 )
 from rlvis.cli.progress import progress
 from rlvis.cli.rollouts import EnvOptions, Wrappers
@@ -76,9 +75,14 @@ def attack(
     if not pictures and images is None:
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
         policy = _policy(network)
-        world = {"wrappers": wrappers, **read_options(env_options)}
-        home = env or home_of(policy)
-        play = partial(agents_package().evaluate, environment=home, episodes=episodes, **world)
+        world = world_of(policy, env, wrappers, env_options)
+        play = partial(
+            agents_package().evaluate,
+            environment=world.environment,
+            episodes=episodes,
+            wrappers=world.wrappers,
+            **world.options,
+        )
         _attack_episodes(policy, options | allowed, play, attribution, out, data)
         return
     if pictures and images is not None:

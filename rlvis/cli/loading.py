@@ -152,17 +152,64 @@ def tell_skipped(images: "ImageSet", skipped: dict[int, str]) -> None:
         print(f"rlvis: {skipped_line(images, skipped)}", file=sys.stderr)
 
 
-def home_of(policy: "Policy") -> str:
-    """The environment that a policy was trained in."""
-    environment = policy.description.get("environment")
-    if not environment:
+@dataclass(frozen=True)
+class World:
+    """An environment as it is made.
+
+    Attributes:
+        environment: its Gymnasium id.
+        wrappers: put around it, the innermost first.
+        options: of its constructor.
+    """
+
+    environment: str
+    wrappers: tuple[str, ...]
+    options: dict[str, Any]
+
+
+def world_of(
+    policy: "Policy", env: str | None, wrappers: Sequence[str], options: Sequence[str]
+) -> World:
+    """The environment asked for, else the one that a policy was trained in, as it was there.
+
+    Raises:
+        InputError: if none was named and the policy knows of none.
+    """
+    home = policy.description.get("environment")
+    if not env and not home:
         raise InputError(
             f"{policy.name} does not say which environment it was trained in; name it with --env"
         )
-    from rlvis.environments import check_provider
+    from rlvis.providers import check_provider
 
-    check_provider(str(environment), "--env")
-    return str(environment)
+    known = policy.description if not env or env == home else {}
+    around = known.get("wrappers", ())
+    if not env:
+        check_provider(str(home), "--env")
+    for each in () if wrappers else around:
+        check_provider(each, "-w")
+    return World(
+        str(env or home),
+        tuple(wrappers or around),
+        {**known.get("env_options", {}), **read_options(options)},
+    )
+
+
+def read_labels(written: str | None) -> list[str] | None:
+    """Names separated by commas, or the lines of a file; None for none."""
+    from rlvis.files import read_regular
+
+    if written is None:
+        return None
+    if os.path.exists(written):
+        try:
+            text = read_regular(written, 2**20).decode()
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{written} is no text; give a file with a name in each line"
+            ) from None
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    return [each.strip() for each in written.split(",")]
 
 
 def read_options(written: Sequence[str]) -> dict[str, Any]:

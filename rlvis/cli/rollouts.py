@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.explaining import Methods, Targets
-from rlvis.cli.loading import agents_package, home_of, load_policy, read_options
+from rlvis.cli.loading import agents_package, load_policy, read_labels, world_of
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 from rlvis_agents.config import TrainConfig
@@ -34,6 +34,9 @@ def record(
     layer: str | None = None,
     frames: Literal["sum", "last", "separate"] = "sum",
     max_steps: int = 1000,
+    render: bool = True,
+    labels: str | None = None,
+    success: str | None = None,
     wrappers: Wrappers = (),
     env_options: EnvOptions = (),
     image_key: str | None = None,
@@ -67,6 +70,10 @@ def record(
         frames: of stacked frames, for methods that read pixels: one map over all of them (sum),
             over the last one, or one for each (separate).
         max_steps: where an episode's recording stops if it has not ended.
+        render: keep the environment's own picture of every step, too.
+        labels: names of the actions, separated by commas, or a file with one in each line.
+        success: when an episode ended well, such as "return > 0.5"; return, length, reward (the
+            last one) or an entry of the environment's info. As the environment says when left out.
         wrappers: a wrapper that it was trained with; repeat for several, the innermost first.
             grayscale, resize:height=84, frame-stack:frames=4, frame-skip:frames=4, atari, or any
             package.module.Wrapper, options after a colon.
@@ -90,11 +97,12 @@ def record(
     for film_path in films:
         check_film(film_path, fps, parse_value(scale))
     loaded = load_policy(policy, trust, device, image_key, vec_normalize)
+    world = world_of(loaded, env, wrappers, env_options)
     with progress("episode") as (start, advance):
         start(episodes, "recording")
         recording = record_rollout(
             loaded,
-            env or home_of(loaded),
+            world.environment,
             episodes=episodes,
             methods=methods or None,
             targets=targets,
@@ -104,9 +112,12 @@ def record(
             layer=layer,
             frames=frames,
             max_steps=max_steps,
-            wrappers=wrappers,
+            render=render,
+            labels=read_labels(labels),
+            success=success,
+            wrappers=world.wrappers,
             overwrite=overwrite,
-            env_options=read_options(env_options),
+            env_options=world.options,
             on_episode=lambda episode: advance(
                 f"episode of seed {episode.seed}: {episode.outcome}, {len(episode)} steps"
             ),
@@ -159,10 +170,13 @@ def evaluate(
     episodes: int = 100,
     seed: int = 1_000_000_000,
     deterministic: bool = False,
+    labels: str | None = None,
+    success: str | None = None,
     wrappers: Wrappers = (),
     env_options: EnvOptions = (),
     image_key: str | None = None,
     vec_normalize: Path | None = None,
+    device: str = "cpu",
     trust: bool = False,
 ) -> None:
     """Play held-out episodes and report success, length and the use of the actions.
@@ -173,20 +187,24 @@ def evaluate(
         episodes: how many.
         seed: of the first episode; training uses seeds far below the default.
         deterministic: take the most probable action instead of drawing one.
-        wrappers, env_options, image_key, vec_normalize: as for `rlvis record`.
+        labels, success, wrappers, env_options, image_key, vec_normalize: as for `rlvis record`.
+        device: where to compute, for example cuda.
         trust: allow a Stable-Baselines3 zip to run code when it is loaded.
     """
     agents = agents_package()
-    loaded = load_policy(policy, trust, image_key=image_key, vec_normalize=vec_normalize)
+    loaded = load_policy(policy, trust, device, image_key, vec_normalize)
+    world = world_of(loaded, env, wrappers, env_options)
     print(
         agents.evaluate(
             loaded,
-            env or home_of(loaded),
+            world.environment,
             episodes=episodes,
             seed=seed,
             deterministic=deterministic,
-            wrappers=wrappers,
-            **read_options(env_options),
+            wrappers=world.wrappers,
+            labels=read_labels(labels),
+            success=success,
+            **world.options,
         )
     )
 
