@@ -292,7 +292,6 @@ def test_frames_of_entries_are_stacked(tmp_path):
 ALSO: dict[str, Any] = {
     "table": spaces.Box(-1, 1, (2, 3)),
     "point": spaces.Box(-2, 1, ()),
-OTHERS: dict[str, spaces.Space] = {
     "bits": spaces.MultiBinary(3),
     "from one": spaces.Discrete(3, start=1),
 }
