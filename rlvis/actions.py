@@ -3,7 +3,9 @@
     Discrete(K)              Categorical        each score is the logit of an action
                              Greedy             each score is the worth of an action (Q-values)
     MultiDiscrete(K₀, K₁ …)  MultiCategorical   the logits of one factor after those of the other
-    Box(D)                   DiagonalGaussian   each score is the mean of one dimension
+    MultiBinary(K)           Bernoulli          each score is the logit of one bit
+    Box(…)                   DiagonalGaussian   each score is the mean of one entry
+                             SquashedGaussian   each score is that before the tanh at its end
 
 What a policy, a recording and a film ask of a distribution is the same for all of them.
 """
@@ -33,7 +35,11 @@ class ActionDistribution(ABC):
 
     @abstractmethod
     def draw(
-        self, scores: Tensor, generator: torch.Generator | None = None, deterministic: bool = False
+        self,
+        scores: Tensor,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
+        log_std: Tensor | None = None,
     ) -> int | np.ndarray:
         """An action as the environment takes it.
 
@@ -41,6 +47,8 @@ class ActionDistribution(ABC):
             scores: float (K,), on the CPU.
             generator: the source of chance (torch's global one when left out).
             deterministic: take the mode instead of drawing.
+            log_std: float (K,), the logarithms of the standard deviations that come with these
+                scores, for continuous actions whose deviations depend on the image.
         """
 
     @abstractmethod
@@ -50,6 +58,16 @@ class ActionDistribution(ABC):
     @abstractmethod
     def taken(self, actions: np.ndarray) -> np.ndarray:
         """Bool (T, K) for T actions: whether what each score stands for was chosen."""
+
+    def modes(self, scores: np.ndarray) -> np.ndarray:
+        """Float32 (T, K) for scores (T, K): each as the entry of an action that it makes likeliest,
+        where scores stand for entries; else the scores."""
+        return scores
+
+    @property
+    def choices(self) -> tuple[slice, ...]:
+        """The scores of each choice of which exactly one is taken; none for other actions."""
+        return ()
 
     def record(self) -> dict[str, Any]:
         """The distribution as JSON holds it; `from_record` reads it."""
@@ -64,15 +82,24 @@ class Factored(ActionDistribution):
     def factors(self) -> tuple[slice, ...]:
         """Where the scores of each choice are."""
 
+    @property
+    def choices(self) -> tuple[slice, ...]:
+        return self.factors
+
     def probabilities(self, scores: Tensor) -> Tensor:
         return torch.cat([scores[:, factor].softmax(dim=1) for factor in self.factors], dim=1)
+
+    @property
+    @abstractmethod
+    def first(self) -> tuple[int, ...]:
+        """The number of the first way of each choice."""
 
     def taken(self, actions: np.ndarray) -> np.ndarray:
         columns = actions.reshape(len(actions), -1).T
         return np.concatenate(
             [
-                column[:, None] == np.arange(factor.stop - factor.start)
-                for factor, column in zip(self.factors, columns, strict=True)
+                column[:, None] == first + np.arange(factor.stop - factor.start)
+                for factor, first, column in zip(self.factors, self.first, columns, strict=True)
             ],
             axis=1,
         )
@@ -82,21 +109,23 @@ class Factored(ActionDistribution):
     ) -> list[int]:
         probabilities = self.probabilities(scores[None])[0]
         return [
-            int(
+            first
+            + int(
                 probabilities[factor].argmax()
                 if deterministic
                 else torch.multinomial(probabilities[factor], 1, generator=generator)
             )
-            for factor in self.factors
+            for factor, first in zip(self.factors, self.first, strict=True)
         ]
 
 
 @dataclass(frozen=True)
 class Categorical(Factored):
-    """One of `count` actions; an action is an int."""
+    """One of `count` actions, numbered from `start`; an action is an int."""
 
     kind = "categorical"
     count: int
+    start: int = 0
 
     def __str__(self) -> str:
         return f"{self.count} actions"
@@ -104,15 +133,24 @@ class Categorical(Factored):
     @property
     def labels(self) -> tuple[str, ...]:
         """ "action 0" to "action K-1"."""
-        return tuple(f"action {index}" for index in range(self.count))
+        return tuple(f"action {self.start + index}" for index in range(self.count))
 
     @property
     def factors(self) -> tuple[slice, ...]:
         """All scores."""
         return (slice(0, self.count),)
 
+    @property
+    def first(self) -> tuple[int, ...]:
+        """The number of the first action."""
+        return (self.start,)
+
     def draw(
-        self, scores: Tensor, generator: torch.Generator | None = None, deterministic: bool = False
+        self,
+        scores: Tensor,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
+        log_std: Tensor | None = None,
     ) -> int:
         return self._draw(scores, generator, deterministic)[0]
 
@@ -131,10 +169,12 @@ class Greedy(Categorical):
 
 @dataclass(frozen=True)
 class MultiCategorical(Factored):
-    """Several choices at once, `sizes[i]` ways for the i-th; an action is int64 (D,)."""
+    """Several choices at once, `sizes[i]` ways for the i-th, numbered from `starts[i]`, or from 0
+    where there is none; an action is int64 (D,)."""
 
     kind = "multi-categorical"
     sizes: tuple[int, ...]
+    starts: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return f"{'×'.join(map(str, self.sizes))} actions"
@@ -142,8 +182,9 @@ class MultiCategorical(Factored):
     @property
     def labels(self) -> tuple[str, ...]:
         """ "a0=0", "a0=1" … "a1=0" and so on: which entry of the action has which value."""
+        ways = enumerate(zip(self.sizes, self.first, strict=True))
         return tuple(
-            f"a{place}={index}" for place, size in enumerate(self.sizes) for index in range(size)
+            f"a{place}={first + index}" for place, (size, first) in ways for index in range(size)
         )
 
     @property
@@ -152,60 +193,148 @@ class MultiCategorical(Factored):
         stops = accumulate(self.sizes)
         return tuple(slice(stop - size, stop) for size, stop in zip(self.sizes, stops, strict=True))
 
+    @property
+    def first(self) -> tuple[int, ...]:
+        """The number of the first way of each choice."""
+        return self.starts or (0,) * len(self.sizes)
+
     def draw(
-        self, scores: Tensor, generator: torch.Generator | None = None, deterministic: bool = False
+        self,
+        scores: Tensor,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
+        log_std: Tensor | None = None,
     ) -> np.ndarray:
         return np.array(self._draw(scores, generator, deterministic), np.int64)
 
 
 @dataclass(frozen=True)
+class Bernoulli(ActionDistribution):
+    """Independent bits; an action is int8 (K,)."""
+
+    kind = "bernoulli"
+    count: int
+
+    def __str__(self) -> str:
+        return f"{'×'.join('2' * self.count)} actions"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """ "a0" to "aK-1": the bits of the action."""
+        return tuple(f"a{place}" for place in range(self.count))
+
+    def draw(
+        self,
+        scores: Tensor,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
+        log_std: Tensor | None = None,
+    ) -> np.ndarray:
+        chances = scores.sigmoid()
+        drawn = chances.round() if deterministic else torch.bernoulli(chances, generator=generator)
+        return drawn.numpy().astype(np.int8)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """That each bit is set."""
+        return scores.sigmoid()
+
+    def taken(self, actions: np.ndarray) -> np.ndarray:
+        return actions.reshape(len(actions), -1) == 1
+
+
+@dataclass(frozen=True)
 class DiagonalGaussian(ActionDistribution):
-    """Independent normal distributions; an action is float32 (D,), clipped to its bounds.
+    """Independent normal distributions; an action is float32 (D,), or of another shape with D
+    entries, clipped to its bounds.
 
     Attributes:
         log_std: logarithms of the standard deviations, the same for every image.
         low, high: the bounds; the largest float32 stands for none.
+        shape: of an action, (D,) where there is none.
     """
 
     kind = "diagonal-gaussian"
     log_std: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    shape: tuple[int, ...] | None = None
 
     @classmethod
     def within(cls, log_std: np.ndarray, low: np.ndarray, high: np.ndarray) -> "DiagonalGaussian":
-        """From arrays (D,), which may be infinite: no bounds, no deviation."""
-        finite = [np.nan_to_num(each.astype(np.float32)).tolist() for each in (log_std, low, high)]
-        return cls(*map(tuple, finite))
+        """From arrays of the shape of an action, which may be infinite: no bounds, no deviation."""
+        deviation, least, most = (
+            tuple(np.nan_to_num(each.astype(np.float32)).ravel().tolist())
+            for each in (log_std, low, high)
+        )
+        return cls(deviation, least, most, None if log_std.ndim == 1 else log_std.shape)
 
     def __str__(self) -> str:
-        return f"{len(self.log_std)} continuous actions"
+        size = len(self.log_std) if self.shape is None else "×".join(map(str, self.shape)) or 1
+        return f"{size} continuous actions"
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """ "a0" to "aD-1": the entries of the action."""
-        return tuple(f"a{place}" for place in range(len(self.log_std)))
+        """ "a0" to "aD-1": the entries of the action; "a0,0" and so on where it has more axes."""
+        shape = self.shape or (len(self.log_std),)
+        return tuple("a" + ",".join(map(str, place)) for place in np.ndindex(*shape))
 
     def draw(
-        self, scores: Tensor, generator: torch.Generator | None = None, deterministic: bool = False
+        self,
+        scores: Tensor,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
+        log_std: Tensor | None = None,
     ) -> np.ndarray:
         drawn = scores
         if not deterministic:
-            deviation = torch.tensor(self.log_std).exp()
+            deviation = (torch.tensor(self.log_std) if log_std is None else log_std).exp()
             drawn = scores + deviation * torch.randn(len(scores), generator=generator)
-        return drawn.clamp(torch.tensor(self.low), torch.tensor(self.high)).numpy()
+        return self._action(drawn.numpy()).reshape(
+            (len(self.log_std),) if self.shape is None else self.shape
+        )
+
+    def modes(self, scores: np.ndarray) -> np.ndarray:
+        """Float32 (T, D) for scores (T, D): the entries of the action without chance."""
+        return self._action(scores)
+
+    def _action(self, drawn: np.ndarray) -> np.ndarray:
+        low, high = self._bounds
+        return np.clip(drawn, low, high)
+
+    @property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.array(self.low, np.float32), np.array(self.high, np.float32)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """NaN: means have densities, not probabilities."""
         return torch.full_like(scores, torch.nan)
 
     def taken(self, actions: np.ndarray) -> np.ndarray:
-        """False: every dimension takes part in every action."""
+        """False: every entry takes part in every action."""
         return np.zeros((len(actions), len(self.log_std)), bool)
 
 
+@dataclass(frozen=True)
+class SquashedGaussian(DiagonalGaussian):
+    """Normal distributions whose draws tanh brings between the bounds of each entry.
+
+    Haarnoja et al. 2018, Soft Actor-Critic, appendix C. Scores are the means before the tanh.
+    """
+
+    kind = "squashed-gaussian"
+
+    def _action(self, drawn: np.ndarray) -> np.ndarray:
+        low, high = self._bounds
+        squashed = torch.from_numpy(np.ascontiguousarray(drawn)).tanh().numpy()
+        return low + (0.5 * (squashed + 1.0) * (high - low))
+
+
 _KINDS: dict[str, type[ActionDistribution]] = {
-    each.kind: each for each in (Categorical, Greedy, MultiCategorical, DiagonalGaussian)
+    each.kind: each
+    for each in (
+        *(Categorical, Greedy, MultiCategorical),
+        *(Bernoulli, DiagonalGaussian, SquashedGaussian),
+    )
 }
 
 
@@ -219,11 +348,12 @@ def from_record(record: Mapping[str, Any]) -> ActionDistribution:
     return _KINDS[record["kind"]](**values)
 
 
-def require_categorical(distribution: ActionDistribution, what: str) -> None:
-    """Refuse what is not made for several choices at once or continuous actions.
+def require_categorical(distribution: ActionDistribution, what: str) -> Categorical:
+    """The distribution; refuses what is not made for several choices at once or continuous actions.
 
     Raises:
         InputError: if the distribution is another than `Categorical`.
     """
     if not isinstance(distribution, Categorical):
         raise InputError(f"{what} works with Discrete actions only; here are {distribution}")
+    return distribution

@@ -87,14 +87,19 @@ class CheckedEnv:
             self._check_shape("picture", picture.shape)
             return picture
 
-    def action_mask(self) -> np.ndarray:
-        """Bool (K,), which actions are allowed now, as sb3-contrib's `ActionMasker` tells it.
+    def action_mask(self) -> np.ndarray | None:
+        """Bool (K,), which actions are allowed now, as sb3-contrib's `ActionMasker` tells it; None
+        where the environment has no `action_masks`.
 
         Raises:
-            InputError: if the environment has no `action_masks`.
+            InputError: if that fails.
         """
+        try:
+            masks = self.environment.get_wrapper_attr("action_masks")
+        except AttributeError:
+            return None
         with self._inside("action_masks"):
-            return np.asarray(self.environment.get_wrapper_attr("action_masks")(), bool)
+            return np.asarray(masks(), bool)
 
     @contextmanager
     def _inside(self, what: str) -> Iterator[None]:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rlvis.actions import ActionDistribution, Categorical, DiagonalGaussian, MultiCategorical
+from rlvis.actions import (
+    ActionDistribution,
+    Bernoulli,
+    Categorical,
+    DiagonalGaussian,
+    MultiCategorical,
+)
 from rlvis.errors import InputError, unknown
 
 if TYPE_CHECKING:
@@ -97,14 +103,21 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def is_picture(shape: Sequence[int], dtype: Any) -> bool:
+    """Whether arrays are pictures: uint8 of two or three axes, or floats of three."""
+    axes = {"u1": (2, 3), "f4": (3,), "f8": (3,)}.get(np.dtype(dtype).str[1:], ())
+    return len(shape) in axes and min(shape) >= 1
+
+
 def image_shape(space: "Space") -> tuple[int, int, int]:
     """The (H, W, C) of images in a space, whether the channels come last, first or not at all.
 
     Raises:
-        InputError: if its members are not uint8 images.
+        InputError: if its members are neither uint8 images nor floats within bounds.
     """
     shape: tuple[int, ...] = getattr(space, "shape", None) or ()
-    if getattr(space, "dtype", None) != np.uint8 or len(shape) not in (2, 3) or min(shape) < 1:
+    dtype = getattr(space, "dtype", None)
+    if dtype is None or not is_picture(shape, dtype):
         raise InputError(
             f"observations are {_one_line(Exception(space))}, not uint8 images (H, W, C); "
             "choose an environment that gives camera images, or wrap it so that it does"
@@ -146,20 +159,25 @@ def distribution_over(space: "Space") -> ActionDistribution:
     """The distribution that policies have over a space of actions, a Gaussian's deviations 1.
 
     Raises:
-        InputError: if it is not a Discrete or MultiDiscrete space numbered from 0, or a Box of one
-            axis.
+        InputError: if it is not a Discrete, MultiDiscrete or MultiBinary space of one axis, or a
+            Box.
     """
-    kind, shape = type(space).__name__, getattr(space, "shape", None) or ()
-    if kind == "Discrete" and getattr(space, "start", None) == 0:
-        return Categorical(int(getattr(space, "n", 0)))
-    if kind == "MultiDiscrete" and len(shape) == 1 and not np.any(getattr(space, "start", 0)):
-        return MultiCategorical(tuple(map(int, getattr(space, "nvec", ()))))
-    if kind == "Box" and len(shape) == 1:
+    shape: tuple[int, ...] = getattr(space, "shape", None) or ()
+    kind = type(space).__name__
+    start: Any = getattr(space, "start", 0)
+    if kind == "Discrete":
+        return Categorical(int(getattr(space, "n", 0)), int(start))
+    if kind == "MultiDiscrete" and len(shape) == 1:
+        starts = tuple(map(int, start)) if np.any(start) else ()
+        return MultiCategorical(tuple(map(int, getattr(space, "nvec", ()))), starts)
+    if kind == "MultiBinary" and len(shape) == 1:
+        return Bernoulli(shape[0])
+    if kind == "Box":
         low, high = (getattr(space, bound, np.empty(0)) for bound in ("low", "high"))
         return DiagonalGaussian.within(np.zeros(shape), low, high)
     raise InputError(
-        f"actions are {_one_line(Exception(space))}, not Discrete or MultiDiscrete numbered "
-        "from 0, nor a Box of one axis; choose another environment, or wrap it so that they are"
+        f"actions are {_one_line(Exception(space))}, not a Box nor Discrete, MultiDiscrete or "
+        "MultiBinary ones of one axis; choose another environment, or wrap it so that they are"
     )
 
 
@@ -199,6 +217,20 @@ def named_actions(
     return tuple(given)
 
 
+MASK = "action_mask"
+"""The name of what tells a policy which actions are possible."""
+
+
+def stacked_frames(environment: "Env") -> int | None:
+    """How many frames a wrapper of the environment stacks, None where none says so."""
+    for name in ("stacked_frames", "stack_size"):
+        try:
+            return int(environment.get_wrapper_attr(name))
+        except AttributeError:
+            continue
+    return None
+
+
 _OTHERWISE = "choose the environment it was trained in, and its wrappers"
 
 
@@ -214,6 +246,13 @@ def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
         seen = "plain images" if policy.image_key is None else f"the entry {policy.image_key!r}"
         given = ", ".join(map(repr, filter(None, images))) or "plain images"
         raise InputError(f"{policy.name} sees {seen}, but {name} gives {given}; {_OTHERWISE}")
+    pictured = space if policy.image_key is None else getattr(space, "spaces", {})[policy.image_key]
+    if (pictured.dtype == np.uint8) != (policy.pixel_range is None):
+        raise InputError(
+            f"{policy.name} was trained on images of "
+            f"{'uint8' if policy.pixel_range is None else 'floats'}, but {name} gives "
+            f"{pictured.dtype}; {_OTHERWISE}"
+        )
     shape, trained = images[policy.image_key], policy.observation_shape
     if trained is not None and shape != trained:
         raise InputError(
@@ -221,6 +260,8 @@ def check_compatible(policy: "Policy", environment: "Env", name: str) -> None:
             f"{_times(shape)}; {_OTHERWISE}"
         )
     for key, expected in policy.context.items():
+        if key == MASK:
+            continue
         entry = getattr(space, "spaces", {}).get(key)
         found = images.get(key) or getattr(entry, "shape", None)
         if found != expected:

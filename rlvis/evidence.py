@@ -17,7 +17,6 @@ from rlvis.actions import ActionDistribution, Categorical, MultiCategorical
 from rlvis.attentions import Attentions, by_head
 from rlvis.dependence import depends, edges_behind, is_differentiable
 from rlvis.errors import InputError
-from rlvis.frames import stacked
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.rectifiers import Rectifier
@@ -165,7 +164,7 @@ class Evidence:
     @property
     def frames(self) -> int:
         """How many frames are stacked in the channels of the input."""
-        return self._model.frames or stacked(self.inputs.shape[1])
+        return self._model.frames or 1
 
     @property
     def target_scores(self) -> Tensor:

@@ -32,12 +32,15 @@ class Scores:
         value: float (N,), the critic's estimate, or None for a plain classifier.
         labels: the K names.
         memory: float (N, …), by name: what a recurrent network passes on to the next step.
+        log_std: float (N, K), the logarithms of the standard deviations of continuous actions,
+            where they depend on the image.
     """
 
     logits: Tensor
     value: Tensor | None
     labels: tuple[str, ...]
     memory: Mapping[str, Tensor] = field(default_factory=dict)
+    log_std: Tensor | None = None
 
     def of_image(self, index: int) -> "Scores":
         """The scores of one image, as a batch of one, without gradient."""
@@ -65,18 +68,20 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
 
     Understood are a tensor (N, K); a tuple or list whose first entry is that tensor and whose
     second, where it has one entry per image, is the value; a mapping or an object with `logits`
-    and perhaps `value` and, for recurrent networks, `memory`, a mapping.
+    and perhaps `value`, for recurrent networks `memory`, a mapping, and for continuous actions
+    `log_std`.
 
     Raises:
         InputError: if there are no logits of shape (N, K), or K is not the number of labels.
         NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
     """
-    logits, value, memory = output, None, None
+    logits, value, memory, log_std = output, None, None, None
+    besides = ("value", "memory", "log_std")
     if isinstance(output, Mapping):
-        logits, value, memory = (output.get(name) for name in ("logits", "value", "memory"))
+        logits, value, memory, log_std = (output.get(name) for name in ("logits", *besides))
     elif hasattr(output, "logits"):
         logits = output.logits
-        value, memory = (getattr(output, name, None) for name in ("value", "memory"))
+        value, memory, log_std = (getattr(output, name, None) for name in besides)
     elif isinstance(output, (tuple, list)) and output:
         logits, value = output[0], output[1] if len(output) > 1 else None
     if not isinstance(logits, Tensor) or logits.ndim != 2:
@@ -97,7 +102,7 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
             raise NonFiniteError(
                 f"the network's {name} are NaN or infinite; check its weights and the input's range"
             )
-    return Scores(logits, value, labels, memory or {})
+    return Scores(logits, value, labels, memory or {}, log_std)
 
 
 class ImageModel:
@@ -116,8 +121,8 @@ class ImageModel:
             keyword besides the image.
         memory: the same for those that it also gives back, for the next step of an episode; they
             start from zero.
-        frames: how many frames are stacked in the channels of an image, the latest last; when left
-            out a third of the channels where three divide them, else as many.
+        frames: how many frames are stacked in the channels of an image, the latest last; one when
+            left out.
 
     Raises:
         InputError: if labels repeat, or a weight is NaN, infinite or on the device meta.

@@ -10,6 +10,8 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 
+from rlvis.errors import InputError
+
 PROVIDERS = {
     "rlvis_envs": r"CubeReach",
     "minigrid": r"(MiniGrid|BabyAI)-",
@@ -22,6 +24,13 @@ PROVIDERS = {
     "ale_py": r"ALE/|[A-Z]\w*-v[045]$",
 }
 """Modules, and the beginnings of the ids that they bring."""
+
+KNOWN = {
+    *(module.partition(".")[0] for module in PROVIDERS),
+    *("gymnasium", "stable_baselines3", "sb3_contrib", "rl_zoo3"),
+}
+"""Packages whose modules a policy's file may name. All others are only imported where the user
+names them: importing is running code."""
 
 
 def import_provider(environment: str) -> None:
@@ -39,3 +48,24 @@ def allow_local_modules() -> None:
     here = os.getcwd()
     if "" not in sys.path and here not in sys.path:
         sys.path.append(here)
+
+
+def check_provider(named: str, option: str) -> None:
+    """Whether what a policy's file names lies in a package that is imported without being asked.
+
+    Args:
+        named: an environment "module:Id-v0", or a wrapper "package.module.Wrapper:option=value";
+            what has no module passes.
+        option: that of the command line by which users name it themselves.
+
+    Raises:
+        InputError: if it does not.
+    """
+    head, colon, _ = named.partition(":")
+    environment = option == "--env"
+    module = (head if colon else "") if environment else head.rpartition(".")[0]
+    if module and module.split(".")[0] not in KNOWN:
+        raise InputError(
+            f"the policy's file names {named!r}, and a file may not choose what code is imported; "
+            f"if you trust it, add {option} {named}"
+        )

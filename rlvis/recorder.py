@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 import torch
 
 from rlvis.attribution.engine import explain
@@ -14,13 +15,12 @@ from rlvis.checked_env import CheckedEnv
 from rlvis.environments import (
     check_compatible,
     check_spaces,
-    images_in,
     make_environment,
     named_actions,
+    stacked_frames,
 )
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation
-from rlvis.frames import stacked
 from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
 from rlvis.options import MANY, MOST_SEED, check_whole
@@ -184,12 +184,7 @@ def _at_home(policy: Policy, world: "Env", labels: Sequence[str] | None) -> Poli
     names that are given, or by the environment's where it only numbers them."""
     known = copy.copy(policy)
     known.labels = named_actions(policy, world, labels)
-    try:
-        wrapped: int | None = world.get_wrapper_attr("stacked_frames")
-    except AttributeError:
-        wrapped = None
-    channels = images_in(world.observation_space)[policy.image_key][-1]
-    known.frames = policy.frames or wrapped or stacked(channels)
+    known.frames = policy.frames or stacked_frames(world) or 1
     return known
 
 
@@ -202,12 +197,13 @@ def _chosen(
 ) -> tuple[list[Method], str | None]:
     """The methods, one for each frame where asked for, and the layer that they read.
 
-    They are tried on an observation drawn from the space: the environment that is to be played
-    must not be reset for it, since some wrappers make a step of a second reset.
+    They are tried on an observation drawn from the space, with every action possible: the
+    environment that is to be played must not be reset for it, since some wrappers make a step of a
+    second reset.
     """
     space = copy.deepcopy(world.observation_space)
     space.seed(0)
-    image, entries = policy.observe(space.sample())
+    image, entries = policy.observe(space.sample(), np.ones(len(policy.labels), bool))
     context = policy.context_of(1, {key: each[None] for key, each in entries.items()})
     inputs = policy.inputs(image[None])
     usual = named or usual_methods(policy, image, context)
@@ -225,7 +221,8 @@ def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
 
 
 def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> list[Method]:
-    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM.
+    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM, and
+    saliency; saliency alone where no layer has a map.
 
     Args:
         policy: the policy.
@@ -235,9 +232,14 @@ def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> lis
     saliency = get_method("saliency")
     try:
         explain(policy, image, "cam", 0, context=context)
+        return [get_method("cam"), saliency]
     except InputError:
-        return [get_method("grad-cam"), saliency]
-    return [get_method("cam"), saliency]
+        pass
+    try:
+        resolve_layer(policy, policy.inputs(image[None]), None, policy.context_of(1, context))
+    except InputError:
+        return [saliency]
+    return [get_method("grad-cam"), saliency]
 
 
 def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]:

@@ -193,7 +193,10 @@ class Recording:
     def _write(self, name: str, episode: Episode, explanations: Sequence[Explanation]) -> None:
         arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {
             "observation": (episode.observations, ("y", "x", "channel")),
-            "action_taken": (episode.actions, ("dimension",) * (episode.actions.ndim - 1)),
+            "action_taken": (
+                episode.actions,
+                ("dimension", "dimension_1", "dimension_2")[: episode.actions.ndim - 1],
+            ),
             "reward": (episode.rewards, ()),
             "value": (episode.values, ()),
             "logit": (episode.logits, ("action",)),

@@ -10,6 +10,7 @@ from PIL import Image
 
 from rlvis.actions import ActionDistribution
 from rlvis.checked_env import CheckedEnv
+from rlvis.environments import MASK
 from rlvis.policy import Decision, Policy
 from rlvis.success import SuccessRule, ended_well
 
@@ -66,6 +67,12 @@ class Episode:
         return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
 
     @property
+    def entries(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of actions that have D entries, float32 (T, D): what each score makes likeliest, and what
+        was taken."""
+        return self.distribution.modes(self.logits), self.actions.reshape(len(self), -1)
+
+    @property
     def outcome(self) -> str:
         """How the episode ended, in a word or two."""
         if self.success:
@@ -117,7 +124,8 @@ def play_episode(
         if rendering:
             renders.append(_reduced(environment.render()))
         infos.append(info)
-        decision = policy.act(observation, generator, deterministic, memory)
+        mask = environment.action_mask() if MASK in policy.context else None
+        decision = policy.act(observation, generator, deterministic, memory, mask)
         memory = decision.memory
         observation, reward, terminated, truncated, info = environment.step(decision.action)
         decisions.append(decision)

@@ -262,17 +262,15 @@ def test_the_command_makes_recording_and_film(zips, kind, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     "space",
     [
-        spaces.MultiBinary(3),
-        spaces.Box(-1, 1, (2, 2)),
-        spaces.Discrete(3, start=1),
-        spaces.MultiDiscrete([2, 2], start=[1, 1]),
+        spaces.MultiBinary((2, 2)),
+        spaces.MultiDiscrete(np.full((2, 2), 2)),
         spaces.Tuple([spaces.Discrete(2)]),
         spaces.Dict(turn=spaces.Discrete(2)),
     ],
     ids=lambda space: type(space).__name__,
 )
 def test_other_spaces_are_refused(space) -> None:
-    with pytest.raises(InputError, match=r"not Discrete or MultiDiscrete .* nor a Box") as caught:
+    with pytest.raises(InputError, match=r"not a Box nor Discrete, MultiDiscrete or") as caught:
         distribution_over(space)
     assert "\n" not in str(caught.value)
 

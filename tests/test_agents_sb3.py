@@ -189,7 +189,7 @@ def test_code_in_a_file_does_not_run(trained, tmp_path):
     weights = io.BytesIO()
     torch.save({"action_net.weight": Bomb(ran)}, weights)
     path = rewritten(trained / "PPO.zip", tmp_path / "b.zip", policy_pth=weights.getvalue())
-    with pytest.raises(InputError, match=r"holds more than weights.*--trust"):
+    with pytest.raises(InputError, match=r"holds other than weights.*mkdir"):
         load_policy(path)
     assert not ran.exists()
 
@@ -237,16 +237,12 @@ def test_what_is_no_such_agent(trained, tmp_path):
     (tmp_path / "text.zip").write_text("not a zip")
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    for name, actions in (("table", spaces.Box(-1, 1, (2, 2))), ("bits", spaces.MultiBinary(3))):
-        PPO("CnnPolicy", noise(40, 48, 3, actions=actions)).save(tmp_path / f"{name}.zip")
     vectors = Noise(spaces.Box(-1, 1, (4,)), spaces.Discrete(2))
     PPO("MlpPolicy", vectors).save(tmp_path / "vectors.zip")
     for name, message in (
         ("truncated", "is truncated or no zip"),
         ("text", "is truncated or no zip"),
         ("other", "was not saved by Stable-Baselines3"),
-        ("table", r"4 scores for actions of the kind Box \(2, 2\) float32; only .* of one axis"),
-        ("bits", "actions of the kind MultiBinary"),
         ("vectors", "does not see uint8 images"),
     ):
         for trust in (False, True):

@@ -9,7 +9,7 @@ from torch import nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain, record
 from rlvis.environments import make_environment
-from rlvis.frames import stacked
+from rlvis.frames import caption, picture_of
 from rlvis.wrappers import FrameSkip, FrameStack
 from tests.test_agents_sb3 import Noise, noise
 from tests.worlds import Corridor
@@ -81,11 +81,22 @@ def test_only_arrays_are_stacked():
         FrameStack(Noise(spaces.Discrete(4), spaces.Discrete(2)))
 
 
-def test_how_many_frames_channels_hold():
-    assert [stacked(each) for each in (1, 3, 4, 6, 12, 2)] == [1, 1, 4, 2, 4, 2]
+def test_channels_are_shown_as_colours_or_grey():
+    image = np.arange(12, dtype=np.uint8) * np.ones((2, 2, 1), np.uint8)
+    for channels, frames, shown, said in (
+        (1, 1, [0, 0, 0], "what the policy sees"),
+        (2, 1, [1, 1, 1], "channel 2 of 2"),
+        (3, 1, [0, 1, 2], "what the policy sees"),
+        (4, 1, [0, 1, 2], "channels 1 to 3 of 4"),
+        (4, 4, [3, 3, 3], "the latest of 4 stacked frames"),
+        (12, 4, [9, 10, 11], "the latest of 4 stacked frames"),
+        (12, 3, [8, 9, 10], "the latest of 3 stacked frames, channels 1 to 3 of 4"),
+    ):
+        assert picture_of(image[..., :channels], frames)[0, 0].tolist() == shown
+        assert caption(channels, frames) == said
 
 
-def stack_model(frames: int | None = None) -> ImageModel:
+def stack_model(frames: int = 4) -> ImageModel:
     torch.manual_seed(7)
     network = nn.Sequential(
         nn.Conv2d(4, 6, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(6 * 49, 3)

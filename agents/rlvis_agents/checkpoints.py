@@ -3,8 +3,7 @@
 A policy is two files: weights (`.safetensors`) and a card (`.json`) that says what they are. A
 checkpoint is a folder with a policy in it and what training needs to go on. Requirements:
 
-- Reading one never runs code from it: the optimizer's state is the only file in torch's own format,
-  and it is read with `weights_only=True`.
+- Reading one never runs code from it, nor takes more memory than its files are large.
 - What is there stays usable: a file or folder is written under a temporary name and then renamed.
 """
 
@@ -12,7 +11,6 @@ import errno
 import io
 import json
 import os
-import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,12 +24,16 @@ from safetensors import SafetensorError
 from torch import nn
 
 from rlvis.errors import InputError
+from rlvis.files import read_regular
 from rlvis_agents.network import PolicyNetwork
+from rlvis_agents.reading import LARGEST_CARD, LARGEST_WEIGHTS, parse_json
+from rlvis_agents.tensors import read_tensors
 
 FORMAT = "rlvis-policy-1"
 POLICY = "policy.safetensors"
 OPTIMIZER = "optimizer.pt"
 Card = dict[str, Any]
+_LARGEST_SIDE = 2**13
 
 
 def save_policy(path: Path, network: nn.Module, card: Mapping[str, Any]) -> None:
@@ -62,15 +64,36 @@ def read_card(path: Path) -> Card:
         InputError: if it is missing, unreadable or not a policy's.
     """
     where = path.with_suffix(".json")
+    if not where.exists():
+        raise InputError(f"{where} is missing; a policy is a .safetensors and a .json")
+    data = read_regular(where, LARGEST_CARD)
     try:
-        card = json.loads(where.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{where} is missing; a policy is a .safetensors and a .json") from None
-    except (OSError, ValueError) as error:
+        card = parse_json(data)
+    except ValueError as error:
         raise InputError(f"{where} cannot be read ({error}); take another checkpoint") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise InputError(f"{where} does not describe a policy of ours (no format {FORMAT!r})")
+    if not _is_sound(card):
+        raise InputError(
+            f"{where} does not hold a sound observation_shape, labels and channels, or an "
+            "environment or name that is no text; take another checkpoint"
+        )
     return card
+
+
+def _is_sound(card: Card) -> bool:
+    shape, channels, labels = (
+        card.get(name) for name in ("observation_shape", "channels", "labels")
+    )
+    counts = all(
+        isinstance(each, list)
+        and len(each) == 3
+        and all(type(size) is int and 0 < size <= _LARGEST_SIDE for size in each)
+        for each in (shape, channels)
+    )
+    texts = [card.get("environment", ""), card.get("name", "")]
+    named = isinstance(labels, list) and len(labels) > 0
+    return counts and named and all(isinstance(each, str) for each in (*texts, *(labels or ())))
 
 
 def read_policy(path: Path) -> tuple[PolicyNetwork, Card]:
@@ -80,24 +103,20 @@ def read_policy(path: Path) -> tuple[PolicyNetwork, Card]:
         InputError: if a file is missing, truncated, foreign, or the two do not fit together.
     """
     card = read_card(path)
+    with torch.device("meta"):  # what a card says of sizes costs nothing until weights fit it
+        network = PolicyNetwork(card["observation_shape"][2], len(card["labels"]), card["channels"])
+    if not path.exists():
+        raise InputError(f"{path} is missing; a policy is a .safetensors and a .json")
     try:
-        shape, labels, channels = (card[key] for key in ("observation_shape", "labels", "channels"))
-        network = PolicyNetwork(shape[2], len(labels), channels)
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError):
-        raise InputError(
-            f"{path.with_suffix('.json')} does not hold a sound observation_shape, labels and "
-            "channels; take another checkpoint"
-        ) from None
-    try:
-        weights = safetensors.torch.load_file(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; a policy is a .safetensors and a .json") from None
-    except (OSError, SafetensorError) as error:
+        weights = safetensors.torch.load(read_regular(path, LARGEST_WEIGHTS))
+    except (SafetensorError, ValueError, RuntimeError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"{path} is damaged or no safetensors file ({error}); take another checkpoint"
         ) from None
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict({name: each.float() for name, each in weights.items()}, assign=True)
     except RuntimeError:
         raise InputError(
             f"the weights in {path} do not fit the network that its .json describes; "
@@ -159,14 +178,17 @@ def read_optimizer(folder: Path) -> dict[str, Any]:
         InputError: if it is missing, damaged, or would need code to be run.
     """
     path = folder / OPTIMIZER
+    if not path.exists():
+        raise InputError(f"{path} is missing; training cannot go on from {folder}")
+    data = read_regular(path, LARGEST_WEIGHTS)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; training cannot go on from {folder}") from None
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+        state = read_tensors(data)
+    except (ValueError, KeyError):
+        state = None
+    if not isinstance(state, dict):
         raise InputError(
             f"{path} is damaged or foreign; delete {folder} to go on from the checkpoint before it"
-        ) from None
+        )
     return state
 
 

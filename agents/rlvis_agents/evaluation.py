@@ -9,7 +9,7 @@ from gymnasium import Env
 
 from rlvis.actions import require_categorical
 from rlvis.checked_env import CheckedEnv
-from rlvis.environments import check_compatible, make_environment, named_actions
+from rlvis.environments import MASK, check_compatible, make_environment, named_actions
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.policy import Policy
 from rlvis.success import SuccessRule, as_rule, ended_well
@@ -154,11 +154,12 @@ def _play(
     under_way = [
         _start(policy, world, seed, number) for world, number in zip(worlds, waiting, strict=False)
     ]
+    first = require_categorical(policy.distribution, "evaluation").start
     while under_way:
         probabilities = _look(policy, under_way)
         for place, episode in reversed(list(enumerate(under_way))):
             chosen = _choose(probabilities[place], episode.chance, deterministic)
-            if not _step(episode, chosen, rule):
+            if not _step(episode, chosen, first, rule):
                 continue
             yield episode
             number = next(waiting, None)
@@ -170,14 +171,19 @@ def _play(
 
 def _look(policy: Policy, episodes: Sequence[_Episode]) -> np.ndarray:
     """The probabilities (N, K) of the actions in N episodes, which remember what they saw."""
-    seen = [policy.observe(each.observation) for each in episodes]
+    masked = MASK in policy.context
+    seen = [
+        policy.observe(each.observation, each.environment.action_mask() if masked else None)
+        for each in episodes
+    ]
     known = [{**context, **each.memory} for (_, context), each in zip(seen, episodes, strict=True)]
     scores = policy.scores(
         np.stack([image for image, _ in seen]),
         {name: np.stack([each[name] for each in known]) for name in known[0]},
     )
+    memory = {name: each.float().cpu().numpy() for name, each in scores.memory.items()}
     for place, episode in enumerate(episodes):
-        episode.memory = {name: each[place].numpy() for name, each in scores.memory.items()}
+        episode.memory = {name: each[place] for name, each in memory.items()}
     return policy.distribution.probabilities(scores.logits.double().cpu()).numpy()
 
 
@@ -187,9 +193,9 @@ def _start(policy: Policy, world: CheckedEnv, seed: int, number: int) -> _Episod
     return _Episode(world, observation, policy.blank_memory(), chance, [], length)
 
 
-def _step(episode: _Episode, action: int, rule: SuccessRule | None) -> bool:
-    """Take the action; whether the episode is over."""
-    observation, reward, terminated, truncated, info = episode.environment.step(action)
+def _step(episode: _Episode, action: int, first: int, rule: SuccessRule | None) -> bool:
+    """Take an action, counted from the first; whether the episode is over."""
+    observation, reward, terminated, truncated, info = episode.environment.step(first + action)
     episode.observation = observation
     episode.actions.append(action)
     episode.total += reward

@@ -1,5 +1,6 @@
-"""Any policy by its name or path: shipped, trained here, or by Stable-Baselines3."""
+"""Any policy by its name or path: shipped, trained here, by Stable-Baselines3 or RL-Zoo."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rlvis.policy import Policy
 from rlvis_agents.checkpoints import POLICY, checkpoints, read_policy
 from rlvis_agents.network import LAST_MAP
 from rlvis_agents.sb3_zip import read_zip
+from rlvis_agents.zoo import is_zoo_run, read_zoo_run
 
 SHIPPED = Path(__file__).parent / "policies"
 
@@ -31,9 +33,11 @@ def load_policy(
 
     Args:
         name_or_path: a shipped name (`shipped_policies`), the folder of a run (its last checkpoint)
-            or of a checkpoint, a `.safetensors` file with its `.json`, or the `.zip` of an agent
-            that sees images, saved by Stable-Baselines3 (PPO, A2C, DQN) or sb3-contrib (recurrent
-            PPO, QR-DQN).
+            or of a checkpoint, a `.safetensors` file with its `.json`, the `.zip` of an agent that
+            sees images, saved by Stable-Baselines3 (PPO, A2C, DQN, SAC, TD3, DDPG) or sb3-contrib
+            (recurrent and maskable PPO, QR-DQN, TQC), or the folder of a run of RL-Zoo. Of the
+            latter the description holds the "environment", its "wrappers", the innermost first,
+            and "env_options".
         trust: let its library load a `.zip`, which runs whatever code its author put in it.
             Without, no code from a file is ever run.
         image_key: of a `.zip`, the entry of its Dict observations that is the image; the only one
@@ -48,9 +52,11 @@ def load_policy(
     if name_or_path in shipped_policies():
         return as_policy(*read_policy(SHIPPED / f"{name_or_path}.safetensors"))
     path = Path(name_or_path)
-    if path.is_dir():
+    if os.path.isdir(path):
+        if is_zoo_run(path):
+            return _of_zoo(path, trust, image_key, vec_normalize)
         return as_policy(*read_policy(_in_folder(path)))
-    if not path.exists():
+    if not os.path.exists(path):
         if path.suffix or len(path.parts) > 1:
             shipped = ", ".join(shipped_policies())
             raise InputError(f"no file or folder {path}; shipped are {shipped}")
@@ -63,6 +69,26 @@ def load_policy(
         f"{path} is no policy; give a shipped name, the folder of a run, a .safetensors file or "
         "a .zip by Stable-Baselines3"
     )
+
+
+def _of_zoo(
+    folder: Path, trust: bool, image_key: str | None, vec_normalize: str | Path | None
+) -> Policy:
+    run = read_zoo_run(folder)
+    policy = read_zip(
+        run.agent,
+        trust=trust,
+        image_key=image_key,
+        vec_normalize=vec_normalize if vec_normalize is not None else run.statistics,
+        frames=run.frames,
+    )
+    policy.name = folder.resolve().name
+    policy.description |= {
+        "environment": run.environment,
+        "wrappers": run.wrappers,
+        "env_options": run.options,
+    }
+    return policy
 
 
 def as_policy(network: nn.Module, card: Mapping[str, Any]) -> Policy:

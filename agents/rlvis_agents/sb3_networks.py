@@ -10,13 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlvis_agents.sb3_spaces import Entry
+from rlvis.policy import MASK
+from rlvis_agents.sb3_spaces import Entry, Space
 
 Output = dict[str, Any]
 
 _CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 ACTOR_MEMORY = ("actor_hidden", "actor_cell")
 CRITIC_MEMORY = ("critic_hidden", "critic_cell")
+_LOG_STD = (-20, 2)
 
 
 class NatureCNN(nn.Module):
@@ -38,6 +40,31 @@ class NatureCNN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.linear(self.cnn(images).flatten(1))
+
+    @staticmethod
+    def last_map(height: int, width: int) -> str | None:
+        """The name of the last layer whose map has more than one place, None if there is none."""
+        name = None
+        for index, (_, size, stride) in enumerate(_CONVOLUTIONS):
+            height, width = (height - size) // stride + 1, (width - size) // stride + 1
+            if height * width > 1:
+                name = f"cnn.{2 * index + 1}"
+        return name
+
+
+class Flat(nn.Module):
+    """SB3's `FlattenExtractor`: pictures (N, C, H, W), flat in the order of their space's axes.
+
+    Args:
+        space: that of the pictures.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.space.arranged(images).flatten(1)
 
 
 class CombinedExtractor(nn.Module):
@@ -79,7 +106,9 @@ class MlpExtractor(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """SB3's `ActorCriticPolicy` and sb3-contrib's recurrent one.
+    """SB3's `ActorCriticPolicy` and sb3-contrib's recurrent and maskable ones.
+
+    The critic runs first: the last layer to run that has a map is the actor's.
 
     Args:
         actor_features, critic_features: features extractors; None where the critic shares.
@@ -111,9 +140,11 @@ class ActorCritic(nn.Module):
         """Scores (N, K), values (N,) and the memory for the next step."""
         names = (*ACTOR_MEMORY, *CRITIC_MEMORY)
         before = {name: context.pop(name) for name in names if name in context}
-        seen = self.pi_features_extractor(images, **context)
+        possible = context.pop(MASK, None)
         critic_features = self.vf_features_extractor
-        judged = seen if critic_features is None else critic_features(images, **context)
+        judged = None if critic_features is None else critic_features(images, **context)
+        seen = self.pi_features_extractor(images, **context)
+        judged = seen if judged is None else judged
         memory: dict[str, Tensor] = {}
         if self.lstm_actor is not None:
             seen, memory = _step(self.lstm_actor, seen, before, ACTOR_MEMORY)
@@ -122,8 +153,10 @@ class ActorCritic(nn.Module):
                 memory |= critic
             else:
                 judged = seen if self.critic is None else self.critic(judged)
-        logits = self.action_net(self.mlp_extractor.forward_actor(seen))
         value = self.value_net(self.mlp_extractor.forward_critic(judged))
+        logits = self.action_net(self.mlp_extractor.forward_actor(seen))
+        if possible is not None:
+            logits = logits.masked_fill(possible == 0, -torch.inf)
         return {"logits": logits, "value": value.squeeze(1), "memory": memory}
 
 
@@ -156,17 +189,53 @@ class QNetwork(nn.Module):
         return quantiles.unflatten(1, (self.quantiles, -1)).mean(dim=1)
 
 
+class Actor(nn.Module):
+    """The actor of SB3's SAC, TD3 and DDPG and sb3-contrib's TQC, without the tanh at its end.
+
+    Args:
+        features_extractor: its features extractor.
+        latent_pi: the layers after it.
+        mu: gives the means.
+        log_std: gives the logarithms of the standard deviations; None where there are none.
+    """
+
+    def __init__(
+        self,
+        features_extractor: nn.Module,
+        latent_pi: nn.Module,
+        mu: nn.Module,
+        log_std: nn.Module | None,
+    ) -> None:
+        super().__init__()
+        self.features_extractor, self.latent_pi, self.mu = features_extractor, latent_pi, mu
+        self.log_std = log_std
+
+    def forward(self, images: Tensor, **context: Tensor) -> Output:
+        """Means (N, D), and with them the deviations' logarithms (N, D) if there are any."""
+        latent = self.latent_pi(self.features_extractor(images, **context))
+        found: Output = {"logits": self.mu(latent)}
+        if self.log_std is not None:
+            found["log_std"] = self.log_std(latent).clamp(*_LOG_STD)
+        return found
+
+
 class OwnExtractor(nn.Module):
     """A features extractor of any make, given images and context instead of an observation."""
 
     def __init__(
-        self, extractor: nn.Module, image_key: str | None, entries: Mapping[str, Entry]
+        self,
+        extractor: nn.Module,
+        space: Space,
+        image_key: str | None,
+        entries: Mapping[str, Entry],
     ) -> None:
         super().__init__()
-        self.extractor, self.image_key, self.entries = extractor, image_key, dict(entries)
+        self.extractor, self.space = extractor, space
+        self.image_key, self.entries = image_key, dict(entries)
 
     def forward(self, images: Tensor, **context: Tensor) -> Tensor:
+        arranged = self.space.arranged(images)
         if self.image_key is None:
-            return self.extractor(images)
+            return self.extractor(arranged)
         seen = {key: entry(context[key]).to(images.dtype) for key, entry in self.entries.items()}
-        return self.extractor({**seen, self.image_key: images})
+        return self.extractor({**seen, self.image_key: arranged})

@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.environments import channels_first
-from rlvis_agents.pickles import Inert
+from rlvis.environments import channels_first, is_picture
+from rlvis_agents.pickles import Inert, as_array, as_dtype, as_integer, as_mapping, as_shape
 from rlvis_agents.vec_normalize import Normalization
+
+_NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Space:
         shape: of its members; () for Discrete.
         dtype: of its members, "" where it has none.
         low, high: the bounds of a Box.
-        sizes: how many values a Discrete, or each entry of a MultiDiscrete, can have.
+        sizes: how many values a Discrete, or each entry of a MultiDiscrete, can have; how many bits
+            a MultiBinary has.
         entries: of a Dict.
     """
 
@@ -35,36 +38,72 @@ class Space:
     entries: dict[str, "Space"]
 
     @classmethod
-    def of(cls, pickled: Any) -> "Space":
+    def of(cls, pickled: Any, nested: bool = True) -> "Space":
         """From what `read_pickle` made of it.
 
+        Args:
+            pickled: the record of a space.
+            nested: whether it may be a Dict of others.
+
         Raises:
-            ValueError: if it is no space.
+            ValueError: if it is no space, or a Dict in a Dict.
         """
         if not isinstance(pickled, Inert):
             raise ValueError("no space")
-        state, nothing = pickled.state, np.empty(0)
-        shape = state.get("_shape", state.get("shape")) or ()
-        dtype = state.get("dtype")
-        sizes = np.ravel(state.get("nvec", state.get("n", ())))
-        entries = state.get("spaces", {})
+        state = pickled.state
+        shape = as_shape(state.get("_shape", state.get("shape")) or ())
+        low, high, dtype = _NOTHING, _NOTHING, ""
+        if pickled.kind == "Box":
+            dtype = str(as_dtype(state["dtype"]))
+            low, high = (as_array(state[bound]).astype(float) for bound in ("low", "high"))
+            if low.shape != shape or high.shape != shape:
+                raise ValueError("the bounds of a Box are of another shape")
+        entries = as_mapping(state["spaces"]) if pickled.kind == "Dict" and nested else {}
         return cls(
             pickled.kind,
-            tuple(shape),
-            str(dtype) if isinstance(dtype, np.dtype) else "",
-            np.asarray(state.get("low", nothing), float),
-            np.asarray(state.get("high", nothing), float),
-            tuple(sizes.astype(int).tolist()),
-            {key: cls.of(each) for key, each in entries.items()},
+            shape,
+            dtype,
+            low,
+            high,
+            _sizes(state),
+            {str(key): cls.of(each, nested=False) for key, each in entries.items()},
         )
 
     @property
+    def is_picture(self) -> bool:
+        """Whether it can be shown: uint8 of two or three axes, floats of three."""
+        return self.kind == "Box" and is_picture(self.shape, self.dtype)
+
+    @property
     def is_image(self) -> bool:
-        """Whether Stable-Baselines3 sees images (C, H, W) in it."""
-        return self.kind == "Box" and len(self.shape) == 3 and self.dtype == "uint8"
+        """Whether Stable-Baselines3 takes it for images: uint8 (C, H, W) from 0 to 255."""
+        whole = not self.low.any() and bool((self.high == 255).all())
+        return self.kind == "Box" and len(self.shape) == 3 and self.dtype == "uint8" and whole
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of a picture as the environment's is seen."""
+        shape = self.shape if len(self.shape) == 3 else (*self.shape, 1)
+        channels, height, width = shape if channels_first(shape) else (shape[2], *shape[:2])
+        return height, width, channels
+
+    def arranged(self, images: Tensor) -> Tensor:
+        """Pictures (N, C, H, W) with the axes that this space has."""
+        if len(self.shape) == 2:
+            return images[:, 0]
+        return images if channels_first(self.shape) else images.permute(0, 2, 3, 1)
 
     def __str__(self) -> str:
         return " ".join(filter(None, (self.kind, str(self.shape or ""), self.dtype)))
+
+
+def _sizes(state: dict[str, Any]) -> tuple[int, ...]:
+    if "nvec" in state:
+        return tuple(as_array(state["nvec"]).astype(int).ravel().tolist())
+    count = state.get("n")
+    if count is None:
+        return ()
+    return as_shape(count) if isinstance(count, tuple | list) else (as_integer(count),)
 
 
 @dataclass(frozen=True)
@@ -74,7 +113,7 @@ class Entry:
     Attributes:
         space: where it comes from; of images as the network sees them.
         scaled: whether images are divided by 255.
-        normalization: applied first, if any.
+        normalization: applied first, if any; of the space's axes.
     """
 
     space: Space
@@ -83,26 +122,21 @@ class Entry:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of one, as the environment gives it; of an image (H, W, C)."""
-        if self.space.is_image:
-            channels, height, width = self.space.shape
-            return height, width, channels
-        return self.space.shape
+        """The shape of one, as the environment gives it; of a picture (H, W, C)."""
+        return self.space.image_shape if self.space.is_picture else self.space.shape
+
+    def raw(self, values: Tensor) -> Tensor:
+        """As Stable-Baselines3's own preprocessing takes them, from the environment's (N, …)."""
+        if self.space.is_picture:
+            values = self.space.arranged(values.permute(0, 3, 1, 2))
+        return values if self.normalization is None else self.normalization(values)
 
     def __call__(self, values: Tensor) -> Tensor:
         """Float (N, …) from the environment's values (N, …)."""
-        if self.normalization is not None:
-            values = self.normalization(values)
+        values = self.raw(values)
         if self.space.kind == "Discrete":
             return F.one_hot(values.long(), *self.space.sizes).float()
         if self.space.kind == "MultiDiscrete":
             columns = zip(values.long().unbind(dim=1), self.space.sizes, strict=True)
             return torch.cat([F.one_hot(*column) for column in columns], dim=1).float()
-        if self.space.is_image:
-            return values.permute(0, 3, 1, 2).float() / (255 if self.scaled else 1)
-        return values.float()
-
-
-def as_observed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The (H, W, C) of an image whose shape is (C, H, W) or (H, W, C)."""
-    return (*shape[1:], shape[0]) if channels_first(shape) else shape
+        return values.float() / (255 if self.space.is_image and self.scaled else 1)

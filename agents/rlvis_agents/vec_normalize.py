@@ -1,7 +1,7 @@
 """The statistics of Stable-Baselines3's `VecNormalize`, by which an agent's observations were
 normalised in training, read without running code from their file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
-from rlvis_agents.pickles import Inert, read_pickle
+from rlvis.files import read_regular
+from rlvis_agents.pickles import Inert, as_array, as_number, read_pickle
+
+_LARGEST = 2**28
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Normalization:
         scale = torch.as_tensor(np.sqrt(self.variance + self.epsilon), device=device)
         return ((observations - mean) / scale).clamp(-self.clip, self.clip).float()
 
+    def rearranged(self, *axes: int) -> "Normalization":
+        """That of observations whose axes are in this order."""
+        return replace(self, mean=self.mean.transpose(axes), variance=self.variance.transpose(axes))
+
 
 def read_vec_normalize(path: str | Path) -> dict[str | None, Normalization]:
     """The normalizations in a file that `VecNormalize.save` wrote.
@@ -46,23 +53,31 @@ def read_vec_normalize(path: str | Path) -> dict[str | None, Normalization]:
     Raises:
         InputError: if there is no such file, or it holds something else.
     """
-    path = Path(path)
+    data = read_regular(path, _LARGEST)
     try:
-        found = read_pickle(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"no file {path}; give the file that VecNormalize.save wrote") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} holds no VecNormalize statistics ({error})") from None
-    facts = found.state if isinstance(found, Inert) else {}
-    if "norm_obs" not in facts:
-        raise InputError(f"{path} is no VecNormalize; give the file that VecNormalize.save wrote")
-    if not facts.get("norm_obs"):
-        return {}
-    running: Any = facts["obs_rms"]
-    named = running if isinstance(running, dict) else {None: running}
-    return {
-        key: Normalization(
-            each.state["mean"], each.state["var"], facts["epsilon"], facts["clip_obs"]
-        )
-        for key, each in named.items()
-    }
+        found = read_pickle(data)
+        facts = found.state if isinstance(found, Inert) else {}
+        if "norm_obs" not in facts:
+            raise ValueError("it describes another object")
+        if not facts["norm_obs"]:
+            return {}
+        running: Any = facts["obs_rms"]
+        named = running if isinstance(running, dict) else {None: running}
+        return {key: _normalization(each, facts) for key, each in named.items()}
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"{path} holds no VecNormalize statistics ({error}); "
+            "give the file that VecNormalize.save wrote"
+        ) from None
+
+
+def _normalization(running: Any, facts: dict[str, Any]) -> Normalization:
+    state = running.state if isinstance(running, Inert) else {}
+    mean, variance = (as_array(state[name]).astype(np.float64) for name in ("mean", "var"))
+    epsilon, clip = as_number(facts["epsilon"]), as_number(facts["clip_obs"])
+    sound = bool(np.isfinite(mean).all() and np.isfinite(variance).all())
+    if mean.shape != variance.shape or not sound or epsilon <= 0 or clip <= 0:
+        raise ValueError("they are damaged")
+    if (variance < 0).any():
+        raise ValueError("they are damaged")
+    return Normalization(mean, variance, epsilon, clip)

@@ -180,10 +180,17 @@ def world_of(
         raise InputError(
             f"{policy.name} does not say which environment it was trained in; name it with --env"
         )
+    from rlvis.providers import check_provider
+
     known = policy.description if not env or env == home else {}
+    around = known.get("wrappers", ())
+    if not env:
+        check_provider(str(home), "--env")
+    for each in () if wrappers else around:
+        check_provider(each, "-w")
     return World(
         str(env or home),
-        tuple(wrappers or known.get("wrappers", ())),
+        tuple(wrappers or around),
         {**known.get("env_options", {}), **read_options(options)},
     )
 

@@ -18,7 +18,7 @@ from rlvis.display.overlay import (
 from rlvis.display.theme import DARK, Colour, fit, label_colour, on_dark, paste
 from rlvis.display.timeline import LEAST_TRACK, Timeline, tracks_of
 from rlvis.explanation import resize_maps
-from rlvis.frames import age, picture_of
+from rlvis.frames import age, caption, picture_of
 from rlvis.recording_header import Header, MethodRecord, Targets
 from rlvis.rollout import Episode
 
@@ -173,7 +173,7 @@ class EpisodeFrames:
         used = on_dark(canvas, self._header.environment.split(":")[-1], _MARGIN, 17, 22, bold=True)
         on_dark(canvas, fit(title, 760 - used, 16), _MARGIN + used + 14, 22, 16, DARK.muted)
         stack = self._header.frames
-        seen = "what the policy sees" if stack == 1 else f"the latest of {stack} stacked frames"
+        seen = caption(self._episode.observations.shape[-1], stack)
         note = f"camera: {seen}" + (", brightened" if self._brightest < 255 else "")
         on_dark(canvas, note, _MARGIN, _TOP, 15, DARK.muted)
         if self._episode.renders is not None:

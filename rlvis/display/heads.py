@@ -81,7 +81,7 @@ class ActionHeads:
         self, canvas: np.ndarray, step: int, index: int, x: int, y: int, width: int, used: int
     ) -> None:
         """A bar from zero in the middle to the mean, and a mark at the value taken."""
-        means, taken = self._episode.logits[:, index], self._episode.actions[:, index]
+        means, taken = (each[:, index] for each in self._episode.entries)
         mean, value, right = float(means[step]), float(taken[step]), x + width
         shown = on_dark(canvas, signed_number(mean), right, y, 20, bold=True, align="right")
         if width - used - shown > 160:

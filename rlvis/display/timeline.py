@@ -100,7 +100,7 @@ class Timeline:
 
     def _line(self, episode: Episode, dimension: slice, height: int) -> np.ndarray:
         """A step line around a middle of zero, and a dot for each value taken."""
-        means, taken = episode.logits[:, dimension.start], episode.actions[:, dimension.start]
+        means, taken = (each[:, dimension.start] for each in episode.entries)
         reach = _reach(episode, dimension)
         part = self._plain(height)
         part[:] = DARK.surface
@@ -166,7 +166,7 @@ def tracks_of(distribution: ActionDistribution, shown: Sequence[int]) -> list[sl
 
 
 def _reach(episode: Episode, dimension: slice) -> float:
-    return reach_of(episode.logits[:, dimension], episode.actions[:, dimension])
+    return reach_of(*(each[:, dimension] for each in episode.entries))
 
 
 def reach_of(means: np.ndarray, taken: np.ndarray) -> float:
