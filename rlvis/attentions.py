@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from rlvis.dependence import depends, edges_behind
 from rlvis.errors import InputError
 
 _SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax}
@@ -90,6 +91,27 @@ class Attentions(TorchFunctionMode):
         if not wanted:
             return output, None
         return output, weights.mean(dim=-3) if averaged else weights
+
+    def keep_behind(self, targets: Sequence[Tensor]) -> None:
+        """Forget the maps that targets (N,) do not depend on, as those of a critic's own pass.
+
+        Raises:
+            InputError: if the targets depend on different maps, or on maps side by side.
+        """
+        behind = [edges_behind(each) for each in targets]
+        read = [[each for each in self.maps if depends(edges, each)] for edges in behind]
+        if any([*map(id, each)] != [*map(id, read[0])] for each in read):
+            raise InputError(
+                "the targets depend on different attention, as where actor and critic run the "
+                "transformer apart; explain one target at a time"
+            )
+        self.maps = read[0]
+        before = edges_behind(self.maps[-1]) if self.maps else set()
+        if not all(depends(before, each) for each in self.maps):
+            raise InputError(
+                "the network runs its attention on several things side by side, so that no token "
+                "can be followed through the layers; use grad-cam"
+            )
 
     def check(self, model: str, count: int) -> int:
         """How many tokens all of the maps are about.

@@ -13,15 +13,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from rlvis.actions import ActionDistribution
+from rlvis.actions import ActionDistribution, Categorical, MultiCategorical
 from rlvis.attentions import Attentions, by_head
+from rlvis.dependence import depends, edges_behind, is_differentiable
 from rlvis.errors import InputError
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.rectifiers import Rectifier
-from rlvis.replica import replicate
+from rlvis.replica import is_scripted, replicate
 from rlvis.subpixel import use_subpixel_gradients
 from rlvis.targets import Target
+from rlvis.token_order import in_order
 from rlvis.tokens import Layout, Surroundings, reach
 
 
@@ -36,6 +38,9 @@ class Need:
 class Evidence:
     """What one forward pass and its backward passes say about a batch of images.
 
+    A layer that runs several times in a pass is looked at where it ran last on the way to a target:
+    of a trunk that actor and critic each run, the actor's scores and the value have one run each.
+
     Args:
         model: the model under inspection; it is left as it is.
         inputs: the network's input, float (N, C, H, W).
@@ -46,8 +51,8 @@ class Evidence:
         context: what the network takes besides, (N, …) each; see `ImageModel.context_of`.
 
     Raises:
-        InputError: if the layer gives no map (see `tokens`), a rectifier rule is asked of a network
-            without rectifiers, or attention of one without.
+        InputError: if the layer gives no map (see `tokens`), a target does not depend on it, a
+            rectifier rule is asked of a network without rectifiers, or attention of one without.
         NonFiniteError: if the network's output is not finite.
     """
 
@@ -70,7 +75,7 @@ class Evidence:
         self._needs = frozenset(needs)
         self._rules_to_come = {need.rule for need in self._needs}
         self._gradients: dict[str, dict[str, list[Tensor]]] = {}
-        self._activations: Tensor | None = None
+        self._runs: list[Any] = []
         self._layout: Layout | None = None
         self._linear: list[tuple[nn.Linear, Tensor, Tensor]] = []
         self._rectifier = Rectifier()
@@ -84,22 +89,42 @@ class Evidence:
             surroundings = Surroundings(replica, self.inputs)
         rules = {need.rule for need in self._needs} - {"plain"}
         self.inputs.requires_grad_(attention or any(need.at == "input" for need in self._needs))
-        with torch.set_grad_enabled(attention or bool(self._needs)):
+        with torch.set_grad_enabled(attention or layer is not None or bool(self._needs)):
             with (
                 self._rectifier if rules else nullcontext(),
                 self._attention if attention else nullcontext(),
             ):  # the network may change its input in place
                 self.scores = model.run(replica, self.inputs.clone(), self._context)
-            self._target_scores = torch.stack([target(self.scores) for target in targets], dim=1)
+            self._columns = [target(self.scores) for target in targets]
+        if self._needs:
+            self._check_differentiable(self._columns)
         for rule in sorted(rules):
-            self._rectifier.check(rule, model.name)
+            self._rectifier.check(rule, model.name, self._columns, is_scripted(replica))
         if layer is not None:
-            if self._activations is None:
-                raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
-            self._layout = surroundings.layout(layer, self._activations)
+            if not self._runs:
+                within = ", or runs within a scripted part" if is_scripted(replica) else ""
+                raise InputError(
+                    f"layer {layer!r} did not run in the forward pass{within}; name another"
+                )
+            self._run_of = [
+                self._last_run(*each) for each in zip(targets, self._columns, strict=True)
+            ]
+            read = {
+                getattr(each, "shape", None): each
+                for each in map(self._runs.__getitem__, self._run_of)
+            }
+            if len(read) > 1:
+                raise InputError(
+                    f"layer {layer!r} runs several times, and the targets depend on maps of "
+                    f"different sizes; explain one target at a time"
+                )
+            layout = surroundings.layout(layer, *read.values())
+            self._layout = in_order(model, self.inputs, self._context, layer, layout)
         if attention:
+            self._attention.keep_behind(self._columns)
             count = self._attention.check(model.name, len(self.inputs))
-            self._patches = surroundings.tokens("the attention", count)
+            rows = surroundings.tokens("the attention", count)
+            self._patches = in_order(model, self.inputs, self._context, None, rows)
 
     def _replica(self) -> nn.Module:
         replica = replicate(self._model.module)
@@ -111,12 +136,25 @@ class Evidence:
             self._linear.append((module, inputs[0].detach(), output))
         if name != self.layer:
             return None
-        if isinstance(output, Tensor) and not output.requires_grad:
+        if isinstance(output, Tensor) and not self.inputs.requires_grad:
             # The graph need not reach further back than to here.
             output = output.detach().requires_grad_(torch.is_grad_enabled())
-        self._activations = output
+        self._runs.append(output)
         # An in-place operation that follows changes the clone.
         return output.clone() if isinstance(output, Tensor) else None
+
+    def _last_run(self, target: Target, column: Tensor) -> int:
+        """Which run of the layer, the last one if of several, a target depends on.
+
+        Raises:
+            InputError: if on none.
+        """
+        behind = edges_behind(column)
+        for place in reversed(range(len(self._runs))):
+            run = self._runs[place]
+            if not isinstance(run, Tensor) or depends(behind, run):
+                return place
+        raise self._unread("layer", target)
 
     @property
     def distribution(self) -> ActionDistribution:
@@ -131,7 +169,7 @@ class Evidence:
     @property
     def target_scores(self) -> Tensor:
         """The targets' values, float (N, T)."""
-        return self._target_scores.detach()
+        return torch.stack(self._columns, dim=1).detach()
 
     @property
     def target_names(self) -> list[list[str]]:
@@ -140,10 +178,22 @@ class Evidence:
         return [list(row) for row in zip(*columns, strict=True)]
 
     @property
+    def unit(self) -> str:
+        """Of the targets: "logit" and the like, "score" where they differ."""
+        units = {target.unit for target in self._targets}
+        unit = units.pop() if len(units) == 1 else "score"
+        categorical = type(self.distribution) in (Categorical, MultiCategorical)
+        return "score" if unit == "logit" and not categorical else unit
+
+    @property
     def activations(self) -> Tensor:
-        """The layer's output with an axis for the targets, float (N, 1, C, h, w)."""
-        (source,) = self._sources("layer")
-        return self._shaped("layer", source.detach())[:, None]
+        """The layer's output with an axis for the targets, float (N, 1 or T, C, h, w).
+
+        It is 1 where all of them depend on the same run of the layer.
+        """
+        runs = self._run_of if len(set(self._run_of)) > 1 else self._run_of[:1]
+        maps = [self._shaped("layer", self._runs[run].detach()) for run in runs]
+        return torch.stack(maps, dim=1)
 
     @property
     def gradients(self) -> Tensor:
@@ -157,7 +207,7 @@ class Evidence:
     @property
     def attentions(self) -> list[Tensor]:
         """Each layer's attention, float (N, heads, L, L): how far tokens attend to tokens."""
-        return [self._shaped("attention", each.detach()) for each in self._sources("attention")]
+        return [self._shaped("attention", each.detach()) for each in self._attention.maps]
 
     @property
     def attention_gradients(self) -> list[Tensor]:
@@ -176,7 +226,7 @@ class Evidence:
         Returns:
             The mean of the rows of the tokens that are read, (N, T, h, w).
         """
-        last = reach(self._target_scores, self._sources("attention")[-1])
+        last = reach(torch.stack(self._columns, dim=1), self._attention.maps[-1])
         read = self._shaped("attention", last).any(dim=-1).any(dim=1).to(relevance)
         row = torch.einsum("nl,ntlk->ntk", read / read.sum(dim=1, keepdim=True), relevance)
         return self._patches.map(row.mT).contiguous()
@@ -190,31 +240,37 @@ class Evidence:
         """One backward pass per target, to every place that `needs` names for this rule."""
         assert need in self._needs, f"the method did not declare that it reads {need}"
         places = sorted({each.at for each in self._needs if each.rule == need.rule})
-        sources = [(at, source) for at in places for source in self._sources(at)]
         self._rules_to_come.remove(need.rule)
-        columns = self._target_scores.unbind(dim=1)
-        passes = []
+        rows: dict[str, list[list[Tensor]]] = {at: [] for at in places}
         with self._rectifier.crossing(need.rule):
-            for place, column in enumerate(columns, start=1):
-                keep = place < len(columns) or bool(self._rules_to_come or self._attention.maps)
-                passes.append(
-                    torch.autograd.grad(
-                        column.sum(),
-                        [source for _, source in sources],
-                        retain_graph=keep,
-                        allow_unused=True,
-                    )
-                    if column.requires_grad
-                    else [None] * len(sources)
+            for number in range(len(self._columns)):
+                later = number + 1 < len(self._columns)
+                found = self._backward_from(
+                    number, places, later or bool(self._rules_to_come or self._attention.maps)
                 )
-        collected: dict[str, list[Tensor]] = {at: [] for at in places}
-        for (at, _), gradients in zip(sources, zip(*passes, strict=True), strict=True):
-            shaped = [
-                self._checked(at, target, gradient)
-                for target, gradient in zip(self._targets, gradients, strict=True)
-            ]
-            collected[at].append(torch.stack(shaped, dim=1))
-        return collected
+                for at, gradients in found.items():
+                    rows[at].append(gradients)
+        return {
+            at: [torch.stack(each, dim=1) for each in zip(*by_target, strict=True)]
+            for at, by_target in rows.items()
+        }
+
+    def _backward_from(
+        self, number: int, places: Sequence[str], keep: bool
+    ) -> dict[str, list[Tensor]]:
+        """One target's gradients at places, in the shape that methods read."""
+        target, column = self._targets[number], self._columns[number]
+        sources = [(at, source) for at in places for source in self._sources(at, number)]
+        gradients: Sequence[Tensor | None] = [None]
+        if column.requires_grad:
+            given = [source for _, source in sources]
+            gradients = torch.autograd.grad(
+                column.sum(), given, retain_graph=keep, allow_unused=True
+            )
+        found: dict[str, list[Tensor]] = {at: [] for at in places}
+        for (at, _), gradient in zip(sources, gradients, strict=False):
+            found[at].append(self._checked(at, target, gradient))
+        return found
 
     def _checked(self, at: str, target: Target, gradient: Tensor | None) -> Tensor:
         """A target's gradient in the shape that methods read, if the target depends on the place.
@@ -222,25 +278,34 @@ class Evidence:
         Raises:
             InputError: if it does not.
         """
-        where = {"layer": f"layer {self.layer!r}", "input": "the image"}.get(at, "the attention")
         if gradient is None:
-            raise InputError(f"the target {target.name!r} does not depend on {where}")
+            raise self._unread(at, target)
         shaped = self._shaped(at, gradient).contiguous()
         if at == "layer" and not bool(shaped.any()) and bool(gradient.any()):
             raise InputError(
-                f"the target {target.name!r} depends on {where} through its class token only; name "
-                "an earlier layer, or none"
+                f"the target {target.name!r} depends on layer {self.layer!r} through its class "
+                "token only; name an earlier layer, or none"
             )
         return shaped
 
-    def _sources(self, at: str) -> list[Tensor]:
-        sources = {
-            "input": [self.inputs],
-            "layer": [] if self._activations is None else [self._activations],
-            "attention": self._attention.maps,
-        }[at]
-        assert sources, f"the method did not declare that it reads {at}"
-        return sources
+    def _check_differentiable(self, columns: Sequence[Tensor]) -> None:
+        if not is_differentiable(columns):
+            raise InputError(
+                f"{self._model.name} has quantised or other parts that pass no gradient on, which "
+                "this method needs; use occlusion, rise or eigen-cam"
+            )
+
+    def _unread(self, at: str, target: Target) -> InputError:
+        where = {"layer": f"layer {self.layer!r}", "input": "the image"}.get(at, "the attention")
+        return InputError(
+            f"the target {target.name!r} does not depend on {where}, or not by a gradient"
+        )
+
+    def _sources(self, at: str, number: int) -> list[Tensor]:
+        """Where a target's gradient is read."""
+        if at == "layer":
+            return [self._runs[self._run_of[number]]]
+        return [self.inputs] if at == "input" else self._attention.maps
 
     def _shaped(self, at: str, tensor: Tensor) -> Tensor:
         """A place's values, or gradients at them, in the shape that methods read."""
@@ -284,20 +349,25 @@ class Evidence:
         Raises:
             InputError: if the network has no such head.
         """
-        pooled = self.activations[:, 0].mean(dim=(-2, -1))
-        weights = pooled.new_zeros(len(pooled), len(self._targets), pooled.shape[1])
+        pooled = self.activations.mean(dim=(-2, -1)).expand(-1, len(self._targets), -1)
+        weights = torch.zeros_like(pooled)
         for name, slope in self.slopes.items():
-            if bool((slope != 0).any()):
-                scores = self.scores.logits if name == "logits" else self.scores.value
-                assert scores is not None
-                scores = scores.detach().reshape(len(pooled), -1)
-                weights = weights + slope @ self._head(name, scores, pooled)
+            for number in range(len(self._targets)):
+                if bool(slope[:, number].any()):
+                    head = self._head(name, pooled[:, number])
+                    weights[:, number] += slope[:, number].to(head) @ head
         return weights
 
-    def _head(self, name: str, scores: Tensor, pooled: Tensor) -> Tensor:
-        """The matrix (K, C) of the linear layer that maps `pooled` to `scores`."""
+    def _head(self, name: str, pooled: Tensor) -> Tensor:
+        """The matrix (K, C) of the linear layer that maps `pooled` to the logits or the value."""
+        scores = self.scores.logits if name == "logits" else self.scores.value
+        assert scores is not None
+        scores = scores.detach().reshape(len(pooled), -1)
+        free = scores.isfinite()  # a mask may have been laid over the others
         for linear, features, output in reversed(self._linear):
-            same_scores = output.shape == scores.shape and torch.equal(output.detach(), scores)
+            same_scores = output.shape == scores.shape and torch.equal(
+                output.detach().to(scores)[free], scores[free]
+            )
             if same_scores and features.shape == pooled.shape:
                 tolerance = max(1e-4, 4 * torch.finfo(pooled.dtype).eps) * features.abs().amax()
                 if bool(((features - pooled).abs() <= tolerance).all()):
@@ -333,13 +403,25 @@ class Evidence:
     def ablated(self) -> Tensor:
         """The targets' values with each channel of the layer set to zero, float (N, C, T).
 
-        Computed without gradient, for several channels at once.
+        Computed without gradient, for several channels at once. Of a layer that runs several times
+        only the run that a target depends on is silenced.
         """
+        values = self.target_scores[:, None].repeat(1, self.activations.shape[2], 1)
+        for run in set(self._run_of):
+            own = [number for number, each in enumerate(self._run_of) if each == run]
+            values[:, :, own] = self._ablated(run)[:, :, own]
+        return values
+
+    def _ablated(self, run: int) -> Tensor:
         replica = replicate(self._model.module)
         count = len(self.inputs)
-        silent = torch.arange(0)
+        silent, runs = torch.arange(0), 0
 
-        def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
+            nonlocal runs
+            runs += 1
+            if runs != run + 1:
+                return None
             versions = output.clone().unflatten(0, (len(silent), -1))
             by_channel = versions.movedim(axis, 2) if axis == -1 else versions
             by_channel[torch.arange(len(silent)), :, silent] = 0
@@ -351,6 +433,7 @@ class Evidence:
         values = []
         with torch.no_grad():
             for silent in torch.arange(self.activations.shape[2]).split(at_once(self.inputs)):
+                runs = 0
                 inputs = self.inputs.repeat(len(silent), 1, 1, 1)
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
                 scores = self._model.run(replica, inputs, self._repeated(len(silent)))
@@ -384,12 +467,16 @@ class Evidence:
             scores = self._model.run(self._plain_replica, inputs.clone(), context)
             reference = self.scores.repeat(len(versions))
             columns = [target(scores, reference) for target in self._targets]
-        passes = [
-            torch.autograd.grad(column.sum(), inputs, retain_graph=place < len(columns))
-            for place, column in enumerate(columns, start=1)
-        ]
-        gradients = torch.stack([gradient for (gradient,) in passes], dim=1)
-        return gradients.unflatten(0, versions.shape[:2])
+        self._check_differentiable(columns)
+        gradients = []
+        for number, (target, column) in enumerate(zip(self._targets, columns, strict=True)):
+            if not column.requires_grad:
+                raise self._unread("input", target)
+            (gradient,) = torch.autograd.grad(
+                column.sum(), inputs, retain_graph=number + 1 < len(columns), allow_unused=True
+            )
+            gradients.append(self._checked("input", target, gradient))
+        return torch.stack(gradients, dim=1).unflatten(0, versions.shape[:2])
 
 
 def at_once(images: Tensor, backward: bool = False) -> int:

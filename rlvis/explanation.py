@@ -1,7 +1,7 @@
 """An explanation: heatmaps with the images, scores and names they belong to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from rlvis.display.panel import Scale
+
+
+_ROUNDINGS = 32
+"""So many roundings in a row, about one a layer, make up the error of a score."""
+
+_ODDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,10 @@ class Explanation:
         layer: the layer that was read, or None.
         frames: how many frames are stacked in the channels of an image.
         frame: the one that the maps are over, or None where they are over all of them.
+        one_sided: whether the method cuts off what speaks against the target: of a difference such
+            as "left - right" its maps show what speaks for the first alone.
+        unit: of the maps: "logit", "nats", "fall of the logit", "share" and the like.
+        epsilon: the relative rounding error of the network's arithmetic.
     """
 
     images: np.ndarray = field(repr=False)
@@ -56,6 +66,46 @@ class Explanation:
     layer: str | None
     frames: int = 1
     frame: int | None = None
+    one_sided: bool = False
+    unit: str = "score"
+    epsilon: float = float(np.finfo(np.float32).eps)
+
+    @property
+    def notes(self) -> list[list[list[str]]]:
+        """For each of N images and T targets what a picture of the map should say beside it.
+
+        That a label is masked; that a map is empty or the same everywhere, or nearly so (it varies
+        by less than a twentieth of its largest value); or of a map in the unit of the scores that
+        it is weak: the sum of what it shows is below what rounding makes of the scores, or, in
+        logits or nats, below 0.01, so that no probability moves by more than one percent of itself.
+        """
+        finite = np.where(np.isfinite(self.logits), self.logits, 0)
+        noise = _ROUNDINGS * self.epsilon * np.abs(finite).max(axis=1)
+        return [
+            [self._notes(heat, score, limit) for heat, score in zip(heats, scores, strict=True)]
+            for heats, scores, limit in zip(self.maps, self.scores, noise, strict=True)
+        ]
+
+    def _notes(self, heat: np.ndarray, score: float, noise: float) -> list[str]:
+        most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
+        if np.isneginf(score):
+            return ["masked"]
+        if most == 0:
+            return [
+                "empty: nothing speaks for it" if self.one_sided else "empty: nothing changes it"
+            ]
+        found = []
+        if spread == 0:
+            found.append("constant")
+        elif spread < most / 20:
+            found.append("nearly constant")
+        total = most if self.unit.startswith("fall") else float(np.abs(heat).sum())
+        if self.unit.removeprefix("fall of the ") in ("logit", "nats", "value", "score"):
+            if total < noise:
+                found.append("weaker than rounding noise")
+            elif total < _ODDS and self.unit.endswith(("logit", "nats")):
+                found.append("weak: moves the odds by less than 1%")
+        return found
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -105,21 +155,12 @@ def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:
 def concatenate(parts: Sequence[Explanation]) -> Explanation:
     """One explanation of all images of several, which agree in everything else."""
     first = parts[0]
-    value = None if first.value is None else np.concatenate([each.value for each in parts])
-    return Explanation(
+    return replace(
+        first,
         images=np.concatenate([each.images for each in parts]),
         maps=np.concatenate([each.maps for each in parts]),
-        window=first.window,
         scores=np.concatenate([each.scores for each in parts]),
         targets=[row for each in parts for row in each.targets],
         logits=np.concatenate([each.logits for each in parts]),
-        labels=first.labels,
-        distribution=first.distribution,
-        value=value,
-        method=first.method,
-        signed=first.signed,
-        model=first.model,
-        layer=first.layer,
-        frames=first.frames,
-        frame=first.frame,
+        value=None if first.value is None else np.concatenate([each.value for each in parts]),
     )

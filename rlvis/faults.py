@@ -7,6 +7,7 @@ and so the errors in a network's own code, pass with their traceback.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,20 +31,33 @@ def retold(model: "ImageModel", inputs: Tensor) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, AssertionError) as error:
-        reason = _scattered(model) or _of_other_shape(model, inputs, error)
+        reason = (
+            _scattered(model)
+            or _of_fixed_batch(model, inputs, error)
+            or _of_other_shape(model, inputs, error)
+        )
         if reason is None:
             raise
         raise InputError(reason) from error
 
 
 def _scattered(model: "ImageModel") -> str | None:
-    tensors = model.module.state_dict().values()
+    tensors = chain(model.module.parameters(), model.module.buffers())
     devices = sorted({str(tensor.device) for tensor in tensors})
-    if len(devices) == 1:
+    if len(devices) <= 1:
         return None
     return (
         f"the weights of {model.name} lie on {' and '.join(devices)}; "
         "put the module on one device with module.to(device)"
+    )
+
+
+def _of_fixed_batch(model: "ImageModel", inputs: Tensor, error: Exception) -> str | None:
+    if not re.search(r"(size\(\)|shape)\[0\]", str(error)):
+        return None
+    return (
+        f"{model.name} was exported for another number of images at once than {len(inputs)}; "
+        "export it with a dynamic first dimension"
     )
 
 

@@ -20,7 +20,7 @@ from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.faults import retold
 from rlvis.images import Images, as_images
 from rlvis.preprocess import Preprocess
-from rlvis.replica import replicate
+from rlvis.replica import forward_pass, replicate
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Scores:
     """Named scores of a batch of images.
 
     Attributes:
-        logits: float (N, K), unnormalised, one column per label.
+        logits: float (N, K), unnormalised, one column per label; -inf where a mask forbids one.
         value: float (N,), the critic's estimate, or None for a plain classifier.
         labels: the K names.
         memory: float (N, …), by name: what a recurrent network passes on to the next step.
@@ -73,8 +73,7 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
 
     Raises:
         InputError: if there are no logits of shape (N, K), or K is not the number of labels.
-        NonFiniteError: if a score is NaN or infinite; -inf, of a masked score, is none where
-            another of the same row is finite.
+        NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
     """
     logits, value, memory, log_std = output, None, None, None
     besides = ("value", "memory", "log_std")
@@ -97,9 +96,8 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
         value = value.reshape(-1)
     else:
         value = None
-    masked = logits == -torch.inf
-    possible = logits if bool(masked.all(dim=1).any()) else logits.masked_fill(masked, 0)
-    for name, tensor in (("scores", possible), ("value", value)):
+    masked = logits.isneginf() & logits.isfinite().any(dim=1, keepdim=True)
+    for name, tensor in (("scores", logits.masked_fill(masked, 0)), ("value", value)):
         if tensor is not None and not bool(torch.isfinite(tensor).all()):
             raise NonFiniteError(
                 f"the network's {name} are NaN or infinite; check its weights and the input's range"
@@ -153,7 +151,7 @@ class ImageModel:
         if len(set(self.labels)) != len(self.labels):
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
-        for weight, tensor in module.state_dict().items():
+        for weight, tensor in chain(module.named_parameters(), module.named_buffers()):
             if tensor.is_meta:
                 raise InputError(
                     f"the weight {weight!r} of {self.name} lies on the device meta, empty; "
@@ -217,7 +215,7 @@ class ImageModel:
 
     def run(self, module: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         """The scores that a replica of the module gives to inputs and their context."""
-        with retold(self, inputs):
+        with retold(self, inputs), forward_pass(module, inputs):
             output = module(inputs, **context)
         return read_output(output, self.labels)
 
@@ -228,11 +226,9 @@ class ImageModel:
             images: in any form that `inputs` takes.
             context: arrays or tensors (N, …) by name, for a model that has context.
         """
-        training = any(module.training for module in self.module.modules())
-        module = replicate(self.module) if training else self.module
         with torch.no_grad():
             inputs = self.inputs(images)
-            return self.run(module, inputs, self.context_of(len(inputs), context))
+            return self.run(replicate(self.module), inputs, self.context_of(len(inputs), context))
 
 
 def _first_tensor(module: nn.Module) -> Tensor:

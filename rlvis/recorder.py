@@ -23,6 +23,7 @@ from rlvis.errors import InputError
 from rlvis.explanation import Explanation
 from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
+from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.policy import Policy
 from rlvis.recording import Recording
 from rlvis.recording_header import Header, MethodRecord
@@ -96,10 +97,9 @@ def record(
             cannot be written.
         KeyboardInterrupt: after Ctrl-C, at the next step; an episode being written is finished.
     """
-    if episodes < 1:
-        raise InputError(f"cannot record {episodes} episodes; ask for at least 1")
-    if max_steps < 1:
-        raise InputError(f"cannot stop after {max_steps} steps; ask for at least 1")
+    check_whole("episodes", episodes, 1, MANY)
+    check_whole("max_steps", max_steps, 1, MANY)
+    check_whole("seed", seed, 0, MOST_SEED)
     if frames not in get_args(Frames):
         raise InputError(f"no way {frames!r} to show frames; choose {', '.join(get_args(Frames))}")
     named, rule = [get_method(each) for each in methods or ()], as_rule(success)

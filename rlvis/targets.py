@@ -6,6 +6,10 @@ stands for that score; the functions here make the others. Targets are different
 Some targets mean another label for each image, such as its highest. When an image is changed, to
 see what happens, the label must stay that of the image as it was: such targets look it up in the
 reference, the scores of the unchanged images.
+
+A score of -inf is that of a label that is masked, as an action that is not allowed now. It is a
+score like others, of which nothing can be explained; what is made of several scores needs those
+that are not masked.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,12 +37,14 @@ class Target:
         names: maps the reference to N names, or None where all are `name`.
         of_one_choice: whether it takes all scores for the logits of one choice, as those of
             several actions at once and of continuous ones are not.
+        unit: of the number.
     """
 
     name: str
     of: Callable[[Scores, Scores], Tensor]
     names: Callable[[Scores], list[str]] | None = None
     of_one_choice: bool = False
+    unit: str = "score"
 
     def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
         return self.of(scores, scores if reference is None else reference)
@@ -57,36 +63,41 @@ def score(label: str | int) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[label_index(label, reference.labels)]] * len(reference.logits)
 
-    return Target(str(label), of, names)
+    return Target(str(label), of, names, unit="logit")
 
 
 def log_prob(label: str | int) -> Target:
     """The log-probability of one label, log softmax(logits)."""
-    return Target(
-        f"log p({label})",
-        lambda scores, _: scores.log_probabilities[:, label_index(label, scores.labels)],
-        of_one_choice=True,
-    )
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        index = label_index(label, scores.labels)
+        _check_free(reference, index, f"log p({label})")
+        return scores.log_probabilities[:, index]
+
+    return Target(f"log p({label})", of, of_one_choice=True, unit="nats")
 
 
 def contrast(label: str | int, against: str | int) -> Target:
     """The difference of two scores: why `label` rather than `against`."""
-    return Target(
-        f"{label} - {against}",
-        lambda scores, _: (
-            scores.logits[:, label_index(label, scores.labels)]
-            - scores.logits[:, label_index(against, scores.labels)]
-        ),
-    )
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        first, second = (label_index(each, scores.labels) for each in (label, against))
+        _check_free(reference, first, f"{label} - {against}")
+        _check_free(reference, second, f"{label} - {against}")
+        return scores.logits[:, first] - scores.logits[:, second]
+
+    return Target(f"{label} - {against}", of, unit="logit")
 
 
 def entropy() -> Target:
     """The entropy of the distribution over labels, in nats."""
-    return Target(
-        "entropy",
-        lambda scores, _: -(scores.probabilities * scores.log_probabilities).sum(dim=1),
-        of_one_choice=True,
-    )
+
+    def of(scores: Scores, _: Scores) -> Tensor:
+        log_p = scores.log_probabilities
+        masked = log_p.isneginf()  # p log p is 0 there
+        return -(scores.probabilities * log_p.masked_fill(masked, 0)).sum(dim=1)
+
+    return Target("entropy", of, of_one_choice=True, unit="nats")
 
 
 def value() -> Target:
@@ -97,16 +108,27 @@ def value() -> Target:
             raise InputError("this network gives no value; choose a label as target")
         return scores.value
 
-    return Target("value", of)
+    return Target("value", of, unit="value")
 
 
-def rank(place: int) -> Target:
-    """The score in that place of each image's own ranking, 0 for its highest."""
+def rank(place: int, complete: bool = False) -> Target:
+    """The score in that place of each image's own ranking, 0 for its highest.
+
+    Args:
+        place: from 0.
+        complete: whether masked labels are ranked too, behind all others.
+    """
 
     def labels_at(reference: Scores) -> Tensor:
         count = reference.logits.shape[1]
         if place >= count:
             raise InputError(f"place {place + 1} of {count} labels does not exist")
+        free = int(reference.logits.isfinite().sum(dim=1).min())
+        if count > free <= place and not complete:
+            raise InputError(
+                f"there is no place {place + 1} for an image of which all but {free} labels are "
+                "masked; choose a label as target"
+            )
         return reference.logits.argsort(dim=1, descending=True)[:, place]
 
     def of(scores: Scores, reference: Scores) -> Tensor:
@@ -115,7 +137,7 @@ def rank(place: int) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[index] for index in labels_at(reference).tolist()]
 
-    return Target(f"top {place + 1}", of, names)
+    return Target(f"top {place + 1}", of, names, unit="logit")
 
 
 def top(count: int) -> list[Target]:
@@ -125,7 +147,9 @@ def top(count: int) -> list[Target]:
 
 def every(labels: Sequence[str]) -> list[Target]:
     """Every score: in the order of the labels where they are few, the highest first where many."""
-    return [score(label) for label in labels] if len(labels) <= FEW else top(len(labels))
+    if len(labels) <= FEW:
+        return [score(label) for label in labels]
+    return [rank(place, complete=True) for place in range(len(labels))]
 
 
 def margin() -> Target:
@@ -140,7 +164,16 @@ def margin() -> Target:
         "margin",
         lambda scores, reference: first(scores, reference) - second(scores, reference),
         names,
+        unit="logit",
     )
+
+
+def _check_free(reference: Scores, index: int, name: str) -> None:
+    if bool(reference.logits[:, index].isneginf().any()):
+        raise InputError(
+            f"the target {name!r} does not exist for an image of which {reference.labels[index]!r} "
+            "is masked (its score is -inf); leave such images out, or choose another target"
+        )
 
 
 TargetLike = str | int | Target | Callable[[Scores], Tensor]

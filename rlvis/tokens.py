@@ -3,7 +3,7 @@
     (N, C, h, w)      convolutional networks; ConvNeXt between its blocks
     (N, h, w, C)      Swin; ConvNeXt within its blocks
     (N, P + h·w, C)   vision transformers: P tokens of no place (class, distillation, registers),
-                      then one per place, row by row
+                      then one per place, row by row; `token_order` asks whether they are
 
 The shape alone does not say which it is, so it is read from the layers around: a convolution works
 on channels first, a `Linear` on the last axis, a layer normalisation on the axis as long as it is.
@@ -11,6 +11,7 @@ A map is channels last where layers have only worked so on tensors of its shape.
 is that of the convolution that made them: the finest one of the same forward pass that fits.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, prod
 from typing import Any
@@ -32,17 +33,25 @@ class Layout:
         channel_axis: 1 or -1.
         tokens: whether the places lie in a row, after the prefix.
         prefix: how many tokens of no place come first.
+        order: int64 (h·w,), the token at each place, row by row; None where they lie so themselves.
     """
 
     grid: tuple[int, int]
     channel_axis: int = 1
     tokens: bool = False
     prefix: int = 0
+    order: Tensor | None = None
+
+    @property
+    def count(self) -> int:
+        """Of tokens."""
+        return self.prefix + prod(self.grid)
 
     def map(self, output: Tensor) -> Tensor:
         """The map (N, C, h, w) within an output of the layer, or within a gradient at it."""
         if self.tokens:
-            return output[:, self.prefix :].mT.unflatten(-1, self.grid)
+            placed = output[:, self.prefix :] if self.order is None else output[:, self.order]
+            return placed.mT.unflatten(-1, self.grid)
         return output if self.channel_axis == 1 else output.movedim(-1, 1)
 
 
@@ -92,7 +101,11 @@ class Surroundings:
                 f"layer {name!r} gives {type(output).__name__}, not a map (N, C, h, w); "
                 "name a convolution, or a block's normalisation"
             )
-        shape = tuple(output.shape)
+        return self.layout_of(name, output.shape)
+
+    def layout_of(self, name: str, shape: Sequence[int]) -> Layout:
+        """As `layout`, of an output of that shape."""
+        shape = tuple(shape)
         if len(shape) == 3 and shape[0] == self._count:
             return self.tokens(f"layer {name!r}", shape[1])
         if len(shape) != 4 or shape[0] != self._count:

@@ -137,7 +137,7 @@ def test_a_rollout_is_recorded_and_filmed_again(capsys) -> None:
         (["record", "--env-option", "room_size=1"], "room_size"),
         (["record", "--env-option", "rooms=1"], "rooms"),
         (["record", "--env-option", "room_size"], "name=value"),
-        (["record", "--episodes", "0"], "at least 1"),
+        (["record", "--episodes", "0"], "episodes is 0"),
         (["record", "--video", "x.avi"], "ends in .mp4, .gif"),
         (["record", "--scale", "row"], "choose episode, frame"),
         (["record", "--method", "grad-cam--"], "did you mean 'grad-cam"),

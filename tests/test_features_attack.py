@@ -98,8 +98,8 @@ def test_a_policy_under_attack(policy):
     [
         ({"method": "fgs"}, "no attack 'fgs'; did you mean 'fgsm'"),
         ({"norm": "l1"}, "no norm 'l1'"),
-        ({"size": 0}, "changes nothing"),
-        ({"steps": 0}, "changes nothing"),
+        ({"size": 0}, "is 0"),
+        ({"steps": 0}, "is 0"),
         ({"target": "c"}, "no target 'c'"),
     ],
 )

@@ -175,7 +175,7 @@ def test_bad_input(model, images, tmp_path) -> None:
         patches(model, images, ["one"], 51)
     with pytest.raises(InputError, match="did you mean 'one'"):
         patches(model, images, ["onne"])
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="patches is 0"):
         patches(model, images, ["one"], 0)
     with pytest.raises(InputError, match="name the file"):
         patches(model, images, ["one"], resume=True)

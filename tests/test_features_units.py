@@ -188,7 +188,7 @@ def test_reports_and_data(asked, tmp_path) -> None:
 def test_bad_input_and_being_stopped(model, images) -> None:
     with pytest.raises(InputError, match="did you mean 'relu'"):
         units(model, images, ["relo"])
-    with pytest.raises(InputError, match="at least 1"):
+    with pytest.raises(InputError, match="patches is 0"):
         units(model, images, ["relu"], 0)
 
     def interrupt(done: int) -> None:

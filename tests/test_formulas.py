@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from rlvis import ImageModel, InputError, explain
+from rlvis.targets import top
 from tests.agreement import agree
 from tests.conftest import LABELS, PooledPolicy, randomise
 
@@ -159,3 +160,44 @@ def test_sarfa(network, model, inputs) -> None:
 def test_options_without_meaning_are_refused(model, inputs, method) -> None:
     with pytest.raises(InputError, match="take"):
         explain(model, inputs, method, "left")
+
+
+def test_xgrad_cam_keeps_the_sign_of_what_it_averages(inputs) -> None:
+    """Where activations are negative, too, as before a ReLU, a weight may turn its sign."""
+    network = randomise(PooledPolicy()).eval().double()
+    model = ImageModel(randomise(PooledPolicy()).eval(), LABELS, layer="features.2")
+    a = network.features[:3](inputs.double()).detach().requires_grad_()
+    rest = network.features[3](a).relu().mean(dim=(-2, -1))
+    for column in range(3):
+        (g,) = torch.autograd.grad(network.policy(rest)[:, column].sum(), a, retain_graph=True)
+        weights = (g * a).sum((2, 3)) / a.sum((2, 3))
+        heat = (weights[..., None, None] * a).sum(1).relu().detach()
+        ours = explain(model, inputs, "xgrad-cam", column).maps[:, 0]
+        agree("xgrad-cam", PAPER, ours, heat)
+        wrong = ((g * a).sum((2, 3)).abs() / a.sum((2, 3)))[..., None, None]
+        assert (wrong * a).sum(1).relu().sub(heat).abs().max() > 0.1 * heat.max()
+
+
+def test_smoothgrad_is_the_mean_gradient_of_noisy_images(network, model, inputs) -> None:
+    """The noise is a share of each image's range: images of different ranges tell."""
+    inputs = inputs * torch.tensor([0.2, 1.0, 3.0, 0.5]).view(-1, 1, 1, 1) + 4
+    draws = torch.randn(6, *inputs.shape[1:], generator=torch.Generator().manual_seed(5))
+    for image in inputs:
+        spread = 0.3 * (image.max() - image.min())
+        noisy = (image + spread * draws).double().requires_grad_()
+        (gradients,) = torch.autograd.grad(network(noisy)[0][:, 0].sum(), noisy)
+        ours = explain(model, image[None], "smoothgrad", 0, samples=6, noise=0.3, seed=5).maps[0, 0]
+        agree("smoothgrad", PAPER, ours, gradients.mean(dim=0).abs().amax(dim=0))
+
+
+@pytest.mark.parametrize("method", ["smoothgrad:noise=2", "integrated-gradients:baseline=4"])
+def test_gradients_elsewhere_keep_the_labels_of_the_image(network, model, inputs, method) -> None:
+    """Noise and the way from the baseline change which score is the highest; the target stays."""
+    scores = model.scores(inputs).logits
+    best = scores.argmax(dim=1).tolist()
+    far = model.scores(inputs * 0 + 4).logits.argmax(dim=1).tolist()
+    assert best != far
+    ours = explain(model, inputs, method, top(1)).maps[:, 0]
+    for index, image in enumerate(inputs):
+        named = explain(model, image[None], method, best[index]).maps[0, 0]
+        np.testing.assert_allclose(ours[index], named, rtol=1e-3, atol=1e-5 * named.max())

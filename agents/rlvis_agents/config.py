@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlvis.errors import InputError
+from rlvis.options import MANY, MOST_SEED, check_real, check_whole
 
 
 @dataclass(frozen=True)
@@ -65,22 +66,21 @@ class TrainConfig:
         Raises:
             InputError: if a number is out of its range.
         """
-        counts = ("steps", "envs", "rollout", "batch", "epochs", "evaluate_every")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        check_whole("steps", self.steps, 1, 10**12)
+        check_whole("envs", self.envs, 1, 1024)
+        for name in ("rollout", "batch", "epochs", "evaluate_every"):
+            check_whole(name, getattr(self, name), 1, MANY)
+        check_whole("seed", self.seed, 0, MOST_SEED)
+        check_whole("evaluation_episodes", self.evaluation_episodes, 0, MANY)
         for name in ("gamma", "gae_lambda"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)}; it must lie in 0..1")
+            check_real(name, getattr(self, name), 0, 1)
         for name in ("learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
+            check_real(name, getattr(self, name), 1e-15, 1e3)
+        check_real("entropy", self.entropy, 0, 1e3)
+        for each in self.channels:
+            check_whole("channels", each, 1, 4096)
         if self.batch < 2 or self.envs * self.rollout % self.batch:
             raise InputError(
                 f"envs × rollout is {self.envs * self.rollout}; it must be a multiple of batch, "
                 f"{self.batch}, and batch at least 2"
             )
-        if self.evaluation_episodes < 0 or self.entropy < 0:
-            raise InputError("evaluation_episodes and entropy must not be negative")
-        if min(self.channels) < 1:
-            raise InputError(f"channels are {self.channels}; each must be at least 1")

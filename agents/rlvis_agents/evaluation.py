@@ -10,7 +10,7 @@ from gymnasium import Env
 from rlvis.actions import require_categorical
 from rlvis.checked_env import CheckedEnv
 from rlvis.environments import MASK, check_compatible, make_environment, named_actions
-from rlvis.errors import InputError
+from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.policy import Policy
 from rlvis.success import SuccessRule, as_rule, ended_well
 
@@ -114,8 +114,8 @@ def evaluate(
             are not Discrete.
     """
     require_categorical(policy.distribution, "evaluation")
-    if episodes < 1:
-        raise InputError(f"{episodes} episodes; at least one is needed")
+    check_whole("episodes", episodes, 1, MANY)
+    check_whole("seed", seed, 0, MOST_SEED)
     rule, worlds = as_rule(success), list[Env]()
     try:
         for _ in range(min(parallel, episodes)):

@@ -12,7 +12,10 @@ _LAYER = (Need("layer"),)
 
 def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:
     """Σ_k w_k A_k: weights (N, T, C) of the layer's channels give maps (N, T, h, w)."""
-    return torch.einsum("ntc,nchw->nthw", weights, evidence.activations[:, 0])
+    activations = evidence.activations
+    if activations.shape[1] == 1:
+        return torch.einsum("ntc,nchw->nthw", weights, activations[:, 0])
+    return torch.einsum("ntc,ntchw->nthw", weights, activations)
 
 
 @method("cam", reference="Zhou et al. 2016, eq. 1-2", reads_layer=True, signed=True)
@@ -22,7 +25,13 @@ def cam(evidence: Evidence) -> Tensor:
     return weighted_sum(evidence.head_weights, evidence) / places
 
 
-@method("grad-cam", reference="Selvaraju et al. 2017, eq. 1-2", needs=_LAYER, reads_layer=True)
+@method(
+    "grad-cam",
+    reference="Selvaraju et al. 2017, eq. 1-2",
+    needs=_LAYER,
+    reads_layer=True,
+    one_sided=True,
+)
 def grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their mean gradient, positive part."""
     return weighted_sum(evidence.gradients.mean(dim=(-2, -1)), evidence).relu()
@@ -33,6 +42,7 @@ def grad_cam(evidence: Evidence) -> Tensor:
     reference="Chattopadhyay et al. 2018, eq. 5 and 19",
     needs=_LAYER,
     reads_layer=True,
+    one_sided=True,
 )
 def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place's positive gradient counts by its share alpha.
@@ -47,19 +57,33 @@ def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     return weighted_sum(shares.sum(dim=(-2, -1)), evidence).relu()
 
 
-@method("hires-cam", reference="Draelos & Carin 2020, eq. 4", needs=_LAYER, reads_layer=True)
+@method(
+    "hires-cam",
+    reference="Draelos & Carin 2020, eq. 4",
+    needs=_LAYER,
+    reads_layer=True,
+    one_sided=True,
+)
 def hires_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place weighted by its own gradient, positive part."""
     return (evidence.gradients * evidence.activations).sum(dim=2).relu()
 
 
-@method("layer-cam", reference="Jiang et al. 2021, eq. 5-7", needs=_LAYER, reads_layer=True)
+@method(
+    "layer-cam",
+    reference="Jiang et al. 2021, eq. 5-7",
+    needs=_LAYER,
+    reads_layer=True,
+    one_sided=True,
+)
 def layer_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place weighted by its own positive gradient."""
     return (evidence.gradients.relu() * evidence.activations).sum(dim=2).relu()
 
 
-@method("xgrad-cam", reference="Fu et al. 2020, eq. 8", needs=_LAYER, reads_layer=True)
+@method(
+    "xgrad-cam", reference="Fu et al. 2020, eq. 8", needs=_LAYER, reads_layer=True, one_sided=True
+)
 def xgrad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their gradient, averaged by activation."""
     a, g = evidence.activations, evidence.gradients
@@ -68,7 +92,13 @@ def xgrad_cam(evidence: Evidence) -> Tensor:
     return weighted_sum(weights, evidence).relu()
 
 
-@method("eigen-cam", reference="Muhammad & Yeasin 2020, eq. 2-3", reads_layer=True)
+@method(
+    "eigen-cam",
+    reference="Muhammad & Yeasin 2020, eq. 2-3",
+    reads_layer=True,
+    one_sided=True,
+    unit="activation",
+)
 def eigen_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): activations along their principal direction, whatever the target.
 
@@ -76,7 +106,7 @@ def eigen_cam(evidence: Evidence) -> Tensor:
     which is the first left one times its singular value: v is found from AᵀA, the map itself from
     A Aᵀ, whichever is smaller. The direction's sign is chosen so that the map's sum is positive.
     """
-    a = evidence.activations[:, 0]
+    a = evidence.activations.flatten(0, 1)
     places = a.flatten(-2).mT.double()
     if places.shape[2] < places.shape[1]:
         projected = (places @ torch.linalg.eigh(places.mT @ places)[1][..., -1:])[..., 0]
@@ -85,35 +115,51 @@ def eigen_cam(evidence: Evidence) -> Tensor:
         projected = patterns[..., -1] * strengths[:, -1:].clamp(min=0).sqrt()
     projected = projected * torch.where(projected.sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
     heat = projected.relu().to(a.dtype).unflatten(-1, a.shape[-2:])
-    return heat[:, None].expand(-1, evidence.target_scores.shape[1], -1, -1)
+    by_image = heat.unflatten(0, evidence.activations.shape[:2])
+    return by_image.expand(-1, evidence.target_scores.shape[1], -1, -1)
 
 
-@method("score-cam", reference="Wang et al. 2020, eq. 5-8", reads_layer=True)
+@method(
+    "score-cam",
+    reference="Wang et al. 2020, eq. 5-8",
+    reads_layer=True,
+    one_sided=True,
+    unit="activation",
+)
 def score_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by the score of what they let through.
 
     Each channel, enlarged and scaled to 0..1, masks the image; its weight is the softmax over the
     channels of the target's value for the masked image. It costs one forward pass per channel.
     """
-    size = evidence.inputs.shape[-2:]
-    masks = F.interpolate(evidence.activations[:, 0], size, mode="bilinear")
+    images = evidence.inputs.detach().contiguous()  # mixing is faster plane by plane
+    columns = [
+        torch.stack(
+            [_let_through(evidence, *each) for each in enumerate(zip(images, maps, strict=True))]
+        )
+        for maps in evidence.activations.unbind(dim=1)
+    ]
+    own = columns[0] if len(columns) == 1 else torch.stack(columns).diagonal(dim1=0, dim2=3)
+    return weighted_sum(own.softmax(dim=1).mT, evidence).relu()
+
+
+def _let_through(evidence: Evidence, index: int, image_and_maps: tuple[Tensor, Tensor]) -> Tensor:
+    """The targets' values (C, T) for an image (C', H, W) masked by each channel of (C, h, w)."""
+    image, maps = image_and_maps
+    masks = F.interpolate(maps[:, None], image.shape[-2:], mode="bilinear")
     low, high = masks.amin((-2, -1), keepdim=True), masks.amax((-2, -1), keepdim=True)
     masks = (masks - low).div_(high - low).nan_to_num_(posinf=0, neginf=0)
-    images = evidence.inputs.detach().contiguous()  # mixing is faster plane by plane
-    scores = [
-        torch.cat(
-            [
-                evidence.rescore(image * part, index)[1]
-                for part in mask[:, None].split(at_once(image))
-            ]
-        )
-        for index, (image, mask) in enumerate(zip(images, masks, strict=True))
-    ]
-    weights = torch.stack(scores).softmax(dim=1).mT
-    return weighted_sum(weights, evidence).relu()
+    parts = masks.to(image).split(at_once(image))
+    return torch.cat([evidence.rescore(image * part, index)[1] for part in parts])
 
 
-@method("ablation-cam", reference="Desai & Ramaswamy 2020, eq. 3-4", reads_layer=True)
+@method(
+    "ablation-cam",
+    reference="Desai & Ramaswamy 2020, eq. 3-4",
+    reads_layer=True,
+    one_sided=True,
+    unit="activation",
+)
 def ablation_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by the share of the score lost without them.
 

@@ -66,7 +66,8 @@ def explain(
             several, which then share one forward pass and one backward pass per target.
         target: a label, its index, a target from `rlvis.targets`, a callable on `Scores`, or
             several. Left out: every action of a policy, the highest score of a classifier.
-        layer: for the methods that read one; the last spatial layer when left out.
+        layer: for the methods that read one; the last spatial layer that the targets depend on
+            when left out. Where it runs several times, its last run on the way to each target.
         context: what the model takes besides the images, arrays (N, …) by name; it is held as it is
             while the images are asked about.
         batch_size: how many images go through the network at once.
@@ -93,7 +94,7 @@ def explain(
         pictures, window, inputs = _prepare(model, image)
         known = model.context_of(len(inputs), context)
         if any(each.reads_layer for each in chosen):
-            layer = resolve_layer(model, inputs, layer, known)
+            layer = resolve_layer(model, inputs, layer, known, targets)
         else:
             layer = None
         needs = {need for each in chosen for need in each.needs}
@@ -149,7 +150,7 @@ def _explain_batch(
     return [
         Explanation(
             images=pictures,
-            maps=_array(each(evidence)),
+            maps=_array(_unmasked(each(evidence), evidence.target_scores)),
             window=window,
             scores=_array(evidence.target_scores),
             targets=evidence.target_names,
@@ -163,9 +164,17 @@ def _explain_batch(
             layer=evidence.layer if each.reads_layer else None,
             frames=evidence.frames if same else 1,
             frame=each.frame,
+            one_sided=each.one_sided,
+            unit=each.unit.format(score=evidence.unit),
+            epsilon=torch.finfo(scores.logits.dtype).eps,
         )
         for each in methods
     ]
+
+
+def _unmasked(maps: Tensor, scores: Tensor) -> Tensor:
+    """The maps, empty where the score is that of a masked label: nothing can change it."""
+    return maps.masked_fill(scores.isneginf()[:, :, None, None], 0)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -14,7 +14,12 @@ from rlvis.errors import InputError
 from rlvis.evidence import Evidence, Need, at_once
 
 
-@method("saliency", reference="Simonyan et al. 2014, section 3.1", needs=[Need("input")])
+@method(
+    "saliency",
+    reference="Simonyan et al. 2014, section 3.1",
+    needs=[Need("input")],
+    unit="{score} per unit of the input",
+)
 def saliency(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): the largest absolute gradient over the colour channels."""
     return strength(evidence.input_gradients())
@@ -24,6 +29,7 @@ def saliency(evidence: Evidence) -> Tensor:
     "guided-backprop",
     reference="Springenberg et al. 2015, section 3.4",
     needs=[Need("input", "guided")],
+    unit="{score} per unit of the input",
 )
 def guided_backpropagation(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): as saliency, gradients crossing each ReLU only where positive."""
@@ -31,7 +37,10 @@ def guided_backpropagation(evidence: Evidence) -> Tensor:
 
 
 @method(
-    "deconvnet", reference="Zeiler & Fergus 2014, section 2.1", needs=[Need("input", "deconvnet")]
+    "deconvnet",
+    reference="Zeiler & Fergus 2014, section 2.1",
+    needs=[Need("input", "deconvnet")],
+    unit="{score} per unit of the input",
 )
 def deconvnet(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): as saliency, each ReLU applied to the gradient instead of its mask."""
@@ -43,6 +52,8 @@ def deconvnet(evidence: Evidence) -> Tensor:
     reference="Selvaraju et al. 2017, section 3.2",
     needs=[Need("layer"), Need("input", "guided")],
     reads_layer=True,
+    one_sided=True,
+    unit="{score}² per unit of the input",
 )
 def guided_grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): guided backpropagation, where Grad-CAM points."""
@@ -62,7 +73,7 @@ def input_x_gradient(evidence: Evidence) -> Tensor:
     return (evidence.inputs.detach()[:, None] * evidence.input_gradients()).sum(dim=2)
 
 
-@method("smoothgrad", reference="Smilkov et al. 2017, eq. 1")
+@method("smoothgrad", reference="Smilkov et al. 2017, eq. 1", unit="{score} per unit of the input")
 def smoothgrad(evidence: Evidence, samples: int = 25, noise: float = 0.15, seed: int = 0) -> Tensor:
     """Heatmaps (N, T, H, W): saliency of the gradient averaged over noisy copies of the image.
 

@@ -13,7 +13,12 @@ from rlvis.evidence import Evidence, at_once
 from rlvis.model import Scores
 
 
-@method("occlusion", reference="Zeiler & Fergus 2014, section 4.2", signed=True)
+@method(
+    "occlusion",
+    reference="Zeiler & Fergus 2014, section 4.2",
+    signed=True,
+    unit="fall of the {score}",
+)
 def occlusion(
     evidence: Evidence,
     patch: int | None = None,
@@ -51,7 +56,9 @@ def occlusion(
     return total / torch.outer(rows.sum(dim=0), columns.sum(dim=0))
 
 
-@method("perturbation", reference="Greydanus et al. 2018, eq. 1-3")
+@method(
+    "perturbation", reference="Greydanus et al. 2018, eq. 1-3", unit="½ (change of the scores)²"
+)
 def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     """Heatmaps (N, T, H, W): how far blurring a spot moves the policy, or the critic.
 
@@ -66,7 +73,8 @@ def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Te
     critic = (evidence.slopes["value"] != 0).any(-1) if "value" in evidence.slopes else None
 
     def moved(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
-        actor = 0.5 * (after.logits - before.logits).square().sum(dim=1)
+        change = after.logits - before.logits  # between masked scores there is none
+        actor = 0.5 * change.nan_to_num(nan=0).square().sum(dim=1)
         rows = actor.expand(old.shape[1], -1)
         if critic is None or before.value is None or after.value is None:
             return rows
@@ -77,7 +85,7 @@ def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Te
     return _spotwise(evidence, radius, stride, moved)
 
 
-@method("sarfa", reference="Puri et al. 2020, eq. 2-5")
+@method("sarfa", reference="Puri et al. 2020, eq. 2-5", unit="share")
 def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     """Heatmaps (N, T, H, W): blurred spots that lower this very action, not the others.
 
@@ -102,7 +110,8 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
         for index in action[image].tolist():
             fall = (before.probabilities - after.probabilities)[:, index]
             rest, rest_after = _without(before.logits, index), _without(after.logits, index)
-            divergence = (rest_after.exp() * (rest_after - rest)).sum(dim=1)
+            shares = rest_after.exp()
+            divergence = torch.where(shares > 0, shares * (rest_after - rest), 0).sum(dim=1)
             kept = 1 / (1 + divergence)
             rows.append(torch.where(fall > 0, 2 * kept * fall / (kept + fall), 0))
         return torch.stack(rows)
@@ -110,11 +119,13 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     return _spotwise(evidence, radius, stride, specific)
 
 
-@method("rise", reference="Petsiuk et al. 2018, eq. 6")
+@method("rise", reference="Petsiuk et al. 2018, eq. 6", signed=True, unit="mean {score}")
 def rise(
     evidence: Evidence, masks: int = 500, cells: int = 7, keep: float = 0.5, seed: int = 0
 ) -> Tensor:
     """Heatmaps (N, T, H, W): the mean score of random maskings, by the pixels they leave visible.
+
+    It is a mean of scores, negative where they are: what tells is where it is high and where low.
 
     Args:
         masks: how many.
@@ -163,7 +174,7 @@ def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: Reading) -> 
             after, new = evidence.rescore(torch.lerp(image, cover.expand_as(image), part), index)
             columns.append(read(before, after, old, new, index))
         rows.append(torch.cat(columns, dim=1))
-    return torch.stack(rows)
+    return torch.stack(rows).to(masks)  # under autocast scores come in half precision
 
 
 def _spotwise(evidence: Evidence, radius: float, stride: int, read: Reading) -> Tensor:

@@ -26,6 +26,8 @@ class Method:
         reads_layer: whether it reads a layer's activations.
         reads_attention: whether it reads a transformer's attention.
         signed: whether negative values mean evidence against the target.
+        one_sided: whether evidence against the target is cut off, so that nothing is seen of it.
+        unit: of the maps, with "{score}" for that of the target.
         options: keyword arguments of the formula that differ from its defaults.
         frame: the one frame of a stack that it is asked of, as in `frames.channels_of`; None for
             all of them together.
@@ -38,6 +40,8 @@ class Method:
     reads_layer: bool = False
     reads_attention: bool = False
     signed: bool = False
+    one_sided: bool = False
+    unit: str = "{score}"
     options: dict[str, Any] = field(default_factory=dict)
     frame: int | None = None
 
@@ -97,12 +101,22 @@ def method(
     reads_layer: bool = False,
     reads_attention: bool = False,
     signed: bool = False,
+    one_sided: bool = False,
+    unit: str = "{score}",
 ) -> Callable[[Formula], Formula]:
     """Register a formula under a name."""
 
     def register(formula: Formula) -> Formula:
         METHODS[name] = Method(
-            name, reference, formula, tuple(needs), reads_layer, reads_attention, signed
+            name=name,
+            reference=reference,
+            formula=formula,
+            needs=tuple(needs),
+            reads_layer=reads_layer,
+            reads_attention=reads_attention,
+            signed=signed,
+            one_sided=one_sided,
+            unit=unit,
         )
         return formula
 

@@ -7,7 +7,12 @@ from rlvis.attribution.registry import method
 from rlvis.evidence import Evidence, Need
 
 
-@method("attention-rollout", reference="Abnar & Zuidema 2020, eq. 1", reads_attention=True)
+@method(
+    "attention-rollout",
+    reference="Abnar & Zuidema 2020, eq. 1",
+    reads_attention=True,
+    unit="share of the attention",
+)
 def attention_rollout(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): how far the tokens that are read attend to each patch.
 
@@ -28,6 +33,8 @@ def attention_rollout(evidence: Evidence) -> Tensor:
     reference="Chefer et al. 2021, eq. 5-6",
     needs=[Need("attention")],
     reads_attention=True,
+    one_sided=True,
+    unit="relevance",
 )
 def attention_relevance(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): attention that speaks for the target, followed to each patch.

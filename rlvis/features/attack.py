@@ -17,6 +17,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.pixels import PixelScale
 from rlvis.images import Images, as_images
 from rlvis.model import ImageModel, Scores
+from rlvis.options import MANY, check_real, check_whole
 from rlvis.policy import Policy
 from rlvis.replica import replicate
 
@@ -164,10 +165,8 @@ def _check(model: ImageModel, method: str, norm: str, size: float, steps: int) -
         raise unknown("attack", method, METHODS)
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
-    if not size > 0 or steps < 1:
-        raise InputError(
-            f"an attack of size {size:g} in {steps} steps changes nothing; take positive numbers"
-        )
+    check_real("size", size, 1e-9, 1e6)
+    check_whole("steps", steps, 1, MANY)
     require_categorical(model.distribution, "attack")
 
 

@@ -17,6 +17,7 @@ from rlvis.files import save_arrays
 from rlvis.interrupt import Stopped, interruptible
 from rlvis.layers import watch
 from rlvis.model import ImageModel
+from rlvis.options import MANY, check_whole
 from rlvis.replica import replicate
 
 Pool = Literal["mean", "max", "flatten"]
@@ -83,6 +84,7 @@ def codes(
             holds other work.
         Stopped: after Ctrl-C, at the end of a batch.
     """
+    check_whole("batch_size", batch_size, 1, MANY)
     if pool not in POOLS:
         raise InputError(f"no way {pool!r} to pool maps; choose {', '.join(POOLS)}")
     if resume and state is None:

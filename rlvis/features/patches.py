@@ -18,6 +18,7 @@ from rlvis.features.survey import Strongest, Survey
 from rlvis.files import save_arrays
 from rlvis.interrupt import Stopped, interruptible
 from rlvis.model import ImageModel
+from rlvis.options import MANY, check_whole
 
 _SAVE_EVERY = 30.0
 
@@ -147,8 +148,12 @@ def patches(
             no units, no image can be read, or `state` holds other work.
         Stopped: after Ctrl-C, at the end of a batch.
     """
-    if k < 1 or per_image < 1 or batch_size < 1:
-        raise InputError("ask for at least 1 patch, 1 per image and 1 image at once")
+    for name, number in (
+        ("the number of patches", k),
+        ("per_image", per_image),
+        ("batch_size", batch_size),
+    ):
+        check_whole(name, number, 1, MANY)
     if k > len(images) * per_image:
         raise InputError(
             f"{k} patches from different images asked for, but {images.name} holds {len(images)}; "

@@ -26,7 +26,7 @@ from rlvis.images import Images, as_images
 from rlvis.layers import watch
 from rlvis.model import ImageModel
 from rlvis.rectifiers import RULES, Rectifier
-from rlvis.replica import replicate
+from rlvis.replica import is_scripted, replicate
 
 NAMES = {"deconvnet": "deconvnet", "guided": "guided backpropagation", "plain": "gradient"}
 _STRONGEST = 9
@@ -159,7 +159,7 @@ def _forward(
         model.run(replica, inputs, model.context_of(1, context))
     if not kept[0].requires_grad:
         raise InputError(f"layer {layer!r} does not depend on the image; name another")
-    rectifier.check(rule, model.name)
+    rectifier.check(rule, model.name, kept[:1], is_scripted(replica))
     return kept[0], rectifier
 
 

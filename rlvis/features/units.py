@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rlvis.errors import InputError
 from rlvis.features import unit_statistics as statistics
 from rlvis.features.activations import check_layers, of_layer
 from rlvis.features.checkpoint import stopped
@@ -24,6 +23,7 @@ from rlvis.features.survey import Survey
 from rlvis.files import save_arrays, writing
 from rlvis.interrupt import Stopped, interruptible
 from rlvis.model import ImageModel
+from rlvis.options import MANY, check_real, check_whole
 
 ALWAYS = 0.99
 """A unit that fires for this share of the images fires for everything."""
@@ -263,8 +263,10 @@ def units(
         Stopped: after Ctrl-C.
     """
     check_layers(model, layers)
-    if k < 1 or batch_size < 1:
-        raise InputError("ask for at least 1 patch of each unit and 1 image at once")
+    check_whole("the number of patches", k, 1, MANY)
+    check_whole("batch_size", batch_size, 1, MANY)
+    if threshold is not None:
+        check_real("threshold", threshold, -1e30, 1e30)
     reading = Reading(images, model, batch_size)
     survey = Survey(reading, layers, min(k, len(images)), 1)
     numbers, predictions = [], []

@@ -19,8 +19,9 @@ from rlvis.features.pixels import PixelScale, as_picture, image_channels, seen_p
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, guide, parse, whole_layer
 from rlvis.files import save_arrays
-from rlvis.images import Images, as_images
+from rlvis.images import LARGEST_SIDE, SMALLEST_SIDE, Images, as_images
 from rlvis.model import ImageModel
+from rlvis.options import MANY, MOST_SEED, check_real, check_whole
 
 _BAND, _LEAST_PAGE, _LEAST_SIDE = 26, 720, 160
 
@@ -52,11 +53,11 @@ class DreamSettings:
         )
 
     def __post_init__(self) -> None:
-        if self.octaves < 1 or self.iterations < 1 or self.scale <= 1 or not self.step > 0:
-            raise InputError(
-                f"octaves={self.octaves}, iterations={self.iterations}, scale={self.scale:g}, "
-                f"step={self.step:g} dream nothing; take positive numbers and a scale above 1"
-            )
+        check_whole("octaves", self.octaves, 1, 20)
+        check_whole("iterations", self.iterations, 1, MANY)
+        check_real("scale", self.scale, 1.01, 10)
+        check_real("step", self.step, 1e-6, 255)
+        check_whole("jitter", self.jitter, 0, 4096)
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,9 @@ def dream(
         NonFiniteError: if the gradient is not finite.
     """
     settings = settings or DreamSettings()
+    check_whole("seed", seed, 0, MOST_SEED)
+    for side in size:
+        check_whole("size", side, SMALLEST_SIDE, LARGEST_SIDE)
     objective = _objective(model, what, guide_image)
     generator = torch.Generator().manual_seed(seed)
     channels = image_channels(model)
@@ -182,8 +186,9 @@ def dream_film(
     Raises:
         InputError: as for `dream`, or if the file cannot be written or numbers are not positive.
     """
-    if frames < 1 or zoom <= 1:
-        raise InputError(f"{frames} frames at a zoom of {zoom:g} show nothing; take more than 1")
+    check_whole("frames", frames, 1, MANY)
+    check_real("fps", fps, 0.1, 120)
+    check_real("zoom", zoom, 1.0001, 10)
     settings = settings or DreamSettings()
     objective = _objective(model, what, guide_image)
     later = replace(settings, octaves=1, iterations=max(1, settings.iterations // 3))

@@ -18,9 +18,11 @@ from rlvis.features.synthesis.network import ObjectiveNetwork, blank_context
 from rlvis.features.synthesis.objectives import Objective, diversity, parse
 from rlvis.features.synthesis.transforms import moved
 from rlvis.files import save_arrays
+from rlvis.images import LARGEST_SIDE, SMALLEST_SIDE
 from rlvis.interrupt import interruptible
 from rlvis.layers import resolve_layer
 from rlvis.model import ImageModel
+from rlvis.options import MANY, MOST_SEED, check_real, check_whole
 
 Parametrization = Literal["fourier", "pixels"]
 _REDIRECTED_STEPS = 16
@@ -101,11 +103,13 @@ def synthesize(
         NonFiniteError: if the objective is not finite at the very start.
         KeyboardInterrupt: never: Ctrl-C ends early, with the images so far.
     """
-    if count < 1 or steps < 1 or not learning_rate > 0:
-        raise InputError(
-            f"count={count}, steps={steps}, learning_rate={learning_rate:g} make no image; "
-            "take positive numbers"
-        )
+    check_whole("count", count, 1, 4096)
+    check_whole("steps", steps, 1, MANY)
+    check_real("learning_rate", learning_rate, 1e-9, 1e3)
+    check_real("diverse", diverse, 0, 1e6)
+    check_whole("seed", seed, 0, MOST_SEED)
+    for side in size or ():
+        check_whole("size", side, SMALLEST_SIDE, LARGEST_SIDE)
     if parametrization not in ("fourier", "pixels"):
         raise InputError(f"no parametrization {parametrization!r}; choose fourier or pixels")
     wanted = parse(objective, model) if isinstance(objective, str) else objective

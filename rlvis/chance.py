@@ -1,0 +1,80 @@
+"""Networks that draw at random: the same draws in every pass, the caller's random state as it was.
+
+A draw from torch's global generators is noticed when it is about to happen, in this thread alone:
+networks that draw nothing, nearly all of them, pay for one watched pass and lock nobody out.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_LOCK = RLock()
+
+
+class Chance:
+    """What is known of a network's draws.
+
+    Attributes:
+        draws: whether it draws at random; None before its first pass.
+    """
+
+    def __init__(self) -> None:
+        self.draws: bool | None = None
+
+    @contextmanager
+    def held(self, inputs: Tensor) -> Iterator[None]:
+        """A pass on inputs runs in here."""
+        watching = _Watching(_generators(inputs))
+        if self.draws:
+            watching.begin()
+        try:
+            if self.draws is None:
+                with watching:
+                    yield
+            else:
+                yield
+        finally:
+            self.draws = bool(watching.states)
+            watching.end()
+
+
+class _Watching(TorchDispatchMode):
+    """Sets generators to a fixed state before the first draw, and back at the end."""
+
+    def __init__(self, generators: list[torch.Generator]) -> None:
+        super().__init__()
+        self._generators = generators
+        self.states: list[Tensor] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded in func.tags and kwargs.get("generator") is None:
+            self.begin()
+        return func(*args, **kwargs)
+
+    def begin(self) -> None:
+        if not self.states:
+            _LOCK.acquire()
+            self.states = [each.get_state() for each in self._generators]
+            for each in self._generators:
+                each.manual_seed(0)
+
+    def end(self) -> None:
+        if self.states:
+            for generator, state in zip(self._generators, self.states, strict=True):
+                generator.set_state(state)
+            _LOCK.release()
+
+
+def _generators(inputs: Tensor) -> list[torch.Generator]:
+    generators = [torch.default_generator]
+    if inputs.is_cuda:
+        generators.append(torch.cuda.default_generators[inputs.device.index or 0])
+    return generators

@@ -1,0 +1,73 @@
+"""What an explanation says of its maps beside them: units, one-sidedness, maps that say little."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rlvis import METHODS, explain
+from rlvis.explanation import concatenate
+from rlvis.targets import contrast, entropy
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "unit"),
+    [
+        ("cam", None, "logit"),
+        ("cam", "value", "value"),
+        ("cam", ["left", "value"], "score"),
+        ("grad-cam", contrast("left", "right"), "logit"),
+        ("integrated-gradients", entropy(), "nats"),
+        ("occlusion", "left", "fall of the logit"),
+        ("rise", "log p(left)", "mean nats"),
+        ("sarfa", "left", "share"),
+        ("saliency", "value", "value per unit of the input"),
+        ("ablation-cam", "left", "activation"),
+    ],
+)
+def test_units(policy, inputs, method, target, unit) -> None:
+    assert explain(policy, inputs, method, target).unit == unit
+
+
+def test_what_is_cut_and_what_is_signed(policy, inputs) -> None:
+    for name, explained in explain(policy, inputs, [m for m in METHODS if "att" not in m]).items():
+        if not explained.signed:
+            assert explained.maps.min() >= 0, name
+    assert explain(policy, inputs, "rise", contrast("left", "right")).maps.min() < 0
+    assert METHODS["rise"].signed
+    assert explain(policy, inputs, "grad-cam").one_sided
+    assert not explain(policy, inputs, "cam").one_sided
+
+
+def test_notes(policy, inputs) -> None:
+    why = explain(policy, inputs[:1], ["cam", "grad-cam", "saliency", "occlusion"], "left")
+    whole = np.arange(6, dtype=np.float32).reshape(1, 1, 2, 3)
+    spread, level = whole + 1, float(np.abs(why["cam"].logits).max())
+
+    def notes(method: str, heat: np.ndarray, **changes: object) -> list[str]:
+        return replace(why[method], maps=heat.astype(np.float32), **changes).notes[0][0]
+
+    assert notes("cam", spread) == []
+    assert notes("cam", whole * 0) == ["empty: nothing changes it"]
+    assert notes("grad-cam", whole * 0) == ["empty: nothing speaks for it"]
+    assert notes("cam", whole * 0 + 3) == ["constant"]
+    assert notes("saliency", 100 + whole / 2) == ["nearly constant"]
+    assert notes("cam", spread * 1e-5) == ["weak: moves the odds by less than 1%"]
+    assert notes("occlusion", spread * 1e-3) == ["weak: moves the odds by less than 1%"]
+    assert notes("saliency", spread * 1e-9) == []
+    assert notes("cam", spread * level * 1e-8) == ["weaker than rounding noise"]
+    masked = np.full((1, 1), -np.inf, np.float32)
+    assert notes("cam", whole * 0, scores=masked) == ["masked"]
+
+
+def test_a_batch_has_the_notes_of_its_images(policy, inputs) -> None:
+    with torch.no_grad():
+        policy.module.policy.weight[1] = 0
+    whole = explain(policy, inputs, "cam")
+    parts = [explain(policy, each[None], "cam") for each in inputs]
+    assert whole.notes == [row for each in parts for row in each.notes]
+    assert whole.notes[0][1] == ["empty: nothing changes it"]
+    joined = concatenate(parts)
+    assert joined.notes == whole.notes
+    assert (joined.unit, joined.one_sided, joined.signed) == ("logit", False, True)

@@ -1,0 +1,101 @@
+"""Tokens that do not lie row by row: the map is put together, or the network is refused."""
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from rlvis import METHODS, ImageModel, InputError, Policy, explain
+from tests.conftest import LABELS, PooledTransformer, randomise
+
+METHODS_OF_TOKENS = [name for name, each in METHODS.items() if each.reads_layer and name != "cam"]
+METHODS_OF_TOKENS += [name for name, each in METHODS.items() if each.reads_attention]
+
+
+class Shuffled(PooledTransformer):
+    """It has no positions, so that the order of its tokens changes nothing but their order."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.end = nn.Parameter(torch.zeros(1, 1, 8))
+
+    def order(self, tokens: Tensor) -> Tensor:
+        if self.how == "shuffled":
+            return tokens[:, torch.randperm(12, generator=torch.Generator().manual_seed(4))]
+        if self.how == "rolled":
+            return tokens.roll(5, dims=1)
+        if self.how == "column by column":
+            return tokens.unflatten(1, (3, 4)).transpose(1, 2).flatten(1, 2)
+        if self.how == "snake":
+            rows = tokens.unflatten(1, (3, 4))
+            return torch.cat([rows[:, 0], rows[:, 1].flip(1), rows[:, 2]], dim=1)
+        return tokens
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.norm(self.blocks(self.order(self.patches(x).flatten(2).mT))).mean(dim=1)
+        return self.policy(x), self.value(x).squeeze(1)
+
+
+@pytest.mark.parametrize("how", ["row by row", "shuffled", "rolled", "column by column", "snake"])
+@pytest.mark.parametrize("method", METHODS_OF_TOKENS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_order_of_tokens_does_not_matter(inputs, method, how, dtype) -> None:
+    network = randomise(Shuffled(how)).eval()
+    plain = Shuffled("row by row").eval()
+    plain.load_state_dict(network.state_dict())
+    expected = explain(Policy(plain.to(dtype), LABELS), inputs, method).maps
+    ours = explain(Policy(network.to(dtype), LABELS), inputs, method).maps
+    assert all(each.dtype == dtype for each in network.parameters())
+    tolerance = 1e-4 if dtype == torch.float32 else 0.2
+    np.testing.assert_allclose(ours, expected, atol=tolerance * np.abs(expected).max())
+
+
+class Mixer(nn.Module):
+    """Each token is made of all places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.mix = nn.Conv2d(3, 8, 8, stride=8), nn.Linear(12, 12)
+        self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).mT
+        return self.head(self.norm(self.mix(tokens.mT).mT).mean(dim=1))
+
+
+def test_tokens_of_many_places_are_refused(inputs) -> None:
+    model = ImageModel(randomise(Mixer()).eval(), LABELS)
+    with pytest.raises(InputError, match="'norm' are not one for each place"):
+        explain(model, inputs, "grad-cam", layer="norm")
+    assert explain(model, inputs, "grad-cam").layer == "patches"
+
+
+def test_hiera_keeps_its_tokens_in_blocks() -> None:
+    torch.manual_seed(0)
+    network = timm.create_model("hiera_tiny_224", pretrained=False, num_classes=3).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    model, x = ImageModel(network.double(), LABELS), torch.rand(1, 3, 224, 224).double()
+    ours = explain(model, x, "hires-cam", [0, 1, 2], layer="blocks.0").maps[0]
+    kept: list[Tensor] = []
+
+    def keep(_: nn.Module, __: object, output: Tensor) -> Tensor:
+        kept.append(output.detach().requires_grad_())
+        return kept[0].clone()
+
+    handle = network.blocks[0].register_forward_hook(keep)
+    logits = network(x)
+    handle.remove()
+    for column in range(3):
+        (gradient,) = torch.autograd.grad(logits[0, column], kept[0], retain_graph=True)
+        heat = (gradient * kept[0]).sum(dim=2, keepdim=True).relu()
+        expected = network.reroll(heat, 0).detach()[0, :, :, 0]
+        if not expected.any():
+            continue
+        np.testing.assert_allclose(ours[column], expected, atol=1e-4 * float(expected.max()))
+    assert ours.any(axis=(1, 2)).sum() >= 2
+    scrambled = heat.detach().reshape(56, 56).numpy()
+    assert np.abs(ours[2] - scrambled).max() > 0.5 * scrambled.max()
