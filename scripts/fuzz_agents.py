@@ -207,7 +207,44 @@ def damaged_card(sound: Path, into: Path, chance: Random) -> Callable[[], object
     return lambda: load_policy(into / "card.json")
 
 
-KINDS = (damaged_statistics, damaged_zip, damaged_part, damaged_part, damaged_card)
+def damaged_run(sound: Path, into: Path, chance: Random) -> Callable[[], object]:
+    """The folder of a run of RL-Zoo."""
+    inside = into / "World-v0_1" / "World-v0"
+    inside.mkdir(parents=True, exist_ok=True)
+    shutil.copy(sound / "agent.zip", inside.parent / "World-v0.zip")
+    for name, text in _SETTINGS.items():
+        (inside / name).write_bytes(chance.choice(ANY)(text.encode(), chance))
+    return lambda: load_policy(inside.parent)
+
+
+_SETTINGS = {
+    "config.yml": """!!python/object/apply:collections.OrderedDict
+- - - batch_size
+    - 256
+  - - env_wrapper
+    - - stable_baselines3.common.atari_wrappers.AtariWrapper
+      - rl_zoo3.wrappers.FrameSkip: &a
+          skip: 2
+  - - frame_stack
+    - 4
+  - - normalize
+    - '{''norm_obs'': False}'
+  - - policy
+    - CnnPolicy
+""",
+    "args.yml": """!!python/object/apply:collections.OrderedDict
+- - - algo
+    - ppo
+  - - env
+    - World-v0
+  - - env_kwargs
+    - frameskip: 1
+      repeat_action_probability: 0.0
+  - - gym_packages
+    - []
+""",
+}
+KINDS = (damaged_run, damaged_statistics, damaged_zip, damaged_part, damaged_part, damaged_card)
 
 
 def outcome(load: Callable[[], object]) -> str:

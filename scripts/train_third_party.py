@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
+import numpy as np
 import torch
 from gymnasium.wrappers import (
     FilterObservation,
@@ -21,8 +22,8 @@ from gymnasium.wrappers import (
     ResizeObservation,
 )
 from minigrid.wrappers import ImgObsWrapper, RGBImgPartialObsWrapper
-from sb3_contrib import QRDQN, RecurrentPPO
-from stable_baselines3 import A2C, PPO
+from sb3_contrib import QRDQN, MaskablePPO, RecurrentPPO
+from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize, VecTransposeImage
@@ -54,6 +55,44 @@ def car_racing(count: int) -> PPO:
 
     envs = make_vec_env("CarRacing-v3", count, wrapper_class=small)
     return PPO("CnnPolicy", VecFrameStack(envs, 2), **PPO_SETTINGS)
+
+
+def car_racing_sac(count: int) -> SAC:
+    """SAC on the same."""
+
+    def small(env: gym.Env) -> gym.Env:
+        grey = ResizeObservation(GrayscaleObservation(env), (64, 64))
+        return ReshapeObservation(grey, (64, 64, 1))
+
+    envs = make_vec_env("CarRacing-v3", count, wrapper_class=small)
+    replay = {"buffer_size": 5_000, "learning_starts": 100, "batch_size": 64}
+    return SAC("CnnPolicy", VecFrameStack(envs, 2), seed=0, **replay)
+
+
+class NoTurningBack(gym.Wrapper):
+    """Having turned one way, an agent of the cube world must move before it turns the other way."""
+
+    last = 1
+
+    def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """Every action is possible at first."""
+        self.last = 1
+        return super().reset(**options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """Keep what was done."""
+        self.last = int(action)
+        return super().step(action)
+
+    def action_masks(self) -> np.ndarray:
+        """Which of left, forward and right are possible."""
+        return np.array([self.last != 2, True, self.last != 0])
+
+
+def masked(count: int) -> MaskablePPO:
+    """Maskable PPO on the cube world, some turns impossible."""
+    envs = make_vec_env("rlvis_envs:CubeReach-v0", count, wrapper_class=NoTurningBack)
+    return MaskablePPO("CnnPolicy", envs, ent_coef=0.01, **PPO_SETTINGS)
 
 
 def minigrid(count: int) -> PPO:
@@ -137,6 +176,14 @@ AGENTS = {
     "car-racing": ThirdParty(
         car_racing,
         "--env CarRacing-v3 -w grayscale -w resize:height=64 -w frame-stack:frames=2",
+    ),
+    "car-racing-sac": ThirdParty(
+        car_racing_sac,
+        "--env CarRacing-v3 -w grayscale -w resize:height=64 -w frame-stack:frames=2",
+    ),
+    "masked": ThirdParty(
+        masked,
+        "--env rlvis_envs:CubeReach-v0 -w scripts.train_third_party.NoTurningBack",
     ),
     "minigrid": ThirdParty(
         minigrid,

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sb3_contrib import QRDQN, RecurrentPPO
-from stable_baselines3 import A2C, PPO
+from sb3_contrib import QRDQN, MaskablePPO, RecurrentPPO
+from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
+from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from rlvis import Recording, explain, record
@@ -18,7 +19,13 @@ from rlvis_agents import load_policy
 from scripts.train_third_party import AGENTS, train
 
 STEPS = 8
-LIBRARY: dict[str, Any] = {"atari-quantiles": QRDQN, "miniworld": A2C, "recurrent": RecurrentPPO}
+LIBRARY: dict[str, Any] = {
+    "atari-quantiles": QRDQN,
+    "car-racing-sac": SAC,
+    "masked": MaskablePPO,
+    "miniworld": A2C,
+    "recurrent": RecurrentPPO,
+}
 
 
 def rollout(model: Any, world: VecEnv) -> tuple[list[np.ndarray], list[Any]]:
@@ -27,7 +34,8 @@ def rollout(model: Any, world: VecEnv) -> tuple[list[np.ndarray], list[Any]]:
     observation, state, start = world.reset(), None, np.ones(1, bool)
     seen, taken = [], []
     for _ in range(STEPS):
-        action, state = model.predict(observation, state, start, deterministic=True)
+        masks = {"action_masks": get_action_masks(world)} if is_masking_supported(world) else {}
+        action, state = model.predict(observation, state, start, deterministic=True, **masks)
         whole = observation if isinstance(observation, dict) else {"image": observation}
         seen.append(whole["image"][0])
         taken.append(action[0])

@@ -11,6 +11,7 @@ from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium import Env
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -193,6 +194,8 @@ def _seed(seed: int, done: int) -> int:
 
 def _card(config: TrainConfig, environment: Env) -> Card:
     require_categorical(distribution_over(environment.action_space), "training")
+    if environment.observation_space.dtype != np.uint8:
+        raise InputError(f"training needs uint8 images; {config.env} gives floats, wrap it")
     settings = asdict(config)
     kept_apart = ("env", "seed", "channels", "out", "resume", "progress", "tensorboard")
     return {
@@ -247,13 +250,22 @@ def _take_up(checkpoint: Path, card: Card, ppo: PPO) -> float:
     optimizer = read_optimizer(checkpoint)
     try:
         ppo.policy.optimizer.load_state_dict(optimizer)
-    except (KeyError, TypeError, ValueError):
+        _check_fitting(ppo.policy.optimizer)
+        ppo.num_timesteps, seconds = int(before["steps"]), float(before["seconds"])
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError):
         raise InputError(
-            f"the optimizer in {checkpoint} does not fit its policy; "
+            f"the optimizer in {checkpoint} does not fit its policy, or its card lacks its steps; "
             "delete that folder to go on from the checkpoint before it"
         ) from None
-    ppo.num_timesteps = before["steps"]
-    return float(before["seconds"])
+    return seconds
+
+
+def _check_fitting(optimizer: torch.optim.Optimizer) -> None:
+    """Whether what an optimizer keeps of each parameter has its shape; raises ValueError if not."""
+    for parameter, kept in optimizer.state.items():
+        for name, each in kept.items():
+            if torch.is_tensor(each) and each.ndim and each.shape != parameter.shape:
+                raise ValueError(f"{name} is of another shape")
 
 
 def _logger(config: TrainConfig) -> Logger:
