@@ -58,6 +58,9 @@ def test_many_targets_wrap_and_stay_in_the_picture(why, count) -> None:
         why,
         maps=np.repeat(why.maps[:, :1], count, axis=1),
         scores=np.zeros((1, count), np.float32),
+        units=(),
+        score_units=(),
+        adds_up=(),
         targets=[[f"target {index}" for index in range(count)]],
     )
     width, height = many.panel().size
