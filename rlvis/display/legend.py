@@ -40,7 +40,7 @@ class Legend:
         """What stands before the bar of colours, and what after it."""
         before = [*" ".join(self.about).split(" ")] if self.about else []
         if not any(most for _, most in self.scales):
-            return [*before, *"nothing is coloured: see each map".split()], []
+            return [*before, *["nothing", "is", "coloured:", "see", "each", "map"]], []
         strongest = [f"{most:.3g} {unit}".rstrip() for unit, most in self.scales]
         if len(self.scales) == 1:
             least = f"-{self.scales[0][1]:.3g} against" if self.signed else "0"

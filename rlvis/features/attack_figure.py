@@ -62,7 +62,7 @@ def evaluation_picture(
         "attacked made it prefer another action",
         *([_how(policy.examples[0]), _drawn(method, policy.examples[0])] if examples else []),
     ]
-    rows = [Row([Tile(table)], "Success and actions", tile=table.shape[:2]), *examples]
+    rows = [Row([Tile(table)], "Success and actions", tile=table.shape[:2], grows=False), *examples]
     return sheet(f"{policy.name} in every frame", [*lines, *about], rows)
 
 
