@@ -50,15 +50,11 @@ class Legend:
             sign = "±" if self.signed else ""
             shown = strongest if len(strongest) <= _MANY else [strongest[0], "…", strongest[-1]]
             most = ("for: " if self.signed else "") + ", ".join(f"{sign}{each}" for each in shown)
-        scope = (
-            f"full colour: {STRONGEST:.1%} quantile of {self.scope}"
-            if self.scope
-            else "full colour as chosen"
+        scope = f" ({STRONGEST:.1%} quantile of {self.scope})" if self.scope else " (as chosen)"
+        side = (
+            "what speaks for the first of a difference" if self.difference else "what speaks for it"
         )
-        sides = "only what speaks for it" + (
-            ", of a difference for the first" if self.difference else ""
-        )
-        after = "; ".join([most, scope, *([sides] if self.one_sided else [])])
+        after = f"{most}{scope}" + (f"; only {side}" if self.one_sided else "")
         return [*before, "", *least.split(" ")], after.split(" ")
 
 
