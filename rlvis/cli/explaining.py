@@ -24,6 +24,7 @@ def explain(
     every: bool = False,
     layer: str | None = None,
     scale: str = "row",
+    window: str | None = None,
     out: Path | None = None,
 ) -> None:
     """Explain what a network sees in one or many pictures.
@@ -39,10 +40,13 @@ def explain(
         layer: the layer of class activation maps, the last spatial one when left out.
         scale: what full strength stands for: row (the most of a method's maps), cell (of each map)
             or a number.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
     """
     from rlvis.attribution import explain as explain_image
     from rlvis.attribution.registry import parse_value
+    from rlvis.depth import read_window
     from rlvis.display.panel import check_size, save_panel
     from rlvis.targets import every as every_target
     from rlvis.targets import top as top_targets
@@ -53,6 +57,7 @@ def explain(
         raise InputError(f"cannot explain the top {top}; ask for at least 1")
     if every and (targets or top > 1):
         raise InputError("--every already shows all targets; leave --target and --top out")
+    levels = None if window is None else read_window(window)
     inspected = network.load()
     count = min(top, len(inspected.labels))
     target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
@@ -61,7 +66,12 @@ def explain(
     for path in images:
         try:
             explained = explain_image(
-                inspected, path, list(methods or ("grad-cam",)), target, layer=layer
+                inspected,
+                path,
+                list(methods or ("grad-cam",)),
+                target,
+                layer=layer,
+                window=levels,
             )
             panel_path = _panel_path(path, out, len(images) > 1)
             print(save_panel(list(explained.values()), panel_path, parse_value(scale)))

@@ -118,11 +118,35 @@ def unfinished(out: Path, what: str = "unfinished") -> Path:
     return out.with_name(f"{out.stem}.{what}.npz")
 
 
-def open_image_set(path: str) -> "ImageSet":
-    """The images at a path; see `rlvis.features.image_set`."""
+def open_image_set(path: str, window: str | None = None) -> "ImageSet":
+    """The images at a path; see `rlvis.features.image_set`.
+
+    Args:
+        path: the folder or file.
+        window: "low,high", the values that become black and white.
+    """
+    from rlvis.depth import read_window
     from rlvis.features.image_set import open_images
 
-    return open_images(path)
+    return open_images(path, None if window is None else read_window(window))
+
+
+def picture_through(path: Path, window: str | None) -> Any:
+    """A picture as tools take it: the path, or what is seen of the file through a window.
+
+    Raises:
+        InputError: if the window is none, or the picture has 8 bits, of which all are seen.
+    """
+    from rlvis.depth import read_window, windows_used
+    from rlvis.images import as_images
+
+    if window is None:
+        return path
+    with windows_used() as used:
+        pixels = as_images(path, read_window(window))
+    if not used:
+        raise InputError(f"{path} has 8 bits, of which all are seen; leave --window out")
+    return pixels
 
 
 def layer_names(

@@ -12,6 +12,7 @@ from rlvis.cli.loading import (
     check_outputs,
     layer_names,
     open_image_set,
+    picture_through,
     tell_skipped,
     unfinished,
 )
@@ -75,6 +76,7 @@ def embed(
     pool: Literal["mean", "max", "flatten"] = "mean",
     colour: str | None = None,
     seed: int = 0,
+    window: str | None = None,
     out: Path = Path("embedding.png"),
     grid: Path | None = None,
     data: Path | None = None,
@@ -92,6 +94,8 @@ def embed(
         colour: label, action (the same, of a recording), or anything that the recording knows,
             such as value or cube_in_view.
         seed: of t-SNE.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture of the points.
         grid: also write the images themselves at their places.
         data: also write points and codes (.npz or .safetensors).
@@ -105,7 +109,7 @@ def embed(
 
     check_outputs(out, data)
     check_outputs(grid)
-    inspected, opened = network.load(), open_image_set(images)
+    inspected, opened = network.load(), open_image_set(images, window)
     check_layout(len(opened), method, perplexity)
     check_colour(opened, colour)
     kept, state = unfinished(out, "codes"), unfinished(out)
@@ -153,6 +157,7 @@ def project(
     rule: Literal["deconvnet", "guided", "plain"] = "deconvnet",
     images: str | None = None,
     count: int = 9,
+    window: str | None = None,
     out: Path = Path("projection.png"),
     data: Path | None = None,
 ) -> None:
@@ -168,6 +173,8 @@ def project(
         images: in place of a picture a set of them: each unit's strongest patches and beside them
             their projections.
         count: how many patches of each unit.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture to write.
         data: also write the projections (.npz or .safetensors), of one picture and layer.
     """
@@ -184,7 +191,7 @@ def project(
         raise InputError("--data takes one picture and layer; leave it out")
     inspected = network.load()
     if images is not None:
-        opened = open_image_set(images)
+        opened = open_image_set(images, window)
         named = layer_names(inspected, opened, layers, units)
         with progress("image") as (start, advance):
             start(len(opened), "patches")
@@ -193,8 +200,9 @@ def project(
         tell_skipped(opened, found.skipped)
         return
     assert image is not None
-    chosen = layers or (resolve_layer(inspected, inspected.inputs(image), None, {}),)
-    picture, projected = projection_sheet(inspected, image, chosen, rule, units or None)
+    seen = picture_through(image, window)
+    chosen = layers or (resolve_layer(inspected, inspected.inputs(seen), None, {}),)
+    picture, projected = projection_sheet(inspected, seen, chosen, rule, units or None)
     print(save_picture(picture, out))
     if data is not None:
         print(projected[0].save_data(data))

@@ -26,6 +26,7 @@ def synthesize(
     diverse: float = 0.0,
     seed: int = 0,
     images: str | None = None,
+    window: str | None = None,
     out: Path = Path("synthesis.png"),
     data: Path | None = None,
 ) -> None:
@@ -44,6 +45,8 @@ def synthesize(
         diverse: how much the images of a row are driven apart.
         seed: of start and moves.
         images: real images, of which the strongest are shown beside.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture to write.
         data: also write images and values (.npz or .safetensors), of one objective.
     """
@@ -58,10 +61,12 @@ def synthesize(
         raise InputError("nothing to excite; name a label or a unit as layer:17")
     if data is not None and len(objectives) > 1:
         raise InputError("--data takes one objective; name one, or leave it out")
+    if window is not None and images is None:
+        raise InputError("--window is for real images; name them with --images, or leave it out")
     inspected = network.load()
     for objective in objectives:
         parse(objective, inspected)
-    opened = open_image_set(images) if images else None
+    opened = open_image_set(images, window) if images else None
     made: list[Synthesis] = []
     real: list[Row] = []
     skipped: dict[int, str] = {}

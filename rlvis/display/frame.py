@@ -33,6 +33,7 @@ FilmScale = float | Literal["episode", "frame"]
 """What full strength stands for: the most of a method's maps in an episode or frame, a number."""
 
 _BLOCK = 16
+_WORDS = 180  # columns less wide have no room for the words of a sum
 _DARK = 32  # an episode in which nothing is brighter (symbols, not colours) is shown brightened
 _OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
 _OTHER_OUTCOME: Colour = (240, 176, 32)
@@ -183,8 +184,9 @@ class EpisodeFrames:
             on_dark(canvas, note, Layout.left, 42, 13, DARK.muted)
         if self._maps.contrast and actions in self._shown:
             x = Layout.left + self._shown.index(actions) * (self._layout.column_width + Layout.gap)
-            about = fit("chosen − best of the others", self._layout.column_width, 13)
-            on_dark(canvas, about, x, 42, 13, DARK.muted)
+            about = "chosen − best other"
+            size = 13 if length(about, 13) <= self._layout.column_width else 11
+            on_dark(canvas, about, x, 55 - size, size, DARK.muted)
         return canvas
 
     def _draw_header(self, canvas: np.ndarray, step: int, ended: bool) -> None:
@@ -285,19 +287,22 @@ class EpisodeFrames:
             (f"{'+' if evidence >= 0 else '−'} evidence {abs(evidence):.2f}", DARK.text),
             (f"= {score:.2f}", DARK.muted),
         ]
-        size = 13
-        if sum(length(text, size) + 5 for text, _ in parts) > width:
+        if width < _WORDS:
             parts = [(text.replace("bias ", "").replace("evidence ", ""), c) for text, c in parts]
-        if sum(length(text, size) + 5 for text, _ in parts) > width:
-            size = 11
+        size = next((each for each in (13, 12, 11) if _across(parts, each) <= width), 10)
         for text, colour in parts:
-            x += on_dark(canvas, text, x, y, size, colour) + (5 if size == 13 else 2)
+            x += on_dark(canvas, text, x, y, size, colour) + 3
 
     def _legend(self, row: int, step: int) -> np.ndarray:
         """The method, its layer, and the colours with the values they stand for."""
         methods = [self._header.methods[each] for each in self._rows[row]]
         first, stack = methods[0], self._header.frames
         about = [f"layer {first.layer}"] if first.layer else []
+        if (
+            self._sums(self._rows[row][0]) is not None
+            and Layout.width_of(len(self._shown)) < _WORDS
+        ):
+            about += ["bias ± evidence = score"]
         if stack > 1:
             frames = [each.frame for each in methods]
             about += [
@@ -339,6 +344,10 @@ class EpisodeFrames:
                     resized[each] = resize_maps(self._heatmaps[each][steps], height, width)
             self._block = number, resized
         return self._block[1]
+
+
+def _across(parts: Sequence[tuple[str, Colour]], size: int) -> int:
+    return sum(length(text, size) + 3 for text, _ in parts)
 
 
 def _name(method: MethodRecord) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlvis.depth import Levels, choose_window, eight_bit
+from rlvis.depth import Levels, check_window, choose_window, eight_bit
 from rlvis.errors import InputError
 from rlvis.files import check_regular, read_arrays
 from rlvis.images import load_image
@@ -186,6 +186,8 @@ class ArrayImages:
         self.name = name
         self._pictures = pictures[..., None] if pictures.ndim == 3 else pictures
         self._window = window
+        if pictures.dtype in (np.uint8, bool) and window is not None:
+            raise InputError(f"{name} has 8 bits, of which all are seen; leave the window out")
         if pictures.dtype not in (np.uint8, bool) and window is None:
             self._window = choose_window(pictures)
         self.labels = _labels(labels, len(pictures))
@@ -339,14 +341,18 @@ def open_images(path: str | Path, window: Levels | None = None) -> ImageSet:
     Raises:
         InputError: if there is nothing such.
     """
+    if window is not None:
+        check_window(window)
     if str(path) == "mnist":
-        return mnist()
+        return _without(window, mnist())
     path = Path(path)
     if not os.path.exists(path):
         raise InputError(f"no {path}; give a folder of pictures, a recording, .npy, .npz or mnist")
     if os.path.isdir(path):
         is_recording = (path / "zarr.json").exists()
-        return RecordingImages(Recording.open(path)) if is_recording else FolderImages(path, window)
+        if is_recording:
+            return _without(window, RecordingImages(Recording.open(path)))
+        return FolderImages(path, window)
     check_regular(path)
     if path.suffix.lower() == ".npy":
         return ArrayImages(_mapped(path), name=path.name, window=window)
@@ -359,6 +365,13 @@ def open_images(path: str | Path, window: Levels | None = None) -> ImageSet:
     return ArrayImages(
         arrays["images"], arrays.get("labels"), classes, name=path.name, window=window
     )
+
+
+def _without(window: Levels | None, images: ImageSet) -> ImageSet:
+    """The images, which have 8 bits and are seen whole."""
+    if window is not None:
+        raise InputError(f"{images.name} has 8 bits, of which all are seen; leave the window out")
+    return images
 
 
 def _mapped(path: Path) -> np.ndarray:
