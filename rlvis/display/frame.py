@@ -117,7 +117,7 @@ class EpisodeFrames:
             len(self._legend(row, 0)) + 4 + SUM_LINE * (self._sums(methods[0]) is not None)
             for row, methods in enumerate(self._rows)
         ]
-        self._layout = Layout(
+        self.layout = Layout(
             len(self._shown),
             len(self._rows),
             width / height,
@@ -127,7 +127,7 @@ class EpisodeFrames:
         )
         self._returns = episode.rewards.cumsum()
         self._block = (-1, [np.empty(0)])
-        place = self._layout.timeline
+        place = self.layout.timeline
         self._timeline = Timeline(episode, self._actions, place.width, place.height)
         self._still = self._draw_still(title)
         self._canvas = np.empty_like(self._still)
@@ -148,10 +148,10 @@ class EpisodeFrames:
         picture = self._frame(step, -1)
         self._draw_side(canvas, step, picture)
         for column, index in enumerate(self._shown):
-            x = Layout.left + column * (self._layout.column_width + Layout.gap)
-            self._heads.draw(canvas, step, index, x, TOP - 4, self._layout.column_width)
+            x = Layout.left + column * (self.layout.column_width + Layout.gap)
+            self._heads.draw(canvas, step, index, x, TOP - 4, self.layout.column_width)
         self._draw_heatmaps(canvas, step, picture)
-        place = self._layout.timeline
+        place = self.layout.timeline
         self._timeline.draw(canvas, place.x, place.y, step)
         if isinstance(self._heads, TargetHeads):
             self._draw_legend(canvas, place.y)
@@ -183,9 +183,9 @@ class EpisodeFrames:
             note = f"{len(self._actions)} of {actions} actions shown"
             on_dark(canvas, note, Layout.left, 42, 13, DARK.muted)
         if self._maps.contrast and actions in self._shown:
-            x = Layout.left + self._shown.index(actions) * (self._layout.column_width + Layout.gap)
+            x = Layout.left + self._shown.index(actions) * (self.layout.column_width + Layout.gap)
             about = "chosen − best other"
-            size = 13 if length(about, 13) <= self._layout.column_width else 11
+            size = 13 if length(about, 13) <= self.layout.column_width else 11
             on_dark(canvas, about, x, 55 - size, size, DARK.muted)
         return canvas
 
@@ -216,7 +216,7 @@ class EpisodeFrames:
 
     def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         for row, methods in enumerate(self._rows):
-            width, height = self._layout.cell_of(row)
+            width, height = self.layout.cell_of(row)
             latest = resize_picture(grey(picture), width, height)
             for number, method in enumerate(methods):
                 frame = self._header.methods[method].frame
@@ -226,9 +226,9 @@ class EpisodeFrames:
                     else resize_picture(grey(self._frame(step, frame)), width, height)
                 )
                 for column in range(len(self._shown)):
-                    place = self._layout.place(row, column, number)
+                    place = self.layout.place(row, column, number)
                     self._draw_tile(canvas, step, method, column, place, ground)
-            foot = self._layout.foot_of(row)
+            foot = self.layout.foot_of(row)
             sums = self._sums(methods[0])
             if sums is not None:
                 for column in range(len(self._shown)):
@@ -278,7 +278,7 @@ class EpisodeFrames:
         if not np.isfinite(evidence):
             return
         score = self._heads.score(step, self._shown[column])
-        width = self._layout.column_width
+        width = self.layout.column_width
         x = Layout.left + column * (width + Layout.gap)
         if not np.isfinite(score):
             return
@@ -339,7 +339,7 @@ class EpisodeFrames:
             steps = slice(number * _BLOCK, (number + 1) * _BLOCK)
             resized = list(self._heatmaps)
             for row, methods in enumerate(self._rows):
-                width, height = self._layout.cell_of(row)
+                width, height = self.layout.cell_of(row)
                 for each in methods:
                     resized[each] = resize_maps(self._heatmaps[each][steps], height, width)
             self._block = number, resized
