@@ -209,8 +209,6 @@ def _header(canvas: np.ndarray, explanations: Sequence[Explanation]) -> None:
     room = canvas.shape[1] - 2 * _MARGIN
     used = _text(canvas, fit(first.model, room, 20, True), _MARGIN, 18, 20, bold=True)
     methods = "explained by " + ", ".join(each.method for each in explanations)
-    seen = ", ".join(f"{low:g} (black) to {high:g} (white)" for low, high in first.levels)
-    methods += f"; the picture seen from {seen}" if seen else ""
     _text(
         canvas, fit(methods, room - used - 14, 15), _MARGIN + used + 14, 22, 15, colour=LIGHT.muted
     )
@@ -229,6 +227,9 @@ def _side(
     seen = explanation.window
     partly = (seen.height, seen.width) != picture.shape[:2]
     note = "bright: what the network sees" if partly else "what the network sees"
+    if explanation.levels:
+        levels = ", ".join(f"{low:g} to {high:g}" for low, high in explanation.levels)
+        note = ("bright: seen" if partly else "seen") + f" as {levels}, black to white"
     _text(canvas, fit(note, width, 13), _MARGIN, _HEADER + 22, 13, colour=LIGHT.muted)
     top = _HEADER + _COLUMN_HEAD
     whole = resize_picture(_dimmed(picture, explanation), *_fitting(picture, width, height))
