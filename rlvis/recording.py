@@ -43,6 +43,7 @@ from zarr.storage import MemoryStore
 from rlvis.errors import InputError, Notice
 from rlvis.explanation import Explanation
 from rlvis.files import write_error
+from rlvis.recording_contents import KINDS, contents
 from rlvis.recording_header import Header, Targets
 from rlvis.rollout import Episode, against_the_best
 from rlvis.store import DamageError, array_names, check_array, read_attributes
@@ -201,56 +202,10 @@ class Recording:
         shutil.rmtree(older, ignore_errors=True)
 
     def _write(self, name: str, episode: Episode, explanations: Sequence[Explanation]) -> None:
-        arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {
-            "observation": (episode.observations, ("y", "x", "channel")),
-            "action_taken": (
-                episode.actions,
-                ("dimension", "dimension_1", "dimension_2")[: episode.actions.ndim - 1],
-            ),
-            "reward": (episode.rewards, ()),
-            "value": (episode.values, ()),
-            "logit": (episode.logits, ("action",)),
-        }
-        if episode.renders is not None:
-            arrays["render"] = (episode.renders, ("render_y", "render_x", "colour"))
-        if np.isfinite(episode.probabilities).all():
-            arrays["probability"] = (episode.probabilities, ("action",))
-        for kind, columns in (("context", episode.context), ("info", episode.info)):
-            for key, column in columns.items():
-                axes = tuple(f"{kind}_{key}_{axis}" for axis in range(column.ndim - 1))
-                arrays[f"{kind}_{key}"] = (column, axes)
-        explained = "target" if self.header.targets else "action"
-        notes = [""]
-        for explanation in explanations:
-            method = explanation.method
-            maps = explanation.heatmaps
-            if self.header.contrast:
-                if not all(explanation.adds_up):
-                    arrays[f"contrasts/{method}"] = (maps[:, -1], ("y", "x"))
-                maps = maps[:, :-1]
-            arrays[f"heatmaps/{method}"] = (maps, (explained, "y", "x"))
-            if any(explanation.adds_up):
-                arrays[f"evidence/{method}"] = (explanation.evidence, ("explained",))
-            said = [["\n".join(each) for each in row] for row in explanation.notes]
-            notes += sorted({each for row in said for each in row} - set(notes))
-            numbers = [[notes.index(each) for each in row] for row in said]
-            arrays[f"notes/{method}"] = (np.array(numbers, np.uint8), ("explained",))
-        attributes: dict[str, Any] = {
-            "seed": episode.seed,
-            "steps": len(episode),
-            "total_reward": episode.total_reward,
-            "terminated": episode.terminated,
-            "truncated": episode.truncated,
-            "success": episode.success,
-            "outcome": episode.outcome,
-        }
-        if self.header.targets:
-            attributes["targets"] = explanations[0].targets
-            arrays["target_value"] = (explanations[0].scores, ("target",))
-        attributes["notes"] = notes[1:]
+        attributes, arrays = contents(self.header, episode, explanations)
         attributes["arrays"] = list(arrays)
         group = self._root.create_group(name, overwrite=True, attributes=attributes)
-        for kind in _KINDS:
+        for kind in KINDS:
             group.create_group(kind)
         for array_name, (array, axes) in arrays.items():
             _save(group, array_name, array, axes)
@@ -426,14 +381,13 @@ class Recording:
         return film(self, path, **options)
 
 
-_KINDS = ("heatmaps", "contrasts", "evidence", "notes")
 _MARKS = ("seed", "steps", "terminated", "truncated", "success")
 
 
 def _is_array_name(name: Any) -> bool:
     """Whether it is a name within an episode's folder."""
     kind, slash, rest = name.partition("/") if isinstance(name, str) else ("", "", "")
-    parts = rest if slash and kind in _KINDS else kind + slash + rest
+    parts = rest if slash and kind in KINDS else kind + slash + rest
     return bool(parts) and "/" not in parts and "\\" not in parts and parts not in (".", "..")
 
 

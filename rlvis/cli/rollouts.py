@@ -57,9 +57,10 @@ def record(
             left out.
         methods: an attribution method; repeat for several rows. When left out, cam where the
             network's head allows it, else grad-cam, and saliency.
-        targets: what to explain, every action when left out; repeat for several. "left - right" is
-            why left rather than right, "margin" the best action less the runner-up; also "highest",
-            "log p(left)", "entropy", "value".
+        targets: what to explain; repeat for several. When left out every action, and "chosen", the
+            action taken less the best of the others. "left - right" is why left rather than right,
+            "margin" the best action less the runner-up; also "highest", "log p(left)", "entropy",
+            "value".
         episodes: how many episodes.
         out: the folder of the recording (Zarr).
         video: the annotated video (MP4); None for none.
@@ -144,7 +145,7 @@ def video(
         recording: a folder written by `rlvis record`.
         out: the video (.mp4) or animation (.gif).
         methods: which of the recorded methods to show, all when left out; repeat for several.
-        actions: which actions to show, six at most when left out; repeat for several.
+        actions: which actions to show, six at most and "chosen" when left out; repeat for several.
         episodes: the number of an episode to show, from 0, all when left out; repeat for several.
         fps: steps per second.
         scale: as for `rlvis record`.

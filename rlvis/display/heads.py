@@ -232,8 +232,8 @@ def signed_number(number: float) -> str:
 
 
 def resolved(number: float, spread: float) -> str:
-    """A number with as many decimals as tell apart numbers of that spread."""
-    decimals = 1 - floor(log10(max(spread, 1e-6)))
+    """A number with as many decimals as tell apart those of that spread, three digits at least."""
+    decimals = max(1 - floor(log10(max(spread, 1e-6))), 2 - floor(log10(max(abs(number), 1))))
     return f"{number:.{max(0, min(decimals, 4))}f}"
 
 
