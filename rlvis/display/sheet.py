@@ -70,6 +70,7 @@ def sheet(title: str, lines: Sequence[str], rows: Sequence[Row], width: int = 12
         rows: one under the other.
         width: in pixels, at most; rows wrap.
     """
+    rows = [part for row in rows for part in _apart(row, width)]
     if any(row.beside for row in rows):
         parts = [_row(row, width) for row in rows]
     else:
@@ -135,13 +136,22 @@ def _head(title: str, lines: Sequence[str], width: int) -> np.ndarray:
     return canvas
 
 
+def _side_by_side(row: Row) -> int:
+    return 2 * _MARGIN + len(row.tiles) * (row.tile[1] + _GAP) - _GAP
+
+
+def _apart(row: Row, width: int) -> list[Row]:
+    """The row, and as a row of its own what has no room beside it."""
+    if row.beside is None or _side_by_side(row) <= width // 2:
+        return [row]
+    return [replace(row, beside=None), row.beside]
+
+
 def _row(row: Row, width: int) -> np.ndarray:
     """A row, and what stands beside it, on a canvas of that width."""
     if row.beside is None:
         return _alone(row, width)
-    across = 2 * _MARGIN + len(row.tiles) * (row.tile[1] + _GAP) - _GAP
-    if across > width // 2:
-        return np.concatenate([_alone(row, width), _row(row.beside, width)])
+    across = _side_by_side(row)
     inner = across - _MARGIN + 2 * _GAP
     parts = _alone(row, inner), _row(row.beside, width - inner + _MARGIN)[:, _MARGIN:]
     height = max(map(len, parts))
