@@ -92,7 +92,7 @@ def test_a_photo_is_explained_for_many_classes() -> None:
         (["cat.jpg", "--layer", "_blocks.0._bn"], "'_blocks.0._bn1'"),
         (["cat.jpg", "--layer", "_fc"], "not a map"),
         (["cat.jpg", "--model", "efficientnet-lite"], "did you mean 'efficientnet-lite0'"),
-        (["cat.jpg", "--top", "0"], "at least 1"),
+        (["cat.jpg", "--top", "0"], "top is 0"),
         (["cat.jpg", "--every", "--top", "5"], "leave --target and --top out"),
         (["cat.jpg", "--every", *["-m", "cam"] * 12], "take fewer"),
         (["cat.jpg", "--model", "timm/test_vitt"], "did you mean 'timm/test_vit"),
@@ -172,3 +172,19 @@ def test_ctrl_c_keeps_finished_episodes() -> None:
 def test_methods_are_listed_with_their_papers(capsys) -> None:
     main(["methods"])
     assert re.search(r"^grad-cam\+\+ +Chattopadhyay", capsys.readouterr().out, re.M)
+
+
+def test_pictures_of_one_name_get_a_file_each(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)
+    for name in ("same.png", "same.jpg", "other.png", "folder/same.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Image.fromarray(noise).save(name)
+    pictures = ["same.png", "same.jpg", "other.png", "folder/same.png"]
+    main(["explain", *pictures, "--model", "cube-reach", "--out", "out"])
+    assert sorted(each.name for each in Path("out").iterdir()) == [
+        "other-explained.png",
+        "same-explained-2.png",
+        "same-explained-3.png",
+        "same-explained.png",
+    ]
