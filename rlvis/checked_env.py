@@ -29,7 +29,7 @@ class CheckedEnv:
         self._episode = self._step = 0
         self._shapes: dict[str, tuple[int, ...]] = {}
 
-    def reset(self, seed: int, episode: int = 0) -> tuple[Any, dict[str, Any]]:
+    def reset(self, seed: int | None, episode: int = 0) -> tuple[Any, dict[str, Any]]:
         """The first observation and info of an episode.
 
         Raises:

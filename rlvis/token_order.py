@@ -122,11 +122,11 @@ class _EachForItself(TorchFunctionMode):
             groups = query.shape[-3] // value.shape[-3] if query.ndim > 3 else 1
             return value.repeat_interleave(groups, -3) if groups > 1 else value
         if func is F.multi_head_attention_forward:
-            call = inspect.signature(func).bind(*args, **kwargs)
-            length = call.arguments["query"].shape[0]
-            others = ~torch.eye(length, dtype=torch.bool, device=call.arguments["query"].device)
-            call.arguments.update(attn_mask=others, key_padding_mask=None, is_causal=False)
-            return func(*call.args, **call.kwargs)
+            bound = inspect.signature(func).bind(*args, **kwargs)
+            length = bound.arguments["query"].shape[0]
+            others = ~torch.eye(length, dtype=torch.bool, device=bound.arguments["query"].device)
+            bound.arguments.update(attn_mask=others, key_padding_mask=None, is_causal=False)
+            return func(*bound.args, **bound.kwargs)
         result = func(*args, **kwargs)
         if func in (torch.softmax, Tensor.softmax, F.softmax) and result.ndim >= 3:
             axis = kwargs.get("dim", args[1] if len(args) > 1 else None)

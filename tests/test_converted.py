@@ -56,7 +56,7 @@ def convert(how: str, x: Tensor) -> nn.Module:
         if how == "quantised":
             return torch.ao.quantization.quantize_dynamic(module, {nn.Linear})
         if how == "scripted inside":
-            module.features = torch.jit.script(module.features)
+            module.add_module("features", torch.jit.script(module.features))
         elif how == "traced by fx inside":
             module.features = torch.fx.symbolic_trace(module.features)
         elif how in ("casting", "extra state"):

@@ -68,9 +68,9 @@ def test_targets_are_of_the_free_labels(inputs) -> None:
     for target in ("log p(right)", "left - right", "right - left"):
         with pytest.raises(InputError, match="'right' is masked"):
             explain(policy, inputs, "saliency", target)
-    for target in ("margin", top(2)):
+    for among in ([margin()], top(2)):
         with pytest.raises(InputError, match="all but 1 labels are masked"):
-            explain(masked("cam", mask=(True, False, False)), inputs, "saliency", target)
+            explain(masked("cam", mask=(True, False, False)), inputs, "saliency", among)
 
 
 def test_nothing_allowed_nan_and_plus_infinity_are_errors(inputs) -> None:

@@ -17,7 +17,7 @@ from rlvis.replica import replicate
 from tests.conftest import LABELS, randomise
 from tests.test_attribution import OF_CNNS
 
-KNOWN: dict[str, nn.Module] = {}
+NETWORK: nn.Module = nn.Identity()
 
 
 class Normed(nn.Module):
@@ -53,8 +53,10 @@ class Changing(Normed):
         super().__init__()
         self.how = how
         self.register_buffer("mean", torch.zeros(3))
-        self.loose, self.steps, self.seen = torch.zeros(3), 0, []
-        self.statistics, self.hidden = RunningMean(), None
+        self.mean: Tensor
+        self.loose, self.steps, self.statistics = torch.zeros(3), 0, RunningMean()
+        self.seen: list[Tensor] = []
+        self.hidden: Tensor | None = None
         self.by_name = {"mean": torch.zeros(3)}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -124,8 +126,9 @@ def by_decorator(network: nn.Module) -> nn.Module:
 
 
 def by_global(network: nn.Module) -> nn.Module:
-    globals()["_network"] = network
-    network.forward = lambda x: _network.head(_network.features(x).mean(dim=(2, 3)))  # noqa: F821
+    global NETWORK
+    NETWORK = network
+    network.forward = lambda x: NETWORK.head(NETWORK.features(x).mean(dim=(2, 3)))
     return network
 
 
@@ -164,21 +167,21 @@ def compiled_in_place(network: nn.Module) -> nn.Module:
 
 
 def compiled_inside(network: nn.Module) -> nn.Module:
-    network.features = torch.compile(network.features, backend="eager")
+    network.add_module("features", torch.compile(network.features, backend="eager"))
     return network
 
 
 def compiled_forward(network: nn.Module) -> nn.Module:
-    network.forward = torch.compile(network.forward, backend="eager")
+    vars(network)["forward"] = torch.compile(network.forward, backend="eager")
     return network
 
 
 def scripted_inside(network: nn.Module) -> nn.Module:
-    network.features = torch.jit.script(network.features)
+    network.add_module("features", torch.jit.script(network.features))
     return network
 
 
-WAYS: dict[str, Callable[[nn.Module], nn.Module]] = {
+WAYS: dict[str, Callable[..., nn.Module]] = {
     each.__name__: each
     for each in (
         *(plain, bound, by_partial, by_partial_of_method, by_lambda, by_default, by_decorator),

@@ -74,7 +74,7 @@ class Once(Twice):
         super().__init__()
         self.alone = critic
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         if self.alone:
             return self.critic(self.trunk(x.flip(-1)).mean(dim=(2, 3)))
         return self.actor(self.trunk(x).mean(dim=(2, 3)))

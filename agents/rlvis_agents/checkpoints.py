@@ -168,7 +168,8 @@ def prepare(run: Path) -> None:
 
 def checkpoints(run: Path) -> list[Path]:
     """The checkpoint folders of a run, oldest first."""
-    return sorted(each for each in run.glob("checkpoints/*") if each.name.isdigit())
+    with _said_plainly(run):
+        return sorted(each for each in run.glob("checkpoints/*") if each.name.isdigit())
 
 
 def read_optimizer(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from dataclasses import asdict, fields
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, SupportsFloat
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium import Env
@@ -18,6 +20,8 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from rlvis.actions import require_categorical
+from rlvis.checked_env import CheckedEnv
+from rlvis.devices import as_device
 from rlvis.environments import action_names, distribution_over, image_shape, make_environment
 from rlvis.errors import InputError
 from rlvis.interrupt import interruptible
@@ -51,6 +55,7 @@ def train(config: TrainConfig) -> Policy:
         KeyboardInterrupt: after Ctrl-C, once a checkpoint is written and the way on is printed.
     """
     config.check()
+    as_device(config.device)
     before = _last_checkpoint(config)
     done = int(before.name) if before is not None else 0
     envs = DummyVecEnv([partial(_monitored, config.env)] * config.envs)
@@ -64,7 +69,7 @@ def train(config: TrainConfig) -> Policy:
         progress = TrainingProgress(done, config.steps, shown=config.progress)
         with progress, interruptible() as asked_to_stop:
             keeper = _Keeper(ppo, config, card, progress, asked_to_stop)
-            ppo.learn(config.steps - done, keeper, reset_num_timesteps=False)
+            _learn(ppo, config.steps - done, keeper)
             kept = keeper.keep(evaluated=not asked_to_stop())
     finally:
         envs.close()
@@ -145,8 +150,41 @@ class _Keeper(BaseCallback):
             self.logger.record("rollout/success_rate", self.progress.figures["success"])
 
 
+def _learn(ppo: PPO, steps: int, keeper: _Keeper) -> None:
+    """Train for so many steps.
+
+    Raises:
+        InputError: if the weights become NaN or infinite on the way.
+    """
+    try:
+        ppo.learn(steps, keeper, reset_num_timesteps=False)
+    except ValueError as error:
+        weights = ppo.policy.state_dict().values()
+        if isinstance(error, InputError) or all(bool(each.isfinite().all()) for each in weights):
+            raise
+        raise InputError(
+            f"training diverged after {ppo.num_timesteps:,} steps: its weights are not finite; "
+            "take a smaller --learning-rate; the checkpoints so far are whole"
+        ) from error
+
+
+class _Told(gymnasium.Wrapper):
+    """Tells in one line what fails in an environment, with its name, the episode and the step."""
+
+    def __init__(self, environment: gymnasium.Env, name: str) -> None:
+        super().__init__(environment)
+        self._checked, self._episode = CheckedEnv(environment, name), -1
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self._episode += 1
+        return self._checked.reset(seed, self._episode)
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        return self._checked.step(action)
+
+
 def _monitored(environment: str) -> Monitor:
-    return Monitor(make_environment(environment))
+    return Monitor(_Told(make_environment(environment), environment))
 
 
 def _seed(seed: int, done: int) -> int:
