@@ -110,7 +110,7 @@ def record(
         check_compatible(policy, world, name)
         policy = _at_home(policy, world, labels)
         wanted = as_targets(list(targets), policy) if targets else []
-        chosen, layer = _chosen(policy, world, named, layer, frames)
+        chosen, layer = _chosen(policy, world, named, wanted, layer, frames)
         header = Header(
             name,
             policy.name,
@@ -192,6 +192,7 @@ def _chosen(
     policy: Policy,
     world: "Env",
     named: Sequence[Method],
+    targets: Sequence[Target],
     layer: str | None,
     frames: Frames,
 ) -> tuple[list[Method], str | None]:
@@ -208,13 +209,19 @@ def _chosen(
     inputs = policy.inputs(image[None])
     usual = named or usual_methods(policy, image, context)
     if any(each.reads_layer for each in usual):
-        layer = resolve_layer(policy, inputs, layer, context)
+        layer = resolve_layer(policy, inputs, layer, context, targets)
+    elif layer is not None:
+        raise InputError(
+            f"{', '.join(map(str, usual))} read no layer; leave {layer!r} out, or name a method "
+            "that does, such as grad-cam"
+        )
     count = policy.frames or 1
+    if frames != "sum" and count == 1:
+        raise InputError(f"frames={frames} does nothing where no frames are stacked; leave it out")
     return [part for each in usual for part in _by_frame(each, frames, count)], layer
 
 
 def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
-
     if frames == "sum" or count == 1 or method.frame is not None or not method.reads_pixels:
         return [method]
     return [method.configured(frame=each) for each in range(count)[-1 if frames == "last" else 0 :]]

@@ -188,3 +188,37 @@ def test_pictures_of_one_name_get_a_file_each(tmp_path, monkeypatch) -> None:
         "same-explained-3.png",
         "same-explained.png",
     ]
+
+
+PHOTO = str(PHOTOS / "cat.jpg")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("explain PHOTO --trust", "--trust"),
+        ("explain PHOTO --image-key camera", "--image-key"),
+        ("explain PHOTO --model cube-reach --weights random", "--weights"),
+        ("explain PHOTO --model cube-reach --trust", "--trust"),
+        ("explain PHOTO --method saliency --layer _conv_stem", "--layer"),
+        ("explain PHOTO --target tabby --top 3", "--top"),
+        ("record --trust", "--trust"),
+        ("record --vec-normalize x.pkl", "--vec-normalize"),
+        ("record --method saliency --layer features.relu3", "'features.relu3'"),
+        ("record --frames last", "frames=last"),
+        ("features filters --image PHOTO --kernel blur --layer _conv_stem", "--layer"),
+        ("features attack PHOTO --episodes 3", "--episodes"),
+        ("features attack PHOTO --seed 3", "--seed"),
+        ("features attack PHOTO --size 0.1 --method fgsm --steps 3", "--steps"),
+        ("features attack PHOTO --count 3", "--count"),
+        ("features dream PHOTO --frames 3", "--frames"),
+        ("features dream PHOTO --size 90 90", "--size"),
+        ("features synthesize tabby --diverse 3", "--diverse"),
+        ("features project PHOTO --count 3", "--count"),
+        ("features embed mnist --method pca --perplexity 9", "--perplexity"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(capsys, command, option) -> None:
+    said = refused(capsys, *command.replace("PHOTO", PHOTO).split())
+    assert option in said
+    assert "leave" in said

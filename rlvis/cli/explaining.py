@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from rlvis.cli.loading import USUAL, Network
+from rlvis.cli.loading import USUAL, Network, refuse_unused
 from rlvis.errors import InputError
 from rlvis.options import MANY, check_whole
 
@@ -45,7 +45,7 @@ def explain(
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
     """
     from rlvis.attribution import explain as explain_image
-    from rlvis.attribution.registry import parse_value
+    from rlvis.attribution.registry import get_method, parse_value
     from rlvis.display.panel import check_size, save_panel
     from rlvis.display.sheet import PICTURES
     from rlvis.files import check_writable
@@ -60,6 +60,11 @@ def explain(
     panels = _panel_paths(images, out)
     for path in panels:
         check_writable(path, PICTURES)
+    named = [get_method(each) for each in methods or ("grad-cam",)]
+    if not any(each.reads_layer for each in named):
+        refuse_unused(f"for {', '.join(map(str, named))}, which read no layer", layer=layer)
+    if targets:
+        refuse_unused("where targets are named", top=top != 1)
     inspected = network.load()
     count = min(top, len(inspected.labels))
     target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
@@ -67,9 +72,7 @@ def explain(
     failures = []
     for path, panel_path in zip(images, panels, strict=True):
         try:
-            explained = explain_image(
-                inspected, path, list(methods or ("grad-cam",)), target, layer=layer
-            )
+            explained = explain_image(inspected, path, named, target, layer=layer)
             print(save_panel(list(explained.values()), panel_path, parse_value(scale)))
         except InputError as error:
             failures.append(error)

@@ -1,15 +1,18 @@
 """`rlvis train`, `record`, `video` and `evaluate`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.explaining import Methods, Targets
-from rlvis.cli.loading import agents_package, load_policy, read_labels, world_of
+from rlvis.cli.loading import agents_package, load_policy, read_labels, refuse_unused, world_of
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 from rlvis_agents.config import TrainConfig
+
+if TYPE_CHECKING:
+    from rlvis.policy import Policy
 
 EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
 Wrappers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="wrapper", aliases=["-w"])]
@@ -97,6 +100,7 @@ def record(
     for film_path in films:
         check_film(film_path, fps, parse_value(scale))
     loaded = load_policy(policy, trust, device, image_key, vec_normalize)
+    refuse_greed(loaded, deterministic)
     world = world_of(loaded, env, wrappers, env_options)
     with progress("episode") as (start, advance):
         start(episodes, "recording")
@@ -193,6 +197,7 @@ def evaluate(
     """
     agents = agents_package()
     loaded = load_policy(policy, trust, device, image_key, vec_normalize)
+    refuse_greed(loaded, deterministic)
     world = world_of(loaded, env, wrappers, env_options)
     print(
         agents.evaluate(
@@ -207,6 +212,15 @@ def evaluate(
             **world.options,
         )
     )
+
+
+def refuse_greed(policy: "Policy", deterministic: bool) -> None:
+    """Refuse --deterministic for a policy that draws nothing."""
+    from rlvis.actions import Greedy
+
+    if isinstance(policy.distribution, Greedy):
+        where = f"for {policy.name}, which always takes the action of the highest score"
+        refuse_unused(where, deterministic=deterministic)
 
 
 def _film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:
