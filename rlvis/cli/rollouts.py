@@ -54,8 +54,9 @@ def record(
 
     Args:
         policy: a shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of
-            `rlvis train`, or the zip of an agent that sees images, by Stable-Baselines3 (PPO, A2C,
-            DQN) or sb3-contrib (recurrent PPO, QR-DQN).
+            `rlvis train`, the folder of a run of RL-Zoo, or the zip of an agent that sees images,
+            by Stable-Baselines3 (PPO, A2C, DQN, SAC, TD3, DDPG) or sb3-contrib (recurrent and
+            maskable PPO, QR-DQN, TQC).
         env: a Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when
             left out.
         methods: an attribution method; repeat for several rows. When left out, cam where the
