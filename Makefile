@@ -1,11 +1,12 @@
 # make demo    a film of an agent with every step explained, and an explained photo
 # make test    the tests; make test-long runs the long ones, too
 # make check   formatting, lint, types, tests
+# make test-lowest   the tests with the lowest versions that pyproject.toml allows
 # Each of them sets up everything it needs, in .venv.
 
 BIN := .venv/bin
 
-.PHONY: demo test test-long check clean
+.PHONY: demo test test-long test-lowest check clean
 
 demo: .venv/.set-up-all
 	$(BIN)/rlvis record --policy cube-reach --episodes 3 --overwrite \
@@ -15,12 +16,16 @@ demo: .venv/.set-up-all
 	@echo
 	@echo "The film of the agent:  $(CURDIR)/out/demo/rollout.mp4"
 	@echo "The explained photo:    $(CURDIR)/out/demo/cat-explained.png"
+	@echo "Go on with the tour in README.md after:  source .venv/bin/activate"
 
 test: .venv/.set-up-dev
 	$(BIN)/python -m pytest -n 2 -m "not long"
 
 test-long: .venv/.set-up-dev
 	$(BIN)/python -m pytest -m long
+
+test-lowest: .venv/.set-up-dev
+	scripts/test-lowest
 
 check: .venv/.set-up-dev
 	$(BIN)/ruff format --check .
@@ -32,4 +37,4 @@ check: .venv/.set-up-dev
 	scripts/set-up $*
 
 clean:
-	rm -rf .venv out
+	rm -rf .venv .venv-lowest out

@@ -30,7 +30,7 @@ from rlvis.recording import Recording
 from rlvis.recording_header import Header, MethodRecord
 from rlvis.rollout import Episode, play_episode, taken_of
 from rlvis.success import SuccessRule, as_rule
-from rlvis.targets import Target, TargetLike, as_targets, score
+from rlvis.targets import Target, TargetLike, as_targets, margin, score
 from rlvis.targets import chosen as chosen_target
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def record(
         wanted = as_targets(list(targets), policy) if targets else []
         contrast = not wanted and _can_be_compared(policy)
         explained = wanted or _every_action(policy, contrast)
-        chosen, layer = _chosen(policy, world, named, layer, frames)
+        chosen, layer = _chosen(policy, world, named, wanted, layer, frames)
         header = Header(
             name,
             policy.name,
@@ -199,6 +199,7 @@ def _chosen(
     policy: Policy,
     world: "Env",
     named: Sequence[Method],
+    targets: Sequence[Target],
     layer: str | None,
     frames: Frames,
 ) -> tuple[list[Method], str | None]:
@@ -215,13 +216,20 @@ def _chosen(
     inputs = policy.inputs(image[None])
     usual = named or usual_methods(policy, image, context)
     if any(each.reads_layer for each in usual):
-        layer = resolve_layer(policy, inputs, layer, context)
+        possible = [margin() if each.name == "chosen" else each for each in targets]
+        layer = resolve_layer(policy, inputs, layer, context, possible)
+    elif layer is not None:
+        raise InputError(
+            f"{', '.join(map(str, usual))} read no layer; leave {layer!r} out, or name a method "
+            "that does, such as grad-cam"
+        )
     count = policy.frames or 1
+    if frames != "sum" and count == 1:
+        raise InputError(f"frames={frames} does nothing where no frames are stacked; leave it out")
     return [part for each in usual for part in _by_frame(each, frames, count)], layer
 
 
 def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
-
     if frames == "sum" or count == 1 or method.frame is not None or not method.reads_pixels:
         return [method]
     return [method.configured(frame=each) for each in range(count)[-1 if frames == "last" else 0 :]]

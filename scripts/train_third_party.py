@@ -65,7 +65,7 @@ def car_racing_sac(count: int) -> SAC:
         return ReshapeObservation(grey, (64, 64, 1))
 
     envs = make_vec_env("CarRacing-v3", count, wrapper_class=small)
-    replay = {"buffer_size": 5_000, "learning_starts": 100, "batch_size": 64}
+    replay: dict[str, Any] = {"buffer_size": 5_000, "learning_starts": 100, "batch_size": 64}
     return SAC("CnnPolicy", VecFrameStack(envs, 2), seed=0, **replay)
 
 

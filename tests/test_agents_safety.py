@@ -264,6 +264,16 @@ def test_a_space_that_is_none(sound, tmp_path):
         data = json.dumps(facts).encode()
         path = rewritten(sound / "agent.zip", tmp_path / "x.zip", data=data)
         refused(path, "no readable observation_space|sees 0 images|does not see uint8 images")
+    with zipfile.ZipFile(sound / "agent.zip") as archive:
+        facts = json.loads(archive.read("data"))
+    for attribute, value in (("n", None), ("n", 0), ("n", -3), ("n", 2**40)):
+        choice = spaces.Discrete(3)
+        setattr(choice, attribute, value)
+        pickled = base64.b64encode(pickle.dumps(choice)).decode()
+        facts["action_space"][":serialized:"] = pickled
+        data = json.dumps(facts).encode()
+        path = rewritten(sound / "agent.zip", tmp_path / "x.zip", data=data)
+        refused(path, "no readable action_space|3 scores for actions of the kind Discrete")
 
 
 def test_mutated_files(tmp_path):

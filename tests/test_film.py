@@ -366,3 +366,15 @@ def test_one_minus_sign() -> None:
         "left − right −1.5 2e−05 −inf grad-cam 0-255"
     )
     assert fit("abcdefghij" * 3, 80, 16, share=0.5).count("…") == 1
+
+
+def test_chosen_is_a_target_like_others(policy) -> None:
+    recording = record(policy, ENVIRONMENT, methods=["grad-cam"], targets=["chosen"], max_steps=3)
+    default = record(policy, ENVIRONMENT, methods=["grad-cam"], max_steps=3)
+    found, expected = recording.targets(0), default.contrast(0)
+    assert found is not None
+    assert expected is not None
+    assert found.names == expected.names
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
+    with pytest.raises(InputError, match="which action was taken"):
+        explain(policy, recording.episode(0).observations, "saliency", "chosen")

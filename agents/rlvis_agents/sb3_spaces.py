@@ -1,6 +1,7 @@
 """The spaces in an agent's file, and how its network sees what is in them."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,10 @@ class Space:
             low, high = (as_array(state[bound]).astype(float) for bound in ("low", "high"))
             if low.shape != shape or high.shape != shape:
                 raise ValueError("the bounds of a Box are of another shape")
+        sizes = _sizes(state)
+        wanted = {"Discrete": 1, "MultiDiscrete": prod(shape)}.get(pickled.kind, len(sizes))
+        if len(sizes) != wanted or any(each < 1 for each in sizes):
+            raise ValueError("a choice is among nothing")
         entries = as_mapping(state["spaces"]) if pickled.kind == "Dict" and nested else {}
         return cls(
             pickled.kind,
@@ -65,7 +70,7 @@ class Space:
             dtype,
             low,
             high,
-            _sizes(state),
+            sizes,
             {str(key): cls.of(each, nested=False) for key, each in entries.items()},
         )
 

@@ -15,6 +15,7 @@ from rlvis.cli.loading import (
     check_outputs,
     open_image_set,
     picture_through,
+    refuse_unused,
     world_of,
 )
 from rlvis.cli.progress import progress
@@ -77,9 +78,8 @@ def attack(
     check_outputs(out, data)
     options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
     if not pictures and images is None:
-        if window is not None:
-            raise InputError("--window is for pictures; name some, or leave it out")
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
+        refuse_unused("where a policy plays", count=count != 4, window=window)
         policy = _policy(network)
         world = world_of(policy, env, wrappers, env_options)
         play = partial(
@@ -93,6 +93,19 @@ def attack(
         return
     if pictures and images is not None:
         raise InputError("name either pictures or a set of images with --images")
+    refuse_unused(
+        "beside pictures: it is for a policy that plays",
+        env=env,
+        wrapper=wrappers,
+        env_option=env_options,
+        episodes=episodes != 50,
+    )
+    if images is None:
+        refuse_unused("without --images", count=count != 4)
+    if size is None:
+        refuse_unused("where the smallest attack is looked for; it is for a --size", seed=seed)
+    if method == "fgsm":
+        refuse_unused("for fgsm, which takes one step", steps=steps != 20)
     inspected = network.load()
     found, failures = list[Attack](), list[InputError]()
     subjects: list[tuple[Any, Any]] = [(picture_through(path, window), {}) for path in pictures]

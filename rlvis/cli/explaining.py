@@ -2,13 +2,16 @@
 
 import os
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from rlvis.cli.loading import USUAL, Network
+from rlvis.cli.loading import USUAL, Network, refuse_unused
 from rlvis.errors import InputError
+from rlvis.options import MANY, check_whole
 
 Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
 Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]
@@ -45,35 +48,36 @@ def explain(
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
     """
     from rlvis.attribution import explain as explain_image
-    from rlvis.attribution.registry import parse_value
+    from rlvis.attribution.registry import get_method, parse_value
     from rlvis.depth import read_window
     from rlvis.display.panel import check_size, save_panel
+    from rlvis.display.sheet import PICTURES
+    from rlvis.files import check_writable
     from rlvis.targets import every as every_target
     from rlvis.targets import top as top_targets
 
     if not images:
         raise InputError("no picture given; name at least one file")
-    if top < 1:
-        raise InputError(f"cannot explain the top {top}; ask for at least 1")
+    check_whole("top", top, 1, MANY)
     if every and (targets or top > 1):
         raise InputError("--every already shows all targets; leave --target and --top out")
     levels = None if window is None else read_window(window)
+    panels = _panel_paths(images, out)
+    for path in panels:
+        check_writable(path, PICTURES)
+    named = [get_method(each) for each in methods or ("grad-cam",)]
+    if not any(each.reads_layer for each in named):
+        refuse_unused(f"for {', '.join(map(str, named))}, which read no layer", layer=layer)
+    if targets:
+        refuse_unused("where targets are named", top=top != 1)
     inspected = network.load()
     count = min(top, len(inspected.labels))
     target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
     check_size(len(target), max(1, len(methods)))
     failures = []
-    for path in images:
+    for path, panel_path in zip(images, panels, strict=True):
         try:
-            explained = explain_image(
-                inspected,
-                path,
-                list(methods or ("grad-cam",)),
-                target,
-                layer=layer,
-                window=levels,
-            )
-            panel_path = _panel_path(path, out, len(images) > 1)
+            explained = explain_image(inspected, path, named, target, layer=layer, window=levels)
             print(save_panel(list(explained.values()), panel_path, parse_value(scale)))
         except InputError as error:
             failures.append(error)
@@ -95,8 +99,14 @@ def methods() -> None:
         print(f"{each.name:{width}}  {each.reference}" + (f"  [{options}]" if options else ""))
 
 
-def _panel_path(image: Path, out: Path | None, several: bool) -> Path:
-    name = f"{image.stem}-explained.png"
-    if out is None:
-        return Path(name)
-    return out / name if several or os.path.isdir(out) else out
+def _panel_paths(images: Sequence[Path], out: Path | None) -> list[Path]:
+    """A file for each picture: NAME-explained.png, numbered where names repeat."""
+    if out is not None and len(images) == 1 and not os.path.isdir(out):
+        return [out]
+    seen = Counter[str]()
+    paths = []
+    for image in images:
+        seen[image.stem] += 1
+        number = f"-{seen[image.stem]}" if seen[image.stem] > 1 else ""
+        paths.append(Path(out or "") / f"{image.stem}-explained{number}.png")
+    return paths

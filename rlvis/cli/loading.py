@@ -47,7 +47,14 @@ class Network:
         if self.model not in policies and not os.path.exists(self.model):
             if self.model not in known_classifiers(self.model):
                 raise no_classifier(self.model, policies)
+            refuse_unused(
+                f"for the classifier {self.model}",
+                trust=self.trust,
+                image_key=self.image_key,
+                vec_normalize=self.vec_normalize,
+            )
             return load_classifier(self.model, weights=self.weights, device=self.device)
+        refuse_unused(f"for {self.model}, whose weights lie with it", weights=self.weights)
         policy = self.load_policy()
         if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
             policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
@@ -59,6 +66,21 @@ class Network:
 
 
 USUAL = Network()
+
+
+def refuse_unused(where: str, **options: Any) -> None:
+    """Refuse options that would do nothing.
+
+    Args:
+        where: in which case, as the error says it.
+        options: what was given, by name; what is empty, false or None was not.
+
+    Raises:
+        InputError: naming the first that was given.
+    """
+    for name, given in options.items():
+        if given:
+            raise InputError(f"--{name.replace('_', '-')} does nothing {where}; leave it out")
 
 
 def agents_package() -> Any:
@@ -87,6 +109,9 @@ def load_policy(
 ) -> "Policy":
     from rlvis.devices import as_device
 
+    if not os.path.isdir(name) and not name.endswith(".zip"):
+        where = f"for {name}, which is no agent of Stable-Baselines3"
+        refuse_unused(where, trust=trust, image_key=image_key, vec_normalize=vec_normalize)
     policy: Policy = agents_package().load_policy(
         name, trust=trust, image_key=image_key, vec_normalize=vec_normalize
     )

@@ -13,6 +13,7 @@ from rlvis.cli.loading import (
     layer_names,
     open_image_set,
     picture_through,
+    refuse_unused,
     tell_skipped,
     unfinished,
 )
@@ -53,6 +54,8 @@ def filters(
         raise InputError("a kernel needs a picture to be applied to; name one with --image")
     if image is not None and kernel is None and layer is None:
         raise InputError("name what to show of the picture: a --layer or a --kernel")
+    if kernel is not None:
+        refuse_unused("beside a kernel", layer=layer)
     inspected = network.load()
     found: Any
     if image is None:
@@ -109,6 +112,8 @@ def embed(
 
     check_outputs(out, data)
     check_outputs(grid)
+    if method == "pca":
+        refuse_unused("for pca", perplexity=perplexity != 30, seed=seed)
     inspected, opened = network.load(), open_image_set(images, window)
     check_layout(len(opened), method, perplexity)
     check_colour(opened, colour)
@@ -189,6 +194,8 @@ def project(
         raise InputError("name either a picture or a set of images with --images")
     if data is not None and (images or len(layers) > 1):
         raise InputError("--data takes one picture and layer; leave it out")
+    if images is None:
+        refuse_unused("without --images", count=count != 9)
     inspected = network.load()
     if images is not None:
         opened = open_image_set(images, window)

@@ -12,11 +12,13 @@ from rlvis.cli.loading import (
     check_outputs,
     layer_names,
     open_image_set,
+    refuse_unused,
     tell_skipped,
     unfinished,
 )
 from rlvis.cli.looking import Layers, Units
 from rlvis.cli.progress import progress
+from rlvis.options import MANY, check_whole
 
 Facts = Annotated[UseAppendAction[tuple[str, ...]], arg(name="by")]
 
@@ -59,6 +61,9 @@ def patches(
     from rlvis.features.patches import patches as find_patches
 
     check_outputs(out, data)
+    check_whole("rows", rows, 1, MANY)
+    if units:
+        refuse_unused("where units are named", rows=rows != 12)
     inspected, opened = network.load(), open_image_set(images, window)
     names = layer_names(inspected, opened, layers, units)
     with progress("image") as (start, advance):
@@ -120,6 +125,7 @@ def units(
     from rlvis.features.units import units as ask_units
 
     check_outputs(out, data, PAGES)
+    check_whole("rows", rows, 1, MANY)
     inspected, opened = network.load(), open_image_set(images, window)
     names = layer_names(inspected, opened, layers)
     with progress("image") as (start, advance):

@@ -378,8 +378,8 @@ def _mapped(path: Path) -> np.ndarray:
     """The array in an .npy file, read where it is looked at."""
     try:
         mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # readers stumble over damaged files in ways of their own
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{path} holds no array of images ({reason})") from None
     return mapped
 
