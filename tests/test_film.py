@@ -378,3 +378,10 @@ def test_chosen_is_a_target_like_others(policy) -> None:
     np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
     with pytest.raises(InputError, match="which action was taken"):
         explain(policy, recording.episode(0).observations, "saliency", "chosen")
+
+
+def test_what_differs_in_names_stays_visible() -> None:
+    ends = told_apart(tuple(f"turn_right_and_move_forward_{n}" for n in range(30)), 130, 16, True)
+    assert [each.rpartition("_")[2] for each in ends] == [str(n) for n in range(30)]
+    starts = told_apart(tuple(f"{n}_turn_right_and_move_forward" for n in range(30)), 90, 16, True)
+    assert [each.partition("_")[0] for each in starts] == [str(n) for n in range(30)]
