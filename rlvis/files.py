@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -258,7 +258,8 @@ def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
     path = Path(path)
     with writing(path, ARRAYS) as (temporary, kind), temporary.open("wb") as file:
         if kind == "npz":
-            np.savez_compressed(file, **arrays)
+            named: dict[str, Any] = arrays
+            np.savez_compressed(file, **named)
         else:
             from safetensors.numpy import save
 

@@ -173,15 +173,13 @@ def _grayscale(environment: Env) -> Env:
 def _resize(environment: Env, height: int, width: int | None = None) -> Env:
     rows = _whole("height", height, 1, MOST_PIXELS)
     columns = _whole("width", height if width is None else width, 1, MOST_PIXELS)
-    return _with_channels(gymnasium.wrappers.ResizeObservation(environment, (rows, columns)))
-
-
-def _with_channels(environment: Env) -> Env:
-    """With an axis of one channel where resizing has dropped it."""
+    resized = gymnasium.wrappers.ResizeObservation(environment, (rows, columns))
     space = environment.observation_space
-    if not isinstance(space, spaces.Box) or len(space.shape) != 2:
-        return environment
-    return gymnasium.wrappers.ReshapeObservation(environment, (*space.shape, 1))
+    one_channel = isinstance(space, spaces.Box) and space.shape[2:] in ((), (1,))
+    if not one_channel:
+        return resized
+    # Releases of Gymnasium differ in whether images of one channel keep its axis.
+    return gymnasium.wrappers.ReshapeObservation(resized, (rows, columns, 1))
 
 
 def _atari(environment: Env, **options: Any) -> Env:
