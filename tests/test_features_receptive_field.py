@@ -227,6 +227,24 @@ def test_boxes_in_the_picture_are_the_pixels_that_change_the_input() -> None:
             assert (lines[0], lines[-1] + 1) == (box[axis], box[axis + 2])
 
 
+def test_boxes_hold_every_pixel_where_preprocessing_does_not_keep_the_order() -> None:
+    """Mirrored and rolled: rows of the input that lie together come from apart."""
+    prepare = Preprocess((12, 10), 1.0)
+
+    def mirrored(images: Tensor) -> Tensor:
+        return prepare(images).flip(-1).roll(4, -2)
+
+    sources = Sources(ImageModel(Scored(nn.Conv2d(3, 1, 1)), ["one"], mirrored))
+    for box in ([2, 1, 7, 4], [0, 0, 3, 2], [5, 6, 12, 10]):
+        found = sources.boxes(np.array(box), (12, 10, 3))
+        rows = (np.arange(box[0], box[2]) - 4) % 12
+        columns = 9 - np.arange(box[1], box[3])
+        assert found[0] <= rows.min()
+        assert found[1] <= columns.min()
+        assert found[2] > rows.max()
+        assert found[3] > columns.max()
+
+
 def test_what_it_cannot_follow_depends_on_everything() -> None:
     class Sorted(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

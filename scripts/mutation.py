@@ -1,0 +1,300 @@
+"""One fault at a time is put into the code, to see whether a test notices it.
+
+    pip install cosmic-ray
+    python -m scripts.mutation [--count 100] [--seed 0] [--only rlvis/evidence]
+
+Places where a fault may sit are drawn at random from `TESTS` below: the operators of cosmic-ray
+(numbers, comparisons, arithmetic, boolean words, loops, handlers, decorators), and what people
+forget (a keyword of a call, a method in a chain, a statement). Messages of errors, annotations
+and docstrings are left as they are. Each fault is written into a copy of the tree, and the test
+files of its module run there in a child of this process, which has the slow imports behind it.
+"""
+
+import argparse
+import ast
+import importlib
+import math
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.operators.provider import OperatorProvider
+
+from scripts.references import mend_torchvision
+
+ROOT = Path(__file__).parent.parent
+MOST_SECONDS, MOST_BYTES = 240, 12 * 2**30
+WARM = ("torch", "torchvision", "timm", "captum.attr", "pytorch_grad_cam", "av")
+WARM += ("gymnasium", "stable_baselines3", "sb3_contrib", "zarr", "pytest", "cv2", "safetensors")
+
+METHODS = "formulas attribution references properties"
+FIELDS = "features_receptive_field features_patches features_cli properties"
+RECORDINGS = "recording recording_damage files"
+AGENTS = "agents_sb3 agents_safety agents_context agents_kinds"
+TESTS = {
+    "rlvis/attribution/*.py": f"{METHODS} transformers rectifiers replica",
+    "rlvis/evidence.py": f"{METHODS} transformers",
+    "rlvis/targets.py": f"actions {METHODS} masked",
+    "rlvis/rectifiers.py": f"rectifiers {METHODS}",
+    "rlvis/layers.py": f"networks {METHODS} transformers timm",
+    "rlvis/tokens.py": "transformers token_order references timm",
+    "rlvis/token_order.py": "token_order transformers",
+    "rlvis/replica.py": f"replica {METHODS} third_party",
+    "rlvis/features/receptive_field.py": FIELDS,
+    "rlvis/features/extents.py": FIELDS,
+    "rlvis/features/dependence.py": FIELDS,
+    "rlvis/features/windows.py": FIELDS,
+    "rlvis/features/patches.py": f"features_patches {FIELDS} features_activations",
+    "rlvis/features/survey.py": f"features_patches {FIELDS} features_embed features_activations",
+    "rlvis/features/checkpoint.py": f"features_patches {FIELDS} features_embed",
+    "rlvis/recording.py": RECORDINGS,
+    "rlvis/recording_header.py": f"recording wrappers {RECORDINGS}",
+    "rlvis/store.py": f"recording_damage {RECORDINGS}",
+    "rlvis/rollout.py": "recording environments masked agents",
+    "rlvis/depth.py": "images environments envs_pictures",
+    "rlvis/files.py": f"files images {RECORDINGS}",
+    "agents/rlvis_agents/pickles.py": f"agents_safety {AGENTS}",
+    "agents/rlvis_agents/tensors.py": f"agents_safety {AGENTS} agents",
+    "agents/rlvis_agents/reading.py": f"agents_safety {AGENTS} agents",
+    "agents/rlvis_agents/sb3_*.py": AGENTS,
+    "agents/rlvis_agents/vec_normalize.py": "agents_context agents_zoo agents_kinds",
+    "agents/rlvis_agents/checkpoints.py": "agents agents_safety agents_training",
+    "agents/rlvis_agents/zoo.py": "agents_zoo",
+    "agents/rlvis_agents/loading.py": f"agents {AGENTS}",
+}
+# Faults that hardly anybody makes and every test notices: tensors have no such operators.
+FAR_FETCHED = ("LShift", "RShift", "Bit", "Pow", "VariableReplacer", "VariableInserter")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: the module, where, what was done, and the module's code with it."""
+
+    path: Path
+    line: int
+    kind: str
+    code: str
+
+    def shown(self) -> str:
+        before, after = (self.path.read_text().splitlines(), self.code.splitlines())
+        changed = [a for a, b in zip(before, after, strict=False) if a != b] or before[-1:]
+        turned = [b for a, b in zip(before, after, strict=False) if a != b] or after[-1:]
+        name = self.path.relative_to(ROOT)
+        return (
+            f"{name}:{self.line} {self.kind}\n    - {changed[0].strip()}\n    + {turned[0].strip()}"
+        )
+
+
+def untouched(tree: ast.AST) -> Iterator[ast.AST]:
+    """The parts where a fault changes nothing, or only words: annotations and messages."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield node
+        elif isinstance(node, ast.Raise) and node.exc is not None:
+            yield node.exc
+        elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            yield node.annotation
+        elif isinstance(node, ast.FunctionDef) and node.returns is not None:
+            yield node.returns
+
+
+Span = tuple[tuple[int, int], tuple[int, int]]
+
+
+def span(node: ast.expr | ast.stmt | ast.keyword) -> Span:
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+
+
+def forgotten(tree: ast.AST) -> Iterator[tuple[str, Span, str | Span]]:
+    """What, where, and what stands there instead: a text, or the text of another span."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg is not None:
+                    yield "without this keyword", span(keyword), ""
+            if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+                yield "without this method", span(node), span(node.func.value)
+        called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        stored = isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name)
+        if isinstance(node, ast.stmt) and (called or stored or isinstance(node, ast.AugAssign)):
+            yield "without this statement", span(node), "pass"
+
+
+def offset(lines: list[str], place: tuple[int, int]) -> int:
+    """Characters before a place that ast gives in lines and bytes."""
+    line, column = place
+    return sum(map(len, lines[: line - 1])) + len(lines[line - 1].encode()[:column].decode())
+
+
+def mutants(path: Path, draw: random.Random) -> Iterator[Callable[[], Mutant]]:
+    """One fault for each place and kind, drawn among what could stand there."""
+    source = path.read_text()
+    lines, tree = source.splitlines(keepends=True), ast.parse(source)
+    kept = [span(node) for node in untouched(tree) if isinstance(node, ast.expr)]
+
+    def matters(at: Span) -> bool:
+        return not any(start <= at[0] and at[1] <= end for start, end in kept)
+
+    for kind, at, instead in forgotten(tree):
+        start, end = (offset(lines, place) for place in at)
+        if isinstance(instead, tuple):
+            instead = source[offset(lines, instead[0]) : offset(lines, instead[1])]
+        elif not instead and source[end:].lstrip().startswith(","):
+            end = source.index(",", end) + 1
+        if matters(at):
+            text = source[:start] + instead + source[end:]
+            yield partial(Mutant, path, at[1][0], kind, text)
+    places: dict[tuple[str, Span], list[tuple[str, int]]] = {}
+    nodes, provider = list(ast_nodes(get_ast(source))), OperatorProvider()
+    for name in provider:
+        if not any(word in name for word in FAR_FETCHED):
+            found = provider[name]().mutation_positions
+            positions = (at for node in nodes for at in found(node))
+            for occurrence, at in enumerate(positions):
+                if matters(at):
+                    places.setdefault((name.split("_")[0], at), []).append((name, occurrence))
+    for (_, at), choices in places.items():
+        name, occurrence = draw.choice(choices)
+        yield partial(replaced, path, at[0][0], name, occurrence)
+
+
+def replaced(path: Path, line: int, name: str, occurrence: int) -> Mutant:
+    code = mutate_code(path.read_text(), OperatorProvider()[name](), occurrence)
+    assert code is not None
+    return Mutant(path, line, name, code)
+
+
+def compiles(code: str) -> bool:
+    try:
+        compile(code, "mutant", "exec")
+    except SyntaxError:
+        return False
+    return True
+
+
+def in_this_process(sandbox: Path, files: list[str], log: Path) -> int:
+    os.setsid()
+    sys.stdout = sys.stderr = log.open("w", buffering=1)
+    for stream in (1, 2):
+        os.dup2(sys.stdout.fileno(), stream)
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    os.chdir(sandbox)
+    for name in [name for name in sys.modules if name.startswith(("scripts", "rlvis"))]:
+        del sys.modules[name]
+    packages = [str(sandbox), str(sandbox / "envs"), str(sandbox / "agents")]
+    others = [entry for entry in sys.path if entry and not Path(entry).is_relative_to(ROOT)]
+    sys.path[:] = packages + others
+    os.environ["PYTHONPATH"] = os.pathsep.join(packages)
+    try:
+        pytest = importlib.import_module("pytest")
+        options = ["-x", "-m", "not long", "-p", "no:cacheprovider"]
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        return int(pytest.main(options + files))
+    except BaseException:
+        traceback.print_exc()
+        return 1
+
+
+def run_tests(
+    sandbox: Path, names: Iterable[str], log: Path, limit: float = MOST_SECONDS
+) -> tuple[str, float]:
+    """Whether the tests of a tree "passed", "failed" or "hung", and after how many seconds.
+
+    They run in a child, so that a crash ends only that one; it sees only modules of `sandbox`.
+    """
+    files = [f"tests/test_{name}.py" for name in dict.fromkeys(names)]
+    start = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = in_this_process(sandbox, files, log)
+        finally:
+            os._exit(code)
+    status = None
+    while status is None and time.monotonic() - start < limit:
+        time.sleep(0.02)
+        done, ended = os.waitpid(child, os.WNOHANG)
+        status = ended if done else None
+    if status is None:
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    seconds = time.monotonic() - start
+    return ("hung" if status is None else "passed" if status == 0 else "failed"), seconds
+
+
+def what_noticed(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return next((line[:110] for line in lines if line.startswith(("FAILED", "ERROR"))), "")
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "out")
+    return Path(shutil.copytree(ROOT, folder / "tree", ignore=ignored))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="modules whose path begins with this")
+    parser.add_argument("--numbers", type=int, nargs="+", help="only these of the sample, again")
+    options = parser.parse_args()
+
+    draw = random.Random(options.seed)
+    tests = {p: names.split() for glob, names in TESTS.items() for p in sorted(ROOT.glob(glob))}
+    modules = [path for path in tests if str(path.relative_to(ROOT)).startswith(options.only)]
+    everything = [mutant for path in modules for mutant in mutants(path, draw)]
+    draw.shuffle(everything)
+    whole = (mutant for make in everything if compiles((mutant := make()).code))
+    numbered = dict(enumerate(islice(whole, options.count), 1))
+    if options.numbers:
+        numbered = {number: numbered[number] for number in options.numbers}
+    print(f"{len(numbered)} of {len(everything)} mutants, seed {options.seed}", flush=True)
+
+    sys.dont_write_bytecode = True
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1", PYGLET_HEADLESS="true")
+    mend_torchvision()
+    for name in WARM:
+        importlib.import_module(name)
+    outcomes: Counter[str] = Counter()
+    survivors = []
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox, log = copy_of_the_tree(Path(folder)), Path(folder) / "log"
+        used = [name for mutant in numbered.values() for name in tests[mutant.path]]
+        if run_tests(sandbox, used, log, limit=math.inf)[0] != "passed":
+            print(log.read_text(), "\nThe tests fail without any fault.")
+            return 1
+        for number, mutant in numbered.items():
+            place = sandbox / mutant.path.relative_to(ROOT)
+            place.write_text(mutant.code)
+            outcome, seconds = run_tests(sandbox, tests[mutant.path], log)
+            shutil.copy(mutant.path, place)
+            outcomes[outcome] += 1
+            survivors += [mutant] * (outcome == "passed")
+            print(f"{number:4} {outcome} {seconds:4.0f} s  {mutant.shown()}", flush=True)
+            print(f"    {what_noticed(log)}", flush=True)
+    print(f"\ncaught: {outcomes['failed'] + outcomes['hung']} of {len(numbered)}; survivors:")
+    for mutant in survivors:
+        print(mutant.shown())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
