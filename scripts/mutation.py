@@ -13,6 +13,7 @@ files of its module run there in a child of this process, which has the slow imp
 import argparse
 import ast
 import importlib
+import json
 import math
 import os
 import random
@@ -21,15 +22,20 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
+import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.operators.provider import OperatorProvider
@@ -39,7 +45,7 @@ from scripts.references import mend_torchvision
 ROOT = Path(__file__).parent.parent
 MOST_SECONDS, MOST_BYTES = 240, 12 * 2**30
 WARM = ("torch", "torchvision", "timm", "captum.attr", "pytorch_grad_cam", "av")
-WARM += ("gymnasium", "stable_baselines3", "sb3_contrib", "zarr", "pytest", "cv2", "safetensors")
+WARM += ("gymnasium", "stable_baselines3", "sb3_contrib", "zarr", "cv2", "safetensors")
 
 METHODS = "formulas attribution references properties"
 FIELDS = "features_receptive_field features_patches features_cli properties"
@@ -188,7 +194,118 @@ def compiles(code: str) -> bool:
     return True
 
 
-def in_this_process(sandbox: Path, files: list[str], log: Path) -> int:
+class Watch:
+    """A plugin of pytest that notes the functions of the tree that each test enters.
+
+    What the making of a fixture enters counts for every test that uses it.
+
+    Attributes:
+        entered: by test or fixture, the files and first lines of functions.
+        fixtures: by test.
+        seconds: that each test took.
+    """
+
+    def __init__(self, sandbox: Path) -> None:
+        self._sandbox = f"{sandbox}/"
+        self._now: set[tuple[str, int]] = set()
+        self.entered: dict[str, set[tuple[str, int]]] = {}
+        self.fixtures: dict[str, list[str]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def _call(self, frame: FrameType, *_: Any) -> None:
+        code = frame.f_code
+        if code.co_filename.startswith(self._sandbox):
+            file = code.co_filename.removeprefix(self._sandbox)
+            self._now.add((file, code.co_firstlineno))
+
+    @contextmanager
+    def _noting(self, name: str) -> Iterator[None]:
+        before, self._now = self._now, self.entered.setdefault(name, set())
+        sys.settrace(self._call)
+        threading.settrace(self._call)
+        try:
+            yield
+        finally:
+            self._now = before
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        self.fixtures[item.nodeid] = list(item.fixturenames)
+        start = time.monotonic()
+        with self._noting(item.nodeid):
+            yield
+        self.seconds[item.nodeid] = time.monotonic() - start
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        with self._noting(fixturedef.argname):
+            yield
+
+    def write(self, path: Path) -> None:
+        every = {
+            test: sorted(set().union(*(self.entered.get(each, ()) for each in (test, *fixtures))))
+            for test, fixtures in self.fixtures.items()
+        }
+        path.write_text(json.dumps({"entered": every, "seconds": self.seconds}))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A plugin of pytest that runs only these tests, in this order."""
+
+    tests: list[str]
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        known = {item.nodeid: item for item in items}
+        items[:] = [known[test] for test in self.tests if test in known]
+
+
+class Tests:
+    """Which tests enter which function, and how long they take.
+
+    Args:
+        notes: a file that `Watch` wrote.
+    """
+
+    def __init__(self, notes: Path) -> None:
+        read = json.loads(notes.read_text())
+        self._seconds = read["seconds"]
+        self._entered = {test: set(map(tuple, found)) for test, found in read["entered"].items()}
+
+    def of(self, mutant: Mutant, names: Iterable[str]) -> list[str]:
+        """The tests in these files that enter a mutant's function, the quickest first.
+
+        Outside of functions, those that enter any function of the module.
+        """
+        around = [0]
+        for node in ast.walk(ast.parse(mutant.path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                first = min(each.lineno for each in (node, *node.decorator_list))
+                if node.body[0].lineno <= mutant.line <= node.end_lineno:
+                    around.append(first)
+        file, first = str(mutant.path.relative_to(ROOT)), max(around)
+        files = {test_file(name) for name in names}
+        return sorted(
+            (
+                test
+                for test, found in self._entered.items()
+                if test.split("::")[0] in files
+                and any(path == file and first in (0, line) for path, line in found)
+            ),
+            key=lambda test: self._seconds[test],
+        )
+
+
+def test_file(name: str) -> str:
+    return f"tests/test_{name}.py"
+
+
+def log_of(sandbox: Path) -> Path:
+    return sandbox.with_name("log")
+
+
+def in_this_process(sandbox: Path, files: list[str], plugin: Any) -> int:
+    log = log_of(sandbox)
     os.setsid()
     sys.stdout = sys.stderr = log.open("w", buffering=1)
     for stream in (1, 2):
@@ -201,30 +318,32 @@ def in_this_process(sandbox: Path, files: list[str], log: Path) -> int:
     others = [entry for entry in sys.path if entry and not Path(entry).is_relative_to(ROOT)]
     sys.path[:] = packages + others
     os.environ["PYTHONPATH"] = os.pathsep.join(packages)
+    options = ["-x", "-m", "not long", "-p", "no:cacheprovider"]
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     try:
-        pytest = importlib.import_module("pytest")
-        options = ["-x", "-m", "not long", "-p", "no:cacheprovider"]
-        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-        return int(pytest.main(options + files))
+        code = int(pytest.main(options + files, plugins=[plugin]))
+        sys.settrace(None)
+        if isinstance(plugin, Watch):
+            plugin.write(log.with_name("notes"))
     except BaseException:
         traceback.print_exc()
         return 1
+    return code
 
 
 def run_tests(
-    sandbox: Path, names: Iterable[str], log: Path, limit: float = MOST_SECONDS
+    sandbox: Path, files: Iterable[str], plugin: Any, limit: float = MOST_SECONDS
 ) -> tuple[str, float]:
     """Whether the tests of a tree "passed", "failed" or "hung", and after how many seconds.
 
     They run in a child, so that a crash ends only that one; it sees only modules of `sandbox`.
     """
-    files = [f"tests/test_{name}.py" for name in dict.fromkeys(names)]
     start = time.monotonic()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            code = in_this_process(sandbox, files, log)
+            code = in_this_process(sandbox, list(dict.fromkeys(files)), plugin)
         finally:
             os._exit(code)
     status = None
@@ -237,6 +356,16 @@ def run_tests(
         os.waitpid(child, 0)
     seconds = time.monotonic() - start
     return ("hung" if status is None else "passed" if status == 0 else "failed"), seconds
+
+
+def tried_in(sandbox: Path, mutant: Mutant, chosen: list[str]) -> tuple[str, float]:
+    if not chosen:
+        return "passed", 0.0
+    place = sandbox / mutant.path.relative_to(ROOT)
+    place.write_text(mutant.code)
+    outcome = run_tests(sandbox, (test.split("::")[0] for test in chosen), Chosen(chosen))
+    shutil.copy(mutant.path, place)
+    return outcome
 
 
 def what_noticed(log: Path) -> str:
@@ -253,6 +382,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="", help="modules whose path begins with this")
     parser.add_argument("--numbers", type=int, nargs="+", help="only these of the sample, again")
     options = parser.parse_args()
@@ -273,26 +403,31 @@ def main() -> int:
     mend_torchvision()
     for name in WARM:
         importlib.import_module(name)
-    outcomes: Counter[str] = Counter()
-    survivors = []
     with tempfile.TemporaryDirectory() as folder:
-        sandbox, log = copy_of_the_tree(Path(folder)), Path(folder) / "log"
-        used = [name for mutant in numbered.values() for name in tests[mutant.path]]
-        if run_tests(sandbox, used, log, limit=math.inf)[0] != "passed":
+        trees = [copy_of_the_tree(Path(folder) / str(job)) for job in range(options.jobs)]
+        used = [test_file(name) for mutant in numbered.values() for name in tests[mutant.path]]
+        log = log_of(trees[0])
+        if run_tests(trees[0], used, Watch(trees[0]), limit=math.inf)[0] != "passed":
             print(log.read_text(), "\nThe tests fail without any fault.")
             return 1
-        for number, mutant in numbered.items():
-            place = sandbox / mutant.path.relative_to(ROOT)
-            place.write_text(mutant.code)
-            outcome, seconds = run_tests(sandbox, tests[mutant.path], log)
-            shutil.copy(mutant.path, place)
-            outcomes[outcome] += 1
-            survivors += [mutant] * (outcome == "passed")
-            print(f"{number:4} {outcome} {seconds:4.0f} s  {mutant.shown()}", flush=True)
-            print(f"    {what_noticed(log)}", flush=True)
-    print(f"\ncaught: {outcomes['failed'] + outcomes['hung']} of {len(numbered)}; survivors:")
-    for mutant in survivors:
-        print(mutant.shown())
+        known = Tests(log.with_name("notes"))
+
+        def tried(number: int) -> bool:
+            mutant, tree = numbered[number], trees.pop()
+            chosen = known.of(mutant, tests[mutant.path])
+            outcome, seconds = tried_in(tree, mutant, chosen)
+            noticed = what_noticed(log_of(tree)) if chosen else "no test enters it"
+            trees.append(tree)
+            line = f"{number:4} {outcome} {seconds:4.0f} s  {mutant.shown()}\n    {noticed}"
+            print(line, flush=True)
+            return outcome != "passed"
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            caught = dict(zip(numbered, pool.map(tried, numbered), strict=True))
+    print(f"\ncaught: {sum(caught.values())} of {len(caught)}; survivors:")
+    for number, mutant in numbered.items():
+        if not caught[number]:
+            print(f"{number:4} {mutant.shown()}")
     return 0
 
 
