@@ -44,8 +44,10 @@ from scripts.references import mend_torchvision
 
 ROOT = Path(__file__).parent.parent
 MOST_SECONDS, MOST_BYTES = 240, 12 * 2**30
-WARM = ("torch", "torchvision", "timm", "captum.attr", "pytorch_grad_cam", "av")
-WARM += ("gymnasium", "stable_baselines3", "sb3_contrib", "zarr", "cv2", "safetensors")
+WARM = [
+    *("torch", "torchvision", "timm", "captum.attr", "pytorch_grad_cam", "av", "cv2", "zarr"),
+    *("gymnasium", "stable_baselines3", "sb3_contrib", "safetensors"),
+]
 
 METHODS = "formulas attribution references properties"
 FIELDS = "features_receptive_field features_patches features_cli properties"
@@ -280,7 +282,7 @@ class Tests:
         around = [0]
         for node in ast.walk(ast.parse(mutant.path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
-                first = min(each.lineno for each in (node, *node.decorator_list))
+                first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
                 if node.body[0].lineno <= mutant.line <= node.end_lineno:
                     around.append(first)
         file, first = str(mutant.path.relative_to(ROOT)), max(around)

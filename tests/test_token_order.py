@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain
@@ -50,6 +51,40 @@ def test_the_order_of_tokens_does_not_matter(inputs, method, how, dtype) -> None
     assert all(each.dtype == dtype for each in network.parameters())
     tolerance = 1e-4 if dtype == torch.float32 else 0.2
     np.testing.assert_allclose(ours, expected, atol=tolerance * np.abs(expected).max())
+
+
+class Grouped(nn.Module):
+    """Attention whose queries share the values of half as many heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(8, 8), nn.Linear(8, 4), nn.Linear(8, 4)
+        self.join = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (
+            each(x).unflatten(-1, (-1, 2)).transpose(1, 2)
+            for each in (self.query, self.key, self.value)
+        )
+        attended = F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+        return x + self.join(attended.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.skipif(
+    "enable_gqa" not in str(F.scaled_dot_product_attention.__doc__), reason="newer than this torch"
+)
+def test_queries_may_share_their_values(inputs) -> None:
+    torch.manual_seed(0)
+    network, plain = (Shuffled(how).eval() for how in ("shuffled", "row by row"))
+    network.blocks = nn.Sequential(Grouped())
+    plain.blocks = nn.Sequential(Grouped())
+    plain.load_state_dict(randomise(network).state_dict())
+    ours, expected = (
+        explain(Policy(each, LABELS), inputs, "grad-cam", layer="blocks.0").maps
+        for each in (network, plain)
+    )
+    assert expected.any()
+    np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
 
 
 class Mixer(nn.Module):
