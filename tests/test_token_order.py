@@ -87,6 +87,26 @@ def test_queries_may_share_their_values(inputs) -> None:
     np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
 
 
+class Asked(Shuffled):
+    """One question is put to all tokens, rather than their mean taken."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.norm(self.blocks(self.order(self.patches(x).flatten(2).mT)))
+        x = ((self.end + 1) @ x.mT).softmax(-1) @ x
+        return self.policy(x[:, 0]), self.value(x[:, 0]).squeeze(1)
+
+
+def test_a_question_to_all_tokens_leaves_their_order(inputs) -> None:
+    network, plain = Asked("shuffled").eval(), Asked("row by row").eval()
+    plain.load_state_dict(randomise(network).state_dict())
+    ours, expected = (
+        explain(Policy(each, LABELS), inputs, "grad-cam", layer="norm").maps
+        for each in (network, plain)
+    )
+    assert expected.any()
+    np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+
+
 class Mixer(nn.Module):
     """Each token is made of all places."""
 
