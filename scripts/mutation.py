@@ -50,7 +50,7 @@ RECORDINGS = "recording recording_damage files"
 AGENTS = "agents_sb3 agents_safety agents_context agents_kinds"
 TESTS = {
     "rlvis/attribution/*.py": f"{METHODS} transformers rectifiers replica",
-    "rlvis/evidence.py": f"{METHODS} transformers",
+    "rlvis/evidence.py": f"{METHODS} transformers converted",
     "rlvis/targets.py": f"actions {METHODS} masked",
     "rlvis/rectifiers.py": f"rectifiers {METHODS}",
     "rlvis/layers.py": f"networks {METHODS} transformers timm",
@@ -67,7 +67,7 @@ TESTS = {
     "rlvis/recording.py": RECORDINGS,
     "rlvis/recording_header.py": f"recording wrappers {RECORDINGS}",
     "rlvis/store.py": f"recording_damage {RECORDINGS}",
-    "rlvis/rollout.py": "recording environments masked agents",
+    "rlvis/rollout.py": "recording environments masked agents agents_kinds",
     "rlvis/depth.py": "images environments envs_pictures",
     "rlvis/files.py": f"files images {RECORDINGS}",
     "agents/rlvis_agents/pickles.py": f"agents_safety {AGENTS}",

@@ -231,6 +231,10 @@ def test_pages_and_data(model, images, tmp_path) -> None:
     assert found.picture("one", [2]).height < found.picture("one").height
     page = np.asarray(found.picture("two", whole=True, most=1))
     assert (page == (255, 176, 0)).all(axis=-1).sum() > 100
+    body = nn.Sequential(nn.Conv2d(3, 14, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    many = patches(ImageModel(body, [f"score {n}" for n in range(14)]), images, ["0"], 1)
+    sizes = {most: many.picture(most=most).size for most in (11, 12, 13)}
+    assert many.picture().size == sizes[12] not in (sizes[11], sizes[13])
     with pytest.raises(InputError, match="units 0 to 3, no 4"):
         found.picture("two", [4])
     with pytest.raises(InputError, match="no layer 'three'"):

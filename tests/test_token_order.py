@@ -127,6 +127,13 @@ def test_tokens_of_many_places_are_refused(inputs) -> None:
     assert explain(model, inputs, "grad-cam").layer == "patches"
 
 
+def test_two_patches_are_a_grid() -> None:
+    model = Policy(randomise(PooledTransformer()).eval(), LABELS)
+    image = torch.rand(1, 3, 8, 16, generator=torch.Generator().manual_seed(0))
+    ours = explain(model, image, "grad-cam", [0, 1, 2], layer="blocks")
+    assert ours.maps.shape[-2:] == (1, 2)
+
+
 def test_hiera_keeps_its_tokens_in_blocks() -> None:
     torch.manual_seed(0)
     network = timm.create_model("hiera_tiny_224", pretrained=False, num_classes=3).eval()
