@@ -245,6 +245,17 @@ def test_boxes_hold_every_pixel_where_preprocessing_does_not_keep_the_order() ->
         assert found[3] > columns.max()
 
 
+class InPlace(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(2)
+
+
+def test_a_network_may_change_its_input_in_place() -> None:
+    inputs = torch.ones(1, 3, 8, 8)
+    assert traced(nn.Sequential(InPlace(), nn.Conv2d(3, 1, 3)), inputs).geometry().size == (3, 3)
+    assert (inputs == 1).all()
+
+
 def test_what_it_cannot_follow_depends_on_everything() -> None:
     class Sorted(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
