@@ -102,7 +102,22 @@ class Lopsided(nn.Module):
         return F.pixel_shuffle(torch.stack([right, left], dim=2).flatten(1, 2), 2).flip(3)
 
 
+class Reduced(nn.Module):
+    """Every place knows of its column, or of its row, and of the place across."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.conv, self.axis = nn.Conv2d(2, 3, 3, 2), axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = torch.max(x, x.flip(self.axis))
+        return x + x.mean(dim=self.axis, keepdim=True)
+
+
 BODIES = {
+    "columns": Reduced(2),
+    "rows": Reduced(3),
     "branches": Branches(),
     "lopsided": Lopsided(),
     "squeezed": Squeezed(),
