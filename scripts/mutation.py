@@ -44,7 +44,7 @@ WARM = [
     *("gymnasium", "stable_baselines3", "sb3_contrib", "safetensors"),
 ]
 
-METHODS = "formulas attribution references properties"
+METHODS = "formulas attribution references properties notes"
 FIELDS = "features_receptive_field features_patches features_cli properties"
 RECORDINGS = "recording recording_damage files"
 AGENTS = "agents_sb3 agents_safety agents_context agents_kinds"
