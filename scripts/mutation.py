@@ -49,8 +49,8 @@ FIELDS = "features_receptive_field features_patches features_cli properties"
 RECORDINGS = "recording recording_damage files"
 AGENTS = "agents_sb3 agents_safety agents_context agents_kinds"
 TESTS = {
-    "rlvis/attribution/*.py": f"{METHODS} transformers rectifiers replica",
-    "rlvis/evidence.py": f"{METHODS} transformers converted",
+    "rlvis/attribution/*.py": f"{METHODS} transformers rectifiers replica runs",
+    "rlvis/evidence.py": f"{METHODS} transformers converted runs",
     "rlvis/targets.py": f"actions {METHODS} masked",
     "rlvis/rectifiers.py": f"rectifiers {METHODS}",
     "rlvis/layers.py": f"networks {METHODS} transformers timm",
