@@ -16,6 +16,7 @@ demo: .venv/.set-up-all
 	@echo
 	@echo "The film of the agent:  $(CURDIR)/out/demo/rollout.mp4"
 	@echo "The explained photo:    $(CURDIR)/out/demo/cat-explained.png"
+	@echo "Go on with the tour in README.md after:  source .venv/bin/activate"
 
 test: .venv/.set-up-dev
 	$(BIN)/python -m pytest -n 2 -m "not long"

@@ -11,6 +11,9 @@ the picture holds, and is told (`Notice`), since a network may see something els
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -18,6 +21,23 @@ from rlvis.errors import InputError, Notice
 
 Levels = tuple[float, float]
 """The values that become black and white."""
+
+
+_USED: ContextVar[list[Levels] | None] = ContextVar("windows", default=None)
+
+
+@contextmanager
+def windows_used() -> Iterator[list[Levels]]:
+    """The windows through which pictures of more than 8 bits are seen meanwhile, each once.
+
+    That of floats within 0..1 is not among them, unless it was chosen.
+    """
+    used: list[Levels] = []
+    token = _USED.set(used)
+    try:
+        yield used
+    finally:
+        _USED.reset(token)
 
 
 def eight_bit(levels: np.ndarray, window: Levels | None = None) -> np.ndarray:
@@ -35,6 +55,9 @@ def eight_bit(levels: np.ndarray, window: Levels | None = None) -> np.ndarray:
     if levels.dtype == bool:
         return levels.astype(np.uint8) * np.uint8(255)
     low, high = choose_window(levels) if window is None else check_window(window)
+    used, usual = _USED.get(), window is None and (low, high) == _usual(levels.dtype)
+    if used is not None and not usual and (low, high) not in used:
+        used.append((low, high))
     scaled = (levels.astype(np.float64) - low) * (255 / (high - low))
     return np.rint(scaled, out=scaled).clip(0, 255, out=scaled).astype(np.uint8)
 
@@ -46,9 +69,13 @@ def choose_window(levels: np.ndarray) -> Levels:
         InputError: if a level is NaN or infinite.
     """
     window = find_window(levels)
-    if window != (0.0, 1.0 if levels.dtype.kind == "f" else 255.0):
+    if window != _usual(levels.dtype):
         warnings.warn(told(levels.dtype, window), Notice, stacklevel=2)
     return window
+
+
+def _usual(kind: np.dtype) -> Levels:
+    return 0.0, 1.0 if kind.kind == "f" else 255.0
 
 
 def find_window(levels: np.ndarray) -> Levels:
@@ -75,10 +102,28 @@ def check_window(window: Levels) -> Levels:
     Raises:
         InputError: if it is not two finite numbers, the first the smaller one.
     """
-    if len(window) != 2 or not np.isfinite(window).all() or window[0] >= window[1]:
-        shown = ",".join(f"{each:g}" for each in window)
-        raise InputError(f"no window {shown}; give two numbers low,high, the first the smaller")
-    return float(window[0]), float(window[1])
+    try:
+        low, high = (float(each) for each in window)
+    except (TypeError, ValueError):
+        raise InputError(f"no window {window!r}; give two numbers (low, high)") from None
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise InputError(
+            f"no window {low:g},{high:g}; give two numbers low,high, the first the smaller"
+        )
+    return low, high
+
+
+def read_window(text: str) -> Levels:
+    """The window written as "low,high".
+
+    Raises:
+        InputError: if it is none.
+    """
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"no window {text!r}; write two numbers as low,high") from None
+    return check_window((low, high))
 
 
 def told(kind: np.dtype, window: Levels) -> str:

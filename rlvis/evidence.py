@@ -6,14 +6,14 @@ however many methods read from it. Methods only combine what is here.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from rlvis.actions import ActionDistribution, Categorical, MultiCategorical
+from rlvis.actions import ActionDistribution
 from rlvis.attentions import Attentions, by_head
 from rlvis.dependence import depends, edges_behind, is_differentiable
 from rlvis.errors import InputError
@@ -49,6 +49,7 @@ class Evidence:
         attention: whether methods read a transformer's attention.
         needs: the gradients methods will ask for, so that one backward pass yields them together.
         context: what the network takes besides, (N, …) each; see `ImageModel.context_of`.
+        taken: the action that was taken on each image, int64 (N,), if that is known.
 
     Raises:
         InputError: if the layer gives no map (see `tokens`), a target does not depend on it, a
@@ -66,6 +67,7 @@ class Evidence:
         attention: bool = False,
         needs: Iterable[Need] = (),
         context: Mapping[str, Tensor] | None = None,
+        taken: Tensor | None = None,
     ) -> None:
         self.layer = layer
         self.inputs = inputs.detach().clone(memory_format=torch.channels_last)
@@ -94,7 +96,8 @@ class Evidence:
                 self._rectifier if rules else nullcontext(),
                 self._attention if attention else nullcontext(),
             ):  # the network may change its input in place
-                self.scores = model.run(replica, self.inputs.clone(), self._context)
+                scores = model.run(replica, self.inputs.clone(), self._context)
+                self.scores = replace(scores, taken=taken)
             self._columns = [target(self.scores) for target in targets]
         if self._needs:
             self._check_differentiable(self._columns)
@@ -180,10 +183,18 @@ class Evidence:
     @property
     def unit(self) -> str:
         """Of the targets: "logit" and the like, "score" where they differ."""
-        units = {target.unit for target in self._targets}
-        unit = units.pop() if len(units) == 1 else "score"
-        categorical = type(self.distribution) in (Categorical, MultiCategorical)
-        return "score" if unit == "logit" and not categorical else unit
+        units = set(self.units)
+        return units.pop() if len(units) == 1 else "score"
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Of each target; the scores that are no logits of choices are called "score"."""
+        return tuple(target.unit_for(self.distribution) for target in self._targets)
+
+    @property
+    def linear(self) -> tuple[bool, ...]:
+        """Of each target whether it is a sum of multiples of the network's outputs."""
+        return tuple(target.unit in ("logit", "value") for target in self._targets)
 
     @property
     def activations(self) -> Tensor:
@@ -327,7 +338,7 @@ class Evidence:
             for name, tensor in outputs.items()
             if tensor is not None
         }
-        scores = Scores(leaves["logits"], leaves.get("value"), self.scores.labels)
+        scores = replace(self.scores, logits=leaves["logits"], value=leaves.get("value"))
         rows: dict[str, list[Tensor]] = {name: [] for name in leaves}
         for target in self._targets:
             with torch.enable_grad():

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from rlvis.actions import ActionDistribution
+from rlvis.depth import Levels
 from rlvis.preprocess import Window
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Explanation:
         one_sided: whether the method cuts off what speaks against the target: of a difference such
             as "left - right" its maps show what speaks for the first alone.
         unit: of the maps: "logit", "nats", "fall of the logit", "share" and the like.
+        units: the same of each of the T targets' maps, where they may differ.
+        score_units: of each of the T scores.
+        adds_up: for each target whether its score is the sum of the map and what the head adds
+            whatever the image (its bias).
+        levels: what of pictures of more than 8 bits became black and white; see `rlvis.depth`.
         epsilon: the relative rounding error of the network's arithmetic.
     """
 
@@ -68,6 +74,10 @@ class Explanation:
     frame: int | None = None
     one_sided: bool = False
     unit: str = "score"
+    units: tuple[str, ...] = ()
+    score_units: tuple[str, ...] = ()
+    adds_up: tuple[bool, ...] = ()
+    levels: tuple[Levels, ...] = ()
     epsilon: float = float(np.finfo(np.float32).eps)
 
     @property
@@ -78,15 +88,29 @@ class Explanation:
         by less than a twentieth of its largest value); or of a map in the unit of the scores that
         it is weak: the sum of what it shows is below what rounding makes of the scores, or, in
         logits or nats, below 0.01, so that no probability moves by more than one percent of itself.
+        Of gradients the sum is what a change of every pixel by one unit of the input adds.
         """
         finite = np.where(np.isfinite(self.logits), self.logits, 0)
         noise = _ROUNDINGS * self.epsilon * np.abs(finite).max(axis=1)
+        units = self.map_units
         return [
-            [self._notes(heat, score, limit) for heat, score in zip(heats, scores, strict=True)]
+            [self._notes(*each, limit) for each in zip(heats, scores, units, strict=True)]
             for heats, scores, limit in zip(self.maps, self.scores, noise, strict=True)
         ]
 
-    def _notes(self, heat: np.ndarray, score: float, noise: float) -> list[str]:
+    @property
+    def map_units(self) -> tuple[str, ...]:
+        """The unit of each of the T targets' maps."""
+        return self.units or (self.unit,) * self.maps.shape[1]
+
+    @property
+    def evidence(self) -> np.ndarray:
+        """Float32 (N, T): what the image adds to each score, the sum of its map; NaN where the
+        method's maps do not sum to that (see `adds_up`). The rest of the score is the bias."""
+        sums = self.maps.sum(axis=(2, 3))
+        return np.where(self.adds_up or (False,) * sums.shape[1], sums, np.float32("nan"))
+
+    def _notes(self, heat: np.ndarray, score: float, unit: str, noise: float) -> list[str]:
         most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
         if np.isneginf(score):
             return ["masked"]
@@ -99,11 +123,12 @@ class Explanation:
             found.append("constant")
         elif spread < most / 20:
             found.append("nearly constant")
-        total = most if self.unit.startswith("fall") else float(np.abs(heat).sum())
-        if self.unit.removeprefix("fall of the ") in ("logit", "nats", "value", "score"):
+        total = most if unit.startswith("fall") else float(np.abs(heat).sum())
+        unit = unit.removesuffix(" per unit of the input")
+        if unit.removeprefix("fall of the ") in ("logit", "nats", "value", "score"):
             if total < noise:
                 found.append("weaker than rounding noise")
-            elif total < _ODDS and self.unit.endswith(("logit", "nats")):
+            elif total < _ODDS and unit.endswith(("logit", "nats")):
                 found.append("weak: moves the odds by less than 1%")
         return found
 

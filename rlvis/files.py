@@ -258,7 +258,7 @@ def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
     path = Path(path)
     with writing(path, ARRAYS) as (temporary, kind), temporary.open("wb") as file:
         if kind == "npz":
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+            np.savez_compressed(file, **arrays)
         else:
             from safetensors.numpy import save
 

@@ -34,6 +34,7 @@ class Scores:
         memory: float (N, …), by name: what a recurrent network passes on to the next step.
         log_std: float (N, K), the logarithms of the standard deviations of continuous actions,
             where they depend on the image.
+        taken: int64 (N,), the action that was taken on each image, where somebody says it.
     """
 
     logits: Tensor
@@ -41,16 +42,19 @@ class Scores:
     labels: tuple[str, ...]
     memory: Mapping[str, Tensor] = field(default_factory=dict)
     log_std: Tensor | None = None
+    taken: Tensor | None = None
 
     def of_image(self, index: int) -> "Scores":
         """The scores of one image, as a batch of one, without gradient."""
         value = None if self.value is None else self.value.detach()[index : index + 1]
-        return Scores(self.logits.detach()[index : index + 1], value, self.labels)
+        taken = None if self.taken is None else self.taken[index : index + 1]
+        return Scores(self.logits.detach()[index : index + 1], value, self.labels, taken=taken)
 
     def repeat(self, count: int) -> "Scores":
         """The scores of all images, `count` times over, without gradient."""
         value = None if self.value is None else self.value.detach().repeat(count)
-        return Scores(self.logits.detach().repeat(count, 1), value, self.labels)
+        taken = None if self.taken is None else self.taken.repeat(count)
+        return Scores(self.logits.detach().repeat(count, 1), value, self.labels, taken=taken)
 
     @property
     def log_probabilities(self) -> Tensor:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import torch
 
+from rlvis.actions import Categorical
 from rlvis.attribution.engine import explain
 from rlvis.attribution.registry import Method, get_method
 from rlvis.checked_env import CheckedEnv
@@ -27,9 +28,10 @@ from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.policy import Policy
 from rlvis.recording import Recording
 from rlvis.recording_header import Header, MethodRecord
-from rlvis.rollout import Episode, play_episode
+from rlvis.rollout import Episode, play_episode, taken_of
 from rlvis.success import SuccessRule, as_rule
-from rlvis.targets import Target, TargetLike, as_targets, score
+from rlvis.targets import Target, TargetLike, as_targets, margin, score
+from rlvis.targets import chosen as chosen_target
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -74,7 +76,8 @@ def record(
         episodes: how many.
         methods: attribution methods, e.g. ["cam", "saliency"]; left out, plain CAM where the
             network's head allows it, else Grad-CAM, and saliency beside it.
-        targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action.
+        targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action,
+            and the one that was taken less the best of the others ("chosen").
         out: the folder of the recording; None keeps it in memory.
         seed: of the first episode and of the action draws; episode i is reset with seed + i.
         deterministic: take the most probable action instead of drawing one.
@@ -110,7 +113,9 @@ def record(
         check_compatible(policy, world, name)
         policy = _at_home(policy, world, labels)
         wanted = as_targets(list(targets), policy) if targets else []
-        chosen, layer = _chosen(policy, world, named, layer, frames)
+        contrast = not wanted and _can_be_compared(policy)
+        explained = wanted or _every_action(policy, contrast)
+        chosen, layer = _chosen(policy, world, named, wanted, layer, frames)
         header = Header(
             name,
             policy.name,
@@ -121,6 +126,8 @@ def record(
             list(wrappers),
             [each.name for each in wanted],
             str(rule) if rule else None,
+            contrast,
+            [each.unit_for(policy.distribution) for each in (wanted or explained[:1])],
         )
         recording = Recording.create(out, header, overwrite=overwrite)
         checked = CheckedEnv(world, name)
@@ -146,7 +153,7 @@ def record(
                     success=rule,
                     on_step=step,
                 )
-                recording.append(episode, _explain(policy, episode, chosen, wanted, layer))
+                recording.append(episode, _explain(policy, episode, chosen, explained, layer))
                 if on_episode:
                     on_episode(episode)
                 if asked_to_stop():
@@ -192,6 +199,7 @@ def _chosen(
     policy: Policy,
     world: "Env",
     named: Sequence[Method],
+    targets: Sequence[Target],
     layer: str | None,
     frames: Frames,
 ) -> tuple[list[Method], str | None]:
@@ -208,13 +216,20 @@ def _chosen(
     inputs = policy.inputs(image[None])
     usual = named or usual_methods(policy, image, context)
     if any(each.reads_layer for each in usual):
-        layer = resolve_layer(policy, inputs, layer, context)
+        possible = [margin() if each.name == "chosen" else each for each in targets]
+        layer = resolve_layer(policy, inputs, layer, context, possible)
+    elif layer is not None:
+        raise InputError(
+            f"{', '.join(map(str, usual))} read no layer; leave {layer!r} out, or name a method "
+            "that does, such as grad-cam"
+        )
     count = policy.frames or 1
+    if frames != "sum" and count == 1:
+        raise InputError(f"frames={frames} does nothing where no frames are stacked; leave it out")
     return [part for each in usual for part in _by_frame(each, frames, count)], layer
 
 
 def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
-
     if frames == "sum" or count == 1 or method.frame is not None or not method.reads_pixels:
         return [method]
     return [method.configured(frame=each) for each in range(count)[-1 if frames == "last" else 0 :]]
@@ -244,9 +259,28 @@ def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> lis
 
 def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]:
     return [
-        MethodRecord(str(each), layer if each.reads_layer else None, each.signed, each.frame)
+        MethodRecord(
+            str(each),
+            layer if each.reads_layer else None,
+            each.signed,
+            each.frame,
+            each.one_sided,
+            each.adds_up,
+            each.unit,
+        )
         for each in methods
     ]
+
+
+def _can_be_compared(policy: Policy) -> bool:
+    """Whether an action is one of several, of which another could have been taken."""
+    return isinstance(policy.distribution, Categorical) and len(policy.labels) > 1
+
+
+def _every_action(policy: Policy, contrast: bool) -> list[Target]:
+    """Every action, and the one that was taken less the best of the others."""
+    each = [score(index) for index in range(len(policy.labels))]
+    return [*each, chosen_target()] if contrast else each
 
 
 def _explain(
@@ -260,8 +294,9 @@ def _explain(
         policy,
         episode.observations,
         methods,
-        targets or [score(index) for index in range(len(policy.labels))],
+        targets,
         layer=layer,
         context=episode.context,
+        taken=taken_of(episode) if _can_be_compared(policy) else None,
     )
     return list(explained.values())

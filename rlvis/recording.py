@@ -10,6 +10,12 @@
         logit, probability     (time, action), no probability for continuous actions
         info_<key>             (time, …)
         heatmaps/<method>      (time, action, y, x)         float32
+        contrasts/<method>     (time, y, x), of the action taken less the best of the others; left
+                               out where it is the difference of two heatmaps
+        evidence/<method>      (time, explained), of methods whose maps sum to what the image adds
+                               to a score: that sum, for the actions and then the contrast
+        notes/<method>         (time, explained)            uint8, an entry of the attribute notes:
+                               what a picture of the heatmap should say beside it, from 1
         target_value           (time, target), where targets were named; heatmaps have that axis
 
 Dimensions are named, so xarray opens every group as it is. A recording takes its place when its
@@ -37,12 +43,14 @@ from zarr.storage import MemoryStore
 from rlvis.errors import InputError, Notice
 from rlvis.explanation import Explanation
 from rlvis.files import write_error
+from rlvis.recording_contents import KINDS, contents
 from rlvis.recording_header import Header, Targets
-from rlvis.rollout import Episode
+from rlvis.rollout import Episode, against_the_best
 from rlvis.store import DamageError, array_names, check_array, read_attributes
 
-FORMAT, VERSION = "rlvis-recording", 2
-"""Of version 1 were recordings without checksums, which left chunks of zeros out."""
+FORMAT, VERSION = "rlvis-recording", 3
+"""Of version 1 were recordings without checksums, which left chunks of zeros out; of version 2
+those without contrasts, evidence, notes and units."""
 
 _EPISODE = re.compile(r"episode_[0-9]{4,9}")
 
@@ -155,6 +163,9 @@ class Recording:
                 self.episode(number)
                 for each in self.header.methods:
                     self.heatmaps(number, each.name)
+                for name in self._attributes(number)["arrays"]:
+                    if "/" in name and not name.startswith("heatmaps/"):
+                        self._read(number, name)
             except InputError as error:
                 found[number] = str(error)
         return found
@@ -191,42 +202,11 @@ class Recording:
         shutil.rmtree(older, ignore_errors=True)
 
     def _write(self, name: str, episode: Episode, explanations: Sequence[Explanation]) -> None:
-        arrays: dict[str, tuple[np.ndarray, tuple[str, ...]]] = {
-            "observation": (episode.observations, ("y", "x", "channel")),
-            "action_taken": (
-                episode.actions,
-                ("dimension", "dimension_1", "dimension_2")[: episode.actions.ndim - 1],
-            ),
-            "reward": (episode.rewards, ()),
-            "value": (episode.values, ()),
-            "logit": (episode.logits, ("action",)),
-        }
-        if episode.renders is not None:
-            arrays["render"] = (episode.renders, ("render_y", "render_x", "colour"))
-        if np.isfinite(episode.probabilities).all():
-            arrays["probability"] = (episode.probabilities, ("action",))
-        for kind, columns in (("context", episode.context), ("info", episode.info)):
-            for key, column in columns.items():
-                axes = tuple(f"{kind}_{key}_{axis}" for axis in range(column.ndim - 1))
-                arrays[f"{kind}_{key}"] = (column, axes)
-        explained = "target" if self.header.targets else "action"
-        for explanation in explanations:
-            arrays[f"heatmaps/{explanation.method}"] = (explanation.heatmaps, (explained, "y", "x"))
-        attributes: dict[str, Any] = {
-            "seed": episode.seed,
-            "steps": len(episode),
-            "total_reward": episode.total_reward,
-            "terminated": episode.terminated,
-            "truncated": episode.truncated,
-            "success": episode.success,
-            "outcome": episode.outcome,
-        }
-        if self.header.targets:
-            attributes["targets"] = explanations[0].targets
-            arrays["target_value"] = (explanations[0].scores, ("target",))
+        attributes, arrays = contents(self.header, episode, explanations)
         attributes["arrays"] = list(arrays)
         group = self._root.create_group(name, overwrite=True, attributes=attributes)
-        group.create_group("heatmaps")
+        for kind in KINDS:
+            group.create_group(kind)
         for array_name, (array, axes) in arrays.items():
             _save(group, array_name, array, axes)
 
@@ -238,9 +218,7 @@ class Recording:
         """
         attributes = self._attributes(number)
         arrays = {
-            name: self._read(number, name)
-            for name in attributes["arrays"]
-            if not name.startswith("heatmaps/")
+            name: self._read(number, name) for name in attributes["arrays"] if "/" not in name
         }
         try:
             return Episode(
@@ -273,6 +251,59 @@ class Recording:
             InputError: if there is no such episode, or it is damaged.
         """
         return self._read(number, f"heatmaps/{method}")
+
+    def contrast_heatmaps(self, number: int, method: str) -> np.ndarray | None:
+        """Heatmaps of the action taken less the best of the others, float32 (T, H, W).
+
+        None where it is not recorded, as of targets.
+
+        Raises:
+            InputError: if there is no such episode, or it is damaged.
+        """
+        if not self.header.contrast:
+            return None
+        name = f"contrasts/{method}"
+        if name in self._attributes(number)["arrays"]:
+            return self._read(number, name)
+        maps, pairs = self.heatmaps(number, method), against_the_best(self.episode(number))
+        first, second = (maps[np.arange(len(maps)), each] for each in pairs.T)
+        return first - second
+
+    def contrast(self, number: int) -> Targets | None:
+        """What `contrast_heatmaps` explain, None where it is not recorded."""
+        if not self.header.contrast:
+            return None
+        episode, actions = self.episode(number), self.header.actions
+        pairs, steps = against_the_best(episode), np.arange(len(episode))
+        names = [
+            [f"{actions[one]} - {actions[other]}" if one != other else f"{actions[one]} alone"]
+            for one, other in pairs
+        ]
+        same = pairs[:, 0] == pairs[:, 1]
+        first, second = (episode.logits[steps, each] for each in pairs.T)
+        return Targets(names, np.where(same, 0, first - np.where(same, 0, second))[:, None])
+
+    def evidence(self, number: int, method: str) -> np.ndarray | None:
+        """What the image adds to each score, as the sum of its heatmap: float32 (T, n).
+
+        The rest of the score is the head's bias. After the actions comes the contrast, if it is
+        recorded. NaN where maps do not sum to that, None where they never do for this method.
+        """
+        name = f"evidence/{method}"
+        recorded = name in self._attributes(number)["arrays"]
+        return self._read(number, name) if recorded else None
+
+    def notes(self, number: int, method: str) -> list[list[list[str]]]:
+        """What a picture of each heatmap should say beside it: for T steps and n columns, as in
+        `evidence`, the notes of `Explanation.notes`; none in recordings of before."""
+        attributes, name = self._attributes(number), f"notes/{method}"
+        if name not in attributes["arrays"]:
+            columns = len(self.header.targets or self.header.actions)
+            return [[[] for _ in range(columns)] for _ in range(attributes["steps"])]
+        known, numbers = ["", *attributes.get("notes", [])], self._read(number, name)
+        if numbers.size and int(numbers.max()) >= len(known):
+            raise self._damaged(number, "its notes are not all there")
+        return [[str(known[each]).split("\n") if each else [] for each in row] for row in numbers]
 
     def _attributes(self, number: int) -> dict[str, Any]:
         index = self.index
@@ -355,7 +386,8 @@ _MARKS = ("seed", "steps", "terminated", "truncated", "success")
 
 def _is_array_name(name: Any) -> bool:
     """Whether it is a name within an episode's folder."""
-    parts = name.removeprefix("heatmaps/") if isinstance(name, str) else ""
+    kind, slash, rest = name.partition("/") if isinstance(name, str) else ("", "", "")
+    parts = rest if slash and kind in KINDS else kind + slash + rest
     return bool(parts) and "/" not in parts and "\\" not in parts and parts not in (".", "..")
 
 

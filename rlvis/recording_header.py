@@ -11,17 +11,27 @@ from rlvis.actions import ActionDistribution, Categorical, from_record
 
 @dataclass(frozen=True)
 class MethodRecord:
-    """How one set of heatmaps was made."""
+    """How one set of heatmaps was made; see `rlvis.attribution.registry.Method`.
+
+    Attributes:
+        name: of the method, with its options.
+        layer: that was read, or None.
+        signed, frame, one_sided, adds_up: as of the method.
+        unit: of the maps, with "{score}" for that of what they explain; "" where nobody wrote it.
+    """
 
     name: str
     layer: str | None
     signed: bool
     frame: int | None = None
+    one_sided: bool = False
+    adds_up: bool = False
+    unit: str = ""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What the heatmaps of an episode explain, where that is not each action.
+    """What the heatmaps of an episode explain, where that is no action of its own.
 
     Attributes:
         names: T lists of n names, of what a target means at each step ("left - right").
@@ -46,6 +56,8 @@ class Header:
         wrappers: put around the environment by name, the innermost first.
         targets: what heatmaps explain, as it was asked for; empty where it is every action.
         success: the rule by which episodes ended well, None where the environment says it.
+        contrast: whether the action taken less the best of the others is explained besides.
+        units: of each target, or of an action; "" where nobody wrote it.
     """
 
     environment: str
@@ -57,6 +69,13 @@ class Header:
     wrappers: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     success: str | None = None
+    contrast: bool = False
+    units: list[str] = field(default_factory=list)
+
+    def unit_of(self, method: MethodRecord, column: int) -> str:
+        """The unit of a method's maps of a target, or of the actions, "" where it is not known."""
+        known = self.units if self.targets else self.units[:1] * (column + 1)
+        return method.unit.replace("{score}", known[column]) if column < len(known) else ""
 
     def record(self) -> dict[str, Any]:
         """The header as JSON holds it."""
@@ -84,6 +103,8 @@ class Header:
                 _texts(record.get("wrappers", [])),
                 _texts(record.get("targets", [])),
                 record.get("success"),
+                record.get("contrast") is True,
+                _texts(record.get("units", [])),
             )
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"its header is incomplete ({error})") from None

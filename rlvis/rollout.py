@@ -82,6 +82,21 @@ class Episode:
         return "out of time" if self.truncated else "recording stopped"
 
 
+def taken_of(episode: Episode) -> np.ndarray:
+    """Int64 (T,): the score that stands for the action taken at each step, where one does."""
+    return episode.distribution.taken(episode.actions).argmax(axis=1)
+
+
+def against_the_best(episode: Episode) -> np.ndarray:
+    """Int64 (T, 2): the score of the action taken, and the highest of the others; the same twice
+    where all others are masked."""
+    taken = taken_of(episode)
+    others = episode.logits.copy()
+    others[np.arange(len(episode)), taken] = -np.inf
+    best = others.argmax(axis=1)
+    return np.stack([taken, np.where(np.isneginf(others.max(axis=1)), taken, best)], axis=1)
+
+
 def play_episode(
     policy: Policy,
     environment: CheckedEnv,

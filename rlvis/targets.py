@@ -16,9 +16,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from rlvis.actions import require_categorical
+from rlvis.actions import (
+    ActionDistribution,
+    Categorical,
+    MultiCategorical,
+    require_categorical,
+)
 from rlvis.errors import InputError, unknown
 from rlvis.model import ImageModel, Scores
 from rlvis.policy import Policy
@@ -48,6 +54,11 @@ class Target:
 
     def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
         return self.of(scores, scores if reference is None else reference)
+
+    def unit_for(self, distribution: ActionDistribution) -> str:
+        """The unit where actions are drawn so: scores that are no logits of choices are "score"."""
+        chosen = type(distribution) in (Categorical, MultiCategorical)
+        return "score" if self.unit == "logit" and not chosen else self.unit
 
     def labels(self, reference: Scores) -> list[str]:
         """N names, one per image."""
@@ -168,6 +179,40 @@ def margin() -> Target:
     )
 
 
+def chosen() -> Target:
+    """The score of the action that was taken less the highest of the others: why this one.
+
+    Defined where `Scores.taken` says which were taken, as while recording. Where all others are
+    masked there is nothing to compare it with: it is 0 and depends on nothing.
+    """
+
+    def pair(reference: Scores) -> tuple[Tensor, Tensor]:
+        if reference.taken is None:
+            raise InputError(
+                "nobody says which action was taken for the target 'chosen'; record a rollout, or "
+                "choose 'margin'"
+            )
+        taken = reference.taken[:, None]
+        others = reference.logits.detach().scatter(1, taken, -torch.inf)
+        runner_up = others.argmax(dim=1, keepdim=True)
+        return taken, torch.where(others.amax(dim=1, keepdim=True).isneginf(), taken, runner_up)
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        first, second = (scores.logits.gather(1, each)[:, 0] for each in pair(reference))
+        return first - second
+
+    def names(reference: Scores) -> list[str]:
+        pairs = zip(*(each[:, 0].tolist() for each in pair(reference)), strict=True)
+        return [
+            f"{reference.labels[first]} - {reference.labels[second]}"
+            if first != second
+            else f"{reference.labels[first]} alone"
+            for first, second in pairs
+        ]
+
+    return Target("chosen", of, names, of_one_choice=True, unit="logit")
+
+
 def _check_free(reference: Scores, index: int, name: str) -> None:
     if bool(reference.logits[:, index].isneginf().any()):
         raise InputError(
@@ -224,12 +269,14 @@ _SPECIAL: dict[str, Callable[[], Target]] = {
     "value": value,
     "entropy": entropy,
     "margin": margin,
+    "chosen": chosen,
     "highest": highest,
 }
 
 
 def _written(text: str, model: ImageModel) -> Target:
     """A target as pictures call it: "left - right", "log p(left)", "entropy", or a synonym."""
+    text = text.replace(" − ", " - ")  # as pictures write it
     if text in _SPECIAL:
         return _SPECIAL[text]()
     if text.startswith("log p(") and text.endswith(")"):

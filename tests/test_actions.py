@@ -17,7 +17,6 @@ from rlvis import InputError, Policy, Recording, explain, record
 from rlvis.actions import Categorical, DiagonalGaussian, MultiCategorical, from_record
 from rlvis.cli import main
 from rlvis.display.film import frames_of
-from rlvis.display.frame import Layout
 from rlvis.display.theme import DARK, label_colour
 from rlvis.environments import distribution_over
 from rlvis.targets import log_prob
@@ -185,7 +184,7 @@ def test_distributions_survive_json(distribution) -> None:
 def test_the_film_marks_what_was_taken(kind, recording) -> None:
     episode, frames = recording.episode(0), frames_of(recording, 0)
     count = len(recording.header.actions)
-    layout = Layout(count, 2, 48 / 40, 2)
+    layout = frames.layout
     for step, frame in enumerate(frames.draw(step).copy() for step in range(len(episode))):
         for index in range(count):
             left, y = layout.place(0, index)
@@ -213,7 +212,7 @@ def test_the_strip_shows_every_step(kind, recording) -> None:
     episode, frames = recording.episode(0), frames_of(recording, 0)
     frame = frames.draw(len(episode) - 1)
     count = len(recording.header.actions)
-    box = Layout(count, 2, 48 / 40, 2).timeline
+    box = frames.layout.timeline
     steps = box.x + np.round((np.arange(len(episode)) + 0.3) * box.width / len(episode))
     strip = frame[box.y + 24 : box.y + box.height, steps.astype(int)]
     shown = np.stack([(strip == label_colour(index)).all(axis=2) for index in range(count)])

@@ -188,3 +188,66 @@ def test_pictures_of_one_name_get_a_file_each(tmp_path, monkeypatch) -> None:
         "same-explained-3.png",
         "same-explained.png",
     ]
+
+
+PHOTO = str(PHOTOS / "cat.jpg")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("explain PHOTO --trust", "--trust"),
+        ("explain PHOTO --image-key camera", "--image-key"),
+        ("explain PHOTO --model cube-reach --weights random", "--weights"),
+        ("explain PHOTO --model cube-reach --trust", "--trust"),
+        ("explain PHOTO --method saliency --layer _conv_stem", "--layer"),
+        ("explain PHOTO --target tabby --top 3", "--top"),
+        ("record --trust", "--trust"),
+        ("record --vec-normalize x.pkl", "--vec-normalize"),
+        ("record --method saliency --layer features.relu3", "'features.relu3'"),
+        ("record --frames last", "frames=last"),
+        ("features filters --image PHOTO --kernel blur --layer _conv_stem", "--layer"),
+        ("features attack PHOTO --episodes 3", "--episodes"),
+        ("features attack PHOTO --seed 3", "--seed"),
+        ("features attack PHOTO --size 0.1 --method fgsm --steps 3", "--steps"),
+        ("features attack PHOTO --count 3", "--count"),
+        ("features dream PHOTO --frames 3", "--frames"),
+        ("features dream PHOTO --size 90 90", "--size"),
+        ("features synthesize tabby --diverse 3", "--diverse"),
+        ("features project PHOTO --count 3", "--count"),
+        ("features embed mnist --method pca --perplexity 9", "--perplexity"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(capsys, command, option) -> None:
+    said = refused(capsys, *command.replace("PHOTO", PHOTO).split())
+    assert option in said
+    assert "leave" in said
+
+
+def test_a_window_is_for_pictures_of_more_than_8_bits(capsys) -> None:
+    levels = np.random.default_rng(0).integers(0, 4000, (60, 80)).astype(np.uint16)
+    Image.fromarray(levels).save("deep.png")
+    np.save("flat.npy", np.zeros((9, 60, 80, 3), np.uint8))
+    shown = ["explain", "deep.png", "--model", "cube-reach"]
+    main([*shown, "--out", "found.png"])
+    assert "from 0 (black) to 4095 (white)" in capsys.readouterr().err
+    main([*shown, "--window", "0,500", "--out", "chosen.png"])
+    assert capsys.readouterr().err == ""
+    pictures = [
+        np.asarray(Image.open(name))[110:200, 40:300] for name in ("found.png", "chosen.png")
+    ]
+    assert pictures[1].mean() > pictures[0].mean() + 50
+    for wrong in ("5,1", "a,b", "1"):
+        assert "no window" in refused(capsys, *shown, "--window", wrong)
+        of_a_set = ("features", "patches", "flat.npy", "--model", "cube-reach", "--window", wrong)
+        assert "no window" in refused(capsys, *of_a_set)
+    cat = PHOTOS / "cat.jpg"
+    for arguments in (
+        ("explain", cat),
+        ("features", "patches", "flat.npy", "--model", "cube-reach"),
+        ("features", "attack", cat, "--size", "0.1"),
+    ):
+        assert "8 bits" in refused(capsys, *arguments, "--window", "0,99")
+    assert "does nothing" in refused(
+        capsys, "features", "synthesize", "espresso", "--window", "0,99"
+    )

@@ -42,7 +42,7 @@ def test_statistics_of_kernels(model, tmp_path):
     kept = np.load(found.save_data(tmp_path / "filters.npz"))
     np.testing.assert_array_equal(kept["weights"], weights)
     with Image.open(found.save(tmp_path / "filters.png")) as page:
-        assert page.size[0] == 1280
+        assert page.size[0] <= 1280
     assert filters(model, "2").save(tmp_path / "deep.png").exists()
 
 

@@ -80,7 +80,7 @@ def test_guided_is_where_both_are(model):
 
 def test_a_page_layer_after_layer(model, tmp_path):
     page, found = projection_sheet(model, IMAGE, ["conv1", "conv2"])
-    assert page.size[0] == 1280
+    assert page.size[0] <= 1280
     for each, wanted in zip(found, (5, 4), strict=True):
         everything = project(model, IMAGE, each.layer, range(wanted))
         assert len(each.units) == (everything.activations > 0).sum()

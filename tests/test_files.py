@@ -262,3 +262,12 @@ def test_a_full_disk_is_one_line_for_every_kind_of_file(tmp_path) -> None:
         [sys.executable, "-c", FULL_DISK], cwd=tmp_path, capture_output=True, text=True
     )
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("header", ["[" * 90, "{'descr': '|O', 'shape': (8,)}", "'''", "\x00" * 50])
+def test_a_file_of_one_array_whose_header_is_none_is_one_line(tmp_path, header) -> None:
+    text = header.encode().ljust(117) + b"\n"
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"\0" * 64)
+    with pytest.raises(InputError, match="holds no array of images"):
+        open_images(path)

@@ -3,15 +3,22 @@
 import av
 import numpy as np
 import pytest
+import torch
+import zarr
 from PIL import Image
 
-from rlvis import InputError, record
+from rlvis import InputError, Policy, explain, record
+from rlvis.display import film
 from rlvis.display.encode import film_writer
 from rlvis.display.film import frames_of
-from rlvis.display.frame import EpisodeFrames, Layout
+from rlvis.display.frame import EpisodeFrames, EpisodeMaps
+from rlvis.display.layout import Layout
 from rlvis.display.overlay import limit, overlay
-from rlvis.display.theme import DARK, label_colour
+from rlvis.display.theme import DARK, fit, label_colour, length, told_apart, typeset
 from rlvis.frames import age, picture_of
+from rlvis.recording import Recording
+from rlvis.targets import contrast
+from tests.conftest import PooledPolicy, randomise
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
 
@@ -102,8 +109,8 @@ def test_what_full_strength_stands_for_is_chosen(recording) -> None:
     maps[1][0] *= 0.05
 
     def strength(scale) -> float:
-        frames = EpisodeFrames(episode, maps, header, "", [0, 1, 2], scale)
-        x, y = Layout(3, 2, 32 / 24).place(1, 0)
+        frames = EpisodeFrames(episode, EpisodeMaps(maps), header, "", [0, 1, 2], scale)
+        x, y = frames.layout.place(1, 0)
         cell = frames.draw(0)[y + 4 : y + 80, x + 4 : x + 80].astype(int)
         return float((cell.max(axis=2) - cell.min(axis=2)).mean())
 
@@ -122,13 +129,13 @@ def test_bars_are_as_long_as_the_probabilities(recording) -> None:
         row = frames.draw(step)[94]
         for action in range(3):
             length = int((row == label_colour(action)).all(axis=1).sum())
-            width = Layout(3, 2, 32 / 24).column_width
+            width = frames.layout.column_width
             assert abs(length - width * episode.probabilities[step, action]) <= 1
 
 
 def test_the_action_taken_is_marked(recording) -> None:
     episode, frames = recording.episode(0), frames_of(recording, 0)
-    layout = Layout(3, 2, 32 / 24)
+    layout = frames.layout
     for step in range(len(episode)):
         frame = frames.draw(step)
         marked = []
@@ -142,7 +149,7 @@ def test_the_action_taken_is_marked(recording) -> None:
 def test_the_strip_shows_the_probabilities_of_every_step(recording) -> None:
     episode, frames = recording.episode(0), frames_of(recording, 0)
     frame = frames.draw(len(episode) - 1)
-    box = Layout(3, 2, 32 / 24).timeline
+    box = frames.layout.timeline
     for step in range(len(episode)):
         column = frame[
             box.y : box.y + box.height, box.x + round((step + 0.2) * box.width / len(episode))
@@ -154,7 +161,7 @@ def test_the_strip_shows_the_probabilities_of_every_step(recording) -> None:
         )
 
 
-@pytest.mark.parametrize("columns", [1, 2, 3, 6])
+@pytest.mark.parametrize("columns", [1, 2, 3, 7])
 @pytest.mark.parametrize("rows", [1, 2, 3, 4])
 @pytest.mark.parametrize("aspect", [0.75, 1.0, 4 / 3, 2.0])
 @pytest.mark.parametrize("tracks", [1, 6])
@@ -216,3 +223,158 @@ def test_targets_have_columns_of_their_own(policy, tmp_path) -> None:
     assert film.stat().st_size > 10_000
     with pytest.raises(InputError, match="no target 'left'"):
         recording.to_video(tmp_path / "film.mp4", actions=["left"])
+
+
+def test_the_action_taken_is_compared_with_the_best_of_the_others(policy) -> None:
+    recording = record(policy, ENVIRONMENT, methods=["cam", "grad-cam"], max_steps=6, seed=2)
+    episode, told = recording.episode(0), recording.contrast(0)
+    assert told is not None
+    for step, logits in enumerate(episode.logits):
+        taken = int(episode.actions[step])
+        other = max({0, 1, 2} - {taken}, key=lambda each: logits[each])
+        names = [policy.labels[each] for each in (taken, other)]
+        assert told.names[step] == [" - ".join(names)]
+        assert told.values[step, 0] == pytest.approx(logits[taken] - logits[other], abs=1e-5)
+        for method in ("cam", "grad-cam"):
+            direct = explain(policy, episode.observations[step], method, contrast(*names))
+            maps = recording.contrast_heatmaps(0, method)
+            assert maps is not None
+            np.testing.assert_allclose(maps[step], direct.heatmaps[0, 0], atol=1e-6)
+    arrays = recording._attributes(0)["arrays"]
+    assert "contrasts/grad-cam" in arrays
+    assert "contrasts/cam" not in arrays
+    assert recording.heatmaps(0, "cam").shape[1] == 3
+
+
+def test_bias_and_evidence_add_up_to_the_logit(policy, recording) -> None:
+    evidence = recording.evidence(0, "cam")
+    assert evidence is not None
+    bias = recording.episode(0).logits - evidence[:, :3]
+    own = policy.module.policy.bias.detach().numpy()
+    np.testing.assert_allclose(bias, np.broadcast_to(own, bias.shape), atol=1e-5)
+    told = recording.contrast(0)
+    taken = recording.episode(0).actions
+    assert told is not None
+    others = [policy.labels.index(row[0].split(" - ")[1]) for row in told.names]
+    np.testing.assert_allclose(
+        told.values[:, 0] - evidence[:, 3], own[taken] - own[others], atol=1e-5
+    )
+    assert recording.evidence(0, "saliency") is None
+    uneven = record(policy, ENVIRONMENT, methods=["cam"], targets=["left", "entropy"], max_steps=3)
+    found = uneven.evidence(0, "cam")
+    assert found is not None
+    assert np.isfinite(found[:, 0]).all()
+    assert np.isnan(found[:, 1]).all()
+
+
+def test_recordings_of_before_are_filmed_as_they_were(policy, tmp_path) -> None:
+    path = tmp_path / "old.zarr"
+    record(policy, ENVIRONMENT, methods=["cam", "saliency"], max_steps=4, out=path)
+    root = zarr.open_group(str(path), mode="r+")
+    new = dict(root.attrs)
+    for name in ("contrast", "units"):
+        del new[name]
+    for each in new["methods"]:
+        for name in ("one_sided", "adds_up", "unit"):
+            del each[name]
+    root.attrs.clear()
+    root.attrs.update({**new, "version": 2})
+    episode = root["episode_0000"]
+    kept = [name for name in episode.attrs["arrays"] if name.split("/")[0] in ("heatmaps", name)]
+    del episode.attrs["notes"]
+    episode.attrs["arrays"] = kept
+    opened = Recording.open(path)
+    assert opened.contrast(0) is None
+    assert opened.contrast_heatmaps(0, "cam") is None
+    assert opened.evidence(0, "cam") is None
+    assert frames_of(opened, 0).layout.columns == 3
+    assert opened.to_video(tmp_path / "old.mp4").stat().st_size > 10_000
+
+
+def test_a_map_that_says_little_is_not_coloured(policy) -> None:
+    def colour(scale: float) -> float:
+        barely = Policy(randomise(PooledPolicy()).eval(), policy.labels)
+        with torch.no_grad():
+            for each in barely.module.policy.parameters():
+                each.mul_(scale)
+        recording = record(barely, ENVIRONMENT, methods=["cam"], max_steps=3, seed=1)
+        frames = frames_of(recording, 0)
+        width, height = frames.layout.cell
+        found = []
+        for column in range(3):
+            x, y = frames.layout.place(0, column)
+            tile = frames.draw(1)[y + 2 : y + height - 2, x + 2 : x + width - 2].astype(int)
+            found.append((tile.max(axis=2) - tile.min(axis=2)).mean())
+        return float(np.mean(found))
+
+    assert colour(1) > 20
+    assert colour(1e-4) < 6
+    assert colour(0) < 6
+
+
+def test_frames_of_a_stack_fill_the_page() -> None:
+    rows = Layout(4, 5, 4 / 3)
+    together = Layout(4, 2, 4 / 3, 1, (1, 4))
+
+    def filled(layout: Layout) -> int:
+        counts = layout.tiles or (1,) * layout.rows
+        cells = [layout.cell_of(row) for row in range(layout.rows)]
+        return sum(count * w * h for count, (w, h) in zip(counts, cells, strict=True))
+
+    assert filled(together) > 2 * filled(rows)
+    for tile in range(4):
+        x, y = together.place(1, 3, tile)
+        width, height = together.cell_of(1)
+        assert x + width <= 1280 - 24
+        assert y + height <= together.foot_of(1)
+
+
+def test_episodes_and_steps_count_from_zero(recording, monkeypatch) -> None:
+    titles = []
+
+    class Told(EpisodeFrames):
+        def __init__(self, episode, maps, header, title, *rest) -> None:
+            titles.append(title)
+            super().__init__(episode, maps, header, title, *rest)
+
+    monkeypatch.setattr(film, "EpisodeFrames", Told)
+    frames_of(recording, 0)
+    frames_of(recording, 1)
+    assert ["episode 0 of 0–1" in titles[0], "episode 1 of 0–1" in titles[1]] == [True, True]
+
+
+@pytest.mark.parametrize("width", [60, 90, 140, 400])
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"turn_right_and_move_forward_{number}" for number in range(30)],
+        [f"{number}_of_the_many_actions_there_are" for number in range(30)],
+        [f"turn_{way}_and_move_slowly" for way in ("left", "right", "half_left", "half_right")],
+        ["fire", "up and fire", "down and fire", "noop"],
+    ],
+)
+def test_names_that_are_cut_stay_different(names, width) -> None:
+    cut = told_apart(tuple(names), width, 16, True)
+    assert len(set(cut)) == len(names)
+    assert all(length(each, 16, True) <= width for each in cut)
+    if width == 400:
+        assert cut == tuple(names)
+
+
+def test_one_minus_sign() -> None:
+    assert typeset("left - right -1.5 2e-05 -inf grad-cam 0-255") == (
+        "left − right −1.5 2e−05 −inf grad-cam 0-255"
+    )
+    assert fit("abcdefghij" * 3, 80, 16, share=0.5).count("…") == 1
+
+
+def test_chosen_is_a_target_like_others(policy) -> None:
+    recording = record(policy, ENVIRONMENT, methods=["grad-cam"], targets=["chosen"], max_steps=3)
+    default = record(policy, ENVIRONMENT, methods=["grad-cam"], max_steps=3)
+    found, expected = recording.targets(0), default.contrast(0)
+    assert found is not None
+    assert expected is not None
+    assert found.names == expected.names
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
+    with pytest.raises(InputError, match="which action was taken"):
+        explain(policy, recording.episode(0).observations, "saliency", "chosen")

@@ -8,7 +8,12 @@ import torch
 from PIL import Image
 
 from rlvis import InputError, explain
-from rlvis.display.panel import check_size, panel
+from rlvis.depth import read_window
+from rlvis.display.legend import Legend, draw_legend
+from rlvis.display.panel import _picture_size, check_size, panel
+from rlvis.display.sheet import Row, Tile, sheet
+from rlvis.display.theme import LIGHT
+from rlvis.errors import Notice
 from rlvis.targets import every, top
 
 
@@ -58,6 +63,9 @@ def test_many_targets_wrap_and_stay_in_the_picture(why, count) -> None:
         why,
         maps=np.repeat(why.maps[:, :1], count, axis=1),
         scores=np.zeros((1, count), np.float32),
+        units=(),
+        score_units=(),
+        adds_up=(),
         targets=[[f"target {index}" for index in range(count)]],
     )
     width, height = many.panel().size
@@ -90,3 +98,108 @@ def test_every_score_by_label_where_few_else_by_rank(policy, inputs) -> None:
     assert explained.targets == [["left", "forward", "right"]]
     names = [f"label {index}" for index in range(11)]
     assert [each.name for each in every(names)] == [each.name for each in top(11)]
+
+
+@pytest.mark.parametrize("width", [112, 160, 300])
+def test_no_word_of_a_legend_is_cut_off(width) -> None:
+    legend = Legend("cam", ("layer features",), True, True, True, (("logit", 0.427),), "the row")
+
+    def ink(across: int) -> int:
+        return int((draw_legend(legend, across, LIGHT)[..., 0] < 200).sum())
+
+    assert draw_legend(legend, width, LIGHT).shape[1] == width
+    assert ink(width) == ink(2000)
+    words = " ".join(part for side in legend.words for part in side)
+    assert "-0.427 against for 0.427 logit (99.5% quantile of the row)" in " ".join(words.split())
+    assert "first of a difference" in words
+
+
+def test_each_unit_has_a_scale_of_its_own(policy) -> None:
+    pictures = torch.randint(0, 256, (1, 3, 24, 32), dtype=torch.uint8)
+    found = explain(policy, pictures, "saliency", ["left", "left - right", "value"])
+    assert found.score_units == ("logit", "logit", "value")
+
+    def value_tile(factor: float) -> np.ndarray:
+        maps = found.maps * np.array([1, 1, factor], np.float32)[None, :, None, None]
+        return np.asarray(replace(found, maps=maps).panel())[110:300, 370 + 2 * 314 : 640 + 2 * 314]
+
+    np.testing.assert_allclose(value_tile(0.05), value_tile(1), atol=3)
+
+
+def test_maps_that_say_little_are_grey_and_say_so(policy) -> None:
+    pictures = torch.randint(0, 256, (1, 3, 24, 32), dtype=torch.uint8)
+    cam = explain(policy, pictures, "cam", "left")
+    plain = colourful(replace(cam, maps=np.zeros_like(cam.maps)).panel())
+    for maps in (np.ones_like(cam.maps), cam.maps * 1e-6):
+        assert colourful(replace(cam, maps=maps).panel()) < plain + 1
+    assert colourful(cam.panel()) > plain + 10
+    constant = np.asarray(replace(cam, maps=np.ones_like(cam.maps)).panel())
+    empty = np.asarray(replace(cam, maps=np.zeros_like(cam.maps)).panel())
+    assert (constant != empty).any()
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 300), (300, 20), (24, 32), (9, 9)])
+def test_pictures_keep_their_proportions(height, width) -> None:
+    across, down = _picture_size(np.zeros((height, width, 3), np.uint8), 300)
+    assert across / down == pytest.approx(width / height, rel=0.03)
+    assert 300 <= max(across, down) <= 600
+
+
+def test_the_window_is_chosen_and_told(policy) -> None:
+    deep = np.random.default_rng(0).integers(0, 4000, (24, 32, 3)).astype(np.uint16)
+    with pytest.warns(Notice, match="from 0 "):
+        found = explain(policy, deep, "saliency", "left")
+    assert found.levels == ((0.0, 4095.0),)
+    chosen = explain(policy, deep, "saliency", "left", window=(0, 1000))
+    assert chosen.levels == ((0.0, 1000.0),)
+    assert chosen.images.mean() > 1.5 * found.images.mean()
+    headers = [np.asarray(each.panel())[76:100, :328] for each in (found, chosen)]
+    assert (headers[0] != headers[1]).any()
+    shallow = np.zeros((24, 32, 3), np.uint8)
+    with pytest.raises(InputError, match="8 bits"):
+        explain(policy, shallow, "saliency", "left", window=(0, 1000))
+    assert explain(policy, shallow, "saliency", "left").levels == ()
+    for wrong in ((1, 0), (0, 0), (0, np.nan), (0,), ("a", "b"), 5, (0, 1, 2)):
+        with pytest.raises(InputError, match="no window"):
+            explain(policy, deep, "saliency", "left", window=wrong)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,2,3", "a,b", "2,1", "0,inf", "nan,1", "1,1"])
+def test_wrong_windows_are_one_line(text) -> None:
+    with pytest.raises(InputError, match="no window") as told:
+        read_window(text)
+    assert "\n" not in str(told.value)
+    assert read_window("-5,4e3") == (-5.0, 4000.0)
+
+
+@pytest.mark.parametrize("rows", [1, 4, 12])
+@pytest.mark.parametrize("count", [1, 2, 9, 20])
+@pytest.mark.parametrize("side", [48, 124, 224])
+def test_pages_are_full(rows, count, side) -> None:
+    tile = Tile(np.full((10, 10, 3), 90, np.uint8), ["1.5", "an image"])
+    page = np.asarray(
+        sheet(
+            "Title",
+            ["a line"],
+            [Row([tile] * count, f"unit {n}", "", (side, side)) for n in range(rows)],
+        )
+    )
+    drawn = (page == 90).all(axis=2)
+    across = drawn[drawn.any(axis=1)].mean()
+    assert across > (0.28 if rows * count == 1 else 0.55)
+    assert drawn.sum() >= rows * count * (side - 1) ** 2
+    assert page.shape[1] <= 1280
+
+
+def test_what_stands_on_a_page_is_not_cut(policy) -> None:
+    note = "a long note " * 30
+    narrow = sheet("A title that is longer than a narrow page can hold in one line of it", [], [])
+    assert narrow.size[0] <= 1280
+    tile = Tile(np.full((10, 10, 3), 90, np.uint8))
+    one = np.asarray(sheet("T", [], [Row([tile], "unit", note)]))
+    wide = np.asarray(sheet("T", [], [Row([tile] * 9, "unit", note)]))
+
+    def ink(page: np.ndarray) -> int:
+        return int(((page < 200).any(axis=2) & ~(page == 90).all(axis=2)).sum())
+
+    assert ink(one) == pytest.approx(ink(wide), rel=0.02)

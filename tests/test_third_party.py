@@ -66,7 +66,8 @@ def compare(name: str, folder: str) -> None:
     command = train(name, 128, tmp_path, envs=1)
     out, film = tmp_path / "recording.zarr", tmp_path / "film.mp4"
     options = ["--out", out, "--video", film, "--max-steps", STEPS, "--episodes", 1]
-    main([*command, "--deterministic", *map(str, options)])
+    greedy = LIBRARY.get(name, PPO).__name__ in ("DQN", "QRDQN")
+    main([*command, *([] if greedy else ["--deterministic"]), *map(str, options)])
     episode = Recording.open(out).episode(0)
     assert film.stat().st_size > 20_000
 

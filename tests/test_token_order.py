@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain
+from rlvis.features import activation_maps
 from tests.conftest import LABELS, PooledTransformer, randomise
 
 METHODS_OF_TOKENS = [name for name, each in METHODS.items() if each.reads_layer and name != "cam"]
@@ -161,3 +162,15 @@ def test_hiera_keeps_its_tokens_in_blocks() -> None:
     assert ours.any(axis=(1, 2)).sum() >= 2
     scrambled = heat.detach().reshape(56, 56).numpy()
     assert np.abs(ours[2] - scrambled).max() > 0.5 * scrambled.max()
+
+
+@pytest.mark.parametrize("how", ["shuffled", "column by column", "snake"])
+def test_maps_and_receptive_fields_of_tokens_are_at_their_places(inputs, how) -> None:
+    network = randomise(Shuffled(how)).eval()
+    plain = Shuffled("row by row").eval()
+    plain.load_state_dict(network.state_dict())
+    layer = "blocks.0"
+    ours, theirs = (Policy(each, LABELS) for each in (network, plain))
+    images = (inputs[:1].clamp(0, 1) * 255).to(torch.uint8)
+    seen, expected = (activation_maps(each, images, layer).maps for each in (ours, theirs))
+    np.testing.assert_allclose(seen, expected, atol=1e-4 * np.abs(expected).max())

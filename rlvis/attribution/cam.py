@@ -18,7 +18,7 @@ def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:
     return torch.einsum("ntc,ntchw->nthw", weights, activations)
 
 
-@method("cam", reference="Zhou et al. 2016, eq. 1-2", reads_layer=True, signed=True)
+@method("cam", reference="Zhou et al. 2016, eq. 1-2", reads_layer=True, signed=True, adds_up=True)
 def cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w) whose sum is the score less the head's bias."""
     places = evidence.activations[0, 0, 0].numel()

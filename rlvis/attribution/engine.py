@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rlvis.attribution.registry import METHODS, Method, get_method
+from rlvis.depth import Levels, check_window, windows_used
 from rlvis.errors import InputError
 from rlvis.evidence import Evidence
 from rlvis.explanation import Explanation, concatenate
@@ -27,6 +28,8 @@ def explain(  # type: ignore[overload-overlap]  # a string is a sequence of stri
     *,
     layer: str | None = ...,
     context: Mapping[str, Any] | None = ...,
+    taken: np.ndarray | None = ...,
+    window: Levels | None = ...,
     batch_size: int = ...,
     **options: Any,
 ) -> Explanation: ...
@@ -41,6 +44,8 @@ def explain(
     *,
     layer: str | None = ...,
     context: Mapping[str, Any] | None = ...,
+    taken: np.ndarray | None = ...,
+    window: Levels | None = ...,
     batch_size: int = ...,
 ) -> dict[str, Explanation]: ...
 
@@ -53,6 +58,8 @@ def explain(
     *,
     layer: str | None = None,
     context: Mapping[str, Any] | None = None,
+    taken: np.ndarray | None = None,
+    window: Levels | None = None,
     batch_size: int = 64,
     **options: Any,
 ) -> Explanation | dict[str, Explanation]:
@@ -70,6 +77,9 @@ def explain(
             when left out. Where it runs several times, its last run on the way to each target.
         context: what the model takes besides the images, arrays (N, …) by name; it is held as it is
             while the images are asked about.
+        taken: which action was taken on each image, int (N,), for the target "chosen".
+        window: the values that become black and white in pictures of more than 8 bits; found and
+            told (`Notice`) when left out, see `rlvis.depth`.
         batch_size: how many images go through the network at once.
         options: options of a single method, e.g. `patch=8` for occlusion.
 
@@ -91,7 +101,11 @@ def explain(
         chosen = [chosen[0].configured(**options)]
     targets = as_targets(target, model)
     with torch.inference_mode(False):
-        pictures, window, inputs = _prepare(model, image)
+        with windows_used() as levels:
+            pictures, seen, inputs = _prepare(model, image, window)
+        if window is not None and not levels:
+            raise InputError("the picture has 8 bits, of which all are seen; leave window out")
+        known_actions = None if taken is None else _actions(taken, len(inputs), model)
         known = model.context_of(len(inputs), context)
         if any(each.reads_layer for each in chosen):
             layer = resolve_layer(model, inputs, layer, known, targets)
@@ -110,8 +124,10 @@ def explain(
                 attention=any(each.reads_attention for each in chosen),
                 needs=needs,
                 context=around,
+                taken=None if known_actions is None else known_actions[part],
             )
-            batches.append(_explain_batch(model, chosen, evidence, pictures[part], window))
+            shown = pictures[part], seen, tuple(levels)
+            batches.append(_explain_batch(model, chosen, evidence, *shown))
     explained = {
         str(each): concatenate([batch[index] for batch in batches])
         if len(batches) > 1
@@ -121,15 +137,31 @@ def explain(
     return explained if several else next(iter(explained.values()))
 
 
-def _prepare(model: ImageModel, image: Images) -> tuple[np.ndarray, Window, Tensor]:
-    """The pictures to show (N, H, W, C), the window seen in them, and the network's input."""
+def _actions(taken: np.ndarray, count: int, model: ImageModel) -> Tensor:
+    """The actions taken, int64 (N,)."""
+    actions = torch.as_tensor(np.asarray(taken), dtype=torch.int64)
+    labels = len(model.labels)
+    if actions.shape != (count,) or bool(((actions < 0) | (actions >= labels)).any()):
+        raise InputError(
+            f"taken holds {tuple(actions.shape)} for {count} images and {labels} actions; give the "
+            "index of an action for each image"
+        )
+    return actions.to(model.device)
+
+
+def _prepare(
+    model: ImageModel, image: Images, levels: Levels | None
+) -> tuple[np.ndarray, Window, Tensor]:
+    """The pictures to show (N, H, W, C), the part seen of them, and the network's input."""
+    if levels is not None:
+        check_window(levels)
     if isinstance(image, Tensor) and image.is_floating_point():
         inputs = model.inputs(image)
         low, high = inputs.amin((1, 2, 3), keepdim=True), inputs.amax((1, 2, 3), keepdim=True)
         pixels = (inputs - low).div_((high - low).clamp(min=1e-12)).mul_(255).to(torch.uint8)
         window = Window(0, 0, *pixels.shape[-2:])
     else:
-        pixels = as_images(image)
+        pixels = as_images(image, levels)
         inputs = model.inputs(pixels)
         height, width = pixels.shape[-2:]
         window = Window(0, 0, height, width)
@@ -144,6 +176,7 @@ def _explain_batch(
     evidence: Evidence,
     pictures: np.ndarray,
     window: Window,
+    levels: tuple[Levels, ...],
 ) -> list[Explanation]:
     scores, value = evidence.scores, evidence.scores.value
     same = pictures.shape[-1] == evidence.inputs.shape[1]
@@ -166,6 +199,10 @@ def _explain_batch(
             frame=each.frame,
             one_sided=each.one_sided,
             unit=each.unit.format(score=evidence.unit),
+            units=tuple(each.unit.format(score=unit) for unit in evidence.units),
+            score_units=evidence.units,
+            adds_up=tuple(each.adds_up and linear for linear in evidence.linear),
+            levels=levels,
             epsilon=torch.finfo(scores.logits.dtype).eps,
         )
         for each in methods

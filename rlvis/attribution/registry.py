@@ -27,6 +27,8 @@ class Method:
         reads_attention: whether it reads a transformer's attention.
         signed: whether negative values mean evidence against the target.
         one_sided: whether evidence against the target is cut off, so that nothing is seen of it.
+        adds_up: whether a map sums to the score less the head's bias, of targets that are linear in
+            the scores: the map of a difference is then the difference of two maps.
         unit: of the maps, with "{score}" for that of the target.
         options: keyword arguments of the formula that differ from its defaults.
         frame: the one frame of a stack that it is asked of, as in `frames.channels_of`; None for
@@ -41,6 +43,7 @@ class Method:
     reads_attention: bool = False
     signed: bool = False
     one_sided: bool = False
+    adds_up: bool = False
     unit: str = "{score}"
     options: dict[str, Any] = field(default_factory=dict)
     frame: int | None = None
@@ -102,6 +105,7 @@ def method(
     reads_attention: bool = False,
     signed: bool = False,
     one_sided: bool = False,
+    adds_up: bool = False,
     unit: str = "{score}",
 ) -> Callable[[Formula], Formula]:
     """Register a formula under a name."""
@@ -116,6 +120,7 @@ def method(
             reads_attention=reads_attention,
             signed=signed,
             one_sided=one_sided,
+            adds_up=adds_up,
             unit=unit,
         )
         return formula

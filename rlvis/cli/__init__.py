@@ -78,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except KeyboardInterrupt as stop:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is stopping already
         print(f"rlvis: {str(stop) or 'stopped'}", file=sys.stderr)
         sys.exit(130)
 

@@ -14,6 +14,8 @@ from rlvis.cli.loading import (
     agents_package,
     check_outputs,
     open_image_set,
+    picture_through,
+    refuse_unused,
     world_of,
 )
 from rlvis.cli.progress import progress
@@ -37,6 +39,7 @@ def attack(
     attribution: str | None = None,
     images: str | None = None,
     count: int = 4,
+    window: str | None = None,
     env: str | None = None,
     wrappers: Wrappers = (),
     env_options: EnvOptions = (),
@@ -60,6 +63,8 @@ def attack(
         attribution: method shown before and after, grad-cam when left out.
         images: in place of pictures a set of them, such as a recording.
         count: how many of the set, evenly drawn.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         env: of a policy, a Gymnasium id; the one it was trained in when left out.
         wrappers, env_options: of that environment, as for `rlvis record`.
         episodes: of a policy, how many to play with and without attack.
@@ -74,6 +79,7 @@ def attack(
     options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
     if not pictures and images is None:
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
+        refuse_unused("where a policy plays", count=count != 4, window=window)
         policy = _policy(network)
         world = world_of(policy, env, wrappers, env_options)
         play = partial(
@@ -87,11 +93,24 @@ def attack(
         return
     if pictures and images is not None:
         raise InputError("name either pictures or a set of images with --images")
+    refuse_unused(
+        "beside pictures: it is for a policy that plays",
+        env=env,
+        wrapper=wrappers,
+        env_option=env_options,
+        episodes=episodes != 50,
+    )
+    if images is None:
+        refuse_unused("without --images", count=count != 4)
+    if size is None:
+        refuse_unused("where the smallest attack is looked for; it is for a --size", seed=seed)
+    if method == "fgsm":
+        refuse_unused("for fgsm, which takes one step", steps=steps != 20)
     inspected = network.load()
     found, failures = list[Attack](), list[InputError]()
-    subjects: list[tuple[Any, Any]] = [(path, {}) for path in pictures]
+    subjects: list[tuple[Any, Any]] = [(picture_through(path, window), {}) for path in pictures]
     if images is not None:
-        subjects = _evenly_drawn(images, count, failures)
+        subjects = _evenly_drawn(images, count, failures, window)
     if data is not None and len(subjects) > 1:
         raise InputError("--data takes one picture; name one, or leave it out")
     with progress("picture") as (start, advance):
@@ -170,11 +189,13 @@ def _attack_episodes(
         print(save_arrays(data, action_shares=shares, frames_turned=turned, **numbers))
 
 
-def _evenly_drawn(images: str, count: int, failures: list[InputError]) -> list[tuple[Any, Any]]:
+def _evenly_drawn(
+    images: str, count: int, failures: list[InputError], window: str | None
+) -> list[tuple[Any, Any]]:
     """Some pictures of a set, and what a model takes besides each; what cannot be read fails."""
     if count < 1:
         raise InputError(f"{count} images; at least one is needed")
-    opened, drawn = open_image_set(images), []
+    opened, drawn = open_image_set(images, window), []
     for number in range(0, len(opened), max(1, len(opened) // count))[:count]:
         try:
             drawn.append((opened.picture(number), opened.context([number])))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from rlvis.cli.loading import USUAL, Network
+from rlvis.cli.loading import USUAL, Network, refuse_unused
 from rlvis.errors import InputError
 from rlvis.options import MANY, check_whole
 
@@ -27,6 +27,7 @@ def explain(
     every: bool = False,
     layer: str | None = None,
     scale: str = "row",
+    window: str | None = None,
     out: Path | None = None,
 ) -> None:
     """Explain what a network sees in one or many pictures.
@@ -42,10 +43,13 @@ def explain(
         layer: the layer of class activation maps, the last spatial one when left out.
         scale: what full strength stands for: row (the most of a method's maps), cell (of each map)
             or a number.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
     """
     from rlvis.attribution import explain as explain_image
-    from rlvis.attribution.registry import parse_value
+    from rlvis.attribution.registry import get_method, parse_value
+    from rlvis.depth import read_window
     from rlvis.display.panel import check_size, save_panel
     from rlvis.display.sheet import PICTURES
     from rlvis.files import check_writable
@@ -57,9 +61,15 @@ def explain(
     check_whole("top", top, 1, MANY)
     if every and (targets or top > 1):
         raise InputError("--every already shows all targets; leave --target and --top out")
+    levels = None if window is None else read_window(window)
     panels = _panel_paths(images, out)
     for path in panels:
         check_writable(path, PICTURES)
+    named = [get_method(each) for each in methods or ("grad-cam",)]
+    if not any(each.reads_layer for each in named):
+        refuse_unused(f"for {', '.join(map(str, named))}, which read no layer", layer=layer)
+    if targets:
+        refuse_unused("where targets are named", top=top != 1)
     inspected = network.load()
     count = min(top, len(inspected.labels))
     target = [*targets] or (every_target(inspected.labels) if every else top_targets(count))
@@ -67,9 +77,7 @@ def explain(
     failures = []
     for path, panel_path in zip(images, panels, strict=True):
         try:
-            explained = explain_image(
-                inspected, path, list(methods or ("grad-cam",)), target, layer=layer
-            )
+            explained = explain_image(inspected, path, named, target, layer=layer, window=levels)
             print(save_panel(list(explained.values()), panel_path, parse_value(scale)))
         except InputError as error:
             failures.append(error)

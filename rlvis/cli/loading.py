@@ -47,7 +47,14 @@ class Network:
         if self.model not in policies and not os.path.exists(self.model):
             if self.model not in known_classifiers(self.model):
                 raise no_classifier(self.model, policies)
+            refuse_unused(
+                f"for the classifier {self.model}",
+                trust=self.trust,
+                image_key=self.image_key,
+                vec_normalize=self.vec_normalize,
+            )
             return load_classifier(self.model, weights=self.weights, device=self.device)
+        refuse_unused(f"for {self.model}, whose weights lie with it", weights=self.weights)
         policy = self.load_policy()
         if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
             policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
@@ -59,6 +66,21 @@ class Network:
 
 
 USUAL = Network()
+
+
+def refuse_unused(where: str, **options: Any) -> None:
+    """Refuse options that would do nothing.
+
+    Args:
+        where: in which case, as the error says it.
+        options: what was given, by name; what is empty, false or None was not.
+
+    Raises:
+        InputError: naming the first that was given.
+    """
+    for name, given in options.items():
+        if given:
+            raise InputError(f"--{name.replace('_', '-')} does nothing {where}; leave it out")
 
 
 def agents_package() -> Any:
@@ -87,6 +109,9 @@ def load_policy(
 ) -> "Policy":
     from rlvis.devices import as_device
 
+    if not os.path.isdir(name) and not name.endswith(".zip"):
+        where = f"for {name}, which is no agent of Stable-Baselines3"
+        refuse_unused(where, trust=trust, image_key=image_key, vec_normalize=vec_normalize)
     policy: Policy = agents_package().load_policy(
         name, trust=trust, image_key=image_key, vec_normalize=vec_normalize
     )
@@ -118,11 +143,35 @@ def unfinished(out: Path, what: str = "unfinished") -> Path:
     return out.with_name(f"{out.stem}.{what}.npz")
 
 
-def open_image_set(path: str) -> "ImageSet":
-    """The images at a path; see `rlvis.features.image_set`."""
+def open_image_set(path: str, window: str | None = None) -> "ImageSet":
+    """The images at a path; see `rlvis.features.image_set`.
+
+    Args:
+        path: the folder or file.
+        window: "low,high", the values that become black and white.
+    """
+    from rlvis.depth import read_window
     from rlvis.features.image_set import open_images
 
-    return open_images(path)
+    return open_images(path, None if window is None else read_window(window))
+
+
+def picture_through(path: Path, window: str | None) -> Any:
+    """A picture as tools take it: the path, or what is seen of the file through a window.
+
+    Raises:
+        InputError: if the window is none, or the picture has 8 bits, of which all are seen.
+    """
+    from rlvis.depth import read_window, windows_used
+    from rlvis.images import as_images
+
+    if window is None:
+        return path
+    with windows_used() as used:
+        pixels = as_images(path, read_window(window))
+    if not used:
+        raise InputError(f"{path} has 8 bits, of which all are seen; leave --window out")
+    return pixels
 
 
 def layer_names(

@@ -12,6 +12,8 @@ from rlvis.cli.loading import (
     check_outputs,
     layer_names,
     open_image_set,
+    picture_through,
+    refuse_unused,
     tell_skipped,
     unfinished,
 )
@@ -52,6 +54,8 @@ def filters(
         raise InputError("a kernel needs a picture to be applied to; name one with --image")
     if image is not None and kernel is None and layer is None:
         raise InputError("name what to show of the picture: a --layer or a --kernel")
+    if kernel is not None:
+        refuse_unused("beside a kernel", layer=layer)
     inspected = network.load()
     found: Any
     if image is None:
@@ -75,6 +79,7 @@ def embed(
     pool: Literal["mean", "max", "flatten"] = "mean",
     colour: str | None = None,
     seed: int = 0,
+    window: str | None = None,
     out: Path = Path("embedding.png"),
     grid: Path | None = None,
     data: Path | None = None,
@@ -92,6 +97,8 @@ def embed(
         colour: label, action (the same, of a recording), or anything that the recording knows,
             such as value or cube_in_view.
         seed: of t-SNE.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture of the points.
         grid: also write the images themselves at their places.
         data: also write points and codes (.npz or .safetensors).
@@ -105,7 +112,9 @@ def embed(
 
     check_outputs(out, data)
     check_outputs(grid)
-    inspected, opened = network.load(), open_image_set(images)
+    if method == "pca":
+        refuse_unused("for pca", perplexity=perplexity != 30, seed=seed)
+    inspected, opened = network.load(), open_image_set(images, window)
     check_layout(len(opened), method, perplexity)
     check_colour(opened, colour)
     kept, state = unfinished(out, "codes"), unfinished(out)
@@ -153,6 +162,7 @@ def project(
     rule: Literal["deconvnet", "guided", "plain"] = "deconvnet",
     images: str | None = None,
     count: int = 9,
+    window: str | None = None,
     out: Path = Path("projection.png"),
     data: Path | None = None,
 ) -> None:
@@ -168,6 +178,8 @@ def project(
         images: in place of a picture a set of them: each unit's strongest patches and beside them
             their projections.
         count: how many patches of each unit.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture to write.
         data: also write the projections (.npz or .safetensors), of one picture and layer.
     """
@@ -182,9 +194,11 @@ def project(
         raise InputError("name either a picture or a set of images with --images")
     if data is not None and (images or len(layers) > 1):
         raise InputError("--data takes one picture and layer; leave it out")
+    if images is None:
+        refuse_unused("without --images", count=count != 9)
     inspected = network.load()
     if images is not None:
-        opened = open_image_set(images)
+        opened = open_image_set(images, window)
         named = layer_names(inspected, opened, layers, units)
         with progress("image") as (start, advance):
             start(len(opened), "patches")
@@ -193,8 +207,9 @@ def project(
         tell_skipped(opened, found.skipped)
         return
     assert image is not None
-    chosen = layers or (resolve_layer(inspected, inspected.inputs(image), None, {}),)
-    picture, projected = projection_sheet(inspected, image, chosen, rule, units or None)
+    seen = picture_through(image, window)
+    chosen = layers or (resolve_layer(inspected, inspected.inputs(seen), None, {}),)
+    picture, projected = projection_sheet(inspected, seen, chosen, rule, units or None)
     print(save_picture(picture, out))
     if data is not None:
         print(projected[0].save_data(data))

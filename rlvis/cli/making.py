@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from rlvis.cli.loading import USUAL, Network, check_outputs, open_image_set, tell_skipped
+from rlvis.cli.loading import (
+    USUAL,
+    Network,
+    check_outputs,
+    open_image_set,
+    refuse_unused,
+    tell_skipped,
+)
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
@@ -26,6 +33,7 @@ def synthesize(
     diverse: float = 0.0,
     seed: int = 0,
     images: str | None = None,
+    window: str | None = None,
     out: Path = Path("synthesis.png"),
     data: Path | None = None,
 ) -> None:
@@ -44,6 +52,8 @@ def synthesize(
         diverse: how much the images of a row are driven apart.
         seed: of start and moves.
         images: real images, of which the strongest are shown beside.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture to write.
         data: also write images and values (.npz or .safetensors), of one objective.
     """
@@ -58,10 +68,14 @@ def synthesize(
         raise InputError("nothing to excite; name a label or a unit as layer:17")
     if data is not None and len(objectives) > 1:
         raise InputError("--data takes one objective; name one, or leave it out")
+    if images is None:
+        refuse_unused("without --images", window=window)
+    if count == 1:
+        refuse_unused("for one image; it is for --count 2 and more", diverse=diverse)
     inspected = network.load()
     for objective in objectives:
         parse(objective, inspected)
-    opened = open_image_set(images) if images else None
+    opened = open_image_set(images, window) if images else None
     made: list[Synthesis] = []
     real: list[Row] = []
     skipped: dict[int, str] = {}
@@ -155,6 +169,10 @@ def dream(
     check_outputs(out, data)
     if video is not None and data is not None:
         raise InputError("--data takes a picture, not a film; leave one of them out")
+    if video is None:
+        refuse_unused("without --video", frames=frames != 60)
+    if image is not None:
+        refuse_unused("for a picture, which has its own", size=size != (360, 480))
     inspected = network.load()
     if what is None:
         blank, context = _blank_input(inspected), blank_context(inspected, 1)

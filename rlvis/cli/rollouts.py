@@ -1,15 +1,18 @@
 """`rlvis train`, `record`, `video` and `evaluate`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.explaining import Methods, Targets
-from rlvis.cli.loading import agents_package, load_policy, read_labels, world_of
+from rlvis.cli.loading import agents_package, load_policy, read_labels, refuse_unused, world_of
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 from rlvis_agents.config import TrainConfig
+
+if TYPE_CHECKING:
+    from rlvis.policy import Policy
 
 EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
 Wrappers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="wrapper", aliases=["-w"])]
@@ -51,15 +54,17 @@ def record(
 
     Args:
         policy: a shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of
-            `rlvis train`, or the zip of an agent that sees images, by Stable-Baselines3 (PPO, A2C,
-            DQN) or sb3-contrib (recurrent PPO, QR-DQN).
+            `rlvis train`, the folder of a run of RL-Zoo, or the zip of an agent that sees images,
+            by Stable-Baselines3 (PPO, A2C, DQN, SAC, TD3, DDPG) or sb3-contrib (recurrent and
+            maskable PPO, QR-DQN, TQC).
         env: a Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when
             left out.
         methods: an attribution method; repeat for several rows. When left out, cam where the
             network's head allows it, else grad-cam, and saliency.
-        targets: what to explain, every action when left out; repeat for several. "left - right" is
-            why left rather than right, "margin" the best action less the runner-up; also "highest",
-            "log p(left)", "entropy", "value".
+        targets: what to explain; repeat for several. When left out every action, and "chosen", the
+            action taken less the best of the others. "left - right" is why left rather than right,
+            "margin" the best action less the runner-up; also "highest", "log p(left)", "entropy",
+            "value".
         episodes: how many episodes.
         out: the folder of the recording (Zarr).
         video: the annotated video (MP4); None for none.
@@ -97,6 +102,7 @@ def record(
     for film_path in films:
         check_film(film_path, fps, parse_value(scale))
     loaded = load_policy(policy, trust, device, image_key, vec_normalize)
+    refuse_greed(loaded, deterministic)
     world = world_of(loaded, env, wrappers, env_options)
     with progress("episode") as (start, advance):
         start(episodes, "recording")
@@ -144,7 +150,7 @@ def video(
         recording: a folder written by `rlvis record`.
         out: the video (.mp4) or animation (.gif).
         methods: which of the recorded methods to show, all when left out; repeat for several.
-        actions: which actions to show, six at most when left out; repeat for several.
+        actions: which actions to show, six at most and "chosen" when left out; repeat for several.
         episodes: the number of an episode to show, from 0, all when left out; repeat for several.
         fps: steps per second.
         scale: as for `rlvis record`.
@@ -193,6 +199,7 @@ def evaluate(
     """
     agents = agents_package()
     loaded = load_policy(policy, trust, device, image_key, vec_normalize)
+    refuse_greed(loaded, deterministic)
     world = world_of(loaded, env, wrappers, env_options)
     print(
         agents.evaluate(
@@ -207,6 +214,15 @@ def evaluate(
             **world.options,
         )
     )
+
+
+def refuse_greed(policy: "Policy", deterministic: bool) -> None:
+    """Refuse --deterministic for a policy that draws nothing."""
+    from rlvis.actions import Greedy
+
+    if isinstance(policy.distribution, Greedy):
+        where = f"for {policy.name}, which always takes the action of the highest score"
+        refuse_unused(where, deterministic=deterministic)
 
 
 def _film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:

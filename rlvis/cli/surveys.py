@@ -12,11 +12,13 @@ from rlvis.cli.loading import (
     check_outputs,
     layer_names,
     open_image_set,
+    refuse_unused,
     tell_skipped,
     unfinished,
 )
 from rlvis.cli.looking import Layers, Units
 from rlvis.cli.progress import progress
+from rlvis.options import MANY, check_whole
 
 Facts = Annotated[UseAppendAction[tuple[str, ...]], arg(name="by")]
 
@@ -32,6 +34,7 @@ def patches(
     rows: int = 12,
     whole: bool = False,
     batch_size: int = 64,
+    window: str | None = None,
     out: Path = Path("patches.png"),
     data: Path | None = None,
     resume: bool = False,
@@ -49,6 +52,8 @@ def patches(
         rows: how many units to show where none is named.
         whole: show whole images with the patches drawn on them.
         batch_size: how many images go through the network at once.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the picture to write; with several layers each one's name is added to the file's.
         data: also write the numbers of all units (.npz or .safetensors).
         resume: go on with work that was stopped.
@@ -56,7 +61,10 @@ def patches(
     from rlvis.features.patches import patches as find_patches
 
     check_outputs(out, data)
-    inspected, opened = network.load(), open_image_set(images)
+    check_whole("rows", rows, 1, MANY)
+    if units:
+        refuse_unused("where units are named", rows=rows != 12)
+    inspected, opened = network.load(), open_image_set(images, window)
     names = layer_names(inspected, opened, layers, units)
     with progress("image") as (start, advance):
         start(len(opened), "patches")
@@ -88,6 +96,7 @@ def units(
     count: int = 9,
     rows: int = 12,
     batch_size: int = 64,
+    window: str | None = None,
     out: Path = Path("units.png"),
     data: Path | None = None,
 ) -> None:
@@ -106,6 +115,8 @@ def units(
         count: how many patches to show of each unit.
         rows: how many units to show, those that tell their class best.
         batch_size: how many images go through the network at once.
+        window: the values low,high that become black and white in pictures of more than 8 bits;
+            found and told when left out.
         out: the report to write, a picture or a page (.html); with several layers each one's name
             is added to the file's.
         data: also write the numbers of all units (.npz or .safetensors).
@@ -114,7 +125,8 @@ def units(
     from rlvis.features.units import units as ask_units
 
     check_outputs(out, data, PAGES)
-    inspected, opened = network.load(), open_image_set(images)
+    check_whole("rows", rows, 1, MANY)
+    inspected, opened = network.load(), open_image_set(images, window)
     names = layer_names(inspected, opened, layers)
     with progress("image") as (start, advance):
         start(len(opened), "units")

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from rlvis.display.encode import FILM_KINDS, film_writer
-from rlvis.display.frame import MOST_COLUMNS, EpisodeFrames, FilmScale
+from rlvis.display.frame import EpisodeFrames, EpisodeMaps, FilmScale
+from rlvis.display.layout import MOST_COLUMNS
 from rlvis.errors import InputError, unknown
 from rlvis.files import check_writable
 from rlvis.recording import Recording
@@ -33,7 +34,8 @@ def film(
         methods: which of the recorded methods to show, one row each; all when left out.
         actions: which actions to show, or targets where these were recorded, one column each; when
             left out all, or the six that were taken most often (of continuous ones and of targets
-            the first six).
+            the first ones), and why the action taken rather than the best of the others
+            ("chosen"), if that was recorded.
         episodes: numbers of the episodes to show; all that are whole when left out.
         fps: steps per second. The last frame of an episode stays for one second.
         scale: what full strength stands for: the most of a method's maps in the "episode", so that
@@ -94,16 +96,27 @@ def _frames(
     shown: Sequence[int],
     scale: FilmScale = "episode",
 ) -> EpisodeFrames:
-    episode = recording.episode(number)
-    return EpisodeFrames(
-        episode,
-        [recording.heatmaps(number, each.name) for each in header.methods],
-        header,
-        f"policy {header.policy}   episode {number + 1} of {len(recording)}   seed {episode.seed}",
-        shown,
-        scale,
+    episode, names = recording.episode(number), [each.name for each in header.methods]
+    maps = EpisodeMaps(
+        [_with_contrast(recording, number, name) for name in names],
+        recording.contrast(number),
+        [recording.evidence(number, name) for name in names],
+        [recording.notes(number, name) for name in names],
         recording.targets(number),
     )
+    last = len(recording) - 1
+    which = f"episode {number}" + (f" of 0–{last}" if last else "")
+    title = f"policy {header.policy}   {which}   seed {episode.seed}"
+    return EpisodeFrames(episode, maps, header, title, shown, scale)
+
+
+def _with_contrast(recording: Recording, number: int, method: str) -> np.ndarray:
+    """Heatmaps (T, K, H, W), with those of the contrast behind the others where there are such."""
+    maps, contrast = (
+        recording.heatmaps(number, method),
+        recording.contrast_heatmaps(number, method),
+    )
+    return maps if contrast is None else np.concatenate([maps, contrast[:, None]], axis=1)
 
 
 def _columns(
@@ -111,7 +124,8 @@ def _columns(
 ) -> list[int]:
     """The indices of the actions that get a column."""
     targets = recording.header.targets
-    known = targets or known
+    contrast = recording.header.contrast
+    known = targets or [*known, *(["chosen"] if contrast else [])]
     for name in wanted or ():
         if name not in known:
             raise unknown("target" if targets else "action", name, known)
@@ -121,7 +135,9 @@ def _columns(
         return [known.index(name) for name in wanted]
     if len(known) <= MOST_COLUMNS or targets:
         return list(range(len(known)))[:MOST_COLUMNS]
+    most = MOST_COLUMNS - 1  # one for the contrast, where there is one
     distribution = recording.header.distribution
     taken = [distribution.taken(recording.episode(number).actions) for number in numbers]
     counts = np.concatenate(taken).sum(axis=0)
-    return sorted(np.argsort(-counts, kind="stable")[:MOST_COLUMNS].tolist())
+    taken_most = sorted(np.argsort(-counts, kind="stable")[:most].tolist())
+    return [*taken_most, *([len(known) - 1] if contrast else [])]

@@ -5,8 +5,15 @@ one in amber where it speaks for the target and blue where against. The picture 
 that every colour is evidence, and where there is none it shows through unchanged.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
+
+from rlvis.display.theme import DARK, font, wrapped, write
+
+STRONGEST = 0.995
+"""The quantile of a map's absolute values that is drawn at full strength."""
 
 _HEAT = [
     (31, 12, 72),
@@ -53,7 +60,7 @@ def _table(colour: np.ndarray, opacity: np.ndarray) -> np.ndarray:
 _TABLES = {False: _sequential(), True: _diverging()}
 
 
-def limit(maps: np.ndarray, share: float = 0.995) -> float:
+def limit(maps: np.ndarray, share: float = STRONGEST) -> float:
     """The value drawn at full strength: the `share` quantile of the maps' absolute values.
 
     All but the few strongest pixels stay below it, so that one outlier does not hide the rest.
@@ -88,6 +95,44 @@ def level(heat: np.ndarray, limit: float, signed: bool) -> np.ndarray:
         return np.full(heat.shape, 128 if signed else 0, np.uint8)
     scaled = heat * (127.5 / limit) + 127.5 if signed else heat * (255 / limit)
     return scaled.clip(0, 255).astype(np.uint8)
+
+
+def noted(ground: np.ndarray, heat: np.ndarray, notes: Sequence[str]) -> np.ndarray:
+    """A grey picture without the heatmap of which a note says that it shows little, and the note.
+
+    Args:
+        ground: uint8 (H, W).
+        heat: float (H, W), of which a constant is told.
+        notes: see `Explanation.notes`.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    height, width = ground.shape
+    low, high = (f"{float(each):.2g}" for each in (heat.min(), heat.max()))
+    values = {"constant": f": {low}", "nearly constant": f": {low} to {high}"}
+    whole = ["; ".join(note + values.get(note, "") for note in notes)]
+    whole += ["; ".join(note.partition(":")[0] for note in notes), notes[0].partition(":")[0]]
+    size = 13 if width >= 120 else 10
+    line = sum(font(size).getmetrics())
+    fitting = (wrapped(text, width - 8, size) for text in whole)
+    lines = next((each for each in fitting if len(each) * line <= height / 2), None)
+    lines = lines or wrapped(whole[-1], width - 4, size)[:1]
+    tile = np.repeat(ground[..., None], 3, axis=2)
+    top = max(0, height - len(lines) * line - 4)
+    tile[top:] = DARK.background
+    for place, text in enumerate(lines):
+        write(
+            tile,
+            text,
+            width // 2,
+            top + 2 + place * line,
+            size=size,
+            colour=DARK.text,
+            background=DARK.background,
+            align="centre",
+        )
+    return tile
 
 
 def colour_bar(width: int, height: int, signed: bool, ground: int) -> np.ndarray:

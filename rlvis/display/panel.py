@@ -1,7 +1,7 @@
 """One picture that explains an image: the image and its scores, heatmaps by method and target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Literal
@@ -9,22 +9,25 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from rlvis.display.overlay import colour_bar, grey, limit, overlay, resize_picture
+from rlvis.display.legend import Legend, draw_legend, scales_of
+from rlvis.display.overlay import grey, limit, noted, overlay, resize_picture
 from rlvis.display.sheet import save_picture
-from rlvis.display.theme import LIGHT, Colour, fit, font, label_colour, paste, write
+from rlvis.display.theme import LIGHT, Colour, fit, label_colour, length, paste, told_apart, write
 from rlvis.errors import InputError
 from rlvis.explanation import Explanation, resize_maps
 from rlvis.frames import picture_of
 
 _MARGIN, _GAP = 28, 14
-_HEADER, _COLUMN_HEAD, _ROW_FOOT = 58, 46, 30
+_HEADER, _COLUMN_HEAD, _FOOT_GAP = 58, 46, 6
 _LINE = 6 * (300 + _GAP)
 _BARS = 5
 _MOST_PIXELS = 150_000_000
 
 
 Scale = float | Literal["row", "cell"]
-"""What full strength stands for: the most of a row of maps, of each map, or a number."""
+"""What full strength stands for: the most of a row of maps, of each map, or a number.
+
+Maps of different units, as those of a logit and of the value, have a scale each."""
 
 
 def panel(explanations: Sequence[Explanation], scale: Scale = "row") -> Image.Image:
@@ -36,8 +39,8 @@ def panel(explanations: Sequence[Explanation], scale: Scale = "row") -> Image.Im
 
     Args:
         explanations: one per method.
-        scale: "row": all maps of a row share one scale, so that a weak map looks weak. "cell": each
-            map has its own. A number: that value is drawn at full strength.
+        scale: "row": all maps of one unit in a row share a scale, so that a weak map looks weak.
+            "cell": each map has its own. A number: that value is drawn at full strength.
 
     Raises:
         InputError: if the scale is none of these, or the panel would be too large to look at.
@@ -67,18 +70,21 @@ class _Grid:
     Attributes:
         width, height: of a map, in pixels.
         targets, methods: how many maps there are.
+        words: the height of the words below a row.
     """
 
     width: int
     height: int
     targets: int
     methods: int
+    words: int = 20
 
     @property
     def lines(self) -> int:
         """How many lines there are: as many as it takes, or fewer where that makes a tower."""
         fitting = _LINE // (self.width + _GAP)
-        square = round(sqrt(self.targets * self.line_height / (self.width + _GAP)))
+        height = _COLUMN_HEAD + self.methods * (self.height + 3 * _GAP)
+        square = round(sqrt(self.targets * height / (self.width + _GAP)))
         return -(-self.targets // max(fitting, square))
 
     @property
@@ -89,7 +95,7 @@ class _Grid:
     @property
     def foot(self) -> int:
         """The height of the words below each row; one row that is wrapped has them at its end."""
-        return 0 if self.methods == 1 and self.targets * (self.width + _GAP) > _LINE else _ROW_FOOT
+        return 0 if self.methods == 1 and self.lines > 1 else self.words + 2 * _FOOT_GAP
 
     @property
     def row_height(self) -> int:
@@ -104,7 +110,7 @@ class _Grid:
         """(width, height) in pixels."""
         return (
             self.columns * (self.width + _GAP) - _GAP,
-            self.lines * self.line_height + _ROW_FOOT - self.foot,
+            self.lines * self.line_height + self.words + 2 * _FOOT_GAP - self.foot,
         )
 
     def place(self, target: int, method: int = 0) -> tuple[int, int]:
@@ -140,8 +146,15 @@ def _block(explanations: Sequence[Explanation], index: int, scale: Scale) -> np.
     picture = picture_of(first.images[index], first.frames)
     ground = grey(_seen(picture, first))
     names = first.targets[index]
-    grid = _Grid(*_cell_size(ground, _cell_side(len(names))), len(names), len(explanations))
-    width, _ = _cell_size(ground, _cell_side(1))
+    cell = _cell_size(ground, _cell_side(len(names)))
+    grid = _Grid(*cell, len(names), len(explanations))
+    limits = [_limits(each, index, scale) for each in explanations]
+    legends = [
+        draw_legend(_legend(each, index, row, scale), grid.size[0], LIGHT)
+        for each, row in zip(explanations, limits, strict=True)
+    ]
+    grid = replace(grid, words=max(map(len, legends)))
+    width = _cell_size(ground, _cell_side(1))[0]
     bars_height = 26 + 24 * min(_BARS, len(first.labels))
     side_height = _COLUMN_HEAD + _thumbnail_height(picture, width) + _GAP + bars_height
     left = _MARGIN + width + 2 * _GAP
@@ -158,17 +171,32 @@ def _block(explanations: Sequence[Explanation], index: int, scale: Scale) -> np.
     _side(canvas, first, index, picture, width)
     maps = canvas[_HEADER:, left:]
     for row, explanation in enumerate(explanations):
-        _maps(maps, explanation, index, ground, grid, row, scale)
-    for column, name in enumerate(names):
+        _maps(maps, explanation, index, ground, grid, row, limits[row])
+        last = (grid.lines - 1) * grid.columns
+        for start in range(0, grid.targets, grid.columns) if grid.foot else [last]:
+            x, y = grid.place(start, row)
+            paste(maps, legends[row], x, y + grid.height + _FOOT_GAP)
+    size = 16 if grid.width >= 200 else 13
+    shown = told_apart(tuple(names), grid.width - 12, size, True)
+    for column, name in enumerate(shown):
         x, y = grid.place(column)
         _column_head(maps, first, index, column, name, (x, y - _COLUMN_HEAD, grid.width))
     return canvas
 
 
 def _cell_size(picture: np.ndarray, side: int) -> tuple[int, int]:
+    """Width and height of what a map of that picture is drawn in, wide enough for its words."""
+    width, height = _picture_size(picture, side)
+    return max(side * 8 // 15, width), max(side // 10, height)
+
+
+def _picture_size(picture: np.ndarray, side: int) -> tuple[int, int]:
+    """Width and height of a picture whose longer side is about that long, longer where it is thin,
+    but no larger than twice that."""
     height, width = picture.shape[:2]
-    scale = side / max(height, width)
-    return max(side * 8 // 15, round(width * scale)), max(side // 5, round(height * scale))
+    thin = max(height, width) / min(height, width)
+    scale = side / max(height, width) * min(2.0, max(1.0, sqrt(thin / 2)))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _text(canvas: np.ndarray, text: str, x: int, y: int, size: int, **how: object) -> int:
@@ -199,9 +227,13 @@ def _side(
     seen = explanation.window
     partly = (seen.height, seen.width) != picture.shape[:2]
     note = "bright: what the network sees" if partly else "what the network sees"
+    if explanation.levels:
+        levels = ", ".join(f"{low:g} to {high:g}" for low, high in explanation.levels)
+        note = ("bright: seen" if partly else "seen") + f" as {levels}, black to white"
     _text(canvas, fit(note, width, 13), _MARGIN, _HEADER + 22, 13, colour=LIGHT.muted)
     top = _HEADER + _COLUMN_HEAD
-    paste(canvas, resize_picture(_dimmed(picture, explanation), width, height), _MARGIN, top)
+    whole = resize_picture(_dimmed(picture, explanation), *_fitting(picture, width, height))
+    paste(canvas, whole, _MARGIN, top + (height - len(whole)) // 2)
     top += height + _GAP
     probabilities = explanation.probabilities[index]
     continuous = bool(np.isnan(probabilities).all())
@@ -213,10 +245,12 @@ def _side(
     order = probabilities.argsort(kind="stable")[::-1][:_BARS]
     if len(probabilities) <= _BARS:
         order = np.arange(len(probabilities))
+    names = tuple(explanation.labels[label] for label in order)
+    shown = told_apart(names, round(width * 0.44) - 8, 14)
     for place, label in enumerate(order):
         y = top + 22 + 24 * place
-        colour = _target_colour(explanation, index, explanation.labels[label])
-        _bar(canvas, explanation.labels[label], float(probabilities[label]), (y, width), colour)
+        colour = _target_colour(explanation, index, names[place])
+        _bar(canvas, shown[place], float(probabilities[label]), (y, width), colour)
 
 
 def _bar(
@@ -224,7 +258,7 @@ def _bar(
 ) -> None:
     y, width = place
     name, bar = round(width * 0.44), round(width * 0.38)
-    _text(canvas, fit(label, name - 8, 14), _MARGIN, y, 14)
+    _text(canvas, label, _MARGIN, y, 14)
     canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + bar] = LIGHT.surface
     canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + round(bar * share)] = colour
     _text(canvas, percentage(share), _MARGIN + width, y, 14, align="right")
@@ -247,20 +281,25 @@ def _column_head(
     explanation: Explanation,
     index: int,
     column: int,
-    name: str,
+    shown: str,
     place: tuple[int, int, int],
 ) -> None:
+    """A target's name, as short as there is room, its value, and its probability if it has one."""
     x, y, width = place
     size = 16 if width >= 200 else 13
     canvas[y + 4 : y + 18, x : x + 4] = label_colour(column)
-    _text(canvas, fit(name, width - 12, size, True), x + 12, y + (16 - size), size, bold=True)
-    score, share = f"{explanation.scores[index, column]:.2f}", ""
+    _text(canvas, shown, x + 12, y + (16 - size), size, bold=True)
+    name, number = explanation.targets[index][column], explanation.scores[index, column]
+    unit = explanation.score_units[column] if explanation.score_units else "score"
+    score, share = "masked" if np.isneginf(number) else f"{unit} {number:.2f}", ""
     if name in explanation.labels:
         probability = explanation.probabilities[index, explanation.labels.index(name)]
         share = "" if np.isnan(probability) else percentage(probability)
-    note = f"score {score}" + (f"   probability {share}" if share else "")
-    if font(13).getlength(note) > width:
+    note = score + (f"   probability {share}" if share else "")
+    if length(note, 13) > width:
         note = f"{score}   {share}"
+    if length(note, 13) > width:
+        note = f"{number:.2f}   {share}"
     _text(canvas, fit(note, width, 13), x, y + 22, 13, colour=LIGHT.muted)
 
 
@@ -271,62 +310,59 @@ def _maps(
     ground: np.ndarray,
     grid: _Grid,
     row: int,
-    scale: Scale,
+    limits: Sequence[float],
 ) -> None:
-    """The maps of one method, and below them what their colours stand for."""
-    limits = _limits(explanation.maps[index], scale)
-    ground = resize_picture(ground, grid.width, grid.height)
+    """The maps of one method; a note in place of the colours where a map shows little."""
+    width, height = _fitting(ground, grid.width, grid.height)
+    ground = resize_picture(ground, width, height)
+    notes = explanation.notes[index]
     for target, each in enumerate(explanation.maps[index]):
-        heat = resize_maps(each[None, None], grid.height, grid.width)[0, 0]
-        paste(
-            canvas,
-            overlay(ground, heat, limits[target], explanation.signed),
-            *grid.place(target, row),
+        x, y = grid.place(target, row)
+        heat = resize_maps(each[None, None], height, width)[0, 0]
+        drawn = (
+            noted(ground, each, notes[target])
+            if notes[target]
+            else overlay(ground, heat, limits[target], explanation.signed)
         )
-    step = grid.columns if grid.foot else grid.targets
-    for start in range(0, grid.targets, step):
-        x, y = grid.place(start if grid.foot else (grid.lines - 1) * grid.columns, row)
-        part = limits[start : start + step]
-        _row_foot(canvas, explanation, part, (x, y + grid.height + 6), scale, grid.lines > 1)
+        paste(canvas, drawn, x + (grid.width - width) // 2, y + (grid.height - height) // 2)
 
 
-def _limits(maps: np.ndarray, scale: Scale) -> list[float]:
-    """The value drawn at full strength in each of T maps (T, h, w)."""
-    own = [limit(each) for each in maps]
+def _fitting(picture: np.ndarray, width: int, height: int) -> tuple[int, int]:
+    """The size of a picture as large as a box of that size allows."""
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    return max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
+
+
+def _limits(explanation: Explanation, index: int, scale: Scale) -> list[float]:
+    """The value drawn at full strength in each of an image's T maps; those of maps that a note says
+    nothing is to be seen of do not count."""
+    maps, units = explanation.maps[index], explanation.map_units
+    if not isinstance(scale, str):
+        return [float(scale)] * len(maps)
+    notes = explanation.notes[index]
+    own = [0.0 if note else limit(each) for each, note in zip(maps, notes, strict=True)]
     if scale == "cell":
         return own
-    return [max(own) if scale == "row" else float(scale)] * len(maps)
+    most = {
+        unit: max(each for each, its in zip(own, units, strict=True) if its == unit)
+        for unit in units
+    }
+    return [most[unit] for unit in units]
 
 
-def _row_foot(
-    canvas: np.ndarray,
-    explanation: Explanation,
-    limits: Sequence[float],
-    place: tuple[int, int],
-    scale: Scale,
-    wrapped: bool,
-) -> None:
-    """The method, its layer, and the colours with the values they stand for."""
-    x, y = place
-    most = max(limits)
-    x += _text(canvas, explanation.method, x, y, 14, bold=True) + 10
-    if explanation.layer:
-        x += _text(canvas, f"layer {explanation.layer}", x, y, 13, colour=LIGHT.muted) + 10
-    if most == 0:
-        _text(canvas, "zero everywhere: nothing to show", x, y, 13, colour=LIGHT.muted)
-        return
-    sign = "±" if explanation.signed else ""
-    own = f"{sign}{min(limits):.3g} to {sign}{most:.3g}"
-    if len(limits) <= 6:
-        own = ", ".join(f"{sign}{each:.3g}" for each in limits)
-    meaning = {
-        "row": f"{most:.3g}   one scale for " + ("all" if wrapped else "the row"),
-        "cell": f"each its own: {own}",
-    }.get(str(scale), f"{most:.3g}   fixed scale")
-    least = "0" if not explanation.signed else "−" if scale == "cell" else f"−{most:.3g}"
-    x += _text(canvas, least, x, y, 13, colour=LIGHT.muted)
-    paste(canvas, colour_bar(80, 10, explanation.signed, LIGHT.surface[0]), x + 6, y + 4)
-    _text(canvas, meaning, x + 92, y, 13, colour=LIGHT.muted)
+def _legend(explanation: Explanation, index: int, limits: Sequence[float], scale: Scale) -> Legend:
+    """What stands below the maps of a method."""
+    scopes = {"row": "the row", "cell": "each map"}
+    layer = (f"layer {explanation.layer}",) if explanation.layer else ()
+    return Legend(
+        explanation.method,
+        layer,
+        explanation.signed,
+        explanation.one_sided,
+        any(" - " in name for name in explanation.targets[index]),
+        scales_of(limits, explanation.map_units),
+        scopes.get(str(scale), ""),
+    )
 
 
 def _thumbnail_height(picture: np.ndarray, width: int) -> int:

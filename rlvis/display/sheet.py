@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 from PIL import Image
 
 from rlvis.display.overlay import resize_picture
-from rlvis.display.theme import LIGHT, Colour, fit, font, paste, write
+from rlvis.display.theme import LIGHT, Colour, fit, length, paste, wrapped, write
 from rlvis.files import writing
 
 PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _MARGIN, _GAP, _TITLE, _LINE, _CAPTION = 28, 12, 36, 22, 19
+_BETWEEN, _LEAST_WIDTH, _LEAST_NOTE = 28, 640, 380
+_LARGEST, _MOST_GROWTH = 320, 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Row:
         note: stands beside the heading, smaller.
         tile: the height and width of each picture in pixels.
         beside: stands at the right where this row leaves it half of the page, else underneath.
+        grows: whether tiles may be drawn larger where there is room.
+        width: that the page gives to it, 0 where it has not been laid out.
     """
 
     tiles: Sequence[Tile]
@@ -49,20 +54,33 @@ class Row:
     note: str = ""
     tile: tuple[int, int] = (112, 112)
     beside: "Row | None" = None
+    grows: bool = True
+    width: int = 0
 
 
 def sheet(title: str, lines: Sequence[str], rows: Sequence[Row], width: int = 1280) -> Image.Image:
     """A page: title, lines of facts, rows of tiles.
 
+    Pages are full: rows of few tiles of one size stand side by side, tiles grow where there is
+    room, and the page is no wider than what is on it needs.
+
     Args:
         title: at the top, bold.
         lines: under it: what is shown, of which model and layer, how it was normalised.
         rows: one under the other.
-        width: in pixels; rows wrap.
+        width: in pixels, at most; rows wrap.
     """
-    parts = [_head(title, lines, width), *(_row(row, width) for row in rows)]
+    rows = [part for row in rows for part in _apart(row, width)]
+    if any(row.beside for row in rows):
+        parts = [_row(row, width) for row in rows]
+    else:
+        arranged = _arranged(rows, width - 2 * _MARGIN)
+        needed = [_across(line) for line in arranged if any(row.tiles for row in line)]
+        if len(needed) == len(arranged):
+            width = min(width, max([_LEAST_WIDTH - 2 * _MARGIN, *needed]) + 2 * _MARGIN)
+        parts = [_line(line, width) for line in arranged]
     foot = _blank(width, _MARGIN)
-    return Image.fromarray(np.concatenate([*parts, foot]))
+    return Image.fromarray(np.concatenate([_head(title, lines, width), *parts, foot]))
 
 
 def single(picture: np.ndarray, heading: str, height: int = 200) -> Row:
@@ -107,21 +125,33 @@ def _blank(width: int, height: int) -> np.ndarray:
 
 
 def _head(title: str, lines: Sequence[str], width: int) -> np.ndarray:
-    wrapped = [part for line in lines for part in _wrapped(line, width - 2 * _MARGIN, 15)]
-    canvas = _blank(width, _MARGIN + _TITLE + _LINE * len(wrapped))
-    _text(canvas, fit(title, width - 2 * _MARGIN, 24, True), _MARGIN, _MARGIN - 6, 24, bold=True)
-    for place, line in enumerate(wrapped):
-        _text(canvas, line, _MARGIN, _MARGIN + _TITLE + place * _LINE - 4, 15, LIGHT.muted)
+    titles = wrapped(title, width - 2 * _MARGIN, 24, True)
+    facts = [part for line in lines for part in wrapped(line, width - 2 * _MARGIN, 15)]
+    top = _MARGIN + _TITLE * len(titles)
+    canvas = _blank(width, top + _LINE * len(facts))
+    for place, line in enumerate(titles):
+        _text(canvas, line, _MARGIN, _MARGIN - 6 + place * _TITLE, 24, bold=True)
+    for place, line in enumerate(facts):
+        _text(canvas, line, _MARGIN, top + place * _LINE - 4, 15, LIGHT.muted)
     return canvas
+
+
+def _side_by_side(row: Row) -> int:
+    return 2 * _MARGIN + len(row.tiles) * (row.tile[1] + _GAP) - _GAP
+
+
+def _apart(row: Row, width: int) -> list[Row]:
+    """The row, and as a row of its own what has no room beside it."""
+    if row.beside is None or _side_by_side(row) <= width // 2:
+        return [row]
+    return [replace(row, beside=None), row.beside]
 
 
 def _row(row: Row, width: int) -> np.ndarray:
     """A row, and what stands beside it, on a canvas of that width."""
     if row.beside is None:
         return _alone(row, width)
-    across = 2 * _MARGIN + len(row.tiles) * (row.tile[1] + _GAP) - _GAP
-    if across > width // 2:
-        return np.concatenate([_alone(row, width), _row(row.beside, width)])
+    across = _side_by_side(row)
     inner = across - _MARGIN + 2 * _GAP
     parts = _alone(row, inner), _row(row.beside, width - inner + _MARGIN)[:, _MARGIN:]
     height = max(map(len, parts))
@@ -134,21 +164,85 @@ def _below(rows: int) -> tuple[tuple[int, int], ...]:
     return (0, rows), (0, 0), (0, 0)
 
 
-def _alone(row: Row, width: int) -> np.ndarray:
+def _arranged(rows: Sequence[Row], room: int) -> list[list[Row]]:
+    """Rows in lines: those of few tiles side by side, and all as large as that leaves room for."""
+    lines = []
+    for (_, grows), members in groupby(rows, key=lambda row: (row.tile, row.grows)):
+        group = list(members)
+        if not any(row.tiles for row in group):
+            lines += [[row] for row in group]
+            continue
+        block = max(_needs(row, room) for row in group)
+        several = min(len(group), max(1, (room + _BETWEEN) // (block + _BETWEEN)))
+        several = -(-len(group) // -(-len(group) // several))
+        free = (room - (several - 1) * _BETWEEN) // several
+        grown = [_grown(row, max(map(_count, group)), free) if grows else row for row in group]
+        across = max(_needs(row, free) for row in grown)
+        filled = [replace(row, width=across) for row in grown]
+        lines += [filled[start : start + several] for start in range(0, len(filled), several)]
+    return lines
+
+
+def _count(row: Row) -> int:
+    return len(row.tiles)
+
+
+def _columns(count: int, across: int, room: int) -> int:
+    """In how many columns so many tiles stand, all lines being about as full."""
+    fitting = max(1, (room + _GAP) // (across + _GAP))
+    return max(1, -(-count // -(-count // fitting))) if count else 1
+
+
+def _needs(row: Row, room: int) -> int:
+    """The width of a row that has that much room: of its tiles and its heading."""
+    tiles = _columns(len(row.tiles), row.tile[1], room) * (row.tile[1] + _GAP) - _GAP
+    note = min(length(row.note, 14), _LEAST_NOTE) if row.note else 0
+    return min(room, max(tiles, length(row.heading, 17, True), note))
+
+
+def _grown(row: Row, count: int, room: int) -> Row:
+    """The row with tiles as large as fill the room, as far as pictures bear that."""
     height, across = row.tile
-    columns = max(1, (width - 2 * _MARGIN + _GAP) // (across + _GAP))
+    columns = _columns(count, across, room)
+    factor = (room - (columns - 1) * _GAP) / columns / across
+    factor = min(factor, np.clip(_LARGEST / max(height, across), 1, _MOST_GROWTH))
+    return replace(row, tile=(int(height * max(factor, 1)), int(across * max(factor, 1))))
+
+
+def _across(line: Sequence[Row]) -> int:
+    return sum(row.width for row in line) + (len(line) - 1) * _BETWEEN
+
+
+def _line(line: Sequence[Row], width: int) -> np.ndarray:
+    """Rows side by side."""
+    if len(line) == 1:
+        return _alone(line[0], width)
+    parts = [_alone(row, row.width + 2 * _MARGIN)[:, _MARGIN:-_MARGIN] for row in line]
+    canvas = _blank(width, max(map(len, parts)))
+    x = _MARGIN
+    for part in parts:
+        paste(canvas, part, x, 0)
+        x += part.shape[1] + _BETWEEN
+    return canvas
+
+
+def _alone(row: Row, width: int) -> np.ndarray:
+    room = width - 2 * _MARGIN
+    height, across = row.tile
+    columns = _columns(len(row.tiles), across, room)
     lines = max((len(tile.caption) for tile in row.tiles), default=0)
     step = height + lines * _CAPTION + _GAP + 4
-    top = _GAP + (30 if row.heading or row.note else 0)
-    count = -(-len(row.tiles) // columns)
-    canvas = _blank(width, top + count * step)
-    used = 0
-    if row.heading:
-        heading = fit(row.heading, width - 2 * _MARGIN, 17, True)
-        used = _text(canvas, heading, _MARGIN, _GAP, 17, bold=True) + 12
-    if row.note:
-        note = fit(row.note, width - 2 * _MARGIN - used, 14)
-        _text(canvas, note, _MARGIN + used, _GAP + 3, 14, LIGHT.muted)
+    heading = fit(row.heading, room, 17, True)
+    used = length(heading, 17, True) + 12 if heading else 0
+    note = [row.note] if length(row.note, 14) <= room - used else wrapped(row.note, room, 14)
+    below = len(note) > 1 or length(row.note, 14) > room - used
+    top = _GAP + (30 if heading or row.note else 0)
+    top += _CAPTION * (len(note) - (0 if heading else 1)) if below else 0
+    canvas = _blank(width, top + -(-len(row.tiles) // columns) * step)
+    _text(canvas, heading, _MARGIN, _GAP, 17, bold=True)
+    for place, text in enumerate(note):
+        y = _GAP + 3 + (_CAPTION * (place + bool(heading)) if below else 0)
+        _text(canvas, text, _MARGIN + (0 if below else used), y, 14, LIGHT.muted)
     for place, tile in enumerate(row.tiles):
         x = _MARGIN + place % columns * (across + _GAP)
         y = top + place // columns * step
@@ -168,19 +262,14 @@ def _draw(canvas: np.ndarray, tile: Tile, x: int, y: int, height: int, width: in
     paste(canvas, resize_picture(picture, *size), left, top)
     for place, line in enumerate(tile.caption):
         colour = LIGHT.text if place == 0 else LIGHT.muted
-        _text(canvas, fit(line, width, 13), x, y + height + 4 + place * _CAPTION, 13, colour)
-
-
-def _wrapped(text: str, width: int, size: int) -> list[str]:
-    """The text in lines no wider than `width` pixels, broken between words."""
-    lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font(size).getlength(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
+        _text(
+            canvas,
+            fit(line, width, 13, share=0.5),
+            x,
+            y + height + 4 + place * _CAPTION,
+            13,
+            colour,
+        )
 
 
 def _text(

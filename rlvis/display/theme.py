@@ -1,5 +1,6 @@
 """Colours, type and the drawing of text, shared by panels and video frames."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -50,14 +51,71 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(str(path), size)
 
 
+_MINUS = re.compile(r"(?<![\w.])-(?=[\d.]|inf\b)|(?<=\d[eE])-(?=\d)|(?<= )-(?= )")
+_SHARES = (0.5, 0.3, 0.7, 0.15, 0.85, 0.0, 1.0)
+
+
+def typeset(text: str) -> str:
+    """The text with true minus signs in numbers and differences; hyphens stay hyphens.
+
+    >>> typeset("left - right -1.5 2e-05 grad-cam")
+    'left − right −1.5 2e−05 grad-cam'
+    """
+    return _MINUS.sub("−", text)
+
+
+def length(text: str, size: int, bold: bool = False) -> int:
+    """How many pixels a text is wide."""
+    return round(font(size, bold).getlength(typeset(text))) + 1
+
+
 @lru_cache(maxsize=4096)
-def fit(text: str, width: int, size: int, bold: bool = False) -> str:
-    """The text, cut with an ellipsis where it is wider than `width` pixels."""
-    if font(size, bold).getlength(text) <= width:
+def fit(text: str, width: int, size: int, bold: bool = False, share: float = 1.0) -> str:
+    """The text, cut with an ellipsis where it is wider than `width` pixels.
+
+    Args:
+        text: to be cut.
+        width, size, bold: of what it is written in.
+        share: how much of what is left stands before the ellipsis.
+    """
+    if length(text, size, bold) <= width:
         return text
-    while text and font(size, bold).getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    short, kept = "…", 0
+    for count in range(1, len(text)):
+        head = round(share * count)
+        longer = text[:head].rstrip() + "…" + text[len(text) - (count - head) :].lstrip()
+        if length(longer, size, bold) > width and count > kept + 1:
+            break
+        if length(longer, size, bold) <= width:
+            short, kept = longer, count
+    return short
+
+
+@lru_cache(maxsize=256)
+def told_apart(
+    names: tuple[str, ...], width: int, size: int, bold: bool = False
+) -> tuple[str, ...]:
+    """Names no wider than `width` pixels, cut where they stay different from one another.
+
+    Where no cut does that, each has its number in front.
+    """
+    for share in _SHARES:
+        cut = tuple(fit(name, width, size, bold, share) for name in names)
+        if len(set(cut)) == len(set(names)):
+            return cut
+    return tuple(fit(f"{number} {name}", width, size, bold) for number, name in enumerate(names))
+
+
+def wrapped(text: str, width: int, size: int, bold: bool = False) -> list[str]:
+    """The text in lines no wider than `width` pixels, broken between words."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and length(longer, size, bold) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [fit(line, width, size, bold) for line in lines]
 
 
 @lru_cache(maxsize=4096)
@@ -65,7 +123,7 @@ def text_sprite(
     text: str, size: int, colour: Colour, background: Colour, bold: bool = False
 ) -> np.ndarray:
     """Text on a plain background, uint8 (h, w, 3), as high as the line whatever the letters."""
-    face = font(size, bold)
+    text, face = typeset(text), font(size, bold)
     ascent, descent = face.getmetrics()
     sprite = Image.new(
         "RGB", (max(1, round(face.getlength(text)) + 1), ascent + descent), background

@@ -134,8 +134,8 @@ class Timeline:
             for each in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10**9)
             if each * self._width / self._steps >= 44
         )
-        for step in range(every, self._steps + 1, every):
-            x = round((step - 0.5) * self._width / self._steps)
+        for step in range(0, self._steps, every):
+            x = round((step + 0.5) * self._width / self._steps)
             _write_muted(part, str(step), max(4, min(x, self._width - 12)))
         return part
 

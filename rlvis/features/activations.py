@@ -4,8 +4,9 @@ A unit is a channel of a map, wherever the layer keeps its channels (see `rlvis.
 entry of a vector.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from rlvis.images import Images
 from rlvis.layers import watch
 from rlvis.model import ImageModel, Scores
 from rlvis.replica import replicate
+from rlvis.token_order import in_order
 from rlvis.tokens import Layout, Surroundings
 
 Of = TypeVar("Of")
@@ -43,6 +45,7 @@ class Units:
     Args:
         surroundings: of the forward pass that the layers are known from.
         outputs: of the layers in that pass, by name.
+        place: brings a layer's tokens into order; see `token_order.in_order`.
 
     Attributes:
         counts: how many units each layer has.
@@ -51,9 +54,14 @@ class Units:
         InputError: if a layer has no units.
     """
 
-    def __init__(self, surroundings: Surroundings, outputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        outputs: Mapping[str, Any],
+        place: Callable[[str, Layout], Layout],
+    ) -> None:
         self._layouts: dict[str, Layout | None] = {
-            name: None if _is_vector(output) else surroundings.layout(name, output)
+            name: None if _is_vector(output) else place(name, surroundings.layout(name, output))
             for name, output in outputs.items()
         }
         self.counts = {name: self(name, output).shape[1] for name, output in outputs.items()}
@@ -82,16 +90,15 @@ class Units:
         replica, image = replicate(model.module), inputs[:1].detach().clone()
         surroundings = Surroundings(replica, image)
         watch(replica, lambda name, _, __, output: outputs.update({name: output}), set(layers))
+        given = {name: each[:1] for name, each in (context or {}).items()}
         try:
             with torch.no_grad():
-                model.run(
-                    replica, image, {name: each[:1] for name, each in (context or {}).items()}
-                )
+                model.run(replica, image, given)
         except InputError:  # what comes after the layers may take no image of this size
             if not set(layers) <= outputs.keys():
                 raise
         check_ran(layers, outputs)
-        return cls(surroundings, outputs)
+        return cls(surroundings, outputs, partial(in_order, model, image, given))
 
     def __call__(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output, or a gradient at it, as maps (n, units, h, w) that share its memory."""

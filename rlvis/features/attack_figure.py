@@ -8,7 +8,7 @@ from PIL import Image
 
 from rlvis.attribution.engine import explain
 from rlvis.display.matrix import matrix
-from rlvis.display.overlay import grey, limit, overlay
+from rlvis.display.overlay import STRONGEST, grey, limit, overlay
 from rlvis.display.sheet import Row, Tile, save_picture, sheet
 from rlvis.explanation import resize_maps
 from rlvis.features.attack import Attack, AttackedPolicy
@@ -62,7 +62,7 @@ def evaluation_picture(
         "attacked made it prefer another action",
         *([_how(policy.examples[0]), _drawn(method, policy.examples[0])] if examples else []),
     ]
-    rows = [Row([Tile(table)], "Success and actions", tile=table.shape[:2]), *examples]
+    rows = [Row([Tile(table)], "Success and actions", tile=table.shape[:2], grows=False), *examples]
     return sheet(f"{policy.name} in every frame", [*lines, *about], rows)
 
 
@@ -83,7 +83,8 @@ def _drawn(method: str, found: Attack) -> str:
     latest = "; of stacked frames the latest" if found.clean.shape[1] not in (1, 3) else ""
     return (
         f"changes are drawn amplified round middle grey; {method} of the label that was decided "
-        f"for, one scale for both pictures of a row{latest}"
+        f"for, one scale for both pictures of a row, whose full colour is their {STRONGEST:.1%} "
+        f"quantile{latest}"
     )
 
 
@@ -139,11 +140,14 @@ def _row(model: ImageModel, found: Attack, index: int, method: str) -> Row:
         ),
         Tile(attacked, ["attacked", *_predictions(found.after, index)]),
     ]
-    for picture, heat, label in zip((clean, attacked), maps, (before, after), strict=True):
+    for picture, each, label in zip((clean, attacked), explained, (before, after), strict=True):
         height, width = picture.shape[:2]
+        heat, notes = each.maps[0, 0], each.notes[0][0]
         resized = resize_maps(heat[None, None], height, width)[0, 0]
-        name = found.before.labels[label]
-        tiles.append(Tile(overlay(grey(picture), resized, most_heat, signed), [f"why {name}"]))
+        caption = [f"why {found.before.labels[label]}", *notes]
+        ground = grey(picture)
+        drawn = overlay(ground, resized * (not notes), most_heat, signed)
+        tiles.append(Tile(drawn, caption))
     turned = bool(found.success[index])
     how = ("turned by" if found.smallest else "turned within") if turned else "withstood"
     note = f"{how} {_sized(float(found.size[index]), found.norm)}"

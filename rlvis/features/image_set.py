@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlvis.depth import Levels, choose_window, eight_bit
+from rlvis.depth import Levels, check_window, choose_window, eight_bit
 from rlvis.errors import InputError
 from rlvis.files import check_regular, read_arrays
 from rlvis.images import load_image
@@ -186,6 +186,8 @@ class ArrayImages:
         self.name = name
         self._pictures = pictures[..., None] if pictures.ndim == 3 else pictures
         self._window = window
+        if pictures.dtype in (np.uint8, bool) and window is not None:
+            raise InputError(f"{name} has 8 bits, of which all are seen; leave the window out")
         if pictures.dtype not in (np.uint8, bool) and window is None:
             self._window = choose_window(pictures)
         self.labels = _labels(labels, len(pictures))
@@ -339,14 +341,18 @@ def open_images(path: str | Path, window: Levels | None = None) -> ImageSet:
     Raises:
         InputError: if there is nothing such.
     """
+    if window is not None:
+        check_window(window)
     if str(path) == "mnist":
-        return mnist()
+        return _without(window, mnist())
     path = Path(path)
     if not os.path.exists(path):
         raise InputError(f"no {path}; give a folder of pictures, a recording, .npy, .npz or mnist")
     if os.path.isdir(path):
         is_recording = (path / "zarr.json").exists()
-        return RecordingImages(Recording.open(path)) if is_recording else FolderImages(path, window)
+        if is_recording:
+            return _without(window, RecordingImages(Recording.open(path)))
+        return FolderImages(path, window)
     check_regular(path)
     if path.suffix.lower() == ".npy":
         return ArrayImages(_mapped(path), name=path.name, window=window)
@@ -361,12 +367,19 @@ def open_images(path: str | Path, window: Levels | None = None) -> ImageSet:
     )
 
 
+def _without(window: Levels | None, images: ImageSet) -> ImageSet:
+    """The images, which have 8 bits and are seen whole."""
+    if window is not None:
+        raise InputError(f"{images.name} has 8 bits, of which all are seen; leave the window out")
+    return images
+
+
 def _mapped(path: Path) -> np.ndarray:
     """The array in an .npy file, read where it is looked at."""
     try:
         mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # readers stumble over damaged files in ways of their own
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise InputError(f"{path} holds no array of images ({reason})") from None
     return mapped
 

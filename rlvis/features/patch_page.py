@@ -15,6 +15,8 @@ from rlvis.frames import latest
 
 _MARK = (255, 176, 0)
 _CUT, _WHOLE = (124, 124), (176, 234)
+_FINE = 2
+"""Tiles are drawn so much larger than they stand on a page at least."""
 
 
 def page(
@@ -51,13 +53,13 @@ def page(
         field_line(found, whole),
         skipped_line(patches.images, patches.skipped),
     ]
+    shown = {
+        unit: unit_tiles(patches.images, found, unit, whole=whole) for unit in map(int, chosen)
+    }
+    pictures = [tile.picture for tiles in shown.values() for tile in tiles]
     rows = [
-        Row(
-            unit_tiles(patches.images, found, unit, whole=whole),
-            f"unit {unit}",
-            tile=_WHOLE if whole else _CUT,
-        )
-        for unit in map(int, chosen)
+        Row(tiles, f"unit {unit}", tile=_shape(pictures) if whole else _CUT)
+        for unit, tiles in shown.items()
     ]
     title = f"Strongest patches of {patches.model}, layer {field.layer}"
     return sheet(title, [line for line in lines if line], rows)
@@ -96,15 +98,26 @@ def unit_tiles(
             break
         picture = latest(images.picture(int(number)))
         if whole:
-            shown = _marked(picture, _WHOLE, box, centre if mapped else None)
+            shown = _marked(
+                picture, (_FINE * _WHOLE[0], _FINE * _WHOLE[1]), box, centre if mapped else None
+            )
         else:
             top, left, bottom, right = box
             cut = picture[top:bottom, left:right] if bottom > top else picture
             ring = centre - box[:2] if mapped and everywhere else None
-            shown = _marked(cut, _CUT, None, ring)
+            shown = _marked(cut, (_FINE * _CUT[0], _FINE * _CUT[1]), None, ring)
         caption = [f"{value:.3g}", images.title(int(number))]
         tiles.append(Tile(shown, caption, LIGHT.surface))
     return tiles
+
+
+def _shape(pictures: Sequence[np.ndarray]) -> tuple[int, int]:
+    """Height and width of a tile as large as `_WHOLE`, in the proportions that pictures have."""
+    if not pictures:
+        return _WHOLE
+    aspect = float(np.median([each.shape[1] / each.shape[0] for each in pictures]))
+    width = min(600, (_WHOLE[0] * _WHOLE[1] * aspect) ** 0.5)
+    return max(8, min(400, round(width / aspect))), max(24, round(width))
 
 
 def _marked(
@@ -120,10 +133,12 @@ def _marked(
     if box is not None:
         top, left, bottom, right = (box * scale).round()
         edges = (left, top, max(right - 1, left), max(bottom - 1, top))
-        pen.rectangle(edges, outline=(0, 0, 0), width=3)
-        pen.rectangle(edges, outline=_MARK, width=2)
+        pen.rectangle(edges, outline=(0, 0, 0), width=3 * _FINE)
+        pen.rectangle(edges, outline=_MARK, width=2 * _FINE)
     if ring is not None:
         y, x = (ring + 0.5) * scale
-        pen.ellipse((x - 6, y - 6, x + 6, y + 6), outline=(0, 0, 0), width=4)
-        pen.ellipse((x - 5, y - 5, x + 5, y + 5), outline=_MARK, width=2)
+        for radius, colour, across in ((6, (0, 0, 0), 4), (5, _MARK, 2)):
+            reach = radius * _FINE
+            place = (x - reach, y - reach, x + reach, y + reach)
+            pen.ellipse(place, outline=colour, width=across * _FINE)
     return np.asarray(shown)

@@ -8,6 +8,7 @@ because windows are rectangles, and fields are cut at the border of the image: p
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from rlvis.features.extents import Extent, full
 from rlvis.layers import watch
 from rlvis.model import ImageModel
 from rlvis.replica import replicate
+from rlvis.token_order import in_order
 from rlvis.tokens import Layout, Surroundings
 
 
@@ -128,7 +130,8 @@ def receptive_fields(
         with tracing:
             model.run(replica, image, given)
     check_ran(layers, outputs)
-    maps, size = Units(surroundings, outputs), (inputs.shape[-2], inputs.shape[-1])
+    place = partial(in_order, model, inputs, given)
+    maps, size = Units(surroundings, outputs, place), (inputs.shape[-2], inputs.shape[-1])
     found = {}
     for layer in layers:
         units, *grid = maps(layer, outputs[layer]).shape[1:]
