@@ -53,6 +53,7 @@ RECURRENT = {
     "shared": {"shared_lstm": True, "enable_critic_lstm": False},
     "critic without": {"enable_critic_lstm": False},
     "two layers": {"n_lstm_layers": 2, "lstm_hidden_size": 16},
+    "without bias": {"lstm_kwargs": {"bias": False}},
     "features apart": {"share_features_extractor": False},
 }
 

@@ -216,6 +216,9 @@ def test_tensors_are_those_that_were_saved(tmp_path):
     assert again["b"][1] == kept["b"][1]
     assert again["c"][0].shape == (0, 3)
     assert again["c"][1].tolist() == [1]
+    torch.save({"a": torch.zeros(2, dtype=torch.complex64)}, complex_ones := io.BytesIO())
+    with pytest.raises(ValueError, match="of an unknown type"):
+        read_tensors(complex_ones.getvalue())
     (tmp_path / "optimizer.pt").write_bytes(stored.getvalue()[:-30])
     with pytest.raises(InputError, match="is damaged or foreign"):
         read_optimizer(tmp_path)

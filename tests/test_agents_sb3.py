@@ -116,6 +116,27 @@ def test_channels_first_and_last(tmp_path, shape):
     assert policy.observation_shape == (40, 48, min(shape))
 
 
+def test_shared_features_may_be_named_once(tmp_path):
+    """Older versions saved the features that actor and critic share under one name."""
+    model = PPO("CnnPolicy", noise(40, 48, 3))
+    model.save(tmp_path / "agent.zip")
+    with zipfile.ZipFile(tmp_path / "agent.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    weights = torch.load(io.BytesIO(files["policy.pth"]))
+    kept = {name: each for name, each in weights.items() if name[:3] not in ("pi_", "vf_")}
+    assert len(kept) < len(weights)
+    torch.save(kept, packed := io.BytesIO())
+    with zipfile.ZipFile(tmp_path / "older.zip", "w") as archive:
+        for name, data in {**files, "policy.pth": packed.getvalue()}.items():
+            archive.writestr(name, data)
+    image = np.random.default_rng(0).integers(0, 256, (1, 40, 48, 3), np.uint8)
+    ours, expected = (
+        load_policy(tmp_path / f"{name}.zip").scores(image) for name in ("older", "agent")
+    )
+    torch.testing.assert_close(ours.logits, expected.logits)
+    torch.testing.assert_close(ours.value, expected.value)
+
+
 def test_stacked_frames(tmp_path):
     stacked = VecFrameStack(DummyVecEnv([lambda: noise(40, 48, 1)]), 4)
     PPO("CnnPolicy", stacked).save(tmp_path / "agent.zip")

@@ -143,6 +143,14 @@ def test_wrappers_in_settings(tmp_path, agent, told, read):
     assert policy.description["environment"] == "World-v0"
 
 
+def test_a_stack_among_the_wrappers_of_several_environments(tmp_path, agent):
+    stack = {"stable_baselines3.common.vec_env.VecFrameStack": {"n_stack": 3}}
+    told = {"vec_env_wrapper": [stack, "stable_baselines3.common.vec_env.VecMonitor"]}
+    inside = zoo_run(tmp_path, "World-v0", told, {"env": "World-v0"})
+    (inside.parent / "World-v0.zip").write_bytes(agent.read_bytes())
+    assert load_policy(inside.parent).description["wrappers"] == ["frame-stack:frames=3"]
+
+
 def test_modules_that_settings_may_not_choose():
     check_provider("grayscale", "-w")
     check_provider("frame-stack:frames=4", "-w")

@@ -106,6 +106,45 @@ def test_what_lies_outside_a_patch_does_not_matter(model, images) -> None:
             assert left <= x < right
 
 
+def test_centres_are_the_middles_of_cells() -> None:
+    """Windows side by side, no resizing: the middle of a place is the middle of its window."""
+    model = ImageModel(
+        nn.Sequential(nn.Conv2d(3, 4, 6, 6), nn.Flatten()), [f"score {n}" for n in range(36)]
+    )
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 18, 18, 3), np.uint8)
+    found = patches(model, ArrayImages(pictures), ["0"], 5).layers["0"]
+    assert found.places.max() == 2
+    np.testing.assert_array_equal(found.boxes[..., :2], found.places * 6)
+    np.testing.assert_array_equal(found.centres, found.places * 6 + 3)
+
+
+def test_what_was_passed_over_is_remembered(model, tmp_path) -> None:
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(1)
+    for number in range(8):
+        pixels = rng.integers(0, 256, (12, 16, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+    for number in (1, 6):
+        (tmp_path / "images" / f"{number}.png").write_bytes(b"noise")
+    images, options = FolderImages(tmp_path / "images"), {"batch_size": 2}
+    whole = patches(model, images, ["two"], 3, **options)
+    with pytest.raises(Stopped):
+        patches(
+            model,
+            images,
+            ["two"],
+            3,
+            **options,
+            state=tmp_path / "state.npz",
+            on_batch=lambda done: done >= 3 and os.kill(os.getpid(), signal.SIGINT),
+        )
+    resumed = patches(
+        model, images, ["two"], 3, **options, state=tmp_path / "state.npz", resume=True
+    )
+    assert list(resumed.skipped) == [1, 6]
+    assert resumed.skipped == whole.skipped
+
+
 def test_stopped_work_goes_on_to_the_same_result(model, images, tmp_path) -> None:
     state = tmp_path / "state.npz"
     whole = patches(model, images, LAYERS, 6, per_image=2, batch_size=8)
@@ -192,6 +231,10 @@ def test_pages_and_data(model, images, tmp_path) -> None:
     assert found.picture("one", [2]).height < found.picture("one").height
     page = np.asarray(found.picture("two", whole=True, most=1))
     assert (page == (255, 176, 0)).all(axis=-1).sum() > 100
+    body = nn.Sequential(nn.Conv2d(3, 14, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    many = patches(ImageModel(body, [f"score {n}" for n in range(14)]), images, ["0"], 1)
+    sizes = {most: many.picture(most=most).size for most in (11, 12, 13)}
+    assert many.picture().size == sizes[12] not in (sizes[11], sizes[13])
     with pytest.raises(InputError, match="units 0 to 3, no 4"):
         found.picture("two", [4])
     with pytest.raises(InputError, match="no layer 'three'"):

@@ -102,7 +102,22 @@ class Lopsided(nn.Module):
         return F.pixel_shuffle(torch.stack([right, left], dim=2).flatten(1, 2), 2).flip(3)
 
 
+class Reduced(nn.Module):
+    """Every place knows of its column, or of its row, and of the place across."""
+
+    def __init__(self, axis: int) -> None:
+        super().__init__()
+        self.conv, self.axis = nn.Conv2d(2, 3, 3, 2), axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = torch.max(x, x.flip(self.axis))
+        return x + x.mean(dim=self.axis, keepdim=True)
+
+
 BODIES = {
+    "columns": Reduced(2),
+    "rows": Reduced(3),
     "branches": Branches(),
     "lopsided": Lopsided(),
     "squeezed": Squeezed(),
@@ -225,6 +240,35 @@ def test_boxes_in_the_picture_are_the_pixels_that_change_the_input() -> None:
         for box, (top, left, bottom, right) in zip(found, given, strict=True):
             lines = np.flatnonzero(np.array(changes)[:, top:bottom, left:right].any(axis=(1, 2)))
             assert (lines[0], lines[-1] + 1) == (box[axis], box[axis + 2])
+
+
+def test_boxes_hold_every_pixel_where_preprocessing_does_not_keep_the_order() -> None:
+    """Mirrored and rolled: rows of the input that lie together come from apart."""
+    prepare = Preprocess((12, 10), 1.0)
+
+    def mirrored(images: Tensor) -> Tensor:
+        return prepare(images).flip(-1).roll(4, -2)
+
+    sources = Sources(ImageModel(Scored(nn.Conv2d(3, 1, 1)), ["one"], mirrored))
+    for box in ([2, 1, 7, 4], [0, 0, 3, 2], [5, 6, 12, 10]):
+        found = sources.boxes(np.array(box), (12, 10, 3))
+        rows = (np.arange(box[0], box[2]) - 4) % 12
+        columns = 9 - np.arange(box[1], box[3])
+        assert found[0] <= rows.min()
+        assert found[1] <= columns.min()
+        assert found[2] > rows.max()
+        assert found[3] > columns.max()
+
+
+class InPlace(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(2)
+
+
+def test_a_network_may_change_its_input_in_place() -> None:
+    inputs = torch.ones(1, 3, 8, 8)
+    assert traced(nn.Sequential(InPlace(), nn.Conv2d(3, 1, 3)), inputs).geometry().size == (3, 3)
+    assert (inputs == 1).all()
 
 
 def test_what_it_cannot_follow_depends_on_everything() -> None:

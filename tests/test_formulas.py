@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
-from torch import Tensor
+from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, explain
 from rlvis.targets import top
@@ -95,6 +95,17 @@ def test_ablation_cam(network, model, inputs) -> None:
         explain(model, inputs, "ablation-cam", "left").maps[:, 0],
         heat.relu(),
     )
+
+
+def test_a_share_of_no_score_is_none(inputs) -> None:
+    """Two equal channels cancel out: what each of them adds is no share of a score of 0."""
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        network[0].weight.fill_(1)
+        network[0].bias.zero_()
+    model = ImageModel(network, ["one", "other"], layer="0")
+    found = explain(model, inputs, ["ablation-cam"], "one - other")["ablation-cam"].maps
+    assert found.tolist() == np.zeros_like(found).tolist()
 
 
 def test_smoothgrad_without_noise_is_saliency(model, inputs) -> None:

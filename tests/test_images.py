@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from rlvis import InputError, Preprocess, load_image
+from rlvis.depth import find_window
 from rlvis.errors import Notice
 from rlvis.images import LARGEST_SIDE, as_images
 from tests.complaints import complaint
@@ -111,6 +112,20 @@ def test_signed_bytes_are_not_taken_for_unsigned_ones(tmp_path) -> None:
     with pytest.warns(Notice, match="-100 .black. to 100"):
         seen = np.asarray(load_image(tmp_path / "x.tif"))[..., 0]
     np.testing.assert_allclose(seen, (levels + 100.0) / 200 * 255, atol=0.51)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "window"),
+    [
+        (0, 0.5, (0, 1)),
+        (0, 200, (0, 255)),
+        (0, 255, (0, 255)),
+        (0, 100, (0, 100)),
+        (-1, 1, (-1, 1)),
+    ],
+)
+def test_what_numbers_with_fractions_mean(low, high, window) -> None:
+    assert find_window(np.linspace(low, high, 20, dtype=np.float32)) == window
 
 
 def test_a_window_can_be_chosen() -> None:

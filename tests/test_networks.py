@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from rlvis import InputError, explain, load_classifier
+from rlvis import ImageModel, InputError, explain, load_classifier
 from rlvis.classifiers import load_weights
 from tests.test_references import PHOTOS
 
@@ -35,6 +36,23 @@ def test_the_networks_of_the_lectures(name, layer, size, plain_cam) -> None:
     else:
         with pytest.raises(InputError, match="use grad-cam"):
             explain(model, PHOTOS / "cat.jpg", "cam", 281)
+
+
+class Told(nn.Module):
+    """Takes a number beside the image, and cannot do without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: Tensor, *, gear: Tensor) -> Tensor:
+        return self.two(self.one(x).relu()).mean(dim=(2, 3)) * gear[:, None]
+
+
+def test_the_layer_is_found_with_what_comes_beside_the_image() -> None:
+    model = ImageModel(Told(), list("abcd"), context={"gear": ()})
+    found = explain(model, torch.rand(2, 3, 12, 12), "grad-cam", 0, context={"gear": np.ones(2)})
+    assert found.layer == "two"
 
 
 def test_the_real_weights_know_a_cat_and_a_coffee() -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import fields
 
 import gymnasium
 import numpy as np
@@ -11,7 +12,9 @@ import xarray
 
 import rlvis
 from rlvis import InputError, Recording, explain, record
+from rlvis.actions import Categorical
 from rlvis.environments import as_image
+from rlvis.recording_header import Header, MethodRecord
 from tests.conftest import LABELS
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
@@ -42,6 +45,24 @@ def test_a_recording_is_what_happened(policy, tmp_path) -> None:
             np.testing.assert_allclose(
                 recording.heatmaps(number, method), expected, rtol=1e-4, atol=1e-6
             )
+
+
+def test_nothing_of_a_header_is_lost() -> None:
+    methods = [MethodRecord("cam", "features", True), MethodRecord("saliency", None, False, 2)]
+    header = Header(
+        environment="a",
+        policy="b",
+        actions=["left", "right"],
+        methods=methods,
+        distribution=Categorical(2, start=1),
+        frames=4,
+        wrappers=["grayscale"],
+        targets=["left - right"],
+        success="return > 0.5",
+    )
+    assert Header.from_record(json.loads(json.dumps(header.record()))) == header
+    empty = {field.name for field in fields(Header) if not getattr(header, field.name)}
+    assert not empty, "each field differs from what it is where nothing is said"
 
 
 def test_actions_are_drawn_by_their_probabilities_and_the_seed(policy) -> None:

@@ -85,6 +85,9 @@ DAMAGES = {
     "too large a shape": lambda r: edit(r / "episode_0001/value/zarr.json", shape=[10**12]),
     "a shape of text": lambda r: edit(r / "episode_0001/value/zarr.json", shape="big"),
     "another type": lambda r: edit(r / "episode_0001/value/zarr.json", data_type="string"),
+    "keys of text": lambda r: edit(r / "episode_0001/value/zarr.json", chunk_key_encoding="v2"),
+    "codecs of numbers": lambda r: edit(r / "episode_0001/value/zarr.json", codecs=[1]),
+    "no codecs": lambda r: edit(r / "episode_0001/value/zarr.json", codecs=None),
     "an array of a path": lambda r: edit(
         r / "episode_0001/zarr.json",
         attributes=json.loads((r / "episode_0001/zarr.json").read_text())["attributes"]

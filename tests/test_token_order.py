@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain
@@ -53,6 +54,60 @@ def test_the_order_of_tokens_does_not_matter(inputs, method, how, dtype) -> None
     np.testing.assert_allclose(ours, expected, atol=tolerance * np.abs(expected).max())
 
 
+class Grouped(nn.Module):
+    """Attention whose queries share the values of half as many heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(8, 8), nn.Linear(8, 4), nn.Linear(8, 4)
+        self.join = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, key, value = (
+            each(x).unflatten(-1, (-1, 2)).transpose(1, 2)
+            for each in (self.query, self.key, self.value)
+        )
+        attended = F.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+        return x + self.join(attended.transpose(1, 2).flatten(2))
+
+
+@pytest.mark.skipif(
+    "enable_gqa" not in str(F.scaled_dot_product_attention.__doc__), reason="newer than this torch"
+)
+def test_queries_may_share_their_values(inputs) -> None:
+    torch.manual_seed(0)
+    network, plain = (Shuffled(how).eval() for how in ("shuffled", "row by row"))
+    network.blocks = nn.Sequential(Grouped())
+    plain.blocks = nn.Sequential(Grouped())
+    plain.load_state_dict(randomise(network).state_dict())
+    ours, expected = (
+        explain(Policy(each, LABELS), inputs, "grad-cam", layer="blocks.0").maps
+        for each in (network, plain)
+    )
+    assert expected.any()
+    np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+
+
+class Asked(Shuffled):
+    """One question is put to all tokens, rather than their mean taken."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.norm(self.blocks(self.order(self.patches(x).flatten(2).mT)))
+        x = ((self.end + 1) @ x.mT).softmax(-1) @ x
+        return self.policy(x[:, 0]), self.value(x[:, 0]).squeeze(1)
+
+
+def test_a_question_to_all_tokens_leaves_their_order(inputs) -> None:
+    network, plain = Asked("shuffled").eval(), Asked("row by row").eval()
+    plain.load_state_dict(randomise(network).state_dict())
+    ours, expected = (
+        explain(Policy(each, LABELS), inputs, "grad-cam", layer="norm").maps
+        for each in (network, plain)
+    )
+    assert expected.any()
+    np.testing.assert_allclose(ours, expected, atol=1e-4 * np.abs(expected).max())
+
+
 class Mixer(nn.Module):
     """Each token is made of all places."""
 
@@ -71,6 +126,13 @@ def test_tokens_of_many_places_are_refused(inputs) -> None:
     with pytest.raises(InputError, match="'norm' are not one for each place"):
         explain(model, inputs, "grad-cam", layer="norm")
     assert explain(model, inputs, "grad-cam").layer == "patches"
+
+
+def test_two_patches_are_a_grid() -> None:
+    model = Policy(randomise(PooledTransformer()).eval(), LABELS)
+    image = torch.rand(1, 3, 8, 16, generator=torch.Generator().manual_seed(0))
+    ours = explain(model, image, "grad-cam", [0, 1, 2], layer="blocks")
+    assert ours.maps.shape[-2:] == (1, 2)
 
 
 def test_hiera_keeps_its_tokens_in_blocks() -> None:

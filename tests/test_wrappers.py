@@ -158,6 +158,7 @@ def test_recorded_frames(frames, expected, tmp_path):
         wrappers=["grayscale", "frame-stack:frames=4"],
     )
     assert (recording.header.frames, len(recording.header.methods)) == (4, expected)
+    assert recording.header.wrappers == ["grayscale", "frame-stack:frames=4"]
     last = recording.header.methods[-1]
     assert last.frame == {"sum": None, "last": 3, "separate": 3}[frames]
     assert recording.to_video(tmp_path / "film.mp4").stat().st_size > 10_000
