@@ -65,6 +65,7 @@ TESTS = {
     "rlvis/features/survey.py": f"features_patches {FIELDS} features_embed features_activations",
     "rlvis/features/checkpoint.py": f"features_patches {FIELDS} features_embed",
     "rlvis/recording.py": RECORDINGS,
+    "rlvis/recording_contents.py": RECORDINGS,
     "rlvis/recording_header.py": f"recording wrappers {RECORDINGS}",
     "rlvis/store.py": f"recording_damage {RECORDINGS}",
     "rlvis/rollout.py": "recording environments masked agents agents_kinds",

@@ -24,7 +24,7 @@ from rlvis.cli.loading import world_of
 from rlvis_agents import load_policy
 from rlvis_agents.checkpoints import read_optimizer
 from rlvis_agents.loading import SHIPPED
-from rlvis_agents.pickles import as_array, read_pickle
+from rlvis_agents.pickles import LARGEST_ARRAY, as_array, read_pickle
 from rlvis_agents.tensors import read_tensors
 from rlvis_agents.vec_normalize import read_vec_normalize
 from scripts.fuzz_agents import KINDS, make_sound, outcome
@@ -68,6 +68,7 @@ def test_arrays_are_those_that_were_pickled():
         np.array([True, False]),
         np.float32(2.5),
         np.empty((0, 3)),
+        np.empty((0, LARGEST_ARRAY)),
     ):
         for protocol in (4, 5):
             again = as_array(read_pickle(pickle.dumps(array, protocol)))

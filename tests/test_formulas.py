@@ -97,6 +97,16 @@ def test_ablation_cam(network, model, inputs) -> None:
     )
 
 
+def test_the_mean_that_covers_is_each_channels_own(model) -> None:
+    """Where each channel is one number, its mean hides nothing."""
+    inputs = torch.tensor([0.2, 0.5, 0.9])[None, :, None, None].expand(2, 3, 24, 32)
+    covered, blackened = (
+        explain(model, inputs, "occlusion", "left", baseline=baseline, patch=8).maps
+        for baseline in ("mean", 0)
+    )
+    assert np.abs(covered).max() < 1e-5 * np.abs(blackened).max()
+
+
 def test_a_share_of_no_score_is_none(inputs) -> None:
     """Two equal channels cancel out: what each of them adds is no share of a score of 0."""
     network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())

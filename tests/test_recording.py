@@ -48,7 +48,10 @@ def test_a_recording_is_what_happened(policy, tmp_path) -> None:
 
 
 def test_nothing_of_a_header_is_lost() -> None:
-    methods = [MethodRecord("cam", "features", True), MethodRecord("saliency", None, False, 2)]
+    methods = [
+        MethodRecord("cam", "features", True),
+        MethodRecord("rise", None, False, 2, True, True, "a"),
+    ]
     header = Header(
         environment="a",
         policy="b",
@@ -59,6 +62,8 @@ def test_nothing_of_a_header_is_lost() -> None:
         wrappers=["grayscale"],
         targets=["left - right"],
         success="return > 0.5",
+        contrast=True,
+        units=["logit"],
     )
     assert Header.from_record(json.loads(json.dumps(header.record()))) == header
     empty = {field.name for field in fields(Header) if not getattr(header, field.name)}
