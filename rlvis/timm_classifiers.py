@@ -35,7 +35,9 @@ def build(name: str, weights: str | Path | None) -> nn.Module:
         )
     try:
         module: nn.Module = timm.create_model(variant, pretrained=weights is None)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # RuntimeError where the hub's package does not fit
+        if isinstance(error, RuntimeError) and weights is not None:
+            raise
         raise InputError(
             f"the weights of {name} cannot be downloaded ({str(error).splitlines()[0][:160]}); "
             "give a file with --weights, or --weights random"
