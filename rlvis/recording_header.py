@@ -92,7 +92,7 @@ class Header:
             actions = _texts(record["actions"])
             distribution = record.get("distribution")
             if distribution is not None:
-                _check_numbers(distribution, len(actions))
+                _check_counts(distribution, len(actions))
             made = cls(
                 str(record["environment"]),
                 str(record["policy"]),
@@ -106,9 +106,10 @@ class Header:
                 record.get("contrast") is True,
                 _texts(record.get("units", [])),
             )
+            described = len(made.distribution.labels)
         except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"its header is incomplete ({error})") from None
-        if not actions or len(made.distribution.labels) != len(actions):
+        if not actions or described != len(actions):
             raise ValueError("its header names other actions than it describes")
         return made
 
@@ -119,12 +120,9 @@ def _texts(given: Any) -> list[str]:
     return given
 
 
-def _check_numbers(distribution: Any, actions: int) -> None:
+def _check_counts(distribution: Mapping[str, Any], actions: int) -> None:
     """Whether a distribution counts no more than there are actions: before it makes as many."""
-    pending = [distribution]
-    while pending:
-        each = pending.pop()
-        if isinstance(each, (dict, list)):
-            pending.extend(each.values() if isinstance(each, dict) else each)
-        elif isinstance(each, int) and not 0 <= each <= actions:
+    sizes, shape = distribution.get("sizes") or (), distribution.get("shape") or ()
+    for count in (distribution.get("count", actions), len(sizes), *sizes, len(shape), *shape):
+        if not 0 <= count <= actions:
             raise ValueError("its header counts other actions than it names")

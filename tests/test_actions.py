@@ -19,6 +19,7 @@ from rlvis.cli import main
 from rlvis.display.film import frames_of
 from rlvis.display.theme import DARK, label_colour
 from rlvis.environments import distribution_over
+from rlvis.recording_header import Header
 from rlvis.targets import log_prob
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
 
@@ -288,3 +289,22 @@ def test_what_does_not_fit_is_said(policy, kind, tmp_path) -> None:
             explain(policy, image, "saliency", target)
     with pytest.raises(InputError, match="3 labels, but 2×2 actions have 4 scores"):
         Policy(torch.nn.Identity(), ["a", "b", "c"], distribution=MultiCategorical((2, 2)))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.Discrete(3, start=7),
+        spaces.Discrete(3, start=-4),
+        spaces.MultiDiscrete([3, 2], start=[5, -9]),
+        spaces.MultiBinary(4),
+        spaces.Box(-1, 1, (2, 3)),
+        spaces.Box(-1, 1, ()),
+        spaces.Box(-np.inf, np.inf, (2,)),
+    ],
+    ids=str,
+)
+def test_a_header_is_read_as_it_was_written_whatever_the_actions(space) -> None:
+    distribution = distribution_over(space)
+    header = Header("World-v0", "mine", list(distribution.labels), [], distribution)
+    assert Header.from_record(json.loads(json.dumps(header.record()))) == header

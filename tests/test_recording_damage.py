@@ -149,6 +149,23 @@ def test_a_film_of_a_damaged_recording_shows_the_others(copy, capsys) -> None:
         ({"distribution": {"kind": "multi-categorical", "sizes": [10**12]}}, "counts other"),
         ({"distribution": {"kind": "os.system"}}, "is damaged"),
         ({"distribution": 4}, "is damaged"),
+        ({"distribution": {"kind": "categorical", "count": 2.5}}, "is damaged"),
+        ({"distribution": {"kind": "categorical", "count": "3"}}, "is damaged"),
+        ({"distribution": {"kind": "categorical", "count": -3}}, "counts other"),
+        ({"distribution": {"kind": "bernoulli", "count": 10**12}}, "counts other"),
+        ({"distribution": {"kind": "multi-categorical", "sizes": 3}}, "is damaged"),
+        (
+            {
+                "distribution": {
+                    "kind": "diagonal-gaussian",
+                    "log_std": [],
+                    "low": [],
+                    "high": [],
+                    "shape": [10**9, 10**9],
+                }
+            },
+            "counts other",
+        ),
     ],
 )
 def test_what_is_no_recording_is_refused(copy, change, message) -> None:
