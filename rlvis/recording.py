@@ -46,7 +46,8 @@ from rlvis.files import write_error
 from rlvis.recording_contents import KINDS, contents
 from rlvis.recording_header import Header, Targets
 from rlvis.rollout import Episode, against_the_best
-from rlvis.store import DamageError, array_names, check_array, read_attributes
+from rlvis.store import DamageError, read_attributes
+from rlvis.stored_episode import StoredEpisode
 
 FORMAT, VERSION = "rlvis-recording", 3
 """Of version 1 were recordings without checksums, which left chunks of zeros out; of version 2
@@ -64,7 +65,7 @@ class Recording:
     def __init__(self, root: zarr.Group, header: Header, path: Path | None = None) -> None:
         self._root = root
         self._built_in: Path | None = None
-        self._checked: dict[int, dict[str, Any]] = {}
+        self._opened: dict[int, StoredEpisode] = {}
         self.header = header
         self.path = path
 
@@ -137,7 +138,7 @@ class Recording:
     def steps(self, numbers: Sequence[int] | None = None) -> int:
         """The steps of these episodes together, of all when left out."""
         chosen = range(len(self)) if numbers is None else numbers
-        return sum(self._attributes(number)["steps"] for number in chosen)
+        return sum(self._stored(number).attributes["steps"] for number in chosen)
 
     def readable(self) -> list[int]:
         """The numbers of the episodes that are whole; of the others a `Notice` says what is wrong.
@@ -161,11 +162,11 @@ class Recording:
         for number in range(len(self)):
             try:
                 self.episode(number)
-                for each in self.header.methods:
-                    self.heatmaps(number, each.name)
-                for name in self._attributes(number)["arrays"]:
-                    if "/" in name and not name.startswith("heatmaps/"):
-                        self._read(number, name)
+                stored = self._stored(number)
+                maps = [f"heatmaps/{each.name}" for each in self.header.methods]
+                for name in dict.fromkeys([*maps, *stored.attributes["arrays"]]):
+                    if "/" in name:
+                        stored.read(name)
             except InputError as error:
                 found[number] = str(error)
         return found
@@ -198,6 +199,7 @@ class Recording:
             self.path.rename(older)
         built.rename(self.path)
         self._built_in = None
+        self._opened.clear()
         self._root = zarr.open_group(str(self.path), mode="r+", zarr_format=3)
         shutil.rmtree(older, ignore_errors=True)
 
@@ -216,10 +218,9 @@ class Recording:
         Raises:
             InputError: if there is none, or it is damaged; the others can still be read.
         """
-        attributes = self._attributes(number)
-        arrays = {
-            name: self._read(number, name) for name in attributes["arrays"] if "/" not in name
-        }
+        stored = self._stored(number)
+        attributes = stored.attributes
+        arrays = {name: stored.read(name) for name in attributes["arrays"] if "/" not in name}
         try:
             return Episode(
                 seed=attributes["seed"],
@@ -237,12 +238,13 @@ class Recording:
                 distribution=self.header.distribution,
             )
         except KeyError as missing:
-            raise self._damaged(number, f"{missing} is missing") from None
+            raise stored.damaged(f"{missing} is missing") from None
 
     def targets(self, number: int) -> Targets | None:
         """What the heatmaps of an episode explain, None where it is each action."""
-        names = self._attributes(number).get("targets")
-        return Targets(names, self._read(number, "target_value")) if names else None
+        stored = self._stored(number)
+        names = stored.attributes.get("targets")
+        return Targets(names, stored.read("target_value")) if names else None
 
     def heatmaps(self, number: int, method: str) -> np.ndarray:
         """The heatmaps of an episode by one method, of actions or targets: float32 (T, K, H, W).
@@ -250,7 +252,7 @@ class Recording:
         Raises:
             InputError: if there is no such episode, or it is damaged.
         """
-        return self._read(number, f"heatmaps/{method}")
+        return self._stored(number).read(f"heatmaps/{method}")
 
     def contrast_heatmaps(self, number: int, method: str) -> np.ndarray | None:
         """Heatmaps of the action taken less the best of the others, float32 (T, H, W).
@@ -262,9 +264,9 @@ class Recording:
         """
         if not self.header.contrast:
             return None
-        name = f"contrasts/{method}"
-        if name in self._attributes(number)["arrays"]:
-            return self._read(number, name)
+        stored, name = self._stored(number), f"contrasts/{method}"
+        if name in stored:
+            return stored.read(name)
         maps, pairs = self.heatmaps(number, method), against_the_best(self.episode(number))
         first, second = (maps[np.arange(len(maps)), each] for each in pairs.T)
         return first - second
@@ -289,106 +291,43 @@ class Recording:
         The rest of the score is the head's bias. After the actions comes the contrast, if it is
         recorded. NaN where maps do not sum to that, None where they never do for this method.
         """
-        name = f"evidence/{method}"
-        recorded = name in self._attributes(number)["arrays"]
-        return self._read(number, name) if recorded else None
+        stored, name = self._stored(number), f"evidence/{method}"
+        return stored.read(name) if name in stored else None
 
     def notes(self, number: int, method: str) -> list[list[list[str]]]:
         """What a picture of each heatmap should say beside it: for T steps and n columns, as in
         `evidence`, the notes of `Explanation.notes`; none in recordings of before."""
-        attributes, name = self._attributes(number), f"notes/{method}"
-        if name not in attributes["arrays"]:
+        stored, name = self._stored(number), f"notes/{method}"
+        if name not in stored:
             columns = len(self.header.targets or self.header.actions)
-            return [[[] for _ in range(columns)] for _ in range(attributes["steps"])]
-        known, numbers = ["", *attributes.get("notes", [])], self._read(number, name)
+            return [[[] for _ in range(columns)] for _ in range(stored.attributes["steps"])]
+        known, numbers = ["", *stored.attributes.get("notes", [])], stored.read(name)
         if numbers.size and int(numbers.max()) >= len(known):
-            raise self._damaged(number, "its notes are not all there")
+            raise stored.damaged("its notes are not all there")
         return [[str(known[each]).split("\n") if each else [] for each in row] for row in numbers]
 
-    def _attributes(self, number: int) -> dict[str, Any]:
+    def _stored(self, number: int) -> StoredEpisode:
         index = self.index
         if not 0 <= number < len(index):
             raise InputError(
                 f"no episode {number}; the recording has {len(index)}, numbered from 0"
             )
-        if self._folder is None:
-            return dict(self._group(number).attrs)
-        if number not in self._checked:
-            self._checked[number] = self._checked_attributes(number, self._folder / index[number])
-        return self._checked[number]
-
-    def _checked_attributes(self, number: int, folder: Path) -> dict[str, Any]:
-        """The attributes of an episode, and the list of its arrays where it has none.
-
-        Raises:
-            InputError: if they are damaged.
-        """
-        try:
-            attributes = read_attributes(folder)
-            attributes.setdefault("arrays", array_names(folder))
-        except DamageError as error:
-            raise self._damaged(number, str(error)) from None
-        steps, arrays = attributes.get("steps"), attributes["arrays"]
-        if type(steps) is not int or steps < 1 or not set(_MARKS) <= attributes.keys():
-            raise self._damaged(number, "its attributes are incomplete")
-        if not isinstance(arrays, list) or not all(map(_is_array_name, arrays)):
-            raise self._damaged(number, "its list of arrays is none")
-        return attributes
-
-    @property
-    def _folder(self) -> Path | None:
-        """Where it lies now, None in memory."""
-        return self._built_in or self.path
-
-    def _group(self, number: int) -> zarr.Group:
-        group = self._root[self.index[number]]
-        assert isinstance(group, zarr.Group)
-        return group
-
-    def _read(self, number: int, name: str) -> np.ndarray:
-        """An array of an episode.
-
-        Raises:
-            InputError: if it is damaged.
-        """
-        steps = self._attributes(number)["steps"]
-        if self._folder is not None:
-            complete = self._root.attrs.get("version") != 1
-            try:
-                check_array(self._folder / self.index[number] / name, complete=complete)
-            except DamageError as error:
-                raise self._damaged(number, f"{name}: {error}") from None
-        try:
-            found: Any = self._group(number)[name]
-            array = np.asarray(found[...])
-        except Exception as error:  # decoders stumble over damaged files in ways of their own
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise self._damaged(number, f"{name} cannot be unpacked ({reason})") from None
-        if array.shape[:1] != (steps,):
-            raise self._damaged(number, f"{name} has {array.shape[:1]} entries for {steps} steps")
-        return array
-
-    def _damaged(self, number: int, reason: str) -> InputError:
-        return InputError(
-            f"episode {number} of {self.path or 'the recording'} is damaged: {reason}; "
-            "record it again, the other episodes can be read"
-        )
+        folder = self._built_in or self.path
+        if number not in self._opened:
+            self._opened[number] = StoredEpisode(
+                self._root,
+                index[number],
+                folder and folder / index[number],
+                self._root.attrs.get("version") != 1,
+                f"episode {number} of {self.path or 'the recording'}",
+            )
+        return self._opened[number]
 
     def to_video(self, path: str | Path, **options: Any) -> Path:
         """Write the annotated video (MP4) or animation (GIF); see `rlvis.display.video`."""
         from rlvis.display.film import film
 
         return film(self, path, **options)
-
-
-_MARKS = ("seed", "steps", "terminated", "truncated", "success")
-
-
-def _is_array_name(name: Any) -> bool:
-    """Whether it is a name within an episode's folder."""
-    kind, slash, rest = name.partition("/") if isinstance(name, str) else ("", "", "")
-    parts = rest if slash and kind in KINDS else kind + slash + rest
-    return bool(parts) and "/" not in parts and "\\" not in parts and parts not in (".", "..")
 
 
 def _no_recording(path: Path, reason: str = "") -> InputError:

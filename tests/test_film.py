@@ -240,9 +240,9 @@ def test_the_action_taken_is_compared_with_the_best_of_the_others(policy) -> Non
             maps = recording.contrast_heatmaps(0, method)
             assert maps is not None
             np.testing.assert_allclose(maps[step], direct.heatmaps[0, 0], atol=1e-6)
-    arrays = recording._attributes(0)["arrays"]
-    assert "contrasts/grad-cam" in arrays
-    assert "contrasts/cam" not in arrays
+    stored = recording._stored(0)
+    assert "contrasts/grad-cam" in stored
+    assert "contrasts/cam" not in stored
     assert recording.heatmaps(0, "cam").shape[1] == 3
 
 
