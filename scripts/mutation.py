@@ -68,6 +68,7 @@ TESTS = {
     "rlvis/recording_contents.py": RECORDINGS,
     "rlvis/recording_header.py": f"recording wrappers {RECORDINGS}",
     "rlvis/store.py": f"recording_damage {RECORDINGS}",
+    "rlvis/stored_episode.py": f"recording_damage {RECORDINGS}",
     "rlvis/rollout.py": "recording environments masked agents agents_kinds",
     "rlvis/depth.py": "images environments envs_pictures",
     "rlvis/files.py": f"files images {RECORDINGS}",
