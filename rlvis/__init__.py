@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rlvis.attribution import METHODS, explain
-    from rlvis.classifiers import load_classifier
+    from rlvis.attribution.explanation import Explanation
     from rlvis.errors import InputError, NonFiniteError
-    from rlvis.explanation import Explanation
-    from rlvis.images import load_image
-    from rlvis.model import ImageModel, Scores
-    from rlvis.policy import Decision, Policy
-    from rlvis.preprocess import Preprocess
-    from rlvis.recorder import record
-    from rlvis.recording import Recording
-    from rlvis.rollout import Episode
+    from rlvis.images.loading import load_image
+    from rlvis.images.preprocess import Preprocess
+    from rlvis.models.image_model import ImageModel, Scores
+    from rlvis.models.policy import Decision, Policy
+    from rlvis.rollouts.episode import Episode
+    from rlvis.rollouts.recorder import record
+    from rlvis.rollouts.recording import Recording
+    from rlvis.zoo.loading import load_classifier
 
 __all__ = [
     "METHODS",

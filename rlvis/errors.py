@@ -42,3 +42,8 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
         shown = ", ".join(names[:12])
         hint = f"there are: {shown}" + (f", … ({len(names)} in all)" if len(names) > 12 else "")
     return InputError(f"no {kind} {str(name)!r}; {hint}")
+
+
+def one_line(told: object) -> str:
+    """The text of an error or another object with its line breaks and runs of spaces as one space."""
+    return " ".join(str(told).split())

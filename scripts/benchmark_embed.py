@@ -12,9 +12,9 @@ import time
 import numpy as np
 from sklearn.manifold import TSNE
 
-from rlvis.features.codes import Codes
-from rlvis.features.embed import embed, neighbours, trustworthiness
-from rlvis.features.image_set import mnist
+from rlvis.features.embedding.layer_codes import Codes
+from rlvis.features.embedding.plane import embed, neighbours, trustworthiness
+from rlvis.features.image_sets.image_set import mnist
 
 
 def main() -> None:

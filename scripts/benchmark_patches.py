@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 
 from rlvis import ImageModel, load_classifier, load_image
-from rlvis.features.image_set import ArrayImages, FolderImages, ImageSet, Reading
-from rlvis.features.patches import patches
+from rlvis.features.image_sets.image_set import ArrayImages, FolderImages, ImageSet, Reading
+from rlvis.features.top_patches.result import patches
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
 LAYERS = ("_blocks.0", "_blocks.2", "_blocks.4", "_blocks.10", "_bn1")

@@ -19,7 +19,7 @@ import torch
 import rlvis
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel
-from rlvis.features.synthesis.synthesize import synthesize
+from rlvis.features.synthesis.visualization import synthesize
 from scripts.references import mend_torchvision
 
 LAYER, SIDE = "_blocks.10", 224

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from rlvis import Policy, record
-from rlvis.display.encode import film_writer
+from rlvis.display.video_file import film_writer
 from rlvis_agents import load_policy
 from scripts.references import mend_torchvision
 from scripts.rivals import Logits

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 import rlvis
-from rlvis.display.film import frames_of
-from rlvis.targets import top
+from rlvis.models.targets import top
+from rlvis.rollouts.film.writing import frames_of
 from rlvis_agents import load_policy
 
 DOCS = Path(__file__).parent.parent / "docs"

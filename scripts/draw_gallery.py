@@ -19,23 +19,23 @@ import torch
 from PIL import Image
 
 import rlvis
-from rlvis.digits import LABELS, PREPROCESS
-from rlvis.display.sheet import save_picture
-from rlvis.features.attack import AttackedPolicy, attack, smallest_attack
-from rlvis.features.attack_figure import attack_picture
-from rlvis.features.codes import codes
-from rlvis.features.embed import embed, neighbours, purity
-from rlvis.features.embed_figure import image_grid, scatter
-from rlvis.features.filters import filters
-from rlvis.features.image_set import FolderImages, RecordingImages, mnist
-from rlvis.features.kernels import apply_kernel
-from rlvis.features.patches import patches
-from rlvis.features.project import projection_sheet
-from rlvis.features.synthesis.dream import dream
-from rlvis.features.synthesis.real import strongest
-from rlvis.features.synthesis.synthesize import synthesis_sheet, synthesize
-from rlvis.features.units import units
-from rlvis.features.zeiler_fergus import strongest_projections
+from rlvis.display.page import save_picture
+from rlvis.features.adversarial.attacks import AttackedPolicy, attack, smallest_attack
+from rlvis.features.adversarial.figure import attack_picture
+from rlvis.features.embedding.figure import image_grid, scatter
+from rlvis.features.embedding.layer_codes import codes
+from rlvis.features.embedding.plane import embed, neighbours, purity
+from rlvis.features.image_sets.image_set import FolderImages, RecordingImages, mnist
+from rlvis.features.kernels.applied import apply_kernel
+from rlvis.features.kernels.weights import filters
+from rlvis.features.projection.backward import projection_sheet
+from rlvis.features.projection.zeiler_fergus import strongest_projections
+from rlvis.features.selectivity.result import units
+from rlvis.features.synthesis.deep_dream import dream
+from rlvis.features.synthesis.real_images import strongest
+from rlvis.features.synthesis.visualization import synthesis_sheet, synthesize
+from rlvis.features.top_patches.result import patches
+from rlvis.zoo.digits import LABELS, PREPROCESS
 from rlvis_agents import evaluate, load_policy
 from scripts import train_mnist
 

@@ -32,7 +32,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from rlvis.errors import InputError
 from rlvis_agents import load_policy
 from rlvis_agents.loading import SHIPPED
-from rlvis_agents.vec_normalize import read_vec_normalize
+from rlvis_agents.sb3.vec_normalize import read_vec_normalize
 
 MEMORY = 2**30
 """Bytes that a load may take beside what Python and torch have."""

@@ -25,9 +25,9 @@ from PIL import Image
 
 import rlvis
 from rlvis import Recording, load_image
-from rlvis.classifiers import load_weights
-from rlvis.digits import DigitNetwork
-from rlvis.features.image_set import open_images
+from rlvis.features.image_sets.image_set import open_images
+from rlvis.zoo.digits import DigitNetwork
+from rlvis.zoo.loading import load_weights
 from rlvis_agents import load_policy
 from scripts.fuzz_agents import cut, flipped, outcome
 

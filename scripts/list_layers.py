@@ -8,7 +8,7 @@ The weights are random: they do not matter for the question.
 import torch
 
 import rlvis
-from rlvis.layers import resolve_layer
+from rlvis.instrument.layers import resolve_layer
 from scripts.references import mend_torchvision
 
 NETWORKS = (

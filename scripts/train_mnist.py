@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rlvis.digits import DigitNetwork
-from rlvis.features.image_set import mnist
+from rlvis.features.image_sets.image_set import mnist
+from rlvis.zoo.digits import DigitNetwork
 
 
 def digits(held_out: bool) -> tuple[Tensor, Tensor]:

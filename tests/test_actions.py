@@ -14,13 +14,13 @@ from PIL import Image
 from stable_baselines3 import A2C, PPO
 
 from rlvis import InputError, Policy, Recording, explain, record
-from rlvis.actions import Categorical, DiagonalGaussian, MultiCategorical, from_record
 from rlvis.cli import main
-from rlvis.display.film import frames_of
 from rlvis.display.theme import DARK, label_colour
-from rlvis.environments import distribution_over
-from rlvis.recording_header import Header
-from rlvis.targets import log_prob
+from rlvis.models.distributions import Categorical, DiagonalGaussian, MultiCategorical, from_record
+from rlvis.models.targets import log_prob
+from rlvis.rollouts.film.writing import frames_of
+from rlvis.rollouts.header import Header
+from rlvis.rollouts.spaces import distribution_over
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
 
 KINDS = ("Steering", "Gears")

@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from rlvis import InputError, explain, record
 from rlvis_agents import load_policy
-from rlvis_agents.vec_normalize import read_vec_normalize
+from rlvis_agents.sb3.vec_normalize import read_vec_normalize
 from tests.test_agents_sb3 import Noise
 
 IMAGE = spaces.Box(0, 255, (40, 48, 3), np.uint8)

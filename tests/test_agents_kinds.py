@@ -20,7 +20,7 @@ from stable_baselines3.common.vec_env import (
 from torch import nn
 
 from rlvis import InputError, record
-from rlvis.actions import SquashedGaussian
+from rlvis.models.distributions import SquashedGaussian
 from rlvis_agents import evaluate, load_policy
 from tests.test_agents_sb3 import Noise, OwnFeatures, noise
 
@@ -326,7 +326,7 @@ def test_actions_are_counted_from_where_the_space_begins():
             return super().step(action)
 
     from rlvis import Policy
-    from rlvis.environments import distribution_over
+    from rlvis.rollouts.spaces import distribution_over
 
     world = Strict(spaces.Box(0, 255, (16, 16, 3), np.uint8), spaces.Discrete(3, start=4))
     module = nn.Sequential(nn.Flatten(), nn.Linear(768, 3))

@@ -12,7 +12,7 @@ from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize, VecTransposeImage
 
 from rlvis import InputError, record
-from rlvis.providers import check_provider
+from rlvis.rollouts.providers import check_provider
 from rlvis_agents import load_policy
 
 SHORT: dict[str, Any] = {"n_steps": 32, "batch_size": 32, "n_epochs": 1, "seed": 0}

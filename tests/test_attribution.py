@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, NonFiniteError, explain
-from rlvis.evidence import Evidence, Need
-from rlvis.targets import as_targets, contrast, entropy, log_prob, margin, score, top, value
+from rlvis.attribution.evidence import Evidence, Need
+from rlvis.models.targets import as_targets, contrast, entropy, log_prob, margin, score, top, value
 from tests.conftest import LABELS, PooledPolicy, PooledTransformer, randomise
 
 OF_TRANSFORMERS = [name for name, each in METHODS.items() if each.reads_attention]

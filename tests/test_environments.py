@@ -12,9 +12,9 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 
 from rlvis import InputError, record
-from rlvis.environments import make_environment
-from rlvis.success import SuccessRule
-from rlvis.wrappers import FrameStack
+from rlvis.rollouts.environments import make_environment
+from rlvis.rollouts.success import SuccessRule
+from rlvis.rollouts.wrappers import FrameStack
 from rlvis_agents import evaluate
 from tests.complaints import complaint
 from tests.worlds import Corridor
@@ -37,7 +37,7 @@ def test_bare_ids_find_the_package_that_brings_them(name) -> None:
     """In a process of its own: here other tests may have imported it."""
     code = f"""
 import gymnasium
-from rlvis.providers import import_provider
+from rlvis.rollouts.providers import import_provider
 assert {name!r} not in gymnasium.registry
 import_provider({name!r})
 gymnasium.spec({name!r})
@@ -48,7 +48,7 @@ gymnasium.spec({name!r})
 def test_modules_in_the_current_folder_are_found(tmp_path) -> None:
     world = "import gymnasium, tests.worlds as w; gymnasium.register('Mine-v0', w.Corridor)"
     (tmp_path / "my_world.py").write_text(world)
-    code = "from rlvis.environments import make_environment; make_environment('my_world:Mine-v0')"
+    code = "from rlvis.rollouts.environments import make_environment; make_environment('my_world:Mine-v0')"
     root = Path(__file__).parent.parent
     folders = [str(root), str(root / "envs"), str(root / "agents")]
     code = f"import sys; sys.path[0] = ''; sys.path.remove(''); sys.path[:0] = {folders}; {code}"

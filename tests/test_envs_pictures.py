@@ -10,10 +10,10 @@ import numpy as np
 import pyglet
 import pytest
 
-from rlvis_envs import renderer
 from rlvis_envs.cube_reach import CubeReachEnv
-from rlvis_envs.framebuffer import FrameBuffer
-from rlvis_envs.gl import Texture, drawing, gl
+from rlvis_envs.render import renderer
+from rlvis_envs.render.framebuffer import FrameBuffer
+from rlvis_envs.render.gl import Texture, drawing, gl
 
 
 def make(**options) -> CubeReachEnv:
@@ -141,7 +141,7 @@ def test_pictures_survive_the_end_of_other_windows_in_the_middle(monkeypatch):
 @pytest.mark.parametrize("when", ["before", "during"])
 def test_a_fresh_process_draws_the_same_beside_a_stock_environment(when):
     code = """
-import gc, gymnasium, sys, rlvis_envs.gl
+import gc, gymnasium, sys, rlvis_envs.render.gl
 ours = gymnasium.make("rlvis_envs:CubeReach-v0")
 if sys.argv[1] == "during":
     ours.reset()

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError
-from rlvis.features.activations import activations_of, observe
-from rlvis.features.image_set import ArrayImages, Reading
-from rlvis.features.patches import patches
-from rlvis.features.project import project
+from rlvis.features.activations.units import activations_of, observe
+from rlvis.features.image_sets.image_set import ArrayImages, Reading
+from rlvis.features.projection.backward import project
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel
+from rlvis.features.top_patches.result import patches
 
 
 class Mixed(nn.Module):

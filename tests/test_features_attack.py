@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from rlvis import ImageModel, InputError, Policy, Preprocess
-from rlvis.features.attack import AttackedPolicy, attack, smallest_attack
-from rlvis.features.attack_figure import save_attack, save_attack_data
+from rlvis.features.adversarial.attacks import AttackedPolicy, attack, smallest_attack
+from rlvis.features.adversarial.figure import save_attack, save_attack_data
 
 GREY = np.full((6, 8, 3), 128, np.uint8)
 

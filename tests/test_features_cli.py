@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from rlvis import Policy, record
 from rlvis.cli import main
 from rlvis.cli.progress import progress
-from rlvis.digits import DigitNetwork
+from rlvis.zoo.digits import DigitNetwork
 from tests.conftest import LABELS, PooledPolicy, randomise
 from tests.worlds import Corridor
 

@@ -10,10 +10,10 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from rlvis import ImageModel, InputError
-from rlvis.features.codes import codes
-from rlvis.features.embed import embed, evenly, purity
-from rlvis.features.embed_figure import colouring, image_grid, scatter
-from rlvis.features.image_set import ArrayImages
+from rlvis.features.embedding.figure import colouring, image_grid, scatter
+from rlvis.features.embedding.layer_codes import codes
+from rlvis.features.embedding.plane import embed, evenly, purity
+from rlvis.features.image_sets.image_set import ArrayImages
 from rlvis.interrupt import Stopped
 
 

@@ -8,9 +8,9 @@ from scipy import ndimage
 from torch import nn
 
 from rlvis import ImageModel, InputError, Preprocess
-from rlvis.features.filters import filters
-from rlvis.features.kernels import CLASSICAL, apply_kernel
-from rlvis.features.maps import activation_maps
+from rlvis.features.activations.maps import activation_maps
+from rlvis.features.kernels.applied import CLASSICAL, apply_kernel
+from rlvis.features.kernels.weights import filters
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
 

@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, Preprocess
-from rlvis.features.image_set import ArrayImages, FolderImages
-from rlvis.features.patches import Patches, patches, skipped_line
+from rlvis.features.image_sets.image_set import ArrayImages, FolderImages
+from rlvis.features.top_patches.result import Patches, patches, skipped_line
 from rlvis.interrupt import Stopped
 
 

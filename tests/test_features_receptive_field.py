@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, Preprocess, load_classifier
-from rlvis.features.receptive_field import ReceptiveField, Sources, receptive_fields
+from rlvis.features.receptive_field.tracing import ReceptiveField, Sources, receptive_fields
 
 
 class Scored(nn.Module):

@@ -6,14 +6,14 @@ import torch
 from torch import nn
 
 from rlvis import ImageModel, InputError, NonFiniteError, Preprocess
-from rlvis.features.image_set import ArrayImages
+from rlvis.features.image_sets.image_set import ArrayImages
 from rlvis.features.synthesis import objectives, transforms
-from rlvis.features.synthesis.dream import DreamSettings, dream, dream_film
-from rlvis.features.synthesis.images import FourierImages, PixelImages
+from rlvis.features.synthesis.deep_dream import DreamSettings, dream, dream_film
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel, direction, label, neuron, parse
-from rlvis.features.synthesis.real import strongest
-from rlvis.features.synthesis.synthesize import save_synthesis, synthesize
+from rlvis.features.synthesis.parametrization import FourierImages, PixelImages
+from rlvis.features.synthesis.real_images import strongest
+from rlvis.features.synthesis.visualization import save_synthesis, synthesize
 
 SIZE = (16, 20)
 
@@ -188,7 +188,7 @@ def test_a_unit_that_is_off_is_turned_on(model, monkeypatch):
         model.module[0].bias[:] = -0.7
     options = {"size": SIZE, "steps": 60, "learning_rate": 0.3}
     assert synthesize(model, "1:2", **options).values[0] > 0
-    monkeypatch.setattr("rlvis.features.synthesis.synthesize._REDIRECTED_STEPS", 0)
+    monkeypatch.setattr("rlvis.features.synthesis.visualization._REDIRECTED_STEPS", 0)
     assert synthesize(model, "1:2", **options).values[0] == 0
 
 

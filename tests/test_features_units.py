@@ -9,10 +9,10 @@ from sklearn.metrics import confusion_matrix, mutual_info_score, roc_auc_score
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError
-from rlvis.features import unit_statistics as statistics
-from rlvis.features.classes import classes_of
-from rlvis.features.image_set import ArrayImages
-from rlvis.features.units import Units, units
+from rlvis.features.image_sets.classes import classes_of
+from rlvis.features.image_sets.image_set import ArrayImages
+from rlvis.features.selectivity import statistics
+from rlvis.features.selectivity.result import Units, units
 from rlvis.interrupt import Stopped
 
 CLASSES = ("red", "green", "blue", "grey")

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from rlvis import InputError
-from rlvis.classifiers import load_weights
-from rlvis.features.image_set import open_images
+from rlvis.features.image_sets.image_set import open_images
 from rlvis.files import (
     check_packing,
     check_writable,
@@ -22,6 +21,7 @@ from rlvis.files import (
     save_arrays,
     writing,
 )
+from rlvis.zoo.loading import load_weights
 from tests.complaints import complaint
 
 KINDS = {".txt": "text"}
@@ -219,8 +219,8 @@ import numpy as np
 from PIL import Image
 
 from rlvis import InputError
-from rlvis.display.encode import film_writer
-from rlvis.display.sheet import save_picture
+from rlvis.display.video_file import film_writer
+from rlvis.display.page import save_picture
 from rlvis.files import save_arrays
 
 noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)

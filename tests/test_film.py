@@ -8,16 +8,16 @@ import zarr
 from PIL import Image
 
 from rlvis import InputError, Policy, explain, record
-from rlvis.display import film
-from rlvis.display.encode import film_writer
-from rlvis.display.film import frames_of
-from rlvis.display.frame import EpisodeFrames, EpisodeMaps
-from rlvis.display.layout import Layout
 from rlvis.display.overlay import limit, overlay
 from rlvis.display.theme import DARK, fit, label_colour, length, told_apart, typeset
-from rlvis.frames import age, picture_of
-from rlvis.recording import Recording
-from rlvis.targets import contrast
+from rlvis.display.video_file import film_writer
+from rlvis.images.frames import age, picture_of
+from rlvis.models.targets import contrast
+from rlvis.rollouts.film import writing as film
+from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
+from rlvis.rollouts.film.frame_layout import Layout
+from rlvis.rollouts.film.writing import frames_of
+from rlvis.rollouts.recording import Recording
 from tests.conftest import PooledPolicy, randomise
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, explain
-from rlvis.targets import top
+from rlvis.models.targets import top
 from tests.agreement import agree
 from tests.conftest import LABELS, PooledPolicy, randomise
 

@@ -14,9 +14,9 @@ import torch
 from PIL import Image
 
 from rlvis import InputError, Preprocess, load_image
-from rlvis.depth import find_window
 from rlvis.errors import Notice
-from rlvis.images import LARGEST_SIDE, as_images
+from rlvis.images.depth import find_window
+from rlvis.images.loading import LARGEST_SIDE, as_images
 from tests.complaints import complaint
 
 RED = np.zeros((20, 30, 3), np.uint8) + np.array([200, 30, 40], np.uint8)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis import METHODS, InputError, NonFiniteError, Policy, explain
-from rlvis.targets import entropy, log_prob, margin, top
+from rlvis.models.targets import entropy, log_prob, margin, top
 from tests.conftest import LABELS, PooledPolicy, PooledTransformer, randomise
 from tests.test_attribution import OF_TRANSFORMERS
 

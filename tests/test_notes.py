@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from rlvis import METHODS, explain
-from rlvis.explanation import concatenate
-from rlvis.targets import contrast, entropy
+from rlvis.attribution.explanation import concatenate
+from rlvis.models.targets import contrast, entropy
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 
 from rlvis import InputError, explain
-from rlvis.depth import read_window
+from rlvis.attribution.panel import _picture_size, check_size, panel
 from rlvis.display.legend import Legend, draw_legend
-from rlvis.display.panel import _picture_size, check_size, panel
-from rlvis.display.sheet import Row, Tile, sheet
+from rlvis.display.page import Row, Tile, sheet
 from rlvis.display.theme import LIGHT
 from rlvis.errors import Notice
-from rlvis.targets import every, top
+from rlvis.images.depth import read_window
+from rlvis.models.targets import every, top
 
 
 @pytest.fixture

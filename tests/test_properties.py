@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, Policy, explain
-from rlvis.targets import contrast, log_prob
+from rlvis.models.targets import contrast, log_prob
 from tests.conftest import LABELS, randomise
 
 few = settings(max_examples=5, deadline=None, derandomize=True)

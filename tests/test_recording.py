@@ -12,9 +12,9 @@ import xarray
 
 import rlvis
 from rlvis import InputError, Recording, explain, record
-from rlvis.actions import Categorical
-from rlvis.environments import as_image
-from rlvis.recording_header import Header, MethodRecord
+from rlvis.images.observations import as_image
+from rlvis.models.distributions import Categorical
+from rlvis.rollouts.header import Header, MethodRecord
 from tests.conftest import LABELS
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
@@ -125,7 +125,7 @@ def test_a_killed_run_keeps_its_finished_episodes(tmp_path) -> None:
     code = f"""
 import os, torch, rlvis
 from tests.conftest import LABELS, PooledPolicy, randomise
-from rlvis.recording import Recording
+from rlvis.rollouts.recording import Recording
 policy = rlvis.Policy(randomise(PooledPolicy()).eval(), LABELS)
 write = Recording._write
 def dying(self, name, episode, explanations):

@@ -16,8 +16,8 @@ import zarr
 
 from rlvis import InputError, Recording, record
 from rlvis.errors import Notice
-from rlvis.features.image_set import open_images
-from rlvis.store import zstd_content_size
+from rlvis.features.image_sets.image_set import open_images
+from rlvis.rollouts.store import zstd_content_size
 from tests.complaints import complaint
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"

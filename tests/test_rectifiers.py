@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, explain
-from rlvis.evidence import Evidence, Need
-from rlvis.targets import as_targets
+from rlvis.attribution.evidence import Evidence, Need
+from rlvis.models.targets import as_targets
 from tests.conftest import LABELS, randomise
 
 
@@ -207,7 +207,7 @@ def test_a_ceiling_passes_nothing_above_it() -> None:
 
 def test_a_redirected_gradient_only_descends() -> None:
     """Where a ReLU blocks a whole image, what would switch its units on goes through, no more."""
-    from rlvis.rectifiers import Rectifier
+    from rlvis.instrument.relu_rules import Rectifier
 
     x = torch.tensor([[-1.0, -2.0], [-1.0, 3.0]], requires_grad=True)
     rectifier = Rectifier()

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, explain
-from rlvis.replica import replicate
+from rlvis.models.replica import replicate
 from tests.conftest import LABELS, randomise
 from tests.test_attribution import OF_CNNS
 

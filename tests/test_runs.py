@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain, load_classifier
-from rlvis.targets import contrast
+from rlvis.models.targets import contrast
 from tests.conftest import LABELS, PooledTransformer, randomise
 from tests.test_attribution import OF_CNNS
 from tests.test_references import PHOTOS

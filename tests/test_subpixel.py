@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rlvis.subpixel import use_subpixel_gradients
+from rlvis.instrument.strided_conv import use_subpixel_gradients
 
 
 @settings(max_examples=60, deadline=None)

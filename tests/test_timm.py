@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from rlvis import InputError, explain, load_classifier, timm_classifiers
-from rlvis.classifiers import imagenet_labels
+from rlvis import InputError, explain, load_classifier
+from rlvis.zoo import timm_models as timm_classifiers
+from rlvis.zoo.loading import imagenet_labels
 from tests.test_references import PHOTOS
 
 

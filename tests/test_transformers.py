@@ -17,7 +17,7 @@ from torchvision.models.swin_transformer import SwinTransformer as TorchvisionSw
 from torchvision.models.vision_transformer import VisionTransformer as TorchvisionViT
 
 from rlvis import ImageModel, InputError, explain
-from rlvis.attentions import Attentions
+from rlvis.instrument.attention_maps import Attentions
 from tests.agreement import agree
 
 CLASSES = [f"class {index}" for index in range(10)]

@@ -8,9 +8,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 from torch import nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain, record
-from rlvis.environments import make_environment
-from rlvis.frames import caption, picture_of
-from rlvis.wrappers import FrameSkip, FrameStack
+from rlvis.images.frames import caption, picture_of
+from rlvis.rollouts.environments import make_environment
+from rlvis.rollouts.wrappers import FrameSkip, FrameStack
 from tests.test_agents_sb3 import Noise, noise
 from tests.worlds import Corridor
 

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlvis_agents.config import TrainConfig as TrainConfig
     from rlvis_agents.evaluation import Evaluation as Evaluation
     from rlvis_agents.evaluation import evaluate as evaluate
     from rlvis_agents.loading import (
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
         shipped_policies as shipped_policies,
     )
     from rlvis_agents.network import PolicyNetwork as PolicyNetwork
-    from rlvis_agents.training import train as train
+    from rlvis_agents.training.config import TrainConfig as TrainConfig
+    from rlvis_agents.training.trainer import train as train
 
 _HOME = {
     "Evaluation": "evaluation",

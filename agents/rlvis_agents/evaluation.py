@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from gymnasium import Env
 
-from rlvis.actions import require_categorical
-from rlvis.checked_env import CheckedEnv
-from rlvis.environments import MASK, check_compatible, make_environment, named_actions
+from rlvis.models.distributions import require_categorical
+from rlvis.models.policy import MASK, Policy
 from rlvis.options import MANY, MOST_SEED, check_whole
-from rlvis.policy import Policy
-from rlvis.success import SuccessRule, as_rule, ended_well
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.compatibility import check_compatible, named_actions
+from rlvis.rollouts.environments import make_environment
+from rlvis.rollouts.success import SuccessRule, as_rule, ended_well
 
 HELD_OUT = 1_000_000_000
 """Evaluation seeds start here, far from those of training."""
@@ -99,14 +100,14 @@ def evaluate(
     """Play episodes and count.
 
     Args:
-        environment: a Gymnasium id; see `rlvis.environments.make_environment`.
+        environment: a Gymnasium id; see `rlvis.rollouts.environments.make_environment`.
         episodes: how many; episode i is reset with `seed + i`, whatever `parallel` is.
         deterministic: take the most probable action instead of drawing one.
         parallel: environments held at once; their images go through the network together.
         labels: names of the actions, in place of the policy's and the environment's.
-        success: when an episode ended well, such as "return > 0.5"; see `rlvis.success`. Left out,
+        success: when an episode ended well, such as "return > 0.5"; see `rlvis.rollouts.success`. Left out,
             as the environment says.
-        wrappers: put around the environment; see `rlvis.wrappers`.
+        wrappers: put around the environment; see `rlvis.rollouts.wrappers`.
         options: passed to the environment's constructor.
 
     Raises:

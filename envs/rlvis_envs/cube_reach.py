@@ -13,7 +13,7 @@ from gymnasium.error import ResetNeeded
 from rlvis_envs.episode import Episode
 from rlvis_envs.geometry import DRIFT, FORWARD_FACTORS, TURN_FACTORS
 from rlvis_envs.options import Options, check_choice, check_integer
-from rlvis_envs.renderer import Renderer
+from rlvis_envs.render.renderer import Renderer
 from rlvis_envs.scene import sample_scene
 
 LEFT, FORWARD, RIGHT = range(3)

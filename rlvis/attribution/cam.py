@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rlvis.attribution.evidence import Evidence, Need, at_once
 from rlvis.attribution.registry import method
-from rlvis.evidence import Evidence, Need, at_once
 
 _LAYER = (Need("layer"),)
 

@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlvis.attribution.evidence import Evidence
+from rlvis.attribution.explanation import Explanation, concatenate
 from rlvis.attribution.registry import METHODS, Method, get_method
-from rlvis.depth import Levels, check_window, windows_used
 from rlvis.errors import InputError
-from rlvis.evidence import Evidence
-from rlvis.explanation import Explanation, concatenate
-from rlvis.images import Images, as_images
-from rlvis.layers import resolve_layer
-from rlvis.model import ImageModel
-from rlvis.preprocess import Preprocess, Window
-from rlvis.targets import TargetLike, as_targets
+from rlvis.images.depth import Levels, check_window, windows_used
+from rlvis.images.loading import Images, as_images
+from rlvis.images.preprocess import Preprocess, Window
+from rlvis.instrument.layers import resolve_layer
+from rlvis.models.image_model import ImageModel
+from rlvis.models.targets import TargetLike, as_targets
 
 
 @overload
@@ -71,7 +71,7 @@ def explain(
             (N, C, H, W), a list of these of one size, or the network's float input (N, C, H, W).
         method: one of `rlvis.METHODS` by name, options after a colon ("occlusion:patch=8"), or
             several, which then share one forward pass and one backward pass per target.
-        target: a label, its index, a target from `rlvis.targets`, a callable on `Scores`, or
+        target: a label, its index, a target from `rlvis.models.targets`, a callable on `Scores`, or
             several. Left out: every action of a policy, the highest score of a classifier.
         layer: for the methods that read one; the last spatial layer that the targets depend on
             when left out. Where it runs several times, its last run on the way to each target.
@@ -79,7 +79,7 @@ def explain(
             while the images are asked about.
         taken: which action was taken on each image, int (N,), for the target "chosen".
         window: the values that become black and white in pictures of more than 8 bits; found and
-            told (`Notice`) when left out, see `rlvis.depth`.
+            told (`Notice`) when left out, see `rlvis.images.depth`.
         batch_size: how many images go through the network at once.
         options: options of a single method, e.g. `patch=8` for occlusion.
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from rlvis.evidence import Evidence
-from rlvis.frames import channels_of
+from rlvis.attribution.evidence import Evidence
+from rlvis.images.frames import channels_of
 
 
 class FrameEvidence:

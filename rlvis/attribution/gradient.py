@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.cam import grad_cam
+from rlvis.attribution.evidence import Evidence, Need, at_once
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
-from rlvis.evidence import Evidence, Need, at_once
 
 
 @method(

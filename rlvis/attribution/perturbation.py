@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.actions import require_categorical
+from rlvis.attribution.evidence import Evidence, at_once
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
-from rlvis.evidence import Evidence, at_once
-from rlvis.model import Scores
+from rlvis.models.distributions import require_categorical
+from rlvis.models.image_model import Scores
 
 
 @method(

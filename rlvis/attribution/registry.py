@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from rlvis.attribution.evidence import Evidence, Need
 from rlvis.attribution.frame_evidence import FrameEvidence
 from rlvis.errors import InputError, unknown
-from rlvis.evidence import Evidence, Need
+from rlvis.options import parse_options
 
 Formula = Callable[..., Tensor]
 
@@ -140,28 +141,3 @@ def get_method(given: str | Method) -> Method:
     if name not in METHODS:
         raise unknown("method", name, METHODS)
     return METHODS[name].configured(**parse_options(list(filter(None, written.split(",")))))
-
-
-def parse_options(written: Sequence[str]) -> dict[str, Any]:
-    """Options written as "name=value"; numbers, true and false become what they look like.
-
-    Raises:
-        InputError: if one has no equals sign.
-    """
-    options = {}
-    for part in written:
-        name, equals, text = part.partition("=")
-        if not equals:
-            raise InputError(f"cannot read the option {part!r}; write name=value")
-        options[name.strip()] = parse_value(text.strip())
-    return options
-
-
-def parse_value(text: str) -> Any:
-    """A number, true or false where the text looks like one, else the text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)

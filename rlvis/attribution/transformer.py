@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from rlvis.attribution.evidence import Evidence, Need
 from rlvis.attribution.registry import method
-from rlvis.evidence import Evidence, Need
 
 
 @method(

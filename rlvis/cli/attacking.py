@@ -23,7 +23,7 @@ from rlvis.cli.rollouts import EnvOptions, Wrappers
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
-    from rlvis.policy import Policy
+    from rlvis.models.policy import Policy
 
 
 def attack(
@@ -71,9 +71,9 @@ def attack(
         out: the picture to write.
         data: also write images and scores, or what came of the episodes (.npz or .safetensors).
     """
-    from rlvis.features.attack import Attack, smallest_attack
-    from rlvis.features.attack import attack as attack_images
-    from rlvis.features.attack_figure import save_attack, save_attack_data
+    from rlvis.features.adversarial.attacks import Attack, smallest_attack
+    from rlvis.features.adversarial.attacks import attack as attack_images
+    from rlvis.features.adversarial.figure import save_attack, save_attack_data
 
     check_outputs(out, data)
     options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
@@ -160,9 +160,9 @@ def _attack_episodes(
     """Play with and without attack, and show what came of it."""
     import numpy as np
 
-    from rlvis.display.sheet import save_picture
-    from rlvis.features.attack import AttackedPolicy
-    from rlvis.features.attack_figure import evaluation_picture
+    from rlvis.display.page import save_picture
+    from rlvis.features.adversarial.attacks import AttackedPolicy
+    from rlvis.features.adversarial.figure import evaluation_picture
     from rlvis.files import save_arrays
 
     attacked = AttackedPolicy(policy, **options)

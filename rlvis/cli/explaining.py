@@ -48,13 +48,14 @@ def explain(
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
     """
     from rlvis.attribution import explain as explain_image
-    from rlvis.attribution.registry import get_method, parse_value
-    from rlvis.depth import read_window
-    from rlvis.display.panel import check_size, save_panel
-    from rlvis.display.sheet import PICTURES
+    from rlvis.attribution.panel import check_size, save_panel
+    from rlvis.attribution.registry import get_method
+    from rlvis.display.page import PICTURES
     from rlvis.files import check_writable
-    from rlvis.targets import every as every_target
-    from rlvis.targets import top as top_targets
+    from rlvis.images.depth import read_window
+    from rlvis.models.targets import every as every_target
+    from rlvis.models.targets import top as top_targets
+    from rlvis.options import parse_value
 
     if not images:
         raise InputError("no picture given; name at least one file")

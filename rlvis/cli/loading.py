@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
-    from rlvis.features.image_set import ImageSet
-    from rlvis.model import ImageModel
-    from rlvis.policy import Policy
+    from rlvis.features.image_sets.image_set import ImageSet
+    from rlvis.models.image_model import ImageModel
+    from rlvis.models.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Network:
 
     def load(self) -> "ImageModel":
         """A classifier, or a policy that is given pictures of the size it was trained on."""
-        from rlvis.classifiers import known_classifiers, load_classifier, no_classifier
-        from rlvis.preprocess import Preprocess
+        from rlvis.images.preprocess import Preprocess
+        from rlvis.zoo.loading import known_classifiers, load_classifier, no_classifier
 
         policies = shipped_policies()
         if self.model not in policies and not os.path.exists(self.model):
@@ -107,7 +107,7 @@ def load_policy(
     image_key: str | None = None,
     vec_normalize: Path | None = None,
 ) -> "Policy":
-    from rlvis.devices import as_device
+    from rlvis.models.devices import as_device
 
     if not os.path.isdir(name) and not name.endswith(".zip"):
         where = f"for {name}, which is no agent of Stable-Baselines3"
@@ -129,7 +129,7 @@ def check_outputs(
         data: the numbers.
         kinds: pictures if left out.
     """
-    from rlvis.display.sheet import PICTURES
+    from rlvis.display.page import PICTURES
     from rlvis.files import ARRAYS, check_writable
 
     if out is not None:
@@ -144,14 +144,14 @@ def unfinished(out: Path, what: str = "unfinished") -> Path:
 
 
 def open_image_set(path: str, window: str | None = None) -> "ImageSet":
-    """The images at a path; see `rlvis.features.image_set`.
+    """The images at a path; see `rlvis.features.image_sets.image_set`.
 
     Args:
         path: the folder or file.
         window: "low,high", the values that become black and white.
     """
-    from rlvis.depth import read_window
-    from rlvis.features.image_set import open_images
+    from rlvis.features.image_sets.image_set import open_images
+    from rlvis.images.depth import read_window
 
     return open_images(path, None if window is None else read_window(window))
 
@@ -162,8 +162,8 @@ def picture_through(path: Path, window: str | None) -> Any:
     Raises:
         InputError: if the window is none, or the picture has 8 bits, of which all are seen.
     """
-    from rlvis.depth import read_window, windows_used
-    from rlvis.images import as_images
+    from rlvis.images.depth import read_window, windows_used
+    from rlvis.images.loading import as_images
 
     if window is None:
         return path
@@ -178,9 +178,9 @@ def layer_names(
     model: "ImageModel", images: "ImageSet", layers: Sequence[str], units: Sequence[int] = ()
 ) -> list[str]:
     """The layers asked for, else the last spatial one; that have these units."""
-    from rlvis.features.activations import Units, check_unit
-    from rlvis.features.image_set import Reading
-    from rlvis.layers import resolve_layer
+    from rlvis.features.activations.units import Units, check_unit
+    from rlvis.features.image_sets.image_set import Reading
+    from rlvis.instrument.layers import resolve_layer
 
     for batch in Reading(images, model, 1):
         names = list(dict.fromkeys(layers))
@@ -195,7 +195,7 @@ def layer_names(
 
 def tell_skipped(images: "ImageSet", skipped: dict[int, str]) -> None:
     """Say on standard error which images could not be read, if any."""
-    from rlvis.features.patches import skipped_line
+    from rlvis.features.top_patches.result import skipped_line
 
     if skipped:
         print(f"rlvis: {skipped_line(images, skipped)}", file=sys.stderr)
@@ -229,7 +229,7 @@ def world_of(
         raise InputError(
             f"{policy.name} does not say which environment it was trained in; name it with --env"
         )
-    from rlvis.providers import check_provider
+    from rlvis.rollouts.providers import check_provider
 
     known = policy.description if not env or env == home else {}
     around = known.get("wrappers", ())
@@ -262,6 +262,6 @@ def read_labels(written: str | None) -> list[str] | None:
 
 
 def read_options(written: Sequence[str]) -> dict[str, Any]:
-    from rlvis.attribution.registry import parse_options
+    from rlvis.options import parse_options
 
     return parse_options(written)

@@ -44,10 +44,10 @@ def filters(
     """
     import numpy as np
 
-    from rlvis.features.filters import filters as filters_of
-    from rlvis.features.kernels import apply_kernel
-    from rlvis.features.maps import activation_maps
-    from rlvis.images import load_image
+    from rlvis.features.activations.maps import activation_maps
+    from rlvis.features.kernels.applied import apply_kernel
+    from rlvis.features.kernels.weights import filters as filters_of
+    from rlvis.images.loading import load_image
 
     check_outputs(out, data)
     if kernel is not None and image is None:
@@ -104,11 +104,11 @@ def embed(
         data: also write points and codes (.npz or .safetensors).
         resume: go on with work that was stopped.
     """
-    from rlvis.display.sheet import save_picture
-    from rlvis.features.codes import codes
-    from rlvis.features.embed import check_layout
-    from rlvis.features.embed import embed as embed_codes
-    from rlvis.features.embed_figure import check_colour, image_grid, scatter
+    from rlvis.display.page import save_picture
+    from rlvis.features.embedding.figure import check_colour, image_grid, scatter
+    from rlvis.features.embedding.layer_codes import codes
+    from rlvis.features.embedding.plane import check_layout
+    from rlvis.features.embedding.plane import embed as embed_codes
 
     check_outputs(out, data)
     check_outputs(grid)
@@ -183,11 +183,11 @@ def project(
         out: the picture to write.
         data: also write the projections (.npz or .safetensors), of one picture and layer.
     """
-    from rlvis.display.sheet import save_picture
-    from rlvis.features.patches import patches
-    from rlvis.features.project import projection_sheet
-    from rlvis.features.zeiler_fergus import strongest_projections
-    from rlvis.layers import resolve_layer
+    from rlvis.display.page import save_picture
+    from rlvis.features.projection.backward import projection_sheet
+    from rlvis.features.projection.zeiler_fergus import strongest_projections
+    from rlvis.features.top_patches.result import patches
+    from rlvis.instrument.layers import resolve_layer
 
     check_outputs(out, data)
     if (image is None) == (images is None):

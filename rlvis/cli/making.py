@@ -17,8 +17,8 @@ from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
-    from rlvis.display.sheet import Row
-    from rlvis.model import ImageModel
+    from rlvis.display.page import Row
+    from rlvis.models.image_model import ImageModel
 
 
 def synthesize(
@@ -58,9 +58,9 @@ def synthesize(
         data: also write images and values (.npz or .safetensors), of one objective.
     """
     from rlvis.features.synthesis.objectives import parse
-    from rlvis.features.synthesis.real import strongest
-    from rlvis.features.synthesis.synthesize import Synthesis, save_synthesis
-    from rlvis.features.synthesis.synthesize import synthesize as make
+    from rlvis.features.synthesis.real_images import strongest
+    from rlvis.features.synthesis.visualization import Synthesis, save_synthesis
+    from rlvis.features.synthesis.visualization import synthesize as make
     from rlvis.interrupt import Stopped
 
     check_outputs(out, data)
@@ -161,10 +161,10 @@ def dream(
     """
     from PIL import Image
 
-    from rlvis.display.sheet import save_picture
-    from rlvis.features.synthesis import dream as dreams
+    from rlvis.display.page import save_picture
+    from rlvis.features.synthesis import deep_dream as dreams
     from rlvis.features.synthesis.network import blank_context
-    from rlvis.layers import resolve_layer
+    from rlvis.instrument.layers import resolve_layer
 
     check_outputs(out, data)
     if video is not None and data is not None:
@@ -206,6 +206,6 @@ def dream(
 def _blank_input(model: "ImageModel") -> Any:
     import torch
 
-    from rlvis.features.pixels import input_shape
+    from rlvis.models.pixels import input_shape
 
     return model.inputs(torch.zeros(1, *input_shape(model), dtype=torch.uint8))

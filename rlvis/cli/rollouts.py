@@ -9,10 +9,10 @@ from rlvis.cli.explaining import Methods, Targets
 from rlvis.cli.loading import agents_package, load_policy, read_labels, refuse_unused, world_of
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
-from rlvis_agents.config import TrainConfig
+from rlvis_agents.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from rlvis.policy import Policy
+    from rlvis.models.policy import Policy
 
 EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
 Wrappers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="wrapper", aliases=["-w"])]
@@ -94,9 +94,9 @@ def record(
         overwrite: replace an older recording.
         trust: allow a Stable-Baselines3 zip to run code when it is loaded.
     """
-    from rlvis.attribution.registry import parse_value
-    from rlvis.display.film import check_film
-    from rlvis.recorder import record as record_rollout
+    from rlvis.options import parse_value
+    from rlvis.rollouts.film.writing import check_film
+    from rlvis.rollouts.recorder import record as record_rollout
 
     films = [each for each in (video, gif) if each]
     for film_path in films:
@@ -155,9 +155,9 @@ def video(
         fps: steps per second.
         scale: as for `rlvis record`.
     """
-    from rlvis.attribution.registry import parse_value
-    from rlvis.display.film import check_film
-    from rlvis.recording import Recording
+    from rlvis.options import parse_value
+    from rlvis.rollouts.film.writing import check_film
+    from rlvis.rollouts.recording import Recording
 
     check_film(out, fps, parse_value(scale))
     opened = Recording.open(recording)
@@ -218,7 +218,7 @@ def evaluate(
 
 def refuse_greed(policy: "Policy", deterministic: bool) -> None:
     """Refuse --deterministic for a policy that draws nothing."""
-    from rlvis.actions import Greedy
+    from rlvis.models.distributions import Greedy
 
     if isinstance(policy.distribution, Greedy):
         where = f"for {policy.name}, which always takes the action of the highest score"
@@ -226,7 +226,7 @@ def refuse_greed(policy: "Policy", deterministic: bool) -> None:
 
 
 def _film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:
-    from rlvis.attribution.registry import parse_value
+    from rlvis.options import parse_value
 
     chosen = {name: list(value) for name, value in choice.items() if value}
     with progress("frame") as (start, advance):

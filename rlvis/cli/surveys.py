@@ -58,7 +58,7 @@ def patches(
         data: also write the numbers of all units (.npz or .safetensors).
         resume: go on with work that was stopped.
     """
-    from rlvis.features.patches import patches as find_patches
+    from rlvis.features.top_patches.result import patches as find_patches
 
     check_outputs(out, data)
     check_whole("rows", rows, 1, MANY)
@@ -121,8 +121,8 @@ def units(
             is added to the file's.
         data: also write the numbers of all units (.npz or .safetensors).
     """
-    from rlvis.features.units import PAGES
-    from rlvis.features.units import units as ask_units
+    from rlvis.features.selectivity.result import PAGES
+    from rlvis.features.selectivity.result import units as ask_units
 
     check_outputs(out, data, PAGES)
     check_whole("rows", rows, 1, MANY)

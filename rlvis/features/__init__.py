@@ -24,13 +24,13 @@
 
 # Functions that are called as their module is stand here in its place: they are loaded at once, for
 # a module that is loaded later would take the name back.
-from rlvis.features.attack import AttackedPolicy, attack, smallest_attack
-from rlvis.features.attack_figure import attack_picture, save_attack, save_attack_data
-from rlvis.features.codes import codes
-from rlvis.features.embed import embed
-from rlvis.features.embed_figure import image_grid, scatter
-from rlvis.features.filters import filters
-from rlvis.features.image_set import (
+from rlvis.features.activations.maps import activation_maps
+from rlvis.features.adversarial.attacks import AttackedPolicy, attack, smallest_attack
+from rlvis.features.adversarial.figure import attack_picture, save_attack, save_attack_data
+from rlvis.features.embedding.figure import image_grid, scatter
+from rlvis.features.embedding.layer_codes import codes
+from rlvis.features.embedding.plane import embed
+from rlvis.features.image_sets.image_set import (
     ArrayImages,
     FolderImages,
     ImageSet,
@@ -38,17 +38,17 @@ from rlvis.features.image_set import (
     mnist,
     open_images,
 )
-from rlvis.features.kernels import apply_kernel
-from rlvis.features.maps import activation_maps
-from rlvis.features.patches import patches
-from rlvis.features.project import project, projection_sheet
-from rlvis.features.receptive_field import receptive_fields
+from rlvis.features.kernels.applied import apply_kernel
+from rlvis.features.kernels.weights import filters
+from rlvis.features.projection.backward import project, projection_sheet
+from rlvis.features.projection.zeiler_fergus import strongest_projections
+from rlvis.features.receptive_field.tracing import receptive_fields
+from rlvis.features.selectivity.result import units
 from rlvis.features.synthesis import objectives
-from rlvis.features.synthesis.dream import DreamSettings, dream, dream_film
-from rlvis.features.synthesis.real import strongest
-from rlvis.features.synthesis.synthesize import save_synthesis, synthesize
-from rlvis.features.units import units
-from rlvis.features.zeiler_fergus import strongest_projections
+from rlvis.features.synthesis.deep_dream import DreamSettings, dream, dream_film
+from rlvis.features.synthesis.real_images import strongest
+from rlvis.features.synthesis.visualization import save_synthesis, synthesize
+from rlvis.features.top_patches.result import patches
 
 __all__ = [
     "ArrayImages",

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlvis.features.activations import Units, check_layers
+from rlvis.features.activations.units import Units, check_layers
 from rlvis.features.synthesis.objectives import Objective
-from rlvis.layers import watch
-from rlvis.model import ImageModel, Scores
-from rlvis.rectifiers import Rectifier
-from rlvis.replica import replicate
+from rlvis.instrument.layers import watch
+from rlvis.instrument.relu_rules import Rectifier
+from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.replica import replicate
 
 
 class _FarEnoughError(Exception):

@@ -19,9 +19,9 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
-from rlvis.features.activations import check_unit
-from rlvis.model import ImageModel, Scores
-from rlvis.targets import label_index
+from rlvis.features.activations.units import check_unit
+from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.targets import label_index
 
 Seen = Mapping[str, Tensor]
 """Activations (N, units, h, w) by layer."""

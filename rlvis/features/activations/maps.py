@@ -1,0 +1,81 @@
+"""The activation maps of a whole layer for one image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rlvis.display.page import Row, Tile, greys, save_picture, sheet, single
+from rlvis.features.activations.units import activations_of
+from rlvis.files import save_arrays
+from rlvis.images.loading import Images, as_images
+from rlvis.models.image_model import ImageModel
+from rlvis.models.pixels import seen_part
+
+
+@dataclass(frozen=True)
+class ActivationMaps:
+    """What every unit of a layer answers to one image.
+
+    Attributes:
+        model, layer: their names.
+        image: uint8 (H, W, 3), the part of the picture that the network saw.
+        maps: float32 (U, h, w).
+    """
+
+    model: str
+    layer: str
+    image: np.ndarray = field(repr=False)
+    maps: np.ndarray = field(repr=False)
+
+    def picture(self) -> Image.Image:
+        """The image and the maps of all units, on one scale for the layer."""
+        most = float(np.abs(self.maps).max())
+        signed = bool((self.maps < 0).any())
+        silent = int((np.abs(self.maps).max(axis=(1, 2)) == 0).sum())
+        lines = [
+            f"{len(self.maps)} units, maps {self.maps.shape[2]}×{self.maps.shape[1]}; "
+            + ("middle grey is 0, black the opposite of white, " if signed else "black is 0, ")
+            + f"white {most:.3g}, one scale for the layer; {silent} silent on this image"
+        ]
+        tiles = [
+            Tile(greys(unit, most, signed), [str(number)]) for number, unit in enumerate(self.maps)
+        ]
+        rows = [
+            single(self.image, "the image"),
+            Row(tiles, "its activation maps", tile=(72, round(72 * self._aspect))),
+        ]
+        return sheet(f"Activations of {self.model}, layer {self.layer}", lines, rows)
+
+    @property
+    def _aspect(self) -> float:
+        return self.maps.shape[2] / self.maps.shape[1]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page as a picture and return its path."""
+        return save_picture(self.picture(), path)
+
+    def save_data(self, path: str | Path) -> Path:
+        """Write the maps (.npz or .safetensors) and return the path."""
+        return save_arrays(path, image=self.image, maps=self.maps)
+
+
+def activation_maps(
+    model: ImageModel,
+    image: Images,
+    layer: str,
+    context: Mapping[str, Any] | None = None,
+) -> ActivationMaps:
+    """The activations of all units of a layer for one image.
+
+    Raises:
+        InputError: if the layer does not exist, did not run or has no units.
+    """
+    pictures = as_images(image)
+    maps = activations_of(model, pictures, layer, context)
+    return ActivationMaps(
+        model.name, layer, seen_part(model, pictures[0]), maps.float().cpu().numpy()
+    )

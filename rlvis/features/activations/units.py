@@ -1,0 +1,202 @@
+"""What the units of layers do: maps of units out of a layer's output, and those of an image set.
+
+A unit is a channel of a map, wherever the layer keeps its channels (see `rlvis.instrument.feature_layout`), or an
+entry of a vector.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from rlvis.errors import InputError, unknown
+from rlvis.features.image_sets.image_set import Batch, Reading
+from rlvis.images.loading import Images
+from rlvis.instrument.feature_layout import Layout, Surroundings
+from rlvis.instrument.layers import watch
+from rlvis.instrument.token_order import in_order
+from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.replica import replicate
+
+Of = TypeVar("Of")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A batch and what the network made of it.
+
+    Attributes:
+        batch: the images.
+        scores: the network's.
+        activations: by layer, float (n, units, h, w); of vectors (n, units, 1, 1).
+    """
+
+    batch: Batch
+    scores: Scores
+    activations: dict[str, Tensor]
+
+
+class Units:
+    """Layers' outputs as maps of their units.
+
+    Args:
+        surroundings: of the forward pass that the layers are known from.
+        outputs: of the layers in that pass, by name.
+        place: brings a layer's tokens into order; see `token_order.in_order`.
+
+    Attributes:
+        counts: how many units each layer has.
+
+    Raises:
+        InputError: if a layer has no units.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        outputs: Mapping[str, Any],
+        place: Callable[[str, Layout], Layout],
+    ) -> None:
+        self._layouts: dict[str, Layout | None] = {
+            name: None if _is_vector(output) else place(name, surroundings.layout(name, output))
+            for name, output in outputs.items()
+        }
+        self.counts = {name: self(name, output).shape[1] for name, output in outputs.items()}
+
+    @classmethod
+    def of(
+        cls,
+        model: ImageModel,
+        inputs: Tensor,
+        layers: Sequence[str],
+        context: Mapping[str, Tensor] | None = None,
+    ) -> "Units":
+        """Those of a model's layers, learned from a forward pass on one image.
+
+        Args:
+            model: the model; it is left as it is.
+            inputs: float (N, C, H, W), of which the first is taken.
+            layers: as in `module.named_modules()`.
+            context: of these inputs; see `ImageModel.context_of`.
+
+        Raises:
+            InputError: if a layer does not exist, did not run or has no units.
+        """
+        check_layers(model, layers)
+        outputs: dict[str, Any] = {}
+        replica, image = replicate(model.module), inputs[:1].detach().clone()
+        surroundings = Surroundings(replica, image)
+        watch(replica, lambda name, _, __, output: outputs.update({name: output}), set(layers))
+        given = {name: each[:1] for name, each in (context or {}).items()}
+        try:
+            with torch.no_grad():
+                model.run(replica, image, given)
+        except InputError:  # what comes after the layers may take no image of this size
+            if not set(layers) <= outputs.keys():
+                raise
+        check_ran(layers, outputs)
+        return cls(surroundings, outputs, partial(in_order, model, image, given))
+
+    def __call__(self, layer: str, output: Tensor) -> Tensor:
+        """A layer's output, or a gradient at it, as maps (n, units, h, w) that share its memory."""
+        layout = self._layouts[layer]
+        return output[..., None, None] if layout is None else layout.map(output)
+
+    def layout(self, layer: str) -> Layout | None:
+        """Where a layer keeps its map; None where it gives a vector."""
+        return self._layouts[layer]
+
+
+def observe(reading: Reading, layers: Sequence[str]) -> Iterator[Observed]:
+    """The activations of layers for one batch after the other, without gradient.
+
+    Raises:
+        InputError: if a layer does not exist, does not run or has no units.
+    """
+    model = reading.model
+    check_layers(model, layers)
+    seen: dict[str, Tensor] = {}
+    units: Units | None = None
+
+    def keep(name: str, _: nn.Module, __: Any, output: Any) -> None:
+        assert units is not None
+        seen[name] = units(name, output).clone()  # what follows may change it in place
+
+    replica = replicate(model.module)
+    watch(replica, keep, set(layers))
+    for batch in reading:
+        units = units or Units.of(model, batch.inputs, layers, batch.context)
+        with torch.no_grad():
+            scores = model.run(replica, batch.inputs, batch.context)
+        yield Observed(batch, scores, dict(seen))
+
+
+def activations_of(
+    model: ImageModel, image: Images, layer: str, context: Mapping[str, Any] | None = None
+) -> Tensor:
+    """The maps (units, h, w) of a layer for one image, without gradient.
+
+    Raises:
+        InputError: if the layer does not exist, did not run or has no units.
+    """
+    inputs = model.inputs(image)[:1]
+    known = model.context_of(1, context)
+    units = Units.of(model, inputs, [layer], known)
+    kept: list[Tensor] = []
+    replica = replicate(model.module)
+    watch(replica, lambda name, _, __, output: kept.append(units(name, output).clone()), {layer})
+    with torch.no_grad():
+        model.run(replica, inputs, known)
+    return kept[-1][0]
+
+
+def of_layer(layers: Mapping[str, Of], name: str | None = None) -> Of:
+    """What is known of a layer, of the last one if left out.
+
+    Raises:
+        InputError: if nothing is.
+    """
+    name = list(layers)[-1] if name is None else name
+    if name not in layers:
+        raise unknown("layer", name, layers)
+    return layers[name]
+
+
+def check_layers(model: ImageModel, layers: Sequence[str]) -> None:
+    """Whether layers exist.
+
+    Raises:
+        InputError: if not; the closest names are offered.
+    """
+    names = [name for name, _ in model.module.named_modules() if name]
+    for layer in layers:
+        if layer not in names:
+            raise unknown("layer", layer, names)
+
+
+def check_unit(layer: str, unit: int, count: int) -> None:
+    """Whether a layer of so many units has one of that number.
+
+    Raises:
+        InputError: if not.
+    """
+    if not 0 <= unit < count:
+        raise InputError(f"layer {layer} has units 0 to {count - 1}, no {unit}")
+
+
+def check_ran(layers: Sequence[str], outputs: Mapping[str, Any]) -> None:
+    """Whether all layers gave an output in a forward pass.
+
+    Raises:
+        InputError: if not.
+    """
+    for layer in layers:
+        if layer not in outputs:
+            raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
+
+
+def _is_vector(output: Any) -> bool:
+    return isinstance(output, Tensor) and output.ndim == 2

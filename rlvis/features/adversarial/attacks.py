@@ -1,0 +1,320 @@
+"""Small changes of an image that turn the decision: FGSM, PGD, and the smallest that does.
+
+Changes are measured on the scale on which black is 0 and white is 1, at the size at which the
+network sees the image, and stay between black and white.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rlvis.errors import InputError, unknown
+from rlvis.images.loading import Images, as_images
+from rlvis.models.distributions import require_categorical
+from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.pixels import PixelScale
+from rlvis.models.policy import Policy
+from rlvis.models.replica import replicate
+from rlvis.options import MANY, check_real, check_whole
+
+Norm = Literal["linf", "l2"]
+NORMS = ("linf", "l2")
+METHODS = ("fgsm", "pgd")
+LARGEST = {"linf": 0.25, "l2": 8.0}
+_HALVINGS, _EXAMPLES = 14, 4
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Images before and after an attack.
+
+    Attributes:
+        clean, attacked: float32 (N, C, H, W), 0 black to 1 white, as the network sees them.
+        inputs: the same two as the network's input.
+        context: what the network took besides, held as it was.
+        before, after: the scores.
+        goal: int64 (N,), the label to reach, or the one to leave where `targeted` is False.
+        targeted: whether the goal is to be reached.
+        method, norm: how.
+        size: float32 (N,), the change that was allowed, or the smallest one that was found.
+        smallest: which of the two.
+    """
+
+    clean: Tensor = field(repr=False)
+    attacked: Tensor = field(repr=False)
+    inputs: tuple[Tensor, Tensor] = field(repr=False)
+    context: dict[str, Tensor] = field(repr=False)
+    before: Scores = field(repr=False)
+    after: Scores = field(repr=False)
+    goal: Tensor
+    targeted: bool
+    method: str
+    norm: Norm
+    size: Tensor
+    smallest: bool = False
+
+    @property
+    def change(self) -> Tensor:
+        """Float32 (N, C, H, W): what was added."""
+        return self.attacked - self.clean
+
+    @property
+    def success(self) -> Tensor:
+        """Bool (N,): whether the decision was turned (to the goal, if there is one)."""
+        reached = self.after.logits.argmax(dim=1) == self.goal
+        return reached if self.targeted else ~reached
+
+    def one(self, index: int) -> "Attack":
+        """What came of one of the images, N = 1."""
+        part = slice(index, index + 1)
+        return replace(
+            self,
+            clean=self.clean[part],
+            attacked=self.attacked[part],
+            inputs=(self.inputs[0][part], self.inputs[1][part]),
+            context={name: each[part] for name, each in self.context.items()},
+            before=self.before.of_image(index),
+            after=self.after.of_image(index),
+            goal=self.goal[part],
+            size=self.size[part],
+        )
+
+
+def attack(
+    model: ImageModel,
+    images: Images,
+    method: str = "pgd",
+    *,
+    norm: Norm = "linf",
+    size: float = 4 / 255,
+    target: str | int | None = None,
+    steps: int = 20,
+    seed: int = 0,
+    context: Mapping[str, Any] | None = None,
+) -> Attack:
+    """Change images so that the model decides otherwise.
+
+    FGSM (Goodfellow et al. 2015, eq. 2) takes one step of the whole size along the loss gradient's
+    sign, or its direction for the L2 norm. PGD (Madry et al. 2018, eq. 2) starts at a random place
+    and takes many small ones, each put back into the allowed ball.
+
+    Args:
+        model: what is attacked; it is left as it is.
+        images: in any form `as_images` takes.
+        method: "fgsm" or "pgd".
+        norm: "linf", the largest change of a value, or "l2", the Euclidean length of the change.
+        size: the change allowed, where black is 0 and white is 1.
+        target: a label, or its index, to be decided for; any other than now if left out.
+        steps: of PGD.
+        seed: of PGD's start.
+        context: see `ImageModel.context_of`.
+
+    Raises:
+        InputError: if a name does not exist, the size or the steps are not positive, the model's
+            scores are not one choice, or it has no gradient at the image.
+    """
+    _check(model, method, norm, size, steps)
+    problem = _Problem.of(model, images, target, context)
+    sizes = torch.full((len(problem.clean),), size)
+    return problem.result(problem.changed(method, norm, sizes, steps, seed), method, norm, sizes)
+
+
+def smallest_attack(
+    model: ImageModel,
+    images: Images,
+    method: str = "pgd",
+    *,
+    norm: Norm = "linf",
+    largest: float | None = None,
+    target: str | int | None = None,
+    steps: int = 20,
+    context: Mapping[str, Any] | None = None,
+) -> Attack:
+    """The smallest change, found by halving, with which an attack turns the decision.
+
+    Args:
+        largest: the largest change that is tried, `LARGEST` of the norm if left out; images that
+            resist it come back attacked by it.
+        model, images, method, norm, target, steps, context: as for `attack`; PGD starts at the
+            image itself.
+
+    Raises:
+        InputError: as for `attack`.
+    """
+    largest = LARGEST.get(norm, 1.0) if largest is None else largest
+    _check(model, method, norm, largest, steps)
+    problem = _Problem.of(model, images, target, context)
+    low = torch.zeros(len(problem.clean))
+    high = torch.full_like(low, largest)
+    best = problem.changed(method, norm, high, steps)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        tried = problem.changed(method, norm, middle, steps)
+        turned = problem.result(tried, method, norm, middle).success
+        best = torch.where(turned[:, None, None, None], tried, best)
+        low, high = torch.where(turned, low, middle), torch.where(turned, middle, high)
+    return replace(problem.result(best, method, norm, high), smallest=True)
+
+
+def _check(model: ImageModel, method: str, norm: str, size: float, steps: int) -> None:
+    if method not in METHODS:
+        raise unknown("attack", method, METHODS)
+    if norm not in NORMS:
+        raise unknown("norm", norm, NORMS)
+    check_real("size", size, 1e-9, 1e6)
+    check_whole("steps", steps, 1, MANY)
+    require_categorical(model.distribution, "attack")
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """Images to be changed, and what is wanted of them.
+
+    Attributes:
+        clean: float32 (N, C, H, W), where black is 0 and white is 1.
+        scale: between these and the network's input.
+        context: see `ImageModel.context_of`.
+        score: the scores of inputs, differentiable.
+        goal: int64 (N,).
+        targeted: whether the goal is to be reached or to be left.
+    """
+
+    clean: Tensor
+    scale: PixelScale
+    context: dict[str, Tensor]
+    score: Callable[[Tensor], Scores]
+    goal: Tensor
+    targeted: bool
+
+    @classmethod
+    def of(
+        cls,
+        model: ImageModel,
+        images: Images,
+        target: str | int | None,
+        context: Mapping[str, Any] | None,
+    ) -> "_Problem":
+        from rlvis.models.targets import label_index
+
+        pictures = as_images(images)
+        scale = PixelScale.of(model, pictures)
+        clean = scale.unit(model.inputs(pictures))
+        replica, known = replicate(model.module), model.context_of(len(clean), context)
+
+        def score(inputs: Tensor) -> Scores:
+            return model.run(replica, inputs.to(model.dtype), known)
+
+        with torch.no_grad():
+            now = score(scale.inputs(clean)).logits.argmax(dim=1)
+        goal = now if target is None else torch.full_like(now, label_index(target, model.labels))
+        return cls(clean, scale, known, score, goal, target is not None)
+
+    def slope(self, unit: Tensor) -> Tensor:
+        """The gradient along which a goal to reach comes nearer, or one to leave further away."""
+        unit = unit.detach().requires_grad_(True)
+        with torch.enable_grad():
+            logits = self.score(self.scale.inputs(unit)).logits.float()
+            loss = F.cross_entropy(logits, self.goal, reduction="sum")
+        if not loss.requires_grad:
+            raise InputError("the model is not differentiable at the image; attacks need gradients")
+        (gradient,) = torch.autograd.grad(loss, unit)
+        return -gradient if self.targeted else gradient
+
+    def changed(
+        self, method: str, norm: Norm, sizes: Tensor, steps: int, seed: int | None = None
+    ) -> Tensor:
+        """Images (N, C, H, W) within those distances (N,) of the clean ones.
+
+        PGD starts at a random one of them, or at the clean images where there is no seed.
+        """
+        size = sizes.to(self.clean.device)[:, None, None, None]
+        if method == "fgsm":
+            return (self.clean + size * _direction(self.slope(self.clean), norm)).clamp(0, 1)
+        unit = self.clean
+        if seed is not None:
+            generator = torch.Generator().manual_seed(seed)
+            start = torch.rand(unit.shape[1:], generator=generator).to(unit) * 2 - 1
+            unit = (unit + _within(start.expand_as(unit) * size, norm, size)).clamp(0, 1)
+        for _ in range(steps):
+            unit = unit + 2.5 * size / steps * _direction(self.slope(unit), norm)
+            unit = (self.clean + _within(unit - self.clean, norm, size)).clamp(0, 1)
+        return unit
+
+    def result(self, unit: Tensor, method: str, norm: Norm, sizes: Tensor) -> Attack:
+        """What came of it."""
+        inputs = self.scale.inputs(self.clean), self.scale.inputs(unit)
+        with torch.no_grad():
+            before, after = (self.score(each) for each in inputs)
+        return Attack(
+            clean=self.clean,
+            attacked=unit,
+            inputs=inputs,
+            context=self.context,
+            before=before,
+            after=after,
+            goal=self.goal,
+            targeted=self.targeted,
+            method=method,
+            norm=norm,
+            size=sizes,
+        )
+
+
+def _direction(gradient: Tensor, norm: Norm) -> Tensor:
+    """The change of size 1 along which the loss rises most."""
+    if norm == "linf":
+        return gradient.sign()
+    return gradient / _length(gradient).clamp(min=1e-12)
+
+
+def _within(change: Tensor, norm: Norm, size: Tensor) -> Tensor:
+    """The nearest change that is no larger than `size` (N, 1, 1, 1)."""
+    if norm == "linf":
+        return change.clamp(-size, size)
+    return change * (size / _length(change).clamp(min=1e-12)).clamp(max=1)
+
+
+def _length(change: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(change, dim=(1, 2, 3), keepdim=True)
+
+
+class AttackedPolicy(Policy):
+    """A policy whose every observation is attacked before it sees it, rounded to 8 bits.
+
+    Args:
+        policy: the policy.
+        size: the change allowed, where black is 0 and white is 1.
+        options: of `attack`.
+
+    Attributes:
+        frames_seen, frames_turned: how many observations were attacked, and in how many of them
+            the policy then preferred another action.
+        examples: the attacks of some of the latter.
+    """
+
+    def __init__(self, policy: Policy, size: float, **options: Any) -> None:
+        vars(self).update(vars(policy))
+        self.name = f"{policy.name}, attacked"
+        self._attacked, self._options = policy, {"size": size, **options}
+        self.frames_seen = self.frames_turned = 0
+        self.examples: list[Attack] = []
+
+    def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
+        """The scores of the images under attack."""
+        policy, pictures = self._attacked, as_images(images)
+        found = attack(policy, pictures, context=context, **self._options)
+        seen = (found.attacked * 255).round().to(torch.uint8)
+        same = seen.shape[1:] == pictures.shape[1:]
+        scores = policy.scores(seen, context) if same else found.after
+        turned = scores.logits.argmax(dim=1) != found.before.logits.argmax(dim=1)
+        self.frames_seen += len(turned)
+        self.frames_turned += int(turned.sum())
+        # Examples lie apart: the 1st turned frame, one about the 4th, the 16th, the 64th.
+        due = self.frames_turned >= 4 ** len(self.examples)
+        if due and bool(turned.any()) and len(self.examples) < _EXAMPLES:
+            self.examples.append(found.one(int(turned.int().argmax())))
+        return scores

@@ -1,0 +1,241 @@
+"""The receptive field: which pixels each place of a layer's map depends on, exactly.
+
+It is traced through the graph of one forward pass (`rlvis.features.receptive_field.pixel_dependence`): branches,
+dilation, padding and residual connections need no formula of their own. Units of one layer may
+differ, as behind a concatenation of branches. Rows and columns are followed apart, which is exact
+because windows are rectangles, and fields are cut at the border of the image: padding is no pixel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlvis.features.activations.units import Units, check_layers, check_ran
+from rlvis.features.receptive_field.extents import Extent, full
+from rlvis.features.receptive_field.pixel_dependence import Dependence
+from rlvis.instrument.feature_layout import Layout, Surroundings
+from rlvis.instrument.layers import watch
+from rlvis.instrument.token_order import in_order
+from rlvis.models.image_model import ImageModel
+from rlvis.models.replica import replicate
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The numbers of textbooks, (vertical, horizontal), in pixels of the network's input.
+
+    They are those of places whose field lies within the image, not cut by its border: give a large
+    enough image. Where there is no such place, `size` is the largest field there is, and the others
+    are None.
+
+    Attributes:
+        size: of the field.
+        stride: how far the fields of neighbouring places are apart.
+        offset: the middle of the field of place (0, 0), as if there were no border.
+    """
+
+    size: tuple[int, int]
+    stride: tuple[float | None, float | None]
+    offset: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class ReceptiveField:
+    """The receptive fields of all places of a layer.
+
+    Attributes:
+        layer: its name.
+        image: height and width of the network's input.
+        units: how many.
+        grid: height and width of the layer's map.
+        runs: how often the layer runs in a forward pass; the fields are those of the last time.
+        maps: reads the maps of its units out of its output.
+    """
+
+    layer: str
+    image: tuple[int, int]
+    units: int
+    grid: tuple[int, int]
+    runs: int
+    maps: Units = field(repr=False)
+    _bounds: tuple[np.ndarray, ...] = field(repr=False)
+
+    def boxes(self, units: Any, rows: Any, columns: Any) -> np.ndarray:
+        """The fields of places, int64 (…, 4): top, left, bottom, right, the last two exclusive.
+
+        Args:
+            units, rows, columns: numbers or int arrays (…) of the units and places.
+
+        Returns:
+            In pixels of the network's input; all 0 for a place that no pixel changes.
+        """
+        top, bottom, left, right = (
+            np.broadcast_to(each, (self.units, *self.grid))[units, rows, columns]
+            for each in self._bounds
+        )
+        boxes = np.stack([top, left, bottom + 1, right + 1], axis=-1)
+        return np.where((bottom < top)[..., None], 0, boxes)
+
+    def geometry(self, unit: int = 0) -> Geometry:
+        """Size, stride and offset of a unit's fields within the image."""
+        rows, columns = np.indices(self.grid)
+        boxes = self.boxes(unit, rows, columns)
+        middle = self.grid[0] // 2, self.grid[1] // 2
+        lines = (boxes[:, middle[1], 0::2], boxes[middle[0], :, 1::2])
+        parts = [_along(line, length) for line, length in zip(lines, self.image, strict=True)]
+        size, stride, offset = zip(*parts, strict=True)
+        return Geometry(size, stride, offset)
+
+
+def receptive_fields(
+    model: ImageModel,
+    inputs: Tensor,
+    layers: Sequence[str],
+    context: Mapping[str, Any] | None = None,
+) -> dict[str, ReceptiveField]:
+    """The receptive fields of layers, from one forward pass on one image.
+
+    Args:
+        model: a classifier or policy.
+        inputs: the network's input, float (N, C, H, W); the fields depend on its size, not on what
+            it shows, unless the network decides by what it sees.
+        layers: as in `module.named_modules()`.
+        context: of these images, where the model has any.
+
+    Raises:
+        InputError: if a layer does not exist, does not run, or has no units.
+    """
+    check_layers(model, layers)
+    replica = replicate(model.module)
+    runs = dict.fromkeys(layers, 0)
+    outputs: dict[str, Any] = {}
+    extents: dict[str, Extent | None] = {}
+
+    def visit(name: str, _: Any, __: Any, output: Any) -> None:
+        runs[name] += 1
+        outputs[name] = output
+        extents[name] = tracing.extent(output) if isinstance(output, Tensor) else None
+
+    watch(replica, visit, set(layers))
+    given = {name: each[:1] for name, each in (context or {}).items()}
+    with torch.inference_mode():
+        image = inputs[:1].clone()
+        surroundings = Surroundings(replica, image)
+        tracing = Dependence(image)
+        with tracing:
+            model.run(replica, image, given)
+    check_ran(layers, outputs)
+    place = partial(in_order, model, inputs, given)
+    maps, size = Units(surroundings, outputs, place), (inputs.shape[-2], inputs.shape[-1])
+    found = {}
+    for layer in layers:
+        units, *grid = maps(layer, outputs[layer]).shape[1:]
+        bounds = _bounds(_of_map(extents[layer], outputs[layer], maps.layout(layer)), size)
+        found[layer] = ReceptiveField(
+            layer, size, units, (grid[0], grid[1]), runs[layer], maps, bounds
+        )
+    return found
+
+
+def _of_map(extent: Extent | None, output: Tensor, layout: Layout | None) -> Extent | None:
+    """The extent of a layer's output as that of its map, four axes each."""
+    if extent is None or layout is None:
+        return extent and tuple(each[..., None, None] for each in extent)
+    if not layout.tokens:
+        return tuple(map(layout.map, extent))
+    return tuple(layout.map(each) for each in full(extent, output.shape))
+
+
+class Sources:
+    """From boxes in the network's input to boxes in the pictures that it was made from.
+
+    The model's own preprocessing is traced, whatever it is, so that the pixels that resizing mixes
+    in are counted.
+
+    Args:
+        model: whose preprocessing brings pictures to the network's input.
+    """
+
+    def __init__(self, model: ImageModel) -> None:
+        self._model = model
+        self._known: dict[tuple[int, ...], list[np.ndarray] | None] = {}
+
+    def boxes(self, boxes: np.ndarray, picture: tuple[int, int, int]) -> np.ndarray:
+        """Boxes in a picture.
+
+        Args:
+            boxes: int (…, 4) in the network's input: top, left, bottom, right, the last two
+                exclusive.
+            picture: its height, width and channels.
+
+        Returns:
+            int64 (…, 4).
+        """
+        if picture not in self._known:
+            self._known[picture] = self._trace(picture)
+        lines = self._known[picture]
+        if lines is None:
+            return np.broadcast_to([0, 0, picture[0], picture[1]], boxes.shape).copy()
+        top, bottom, left, right = lines
+        first, last = boxes[..., :2], np.maximum(boxes[..., 2:] - 1, 0)
+        found = [
+            top[first[..., 0]],
+            left[first[..., 1]],
+            bottom[last[..., 0]] + 1,
+            right[last[..., 1]] + 1,
+        ]
+        empty = (boxes[..., 2] <= boxes[..., 0])[..., None]
+        return np.where(empty, 0, np.stack(found, axis=-1))
+
+    def _trace(self, picture: tuple[int, int, int]) -> list[np.ndarray] | None:
+        """By row and by column of the input: the first row of the picture that it or a later one
+        depends on and the last one that it or an earlier one does; the same of columns."""
+        height, width, channels = picture
+        with torch.inference_mode():
+            image = torch.zeros(1, channels, height, width, dtype=torch.uint8)
+            image = image.to(self._model.device)
+            tracing = Dependence(image)
+            with tracing:
+                prepared = self._model.preprocess(image)
+            extent = tracing.extent(prepared)
+        if extent is None:
+            return None
+        bounds = _bounds(extent, (height, width))
+        top, bottom, left, right = (
+            np.broadcast_to(each, (len(each), *prepared.shape[-2:])) for each in bounds
+        )
+        return [
+            np.minimum.accumulate(top.min(axis=(0, 2))[::-1])[::-1],
+            np.maximum.accumulate(bottom.max(axis=(0, 2))),
+            np.minimum.accumulate(left.min(axis=(0, 1))[::-1])[::-1],
+            np.maximum.accumulate(right.max(axis=(0, 1))),
+        ]
+
+
+def _bounds(extent: Extent | None, image: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    """First row, last row, first column, last column, int64 (units or 1, h or 1, w or 1) each."""
+    shape = (1, 1, 1)
+    if extent is None:
+        return tuple(np.full(shape, each) for each in (0, -1, 0, -1))
+    signs = (-1, 1, -1, 1)
+    return tuple(
+        (sign * each).nan_to_num(posinf=max(image), neginf=-1).long().numpy()[0]
+        for sign, each in zip(signs, extent, strict=True)
+    )
+
+
+def _along(boxes: np.ndarray, length: int) -> tuple[int, float | None, float | None]:
+    """Size, stride and offset of fields along a line, int (places, 2): first and end."""
+    size = int((boxes[:, 1] - boxes[:, 0]).max())
+    inside = np.flatnonzero((boxes[:, 0] > 0) & (boxes[:, 1] < length))
+    if len(inside) < 2:
+        return size, None, None
+    size = int((boxes[inside, 1] - boxes[inside, 0]).max())
+    first, last = inside[0], inside[-1]
+    stride = float(boxes[last, 0] - boxes[first, 0]) / float(last - first)
+    return size, stride, float(boxes[first].sum() - 1) / 2 - stride * float(first)

@@ -1,0 +1,197 @@
+"""The report of a layer's units: what never fires, what tells classes apart, what is shared."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from rlvis.display.matrix import matrix
+from rlvis.display.page import Row, Tile, sheet
+from rlvis.display.theme import LIGHT, paste
+from rlvis.features.image_sets.classes import PREDICTED
+from rlvis.features.selectivity.result import ALWAYS, SELECTIVE, LayerUnits, Units
+from rlvis.features.top_patches.pages import field_line, unit_tiles
+from rlvis.features.top_patches.result import skipped_line
+
+_MOST_CLASSES, _WRITTEN, _PAIRS, _FEW = 24, 12, 4, 10
+_SQUARE = 600
+
+
+def page(report: Units, units: LayerUnits, most: int = 12) -> Image.Image:
+    """The report of a layer as a page.
+
+    Args:
+        report: of several layers.
+        units: the layer.
+        most: how many units to show, those that tell their class best.
+    """
+    found = report.patches.layer(units.layer)
+    images = report.patches.images
+    tables = matrices(report, units)
+    height = max((len(picture) for _, picture in tables), default=0)
+    compared = Row(
+        [Tile(_on_page(picture, height), [title]) for title, picture in tables],
+        "Classes: what the network makes of them, and which share their units",
+        tile=(height, _SQUARE),
+    )
+    rows = [
+        *([compared] if tables else []),
+        Row(
+            _by_class(report, units),
+            "The unit that tells each class best from the rest",
+            "its strongest patch",
+        ),
+        *(
+            Row(
+                unit_tiles(images, found, unit),
+                f"unit {unit}",
+                sentence(units, unit),
+                (124, 124),
+            )
+            for unit in units.ranked[:most].tolist()
+        ),
+    ]
+    return sheet(heading(report, units), facts(report, units), rows)
+
+
+def _on_page(picture: np.ndarray, height: int) -> np.ndarray:
+    """The picture at the top left of a tile."""
+    tile = np.full((height, _SQUARE, 3), LIGHT.background, np.uint8)
+    paste(tile, picture, 0, 0)
+    return tile
+
+
+def heading(report: Units, units: LayerUnits) -> str:
+    """The title of a report."""
+    return f"Units of {report.model}, layer {units.layer}"
+
+
+def facts(report: Units, units: LayerUnits) -> list[str]:
+    """What a report says before any picture."""
+    images, count = report.patches.images, units.answers.shape[1]
+    names = units.classes.names
+    sizes = [
+        f"{name} {size}" for name, size in zip(names, report.confusion.sum(axis=1), strict=True)
+    ]
+    threshold = "0" if units.threshold == 0 else f"{units.threshold:.3g}"
+    mean = float(units.answers.mean(dtype=np.float64))
+    why = (
+        "the layer is never negative"
+        if units.rectified
+        else "the mean answer, as the layer has negative activations"
+        if units.threshold == mean
+        else "as asked for"
+    )
+    silent = ", ".join(names[each] for each in units.unserved[:12])
+    lines = [
+        f"{count} units over {len(report.numbers)} images of {images.name}; a unit's answer to an "
+        f"image is the maximum of its map, and it fires where that is above {threshold} ({why})",
+        f"{_listed('never fire', 'never fires', units.never)}; "
+        + _listed(f"fire for {ALWAYS:.0%} or more", f"fires for {ALWAYS:.0%} or more", units.always)
+        + f"; {len(units.selective)} are selective: they tell one class from the rest with an area "
+        f"under the ROC curve of {SELECTIVE} or more",
+        f"{len(names)} classes by {units.classes.meaning}: {', '.join(sizes[:12])}"
+        + (", …; " if len(sizes) > 12 else "; ")
+        + (f"no unit is selective for: {silent}" if silent else "each has a selective unit")
+        + (", …" if len(units.unserved) > 12 else ""),
+        _few(report, units),
+        *_pairs(report, units),
+        field_line(report.patches.layer(units.layer), whole=False),
+        skipped_line(images, report.patches.skipped),
+    ]
+    return [line for line in lines if line]
+
+
+def sentence(units: LayerUnits, unit: int) -> str:
+    """The numbers of a unit."""
+    preferred = units.preferred[unit]
+    name = units.classes.names[preferred]
+    return (
+        f"for {name}: area under ROC {units.area[unit]:.3f} · selectivity "
+        f"{units.selectivity[unit]:.2f} · {units.information[unit]:.2f} bits · fires for "
+        f"{units.firing[unit]:.0%} of all, {units.class_firing[unit, preferred]:.0%} of {name}"
+    )
+
+
+def matrices(report: Units, units: LayerUnits) -> list[tuple[str, np.ndarray]]:
+    """Titles and pictures of the confusion matrix and of how classes share their units."""
+    sizes = report.confusion.sum(axis=1)
+    shown = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_CLASSES])
+    names = [units.classes.names[each] for each in shown]
+    most_said = np.argsort(-report.confusion[shown].sum(axis=0), kind="stable")[:_MOST_CLASSES]
+    columns = np.sort(most_said)
+    shares = report.confusion[np.ix_(shown, columns)] / sizes[shown, None]
+    says = [report.says[each] for each in columns]
+    left_out = len(units.classes.names) - len(shown)
+    rest = f" ({left_out} smaller classes left out)" if left_out else ""
+    pictures = []
+    if not report.agreed:
+        title = f"% of a class (row) for which the network's highest score is (column){rest}"
+        pictures.append((title, _drawn(shares, names, says, _percent)))
+    if len(names) > 2:
+        shared = units.sharing[np.ix_(shown, shown)]
+        pictures.append(
+            (
+                "how far two classes excite the same units, -1 to 1 (cosine of mean answers)",
+                _drawn(shared, names, names, lambda value: f"{round(value, 1) + 0.0:.1f}"),
+            )
+        )
+    return pictures
+
+
+def _percent(share: float) -> str:
+    return "" if share == 0 else "<1" if share < 0.005 else f"{100 * share:.0f}"
+
+
+def _drawn(
+    values: np.ndarray, rows: list[str], columns: list[str], text: Callable[[float], str]
+) -> np.ndarray:
+    longest = max(values.shape)
+    cell = int(np.clip((_SQUARE - 110) / longest, 14, 72))
+    return matrix(values, rows, columns, cell, text if longest <= _WRITTEN else None)
+
+
+def _by_class(report: Units, units: LayerUnits) -> list[Tile]:
+    """The best unit of each class, its strongest patch."""
+    found, images = report.patches.layer(units.layer), report.patches.images
+    tiles = []
+    for number, name in enumerate(units.classes.names[:_MOST_CLASSES]):
+        unit = int(units.areas[:, number].argmax())
+        for tile in unit_tiles(images, found, unit, 1):
+            caption = [name, f"unit {unit}", f"area {units.areas[unit, number]:.3f}"]
+            tiles.append(Tile(tile.picture, caption, tile.frame))
+    return tiles
+
+
+def _pairs(report: Units, units: LayerUnits) -> list[str]:
+    """Lines on the pairs of classes that share their units most, and those confused most."""
+    names, pairs = units.classes.names, units.pairs()
+
+    def told(one: int, other: int) -> str:
+        shares = None if report.agreed else report.confused(one, other)
+        mistaken = f", taken for each other {shares[0]:.1%} and {shares[1]:.1%}" if shares else ""
+        return f"{names[one]} and {names[other]} ({units.sharing[one, other]:.2f}{mistaken})"
+
+    lines = ["share their units most: " + "; ".join(told(*pair) for pair in pairs[:_PAIRS])]
+    mistaken = {pair: sum(report.confused(*pair) or (0.0,)) for pair in pairs}
+    worst = [pair for pair in sorted(pairs, key=lambda pair: -mistaken[pair]) if mistaken[pair]]
+    if report.agreed and units.classes.meaning != PREDICTED:
+        lines.append("the network's highest score is that of the image's class, for every image")
+    if worst:
+        lines.append("confused most: " + "; ".join(told(*pair) for pair in worst[:_PAIRS]))
+    return lines
+
+
+def _few(report: Units, units: LayerUnits) -> str:
+    """A warning where classes are too small for what is said of them."""
+    small = int((report.confusion.sum(axis=1) < _FEW).sum())
+    which = f"{small} of the classes have" if small > 1 else "one of the classes has"
+    return f"{which} fewer than {_FEW} images: a unit may seem selective by chance" if small else ""
+
+
+def _listed(many: str, one: str, units: np.ndarray) -> str:
+    """ "no unit never fires", or "3 never fire (1, 4, 7)"."""
+    if not len(units):
+        return f"no unit {one}"
+    shown = ", ".join(map(str, units[:12])) + (", …" if len(units) > 12 else "")
+    return f"{len(units)} {many if len(units) > 1 else one} ({shown})"

@@ -1,0 +1,75 @@
+"""Beside a synthesized image: what excites the same objective most in real ones."""
+
+from collections.abc import Callable
+
+import torch
+
+from rlvis.display.page import Row, Tile
+from rlvis.errors import InputError
+from rlvis.features.image_sets.image_set import ImageSet, Reading
+from rlvis.features.synthesis.network import ObjectiveNetwork
+from rlvis.features.synthesis.objectives import Objective, parse
+from rlvis.features.top_patches.pages import unit_tiles
+from rlvis.features.top_patches.result import patches
+from rlvis.images.frames import latest
+from rlvis.models.image_model import ImageModel
+
+_SIDE = 124
+
+
+def strongest(
+    model: ImageModel,
+    images: ImageSet,
+    objective: str | Objective,
+    count: int = 9,
+    *,
+    batch_size: int = 64,
+    skipped: dict[int, str] | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Row:
+    """What excites an objective most in a set of images, the strongest first.
+
+    Of a unit these are its strongest patches, cut out along its receptive field, each with the
+    unit's activation there; of anything else whole images, each with the objective's value.
+
+    Args:
+        model: whose objective.
+        images: the set; one pass over it.
+        objective: as for `synthesize`.
+        count: how many, if the set has as many.
+        batch_size: how many images go through the network at once.
+        skipped: takes the errors of the images that could not be read, by number.
+        on_batch: called with the number of images done after every batch.
+
+    Raises:
+        InputError: if a label or layer does not exist, or no image can be read.
+    """
+    wanted = parse(objective, model) if isinstance(objective, str) else objective
+    skipped = {} if skipped is None else skipped
+    count = min(count, len(images))
+    if wanted.unit is not None:
+        layer, unit = wanted.unit
+        found = patches(model, images, [layer], count, batch_size=batch_size, on_batch=on_batch)
+        skipped.update(found.skipped)
+        tiles = unit_tiles(images, found.layers[layer], unit, count)
+        note = f"the patches of {images.name} that excite it most, with its activation"
+        return Row(tiles, "", note, (_SIDE, _SIDE))
+    reading = Reading(images, model, batch_size, skipped=skipped)
+    best: list[tuple[float, int]] = []
+    for batch in reading:
+        network = ObjectiveNetwork(model, wanted, batch.context)
+        with torch.no_grad():
+            values = network(batch.inputs).tolist()
+        best = sorted([*best, *zip(values, batch.indices.tolist(), strict=True)], reverse=True)
+        best = best[:count]
+        if on_batch:
+            on_batch(reading.following(batch.indices))
+    if not best:
+        raise InputError(f"none of the {len(images)} images of {images.name} could be read")
+    tiles = [
+        Tile(latest(images.picture(index)), [f"{value:.3g}", images.title(index)])
+        for value, index in best
+    ]
+    note = f"the images of {images.name} that excite it most, with its value"
+    highest = max(tile.picture.shape[0] / tile.picture.shape[1] for tile in tiles)
+    return Row(tiles, "", note, (round(_SIDE * min(highest, 1)), _SIDE))

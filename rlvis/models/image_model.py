@@ -1,0 +1,245 @@
+"""The one object to inspect: a network that takes an image and gives named scores.
+
+A policy is an image classifier whose classes are its actions; an actor-critic gives a value
+besides. Every tool is written for `ImageModel`, and `Policy` only adds how an action is drawn.
+
+What scores depend on besides the image is its *context*: the other entries of a Dict observation,
+the state of a recurrent network. Tools hold it as it was while they ask about the image.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rlvis.errors import InputError, NonFiniteError, unknown
+from rlvis.images.loading import Images, as_images
+from rlvis.images.preprocess import Preprocess
+from rlvis.models.distributions import ActionDistribution, Categorical
+from rlvis.models.replica import forward_pass, replicate
+from rlvis.models.shape_errors import as_input_error
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Named scores of a batch of images.
+
+    Attributes:
+        logits: float (N, K), unnormalised, one column per label; -inf where a mask forbids one.
+        value: float (N,), the critic's estimate, or None for a plain classifier.
+        labels: the K names.
+        memory: float (N, …), by name: what a recurrent network passes on to the next step.
+        log_std: float (N, K), the logarithms of the standard deviations of continuous actions,
+            where they depend on the image.
+        taken: int64 (N,), the action that was taken on each image, where somebody says it.
+    """
+
+    logits: Tensor
+    value: Tensor | None
+    labels: tuple[str, ...]
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
+    log_std: Tensor | None = None
+    taken: Tensor | None = None
+
+    def of_image(self, index: int) -> "Scores":
+        """The scores of one image, as a batch of one, without gradient."""
+        value = None if self.value is None else self.value.detach()[index : index + 1]
+        taken = None if self.taken is None else self.taken[index : index + 1]
+        return Scores(self.logits.detach()[index : index + 1], value, self.labels, taken=taken)
+
+    def repeat(self, count: int) -> "Scores":
+        """The scores of all images, `count` times over, without gradient."""
+        value = None if self.value is None else self.value.detach().repeat(count)
+        taken = None if self.taken is None else self.taken.repeat(count)
+        return Scores(self.logits.detach().repeat(count, 1), value, self.labels, taken=taken)
+
+    @property
+    def log_probabilities(self) -> Tensor:
+        """Float (N, K): the log-softmax of the logits."""
+        return self.logits.log_softmax(dim=1)
+
+    @property
+    def probabilities(self) -> Tensor:
+        """Float (N, K): the softmax of the logits."""
+        return self.logits.softmax(dim=1)
+
+
+def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
+    """Find logits and value in whatever a module returns.
+
+    Understood are a tensor (N, K); a tuple or list whose first entry is that tensor and whose
+    second, where it has one entry per image, is the value; a mapping or an object with `logits`
+    and perhaps `value`, for recurrent networks `memory`, a mapping, and for continuous actions
+    `log_std`.
+
+    Raises:
+        InputError: if there are no logits of shape (N, K), or K is not the number of labels.
+        NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
+    """
+    logits, value, memory, log_std = output, None, None, None
+    besides = ("value", "memory", "log_std")
+    if isinstance(output, Mapping):
+        logits, value, memory, log_std = (output.get(name) for name in ("logits", *besides))
+    elif hasattr(output, "logits"):
+        logits = output.logits
+        value, memory, log_std = (getattr(output, name, None) for name in besides)
+    elif isinstance(output, (tuple, list)) and output:
+        logits, value = output[0], output[1] if len(output) > 1 else None
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
+        raise InputError(f"the network gives {shape}; expected one row of scores per image (N, K)")
+    if logits.shape[1] != len(labels):
+        raise InputError(
+            f"the network gives {logits.shape[1]} scores per image, but there are "
+            f"{len(labels)} labels; give one label per score"
+        )
+    if isinstance(value, Tensor) and value.numel() == logits.shape[0]:
+        value = value.reshape(-1)
+    else:
+        value = None
+    masked = logits.isneginf() & logits.isfinite().any(dim=1, keepdim=True)
+    for name, tensor in (("scores", logits.masked_fill(masked, 0)), ("value", value)):
+        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+            raise NonFiniteError(
+                f"the network's {name} are NaN or infinite; check its weights and the input's range"
+            )
+    return Scores(logits, value, labels, memory or {}, log_std)
+
+
+class ImageModel:
+    """A module, the way images are brought to it, and the names of its scores.
+
+    Args:
+        module: maps a float tensor (N, C, H, W), and its context by keyword, to scores; see
+            `read_output` for the forms.
+        labels: one name per score, all different.
+        preprocess: maps uint8 images (N, C, H, W) in a tensor to the module's input. A `Preprocess`
+            or any callable of that form (the transforms of torchvision's weights are).
+        name: what pictures call it; the module's class name when left out.
+        layer: the layer class activation maps are made from, as in `module.named_modules()`; the
+            last spatial layer when left out.
+        context: the shapes, without the axis of the images, of the tensors that the module takes by
+            keyword besides the image.
+        memory: the same for those that it also gives back, for the next step of an episode; they
+            start from zero.
+        frames: how many frames are stacked in the channels of an image, the latest last; one when
+            left out.
+
+    Raises:
+        InputError: if labels repeat, or a weight is NaN, infinite or on the device meta.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        labels: Sequence[str],
+        preprocess: Callable[[Tensor], Tensor] | None = None,
+        *,
+        name: str | None = None,
+        layer: str | None = None,
+        context: Mapping[str, tuple[int, ...]] | None = None,
+        memory: Mapping[str, tuple[int, ...]] | None = None,
+        frames: int | None = None,
+    ) -> None:
+        self.module = module
+        self.labels = tuple(str(label) for label in labels)
+        self.distribution: ActionDistribution = Categorical(len(self.labels))
+        self.preprocess = preprocess if preprocess is not None else Preprocess()
+        self.name = name or type(module).__name__
+        self.layer = layer
+        self.context, self.memory = dict(context or {}), dict(memory or {})
+        self.frames = frames
+        if len(set(self.labels)) != len(self.labels):
+            repeated = next(each for each in self.labels if self.labels.count(each) > 1)
+            raise InputError(f"the label {repeated!r} is given twice; labels must differ")
+        for weight, tensor in chain(module.named_parameters(), module.named_buffers()):
+            if tensor.is_meta:
+                raise InputError(
+                    f"the weight {weight!r} of {self.name} lies on the device meta, empty; "
+                    "load its weights first"
+                )
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise NonFiniteError(
+                    f"the weight {weight!r} of {self.name} holds NaN or infinity; load another file"
+                )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return _first_tensor(self.module).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type of the weights."""
+        return _first_tensor(self.module).dtype
+
+    def inputs(self, images: Images) -> Tensor:
+        """The network's input (N, C, H, W) for images in any form `as_images` takes.
+
+        A float tensor (N, C, H, W) is taken as the network's input already.
+        """
+        if isinstance(images, Tensor) and images.is_floating_point():
+            prepared = images
+        else:
+            prepared = self.preprocess(as_images(images).to(self.device))
+        return prepared.to(device=self.device, dtype=self.dtype)
+
+    def context_of(self, images: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
+        """The context of so many images as the module takes it, (images, …) each.
+
+        Args:
+            images: how many.
+            given: arrays or tensors by name; memory that is left out is zero.
+
+        Raises:
+            InputError: if a name is missing or unknown, or a shape is wrong.
+        """
+        given, expected = given or {}, {**self.context, **self.memory}
+        for name in given:
+            if name not in expected:
+                raise unknown("context", name, expected)
+        prepared = {}
+        for name, shape in expected.items():
+            if name not in given and name in self.context:
+                raise InputError(
+                    f"{self.name} takes {name!r} besides the image; give it in `context`"
+                )
+            entry = torch.as_tensor(given.get(name, torch.zeros(images, *shape)))
+            if entry.shape != (images, *shape):
+                raise InputError(
+                    f"the context {name} of {images} images is {tuple(entry.shape)}; "
+                    f"expected {(images, *shape)}"
+                )
+            dtype = self.dtype if entry.is_floating_point() else entry.dtype
+            prepared[name] = entry.to(device=self.device, dtype=dtype)
+        return prepared
+
+    def run(self, module: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
+        """The scores that a replica of the module gives to inputs and their context."""
+        with (
+            as_input_error(self.name, self.module, self.preprocess, inputs),
+            forward_pass(module, inputs),
+        ):
+            output = module(inputs, **context)
+        return read_output(output, self.labels)
+
+    def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
+        """Scores of images, as in eval mode, without gradient; the module stays as it is.
+
+        Args:
+            images: in any form that `inputs` takes.
+            context: arrays or tensors (N, …) by name, for a model that has context.
+        """
+        with torch.no_grad():
+            inputs = self.inputs(images)
+            return self.run(replicate(self.module), inputs, self.context_of(len(inputs), context))
+
+
+def _first_tensor(module: nn.Module) -> Tensor:
+    for tensor in chain(module.parameters(), module.buffers()):
+        if tensor.is_floating_point():
+            return tensor
+    return torch.empty(0)

@@ -1,0 +1,285 @@
+"""A private copy of a module tree that shares the weights.
+
+Hooks, eval mode and in-place flags belong to a module, so setting them on the user's module would
+leave marks, and two threads at once would see each other's. A replica has module objects, buffers
+and other state of its own, and the parameters' values without their gradient: nothing done to it
+needs to be undone, and a pass through it records a graph only behind what asks for a gradient.
+
+What a forward pass changes on the replica, such as the running mean of an observation normaliser,
+is put back before the next one, so that no answer depends on what was asked before.
+"""
+
+import random
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
+from types import CellType, CodeType, FunctionType, MethodType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.jit import ScriptModule
+
+from rlvis.models.rng import Chance
+
+_BASE = vars(nn.Module())
+_TABLES = [
+    name
+    for name, value in _BASE.items()
+    if isinstance(value, dict) and name not in ("_modules", "_parameters", "_buffers")
+]
+_ATOMS = {int, float, bool, str, type(None), type, torch.dtype, torch.device, torch.Size}
+_GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
+
+
+def replicate(module: nn.Module) -> nn.Module:
+    """A replica of `module` in eval mode, without in-place activations, compiled code or weights of
+    its own.
+
+    Modules, methods and functions that are held in attributes, closures, defaults, partials or
+    containers are replaced by those of the replica too. Of a scripted module the whole is copied.
+    """
+    copies = _Copies()
+    replica = copies(module)
+    _COPIES[replica] = copies
+    settings, chance = _CHANCES.get(module, ([], None))
+    if chance is None or settings != copies.settings:
+        chance = Chance()
+        _CHANCES[module] = copies.settings, chance
+    copies.chance = chance
+    return replica
+
+
+def is_scripted(module: nn.Module) -> bool:
+    """Whether parts of it are scripted or traced, so that what they do cannot be intercepted."""
+    return any(isinstance(each, (ScriptModule, _Scripted)) for each in module.modules())
+
+
+@contextmanager
+def forward_pass(replica: nn.Module, inputs: Tensor) -> Iterator[None]:
+    """A forward pass through a replica on inputs runs in here.
+
+    What earlier ones have changed on it is put back, and so is the random state in the end.
+    """
+    copies = _COPIES[replica]
+    copies.renew()
+    with copies.chance.held(inputs):
+        yield
+
+
+class _Copies:
+    """Copies of modules and of what they hold, each made once.
+
+    Attributes:
+        chance: whether the network draws at random, as it is set up at present.
+        settings: the numbers, switches and names that its modules hold.
+    """
+
+    def __init__(self) -> None:
+        self.chance = Chance()
+        self.settings: list[Any] = []
+        self._copies: dict[int, Any] = {}
+        self._originals: list[Any] = []  # alive, so that their ids stay theirs
+        self._changing: list[tuple[dict[str, Any], str, Any]] = []
+        self._scripted: list[tuple[Tensor, Tensor]] = []
+        self._before: list[tuple[dict[str, Any], dict[str, Any]]] | None = None
+        self._states: list[dict[str, Any]] = []
+
+    def renew(self) -> None:
+        if self._before is None:  # nothing has run yet
+            self._before = [(state, state.copy()) for state in self._states]
+            self._modules = {
+                key: each for key, each in self._copies.items() if isinstance(each, nn.Module)
+            }
+            return
+        for state, before in self._before:
+            state.clear()
+            state.update(before)
+        self._copies, self._originals = self._modules.copy(), []
+        for state, name, original in self._changing:
+            state[name] = self(original)
+        for buffer, value in self._scripted:
+            if not torch.equal(buffer, value):
+                buffer.data = value.clone()
+
+    def __call__(self, value: Any) -> Any:
+        """A copy of a value, or the value itself where nothing can be changed on it."""
+        if type(value) in _ATOMS:
+            return value
+        if id(value) not in self._copies:
+            self._originals.append(value)
+            self._copies[id(value)] = value  # for what holds itself
+            self._copies[id(value)] = self._copied(value)
+        return self._copies[id(value)]
+
+    def _copied(self, value: Any) -> Any:
+        kind = type(value)
+        if isinstance(value, nn.Module):
+            return self._script(value) if isinstance(value, ScriptModule) else self._module(value)
+        if isinstance(value, Tensor):
+            shared = value.requires_grad and value.is_leaf
+            return value.detach() if shared else value.detach().clone()
+        if isinstance(value, (np.ndarray, *_GENERATORS)):
+            return deepcopy(value)
+        if kind in (list, set, deque):
+            return kind(map(self, value))
+        if kind is tuple and all(type(each) in _ATOMS for each in value):
+            return value
+        if isinstance(value, tuple):
+            parts = [self(each) for each in value]
+            return kind(*parts) if hasattr(value, "_fields") else tuple(parts)
+        if kind in (dict, OrderedDict):
+            return kind((key, self(each)) for key, each in value.items())
+        if kind is defaultdict:
+            entries = ((key, self(each)) for key, each in value.items())
+            return defaultdict(value.default_factory, entries)
+        if kind is partial:
+            keywords = {name: self(each) for name, each in value.keywords.items()}
+            return partial(self(value.func), *map(self, value.args), **keywords)
+        if kind is MethodType:
+            return MethodType(self(value.__func__), self(value.__self__))
+        if kind is FunctionType:
+            return self._function(value)
+        if _is_plain(kind):
+            twin = object.__new__(kind)
+            self._copies[id(value)] = twin
+            vars(twin).update((name, self(each)) for name, each in vars(value).items())
+            return twin
+        return value
+
+    def _module(self, original: nn.Module) -> nn.Module:
+        if type(original).__name__ == "OptimizedModule" and "_orig_mod" in original._modules:
+            replica: nn.Module = _Uncompiled()
+            state = {**_BASE, "_modules": original._modules, "_buffers": {}, "_parameters": {}}
+        else:
+            replica = object.__new__(type(original))
+            state = vars(original).copy()
+        self._copies[id(original)] = replica
+        replica.__dict__ = state
+        for name in _TABLES:
+            table = state[name] = state[name].copy()
+            if table:
+                table.update((key, self._rebound(each)) for key, each in table.items())
+        state["_parameters"] = {
+            name: None if weight is None else weight.detach()
+            for name, weight in state["_parameters"].items()
+        }
+        state["_buffers"] = buffers = state["_buffers"].copy()
+        for name, buffer in buffers.items():
+            self._keep(buffers, name, buffer)
+        state["_modules"] = {name: self(child) for name, child in state["_modules"].items()}
+        state.pop("_compiled_call_impl", None)
+        for name in state.keys() - _BASE.keys():
+            if type(state[name]) in _ATOMS:
+                self.settings.append((name, state[name]))
+            else:
+                self._keep(state, name, state[name])
+        state["training"] = False
+        if state.get("inplace") is True:
+            state["inplace"] = False
+        self._states += [state, buffers]
+        return replica
+
+    def _keep(self, state: dict[str, Any], name: str, original: Any) -> None:
+        state[name] = self(original)
+        if state[name] is not original and not isinstance(original, nn.Module):
+            self._changing.append((state, name, original))
+
+    def _rebound(self, value: Any) -> Any:
+        """What is called, such as a hook, of the replica; the lists it fills stay the user's."""
+        if isinstance(value, FunctionType):
+            return self._function(value, self._rebound)
+        return self(value) if isinstance(value, (nn.Module, MethodType)) else value
+
+    def _script(self, original: ScriptModule) -> nn.Module:
+        scripted = deepcopy(original).eval()
+        self._scripted += [(each, each.clone()) for each in scripted.buffers()]
+        return _Scripted(scripted)
+
+    def _function(self, function: FunctionType, copied: Callable[[Any], Any] | None = None) -> Any:
+        """A function with the copies of what its closure, its defaults and the globals it names
+        hold."""
+        copied = copied or self
+        if hasattr(function, "_torchdynamo_orig_callable"):
+            return self(function._torchdynamo_orig_callable)
+        known = function.__globals__
+        modules = {
+            name: self(known[name])
+            for name in _names(function.__code__)
+            if isinstance(known.get(name), nn.Module)
+        }
+        cells = function.__closure__ or ()
+        if not cells and not modules and not function.__defaults__ and not function.__kwdefaults__:
+            return function
+        twin = FunctionType(
+            function.__code__,
+            {**known, **modules} if modules else known,
+            function.__name__,
+            self(function.__defaults__),
+            tuple(_cell(each, copied) for each in cells),
+        )
+        twin.__kwdefaults__ = self(function.__kwdefaults__)
+        twin.__dict__.update(vars(function))
+        return twin
+
+
+class _Scripted(nn.Module):
+    """Holds a scripted module, which takes no hooks and shows no parts."""
+
+    def __init__(self, scripted: ScriptModule) -> None:
+        super().__init__()
+        self.training = False
+        vars(self)["scripted"] = scripted
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return vars(self)["scripted"](*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["scripted"], name)
+
+
+class _Uncompiled(nn.Module):
+    """Stands where `torch.compile` has wrapped a module, and runs it as it was written."""
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self._modules["_orig_mod"](*args, **kwargs)  # type: ignore[misc]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._modules:
+            return self._modules[name]
+        return getattr(self._modules["_orig_mod"], name)
+
+
+def _cell(cell: CellType, copied: Callable[[Any], Any]) -> CellType:
+    try:
+        held = cell.cell_contents
+    except ValueError:  # not filled yet
+        return cell
+    twin = copied(held)
+    return cell if twin is held else CellType(twin)
+
+
+def _is_plain(kind: type) -> bool:
+    """Whether instances are nothing but their `__dict__`, as a running mean of one's own class."""
+    usual = not hasattr(kind, "__del__") and all(
+        getattr(kind, name, None) is getattr(object, name, None)
+        for name in ("__new__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
+    )
+    ours = kind.__module__.split(".")[0] not in ("torch", "builtins")
+    return usual and ours and "__dict__" in dir(kind) and not issubclass(kind, BaseException)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The names that a function, or one within it, may look up among the globals."""
+    yield from code.co_names
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield from _names(each)
+
+
+_COPIES: "WeakKeyDictionary[nn.Module, _Copies]" = WeakKeyDictionary()
+_CHANCES: "WeakKeyDictionary[nn.Module, tuple[list[Any], Chance]]" = WeakKeyDictionary()

@@ -1,0 +1,309 @@
+"""What is to be explained: a target is a small callable on the named scores.
+
+A target maps `Scores` of N images to a tensor (N,), one number per image. A label or its index
+stands for that score; the functions here make the others. Targets are differentiable.
+
+Some targets mean another label for each image, such as its highest. When an image is changed, to
+see what happens, the label must stay that of the image as it was: such targets look it up in the
+reference, the scores of the unchanged images.
+
+A score of -inf is that of a label that is masked, as an action that is not allowed now. It is a
+score like others, of which nothing can be explained; what is made of several scores needs those
+that are not masked.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlvis.errors import InputError, unknown
+from rlvis.models.distributions import (
+    ActionDistribution,
+    Categorical,
+    MultiCategorical,
+    require_categorical,
+)
+from rlvis.models.image_model import ImageModel, Scores
+
+FEW = 10
+"""So many labels are shown side by side without being asked for."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A number per image, and what to call it.
+
+    Attributes:
+        name: shown in pictures; `names` overrides it where it differs from image to image.
+        of: maps scores and the reference to a tensor (N,).
+        names: maps the reference to N names, or None where all are `name`.
+        of_one_choice: whether it takes all scores for the logits of one choice, as those of
+            several actions at once and of continuous ones are not.
+        unit: of the number.
+    """
+
+    name: str
+    of: Callable[[Scores, Scores], Tensor]
+    names: Callable[[Scores], list[str]] | None = None
+    of_one_choice: bool = False
+    unit: str = "score"
+
+    def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
+        return self.of(scores, scores if reference is None else reference)
+
+    def unit_for(self, distribution: ActionDistribution) -> str:
+        """The unit where actions are drawn so: scores that are no logits of choices are "score"."""
+        chosen = type(distribution) in (Categorical, MultiCategorical)
+        return "score" if self.unit == "logit" and not chosen else self.unit
+
+    def labels(self, reference: Scores) -> list[str]:
+        """N names, one per image."""
+        return self.names(reference) if self.names else [self.name] * len(reference.logits)
+
+
+def score(label: str | int) -> Target:
+    """The unnormalised score (logit) of one label."""
+
+    def of(scores: Scores, _: Scores) -> Tensor:
+        return scores.logits[:, label_index(label, scores.labels)]
+
+    def names(reference: Scores) -> list[str]:
+        return [reference.labels[label_index(label, reference.labels)]] * len(reference.logits)
+
+    return Target(str(label), of, names, unit="logit")
+
+
+def log_prob(label: str | int) -> Target:
+    """The log-probability of one label, log softmax(logits)."""
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        index = label_index(label, scores.labels)
+        _check_free(reference, index, f"log p({label})")
+        return scores.log_probabilities[:, index]
+
+    return Target(f"log p({label})", of, of_one_choice=True, unit="nats")
+
+
+def contrast(label: str | int, against: str | int) -> Target:
+    """The difference of two scores: why `label` rather than `against`."""
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        first, second = (label_index(each, scores.labels) for each in (label, against))
+        _check_free(reference, first, f"{label} - {against}")
+        _check_free(reference, second, f"{label} - {against}")
+        return scores.logits[:, first] - scores.logits[:, second]
+
+    return Target(f"{label} - {against}", of, unit="logit")
+
+
+def entropy() -> Target:
+    """The entropy of the distribution over labels, in nats."""
+
+    def of(scores: Scores, _: Scores) -> Tensor:
+        log_p = scores.log_probabilities
+        masked = log_p.isneginf()  # p log p is 0 there
+        return -(scores.probabilities * log_p.masked_fill(masked, 0)).sum(dim=1)
+
+    return Target("entropy", of, of_one_choice=True, unit="nats")
+
+
+def value() -> Target:
+    """The critic's value of an actor-critic."""
+
+    def of(scores: Scores, _: Scores) -> Tensor:
+        if scores.value is None:
+            raise InputError("this network gives no value; choose a label as target")
+        return scores.value
+
+    return Target("value", of, unit="value")
+
+
+def rank(place: int, complete: bool = False) -> Target:
+    """The score in that place of each image's own ranking, 0 for its highest.
+
+    Args:
+        place: from 0.
+        complete: whether masked labels are ranked too, behind all others.
+    """
+
+    def labels_at(reference: Scores) -> Tensor:
+        count = reference.logits.shape[1]
+        if place >= count:
+            raise InputError(f"place {place + 1} of {count} labels does not exist")
+        free = int(reference.logits.isfinite().sum(dim=1).min())
+        if count > free <= place and not complete:
+            raise InputError(
+                f"there is no place {place + 1} for an image of which all but {free} labels are "
+                "masked; choose a label as target"
+            )
+        return reference.logits.argsort(dim=1, descending=True)[:, place]
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        return scores.logits.gather(1, labels_at(reference)[:, None])[:, 0]
+
+    def names(reference: Scores) -> list[str]:
+        return [reference.labels[index] for index in labels_at(reference).tolist()]
+
+    return Target(f"top {place + 1}", of, names, unit="logit")
+
+
+def top(count: int) -> list[Target]:
+    """The `count` highest scores of each image."""
+    return [rank(place) for place in range(count)]
+
+
+def every(labels: Sequence[str]) -> list[Target]:
+    """Every score: in the order of the labels where they are few, the highest first where many."""
+    if len(labels) <= FEW:
+        return [score(label) for label in labels]
+    return [rank(place, complete=True) for place in range(len(labels))]
+
+
+def margin() -> Target:
+    """The highest score less the second highest: why this label rather than the runner-up."""
+    first, second = top(2)
+
+    def names(reference: Scores) -> list[str]:
+        pairs = zip(first.labels(reference), second.labels(reference), strict=True)
+        return [f"{best} - {runner_up}" for best, runner_up in pairs]
+
+    return Target(
+        "margin",
+        lambda scores, reference: first(scores, reference) - second(scores, reference),
+        names,
+        unit="logit",
+    )
+
+
+def chosen() -> Target:
+    """The score of the action that was taken less the highest of the others: why this one.
+
+    Defined where `Scores.taken` says which were taken, as while recording. Where all others are
+    masked there is nothing to compare it with: it is 0 and depends on nothing.
+    """
+
+    def pair(reference: Scores) -> tuple[Tensor, Tensor]:
+        if reference.taken is None:
+            raise InputError(
+                "nobody says which action was taken for the target 'chosen'; record a rollout, or "
+                "choose 'margin'"
+            )
+        taken = reference.taken[:, None]
+        others = reference.logits.detach().scatter(1, taken, -torch.inf)
+        runner_up = others.argmax(dim=1, keepdim=True)
+        return taken, torch.where(others.amax(dim=1, keepdim=True).isneginf(), taken, runner_up)
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        first, second = (scores.logits.gather(1, each)[:, 0] for each in pair(reference))
+        return first - second
+
+    def names(reference: Scores) -> list[str]:
+        pairs = zip(*(each[:, 0].tolist() for each in pair(reference)), strict=True)
+        return [
+            f"{reference.labels[first]} - {reference.labels[second]}"
+            if first != second
+            else f"{reference.labels[first]} alone"
+            for first, second in pairs
+        ]
+
+    return Target("chosen", of, names, of_one_choice=True, unit="logit")
+
+
+def _check_free(reference: Scores, index: int, name: str) -> None:
+    if bool(reference.logits[:, index].isneginf().any()):
+        raise InputError(
+            f"the target {name!r} does not exist for an image of which {reference.labels[index]!r} "
+            "is masked (its score is -inf); leave such images out, or choose another target"
+        )
+
+
+TargetLike = str | int | Target | Callable[[Scores], Tensor]
+
+
+def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageModel) -> list[Target]:
+    """Targets from what a user may write.
+
+    Args:
+        target: a label, an index, a target, any callable on `Scores`, or a sequence of these.
+            None means every action of a policy (up to ten labels) and the highest score of a
+            classifier.
+
+    Raises:
+        InputError: if a label does not exist (the closest ones are offered), an index is out of
+            range, or the actions of a policy have no probabilities for the target to be made of.
+    """
+    if target is None:
+        return every(model.labels) if len(model.labels) <= FEW else top(1)
+    if isinstance(target, (str, int)) or callable(target):
+        target = [target]
+    if not target:
+        raise InputError("no target given; name a label, or leave the target out")
+    targets = [_as_target(each, model) for each in target]
+    for each in targets:
+        if each.of_one_choice:
+            require_categorical(model.distribution, f"the target {each.name!r}")
+    return targets
+
+
+def _as_target(target: Any, model: ImageModel) -> Target:
+    if isinstance(target, Target):
+        return target
+    if callable(target):
+        return Target(getattr(target, "__name__", "target"), lambda scores, _: target(scores))
+    if isinstance(target, str) and target not in model.labels:
+        return _written(target, model)
+    label_index(target, model.labels)
+    return score(target)
+
+
+def highest() -> Target:
+    """The highest score: of a policy, the action that it would most likely choose."""
+    return replace(rank(0), name="highest")
+
+
+_SPECIAL: dict[str, Callable[[], Target]] = {
+    "value": value,
+    "entropy": entropy,
+    "margin": margin,
+    "chosen": chosen,
+    "highest": highest,
+}
+
+
+def _written(text: str, model: ImageModel) -> Target:
+    """A target as pictures call it: "left - right", "log p(left)", "entropy", or a synonym."""
+    text = text.replace(" − ", " - ")  # as pictures write it
+    if text in _SPECIAL:
+        return _SPECIAL[text]()
+    if text.startswith("log p(") and text.endswith(")"):
+        label = text.removeprefix("log p(").removesuffix(")")
+        label_index(label, model.labels)
+        return log_prob(label)
+    label, minus, against = text.partition(" - ")
+    for part in (label, against) if minus else (text,):
+        label_index(part, model.labels)
+    return contrast(label, against) if minus else score(text)
+
+
+def label_index(label: str | int, labels: tuple[str, ...]) -> int:
+    """The column of a label given by name (case apart) or by index.
+
+    A name may also be one of several synonyms that a label lists, separated by commas.
+    """
+    if isinstance(label, bool) or not isinstance(label, (str, int)):
+        raise InputError(f"cannot take {label!r} as a target; give a label or its index")
+    if isinstance(label, int):
+        if not 0 <= label < len(labels):
+            raise InputError(f"no label {label}; indices go from 0 to {len(labels) - 1}")
+        return label
+    if label in labels:
+        return labels.index(label)
+    wanted = label.strip().lower()
+    for index, known in enumerate(labels):
+        synonyms = [synonym.strip().lower() for synonym in known.split(",")]
+        if wanted == known.lower() or wanted in synonyms:
+            return index
+    raise unknown("target", label, (*labels, *_SPECIAL))

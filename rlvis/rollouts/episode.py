@@ -1,0 +1,194 @@
+"""Run a policy in an environment and keep every frame and number of an episode."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from rlvis.models.distributions import ActionDistribution
+from rlvis.models.policy import MASK, Decision, Policy
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.success import SuccessRule, ended_well
+
+LARGEST_RENDER = (480, 360)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One episode of T steps; entry t of every array belongs to the observation acted on at step t.
+
+    Attributes:
+        seed: given to the environment's reset.
+        observations: uint8 (T, H, W, C), what the policy saw.
+        renders: uint8 (T, h, w, 3), the environment's own picture, reduced to `LARGEST_RENDER`
+            (width, height) where it is larger, or None.
+        actions: the actions taken, int64 (T,); int64 or float32 (T, D) where one has D entries.
+        rewards: float32 (T,), received for them.
+        logits: float32 (T, K), the scores; for continuous actions the means.
+        values: float32 (T,), NaN where the policy has no critic.
+        context: arrays (T, …) of what the policy knew besides the image: other entries of the
+            observation, and what it remembered.
+        info: arrays (T, …) of what the environment told along with each observation.
+        terminated, truncated: how it ended; both False where recording stopped it.
+        success: whether it ended well, by the rule that was given or as the environment's last info
+            says under "success" or "is_success"; None where nobody says.
+        distribution: that of the actions, given the logits.
+    """
+
+    seed: int
+    observations: np.ndarray = field(repr=False)
+    renders: np.ndarray | None = field(repr=False)
+    actions: np.ndarray = field(repr=False)
+    rewards: np.ndarray = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    context: dict[str, np.ndarray] = field(repr=False)
+    info: dict[str, np.ndarray] = field(repr=False)
+    terminated: bool
+    truncated: bool
+    success: bool | None
+    distribution: ActionDistribution
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    @property
+    def total_reward(self) -> float:
+        """The sum of the rewards (undiscounted return)."""
+        return float(self.rewards.sum())
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Float32 (T, K): of what each logit stands for; NaN for continuous actions."""
+        return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
+
+    @property
+    def entries(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of actions that have D entries, float32 (T, D): what each score makes likeliest, and what
+        was taken."""
+        return self.distribution.modes(self.logits), self.actions.reshape(len(self), -1)
+
+    @property
+    def outcome(self) -> str:
+        """How the episode ended, in a word or two."""
+        if self.success:
+            return "success"
+        if self.terminated:
+            return "terminated" if self.success is None else "failed"
+        return "out of time" if self.truncated else "recording stopped"
+
+
+def taken_of(episode: Episode) -> np.ndarray:
+    """Int64 (T,): the score that stands for the action taken at each step, where one does."""
+    return episode.distribution.taken(episode.actions).argmax(axis=1)
+
+
+def against_the_best(episode: Episode) -> np.ndarray:
+    """Int64 (T, 2): the score of the action taken, and the highest of the others; the same twice
+    where all others are masked."""
+    taken = taken_of(episode)
+    others = episode.logits.copy()
+    others[np.arange(len(episode)), taken] = -np.inf
+    best = others.argmax(axis=1)
+    return np.stack([taken, np.where(np.isneginf(others.max(axis=1)), taken, best)], axis=1)
+
+
+def play_episode(
+    policy: Policy,
+    environment: CheckedEnv,
+    *,
+    seed: int,
+    generator: torch.Generator,
+    number: int = 0,
+    deterministic: bool = False,
+    max_steps: int = 1000,
+    render: bool = True,
+    success: SuccessRule | None = None,
+    on_step: Callable[[], None] | None = None,
+) -> Episode:
+    """Play one episode.
+
+    Args:
+        policy: the policy; it remembers from step to step where it has memory.
+        environment: the environment.
+        seed: given to the environment's reset.
+        generator: the source of chance of the actions.
+        number: of the episode, as errors call it.
+        deterministic: take the most probable action instead of drawing one.
+        max_steps: where recording stops if the episode has not ended.
+        render: keep the environment's own pictures, where its render mode is "rgb_array".
+        success: when an episode ended well; as the environment says where left out.
+        on_step: called after every step.
+
+    Raises:
+        InputError: if the environment fails.
+    """
+    rendering = render and environment.environment.render_mode == "rgb_array"
+    renders: list[np.ndarray] = []
+    decisions: list[Decision] = []
+    rewards: list[float] = []
+    infos: list[dict[str, Any]] = []
+    observation, info = environment.reset(seed, number)
+    memory: Mapping[str, np.ndarray] = policy.blank_memory()
+    terminated = truncated = False
+    while not (terminated or truncated) and len(rewards) < max_steps:
+        if rendering:
+            renders.append(_reduced(environment.render()))
+        infos.append(info)
+        mask = environment.action_mask() if MASK in policy.context else None
+        decision = policy.act(observation, generator, deterministic, memory, mask)
+        memory = decision.memory
+        observation, reward, terminated, truncated, info = environment.step(decision.action)
+        decisions.append(decision)
+        rewards.append(reward)
+        if on_step:
+            on_step()
+    total = float(np.sum(rewards, dtype=np.float64))
+    return Episode(
+        seed=seed,
+        observations=np.stack([each.image for each in decisions]),
+        renders=np.stack(renders) if renders else None,
+        actions=np.array([each.action for each in decisions]),
+        rewards=np.array(rewards, np.float32),
+        logits=np.stack([each.logits for each in decisions]),
+        values=np.array([each.value for each in decisions], np.float32),
+        context={
+            name: np.stack([each.context[name] for each in decisions])
+            for name in decisions[0].context
+        },
+        info=_numeric(infos),
+        terminated=terminated,
+        truncated=truncated,
+        success=success.holds(total, len(rewards), rewards[-1], info)
+        if success
+        else ended_well(info),
+        distribution=policy.distribution,
+    )
+
+
+def _reduced(render: np.ndarray) -> np.ndarray:
+    """A copy of a picture (h, w, 3), at most `LARGEST_RENDER` wide and high."""
+    height, width = render.shape[:2]
+    scale = min(LARGEST_RENDER[0] / width, LARGEST_RENDER[1] / height, 1)
+    if scale == 1:
+        return render.copy()
+    size = round(width * scale), round(height * scale)
+    return np.asarray(Image.fromarray(render).resize(size, Image.Resampling.BOX))
+
+
+def _numeric(infos: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """The entries that every step has, as numbers of one shape."""
+    columns = {}
+    for key in infos[0]:
+        if not all(key in info for info in infos):
+            continue
+        try:
+            column = np.array([info[key] for info in infos])
+        except ValueError:
+            continue
+        if column.dtype.kind in "biuf":
+            columns[key] = column
+    return columns

@@ -1,0 +1,257 @@
+"""What stands over a column of heatmaps: an action with its probability, Q-value or mean, or a
+target of another kind with its value."""
+
+from collections.abc import Sequence
+from math import floor, log10
+from typing import Protocol
+
+import numpy as np
+
+from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, told_apart, write
+from rlvis.models.distributions import DiagonalGaussian, Greedy
+from rlvis.rollouts.episode import Episode
+from rlvis.rollouts.film.timeline import reach_of
+from rlvis.rollouts.header import Targets
+
+_BAR_TOP, _BAR = 32, 12
+
+
+class Heads(Protocol):
+    """The heads of the columns of an episode."""
+
+    def draw(self, canvas: np.ndarray, step: int, index: int, x: int, y: int, width: int) -> None:
+        """The head of a column at a step, `width` pixels wide."""
+
+    def highlight(self, step: int, index: int) -> Colour | None:
+        """The colour that the column is framed in at a step, if at all."""
+
+    def score(self, step: int, index: int) -> float:
+        """What the network gave for the column at a step."""
+
+
+class ActionHeads:
+    """Actions: the name, π as a number and a bar, and whether it was taken.
+
+    Where a name has no room beside its number it has a line of its own; the number is by the bar.
+
+    Args:
+        episode: the episode.
+        names: of its actions.
+        shown: the indices of those that have a column.
+        width: of a column, in pixels.
+    """
+
+    def __init__(
+        self, episode: Episode, names: Sequence[str], shown: Sequence[int], width: int
+    ) -> None:
+        self._episode = episode
+        self._width, self._size = width, _size(width)
+        beside = width - length("−0.00", self._size, True) - 24
+        most = max((length(names[index], self._size, True) for index in shown), default=0)
+        self._stacked = most > beside
+        room = width - 22 if self._stacked else beside
+        self._names = told_apart(tuple(names), room, self._size, True)
+        self._probabilities = episode.probabilities
+        self._taken = episode.distribution.taken(episode.actions)
+
+    def highlight(self, step: int, index: int) -> Colour | None:
+        """The action's own colour where it was taken."""
+        return label_colour(index) if self._taken[step, index] else None
+
+    def score(self, step: int, index: int) -> float:
+        """See `Heads.score`."""
+        return float(self._episode.logits[step, index])
+
+    def draw(self, canvas: np.ndarray, step: int, index: int, x: int, y: int, width: int) -> None:
+        """See `Heads.draw`."""
+        colour, size = label_colour(index), self._size
+        bar = canvas[y + _BAR_TOP : y + _BAR_TOP + _BAR, x : x + width]
+        bar[:] = DARK.surface
+        continuous = isinstance(self._episode.distribution, DiagonalGaussian)
+        share, number = (0.0, "+0.00") if continuous else self._share(step, index)
+        room = width - (0 if self._stacked else length(number, size, True)) - 24
+        top = y + (20 - size) // 2
+        used = on_dark(canvas, self._names[index], x, top, size, colour, bold=True)
+        if continuous:
+            self._draw_mean(canvas, step, index, x, y, width, used)
+            return
+        taken = self._taken[step, index]
+        if taken and room - used > 80:
+            word = "highest" if isinstance(self._episode.distribution, Greedy) else "sampled"
+            _chip(canvas, word, x + used + 10, y + 3, colour)
+        elif taken:
+            on_dark(canvas, "●", x + used + 3, y + 3, 15, colour)
+        if self._stacked:
+            narrow = length(number, 14, True) + 6
+            bar[:, width - narrow :] = DARK.background
+            on_dark(canvas, number, x + width, y + _BAR_TOP - 3, 14, bold=True, align="right")
+            bar[:, : round((width - narrow) * share)] = colour
+            return
+        on_dark(canvas, number, x + width, top, size, bold=True, align="right")
+        bar[:, : round(width * share)] = colour
+
+    def _share(self, step: int, index: int) -> tuple[float, str]:
+        """How long an action's bar is, 0..1, and the number that it shows: π, or the Q-value, whose
+        bar reaches from the least to the most of the episode."""
+        if not isinstance(self._episode.distribution, Greedy):
+            share = float(self._probabilities[step, index])
+            return share, f"{share:.2f}"
+        values = self._episode.logits
+        least, most = float(values.min()), float(values.max())
+        value = float(values[step, index])
+        return (value - least) / ((most - least) or 1), resolved(value, most - least)
+
+    def _draw_mean(
+        self, canvas: np.ndarray, step: int, index: int, x: int, y: int, width: int, used: int
+    ) -> None:
+        """A bar from zero in the middle to the mean, and a mark at the value taken."""
+        means, taken = (each[:, index] for each in self._episode.entries)
+        mean, value, right = float(means[step]), float(taken[step]), x + width
+        if self._stacked:
+            y_number, size = y + _BAR_TOP - 3, 14
+            narrow = length("−0.00", size, True) + 6
+            canvas[y + _BAR_TOP : y + _BAR_TOP + _BAR, right - narrow : right] = DARK.background
+            on_dark(canvas, signed_number(mean), right, y_number, size, bold=True, align="right")
+            width -= narrow
+            used = shown = width
+        else:
+            shown = on_dark(canvas, signed_number(mean), right, y, 20, bold=True, align="right")
+        if width - used - shown > 160:
+            note = f"taken {signed_number(value)}, mean"
+            on_dark(canvas, note, right - shown - 7, y + 4, 15, DARK.muted, align="right")
+        middle, half = x + width // 2, width // 2 - 2
+        reach = reach_of(means, taken)
+        end, mark = (middle + round(half * each / reach) for each in (mean, value))
+        rows = slice(y + _BAR_TOP, y + _BAR_TOP + _BAR)
+        canvas[rows, min(middle, end) : max(middle, end)] = label_colour(index)
+        canvas[rows, middle] = DARK.muted
+        canvas[rows.start - 3 : rows.stop + 3, mark - 1 : mark + 2] = DARK.text
+
+
+class TargetHeads:
+    """Targets other than single actions: what they mean at this step, and their value.
+
+    The bar reaches from the least to the most that the target has in the episode.
+
+    Args:
+        targets: of an episode.
+        width: of a column, in pixels.
+        actions: all names of actions, of which targets may be differences.
+    """
+
+    def __init__(self, targets: Targets, width: int, actions: Sequence[str]) -> None:
+        self._targets = targets
+        self._size = _size(width)
+        spreads = np.ptp(targets.values, axis=0)
+        numbers = [
+            resolved(float(value), float(spread))
+            for row in targets.values[[0, len(targets.values) // 2, -1]]
+            for value, spread in zip(row, spreads, strict=True)
+        ]
+        beside = width - max(length(each, self._size, True) for each in numbers) - 16
+        names = {name for row in targets.names for name in row}
+        self._stacked = max(length(name, self._size, True) for name in names) > beside
+        room = width if self._stacked else beside
+        half = (room - length(" − ", self._size, True)) // 2
+        cut = dict(zip(actions, told_apart(tuple(actions), half, self._size, True), strict=True))
+
+        def short(name: str) -> str:
+            parts = name.split(" - ")
+            if (
+                length(name, self._size, True) <= room
+                or len(parts) != 2
+                or not set(parts) <= cut.keys()
+            ):
+                return fit(name, room, self._size, True, 0.5)
+            return " - ".join(cut[part] for part in parts)
+
+        self._names = {name: short(name) for name in names}
+
+    def highlight(self, step: int, index: int) -> Colour | None:
+        """None: a target is not taken."""
+        return None
+
+    def score(self, step: int, index: int) -> float:
+        """See `Heads.score`."""
+        return float(self._targets.values[step, index])
+
+    def draw(self, canvas: np.ndarray, step: int, index: int, x: int, y: int, width: int) -> None:
+        """See `Heads.draw`."""
+        values, size = self._targets.values[:, index], self._size
+        least, most = float(values.min()), float(values.max())
+        value = float(values[step])
+        number = resolved(value, most - least)
+        top = y + (20 - size) // 2
+        name = self._names[self._targets.names[step][index]]
+        on_dark(canvas, name, x, top, size, DARK.text, bold=True)
+        if self._stacked:
+            on_dark(canvas, number, x + width, y + _BAR_TOP - 3, 14, bold=True, align="right")
+            width -= length(number, 14, True) + 6
+        else:
+            on_dark(canvas, number, x + width, top, size, bold=True, align="right")
+        bar = canvas[y + _BAR_TOP : y + _BAR_TOP + _BAR, x : x + width]
+        bar[:] = DARK.surface
+        bar[:, : round(width * (value - least) / ((most - least) or 1))] = DARK.muted
+
+
+class MixedHeads:
+    """Heads of one kind for the first columns, of another for those that follow.
+
+    Args:
+        first: for the columns below `count`.
+        count: the first column of the others.
+        others: for these, counted from 0.
+    """
+
+    def __init__(self, first: Heads, count: int, others: Heads) -> None:
+        self._first, self._count, self._others = first, count, others
+
+    def _of(self, index: int) -> tuple[Heads, int]:
+        own = index < self._count
+        return (self._first, index) if own else (self._others, index - self._count)
+
+    def draw(self, canvas: np.ndarray, step: int, index: int, x: int, y: int, width: int) -> None:
+        """See `Heads.draw`."""
+        heads, index = self._of(index)
+        heads.draw(canvas, step, index, x, y, width)
+
+    def highlight(self, step: int, index: int) -> Colour | None:
+        """See `Heads.highlight`."""
+        heads, index = self._of(index)
+        return heads.highlight(step, index)
+
+    def score(self, step: int, index: int) -> float:
+        """See `Heads.score`."""
+        heads, index = self._of(index)
+        return heads.score(step, index)
+
+
+def signed_number(number: float) -> str:
+    """A number to two decimals, zero as 0."""
+    return f"{number:.2f}" if number else "0"
+
+
+def resolved(number: float, spread: float) -> str:
+    """A number with as many decimals as tell apart those of that spread, three digits at least."""
+    decimals = max(1 - floor(log10(max(spread, 1e-6))), 2 - floor(log10(max(abs(number), 1))))
+    return f"{number:.{max(0, min(decimals, 4))}f}"
+
+
+def _size(width: int) -> int:
+    return 20 if width > 140 else 16
+
+
+def _chip(canvas: np.ndarray, text: str, x: int, y: int, colour: Colour) -> None:
+    """Dark text on a coloured ground."""
+    canvas[y : y + 20, x : x + 68] = colour
+    write(
+        canvas,
+        text,
+        x + 34,
+        y + 1,
+        size=14,
+        colour=DARK.background,
+        background=colour,
+        bold=True,
+        align="centre",
+    )

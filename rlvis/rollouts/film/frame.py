@@ -1,0 +1,406 @@
+"""One frame of the annotated video: what the policy saw, why it did what it did, and when."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from rlvis.attribution.explanation import resize_maps
+from rlvis.display.legend import Legend, draw_legend, scales_of
+from rlvis.display.overlay import grey, limit, noted, overlay, resize_picture
+from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, paste
+from rlvis.images.frames import age, caption, picture_of
+from rlvis.rollouts.episode import Episode
+from rlvis.rollouts.film.column_heads import (
+    ActionHeads,
+    Heads,
+    MixedHeads,
+    TargetHeads,
+    signed_number,
+)
+from rlvis.rollouts.film.frame_layout import (
+    CAPTION,
+    HEIGHT,
+    MARGIN,
+    MOST_COLUMNS,
+    SIDE,
+    SUM_LINE,
+    TOP,
+    WIDTH,
+    Box,
+    Layout,
+)
+from rlvis.rollouts.film.timeline import Timeline, tracks_of
+from rlvis.rollouts.header import Header, MethodRecord, Targets
+
+FilmScale = float | Literal["episode", "frame"]
+"""What full strength stands for: the most of a method's maps in an episode or frame, a number."""
+
+_BLOCK = 16
+_WORDS = 180  # columns less wide have no room for the words of a sum
+_DARK = 32  # an episode in which nothing is brighter (symbols, not colours) is shown brightened
+_OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
+_OTHER_OUTCOME: Colour = (240, 176, 32)
+
+
+@dataclass(frozen=True)
+class EpisodeMaps:
+    """The heatmaps of an episode, T steps, and what is to be said of them.
+
+    Attributes:
+        heatmaps: float (T, K, h, w) for each of the header's methods; of actions, then their
+            contrast if there is one.
+        contrast: what that explains.
+        evidence: for each method what its maps sum to, float (T, K), or None.
+        notes: for each method T × K lists of notes; none where left out.
+        targets: what the maps explain where that is not the actions.
+    """
+
+    heatmaps: Sequence[np.ndarray] = field(repr=False)
+    contrast: Targets | None = None
+    evidence: Sequence[np.ndarray | None] = ()
+    notes: Sequence[list[list[list[str]]]] = field(default=(), repr=False)
+    targets: Targets | None = None
+
+
+class EpisodeFrames:
+    """The frames of one episode.
+
+    What stays the same is drawn once; a frame copies it and adds what moves.
+
+    Args:
+        episode: the episode, T steps.
+        maps: its heatmaps.
+        header: environment, policy, action names and methods.
+        title: what stands at the top beside the environment's name.
+        shown: indices of the actions or targets that get a column, at most `MOST_COLUMNS`; the
+            number of actions stands for their contrast.
+        scale: what full strength stands for: the most of a method's maps in the "episode" or in
+            each "frame", or a number.
+    """
+
+    def __init__(
+        self,
+        episode: Episode,
+        maps: EpisodeMaps,
+        header: Header,
+        title: str,
+        shown: Sequence[int],
+        scale: FilmScale = "episode",
+    ) -> None:
+        self._scale = scale
+        self._episode, self._header, self._shown = episode, header, list(shown)
+        self._maps, targets = maps, maps.targets
+        self._heatmaps = [each[:, self._shown] for each in maps.heatmaps]
+        self._units = [
+            [header.unit_of(method, column) for column in self._shown] for method in header.methods
+        ]
+        self._rows = _together(header.methods)
+        self._limits = _limits(self._heatmaps, self._rows, self._units, scale)
+        height, width = episode.observations.shape[1:3]
+        brightest = int(episode.observations.max())
+        self._brightest = max(brightest, 1) if brightest < _DARK else 255
+        actions = len(header.actions)
+        self._actions = (
+            list(range(min(actions, MOST_COLUMNS)))
+            if targets
+            else [index for index in self._shown if index < actions]
+        )
+        self._heads: Heads
+        columns = Layout.width_of(len(self._shown))
+        if targets:
+            self._heads = TargetHeads(targets, columns, header.actions)
+        else:
+            self._heads = ActionHeads(episode, header.actions, self._actions, columns)
+            if maps.contrast:
+                self._heads = MixedHeads(
+                    self._heads, actions, TargetHeads(maps.contrast, columns, header.actions)
+                )
+        tracks = len(tracks_of(header.distribution, self._actions))
+        feet = [
+            len(self._legend(row, 0)) + 4 + SUM_LINE * (self._sums(methods[0]) is not None)
+            for row, methods in enumerate(self._rows)
+        ]
+        self.layout = Layout(
+            len(self._shown),
+            len(self._rows),
+            width / height,
+            tracks,
+            tuple(len(row) for row in self._rows),
+            tuple(feet),
+        )
+        self._returns = episode.rewards.cumsum()
+        self._block = (-1, [np.empty(0)])
+        place = self.layout.timeline
+        self._timeline = Timeline(episode, self._actions, place.width, place.height)
+        self._still = self._draw_still(title)
+        self._canvas = np.empty_like(self._still)
+
+    def __len__(self) -> int:
+        return len(self._episode)
+
+    def draw(self, step: int, *, ended: bool = False) -> np.ndarray:
+        """The frame of a step, uint8 (720, 1280, 3), valid until the next call.
+
+        Args:
+            step: 0 to T - 1.
+            ended: say how the episode ended instead of which step it is.
+        """
+        canvas = self._canvas
+        canvas[:] = self._still
+        self._draw_header(canvas, step, ended)
+        picture = self._frame(step, -1)
+        self._draw_side(canvas, step, picture)
+        for column, index in enumerate(self._shown):
+            x = Layout.left + column * (self.layout.column_width + Layout.gap)
+            self._heads.draw(canvas, step, index, x, TOP - 4, self.layout.column_width)
+        self._draw_heatmaps(canvas, step, picture)
+        place = self.layout.timeline
+        self._timeline.draw(canvas, place.x, place.y, step)
+        if isinstance(self._heads, TargetHeads):
+            self._draw_legend(canvas, place.y)
+        return canvas
+
+    def _draw_legend(self, canvas: np.ndarray, y: int) -> None:
+        """The colours of the actions, which no column names."""
+        x = WIDTH - MARGIN
+        for index in reversed(self._actions):
+            name = self._header.actions[index]
+            x -= on_dark(canvas, name, x, y, 14, label_colour(index), bold=True, align="right") + 14
+
+    def _draw_still(self, title: str) -> np.ndarray:
+        canvas = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        canvas[:] = DARK.background
+        used = on_dark(canvas, self._header.environment.split(":")[-1], MARGIN, 17, 22, bold=True)
+        on_dark(canvas, fit(title, 760 - used, 16), MARGIN + used + 14, 22, 16, DARK.muted)
+        stack = self._header.frames
+        seen = caption(self._episode.observations.shape[-1], stack)
+        note = f"camera: {seen}" + (", brightened" if self._brightest < 255 else "")
+        on_dark(canvas, note, MARGIN, TOP, 15, DARK.muted)
+        if self._episode.renders is not None:
+            top = TOP + 2 * CAPTION + 252
+            on_dark(canvas, "the environment's own view", MARGIN, top, 15, DARK.muted)
+        for name, x in (("value", 0), ("reward", 124), ("return", 236)):
+            on_dark(canvas, name, MARGIN + x, 642, 15, DARK.muted)
+        actions = len(self._header.actions)
+        if not self._maps.targets and len(self._actions) < actions:
+            note = f"{len(self._actions)} of {actions} actions shown"
+            on_dark(canvas, note, Layout.left, 42, 13, DARK.muted)
+        if self._maps.contrast and actions in self._shown:
+            x = Layout.left + self._shown.index(actions) * (self.layout.column_width + Layout.gap)
+            about = "chosen − best other"
+            size = 13 if length(about, 13) <= self.layout.column_width else 11
+            on_dark(canvas, about, x, 55 - size, size, DARK.muted)
+        return canvas
+
+    def _draw_header(self, canvas: np.ndarray, step: int, ended: bool) -> None:
+        if not ended:
+            text = f"step {step} of 0–{len(self) - 1}"
+            on_dark(canvas, text, WIDTH - MARGIN, 17, 20, bold=True, align="right")
+            return
+        outcome = self._episode.outcome
+        text = f"{outcome} after {len(self)} steps"
+        colour = _OUTCOMES.get(outcome, _OTHER_OUTCOME)
+        on_dark(canvas, text, WIDTH - MARGIN, 17, 20, colour, bold=True, align="right")
+
+    def _draw_side(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
+        episode = self._episode
+        _picture(canvas, picture, Box(MARGIN, TOP + CAPTION, SIDE, 252))
+        if episode.renders is not None:
+            place = Box(MARGIN, TOP + 3 * CAPTION + 252, SIDE, 252)
+            _picture(canvas, episode.renders[step], place)
+        value = episode.values[step]
+        numbers = (
+            "–" if np.isnan(value) else signed_number(value),
+            signed_number(episode.rewards[step]),
+            signed_number(self._returns[step]),
+        )
+        for text, x in zip(numbers, (0, 124, 236), strict=True):
+            on_dark(canvas, text, MARGIN + x, 662, 28, bold=True)
+
+    def _draw_heatmaps(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
+        for row, methods in enumerate(self._rows):
+            width, height = self.layout.cell_of(row)
+            latest = resize_picture(grey(picture), width, height)
+            for number, method in enumerate(methods):
+                frame = self._header.methods[method].frame
+                ground = (
+                    latest
+                    if frame is None
+                    else resize_picture(grey(self._frame(step, frame)), width, height)
+                )
+                for column in range(len(self._shown)):
+                    place = self.layout.place(row, column, number)
+                    self._draw_tile(canvas, step, method, column, place, ground)
+            foot = self.layout.foot_of(row)
+            sums = self._sums(methods[0])
+            if sums is not None:
+                for column in range(len(self._shown)):
+                    self._draw_sum(canvas, step, column, sums, foot)
+            legend = self._legend(row, step)
+            paste(canvas, legend, Layout.left, foot + SUM_LINE * (sums is not None))
+
+    def _draw_tile(
+        self,
+        canvas: np.ndarray,
+        step: int,
+        method: int,
+        column: int,
+        place: tuple[int, int],
+        ground: np.ndarray,
+    ) -> None:
+        """A map over the picture; in place of its colours a note where it shows little."""
+        (x, y), (height, width) = place, ground.shape
+        colour = self._heads.highlight(step, self._shown[column])
+        if colour is not None:
+            canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = colour
+        notes = self._notes(method, step, self._shown[column])
+        if notes:
+            heat = self._heatmaps[method][step, column]
+            paste(canvas, noted(ground, heat, notes), x, y)
+            return
+        heat = self._resized(step)[method][step % _BLOCK, column]
+        most, signed = (
+            float(self._limits[method][step, column]),
+            self._header.methods[method].signed,
+        )
+        paste(canvas, overlay(ground, heat, most, signed), x, y)
+
+    def _notes(self, method: int, step: int, index: int) -> list[str]:
+        return self._maps.notes[method][step][index] if self._maps.notes else []
+
+    def _sums(self, method: int) -> np.ndarray | None:
+        """What the maps of a method sum to, float (T, columns), where that is known of any."""
+        found = self._maps.evidence[method] if self._maps.evidence else None
+        return None if found is None or np.isnan(found).all() else found[:, self._shown]
+
+    def _draw_sum(
+        self, canvas: np.ndarray, step: int, column: int, sums: np.ndarray, y: int
+    ) -> None:
+        """How the head's bias and the evidence of a map add up to the score."""
+        evidence = float(sums[step, column])
+        if not np.isfinite(evidence):
+            return
+        score = self._heads.score(step, self._shown[column])
+        width = self.layout.column_width
+        x = Layout.left + column * (width + Layout.gap)
+        if not np.isfinite(score):
+            return
+        parts = [
+            (f"bias {score - evidence + 0.0:.2f}", DARK.muted),
+            (f"{'+' if evidence >= 0 else '−'} evidence {abs(evidence):.2f}", DARK.text),
+            (f"= {score:.2f}", DARK.muted),
+        ]
+        if width < _WORDS:
+            parts = [(text.replace("bias ", "").replace("evidence ", ""), c) for text, c in parts]
+        size = next((each for each in (13, 12, 11) if _across(parts, each) <= width), 10)
+        for text, colour in parts:
+            x += on_dark(canvas, text, x, y, size, colour) + 3
+
+    def _legend(self, row: int, step: int) -> np.ndarray:
+        """The method, its layer, and the colours with the values they stand for."""
+        methods = [self._header.methods[each] for each in self._rows[row]]
+        first, stack = methods[0], self._header.frames
+        about = [f"layer {first.layer}"] if first.layer else []
+        if (
+            self._sums(self._rows[row][0]) is not None
+            and Layout.width_of(len(self._shown)) < _WORDS
+        ):
+            about += ["bias ± evidence = score"]
+        if stack > 1:
+            frames = [each.frame for each in methods]
+            about += [
+                f"all {stack} frames"
+                if frames == [None]
+                else ", ".join(age(each, stack) for each in frames if each is not None)
+            ]
+        scopes = {"episode": "the episode", "frame": "each frame"}
+        names = self._header.targets or ["-" if self._maps.contrast else ""]
+        legend = Legend(
+            _name(first),
+            tuple(about),
+            first.signed,
+            first.one_sided,
+            bool(self._maps.contrast) or any(" - " in each for each in names),
+            scales_of(
+                _rounded(self._limits[self._rows[row][0]][step]), self._units[self._rows[row][0]]
+            ),
+            scopes.get(str(self._scale), ""),
+        )
+        return draw_legend(legend, Layout.room, DARK)
+
+    def _frame(self, step: int, frame: int) -> np.ndarray:
+        """One frame of what the policy saw at a step, as a picture."""
+        picture = picture_of(self._episode.observations[step], self._header.frames, frame)
+        if self._brightest == 255:
+            return picture
+        return (picture.astype(np.uint16) * 255 // self._brightest).astype(np.uint8)
+
+    def _resized(self, step: int) -> list[np.ndarray]:
+        """The heatmaps of the block of steps that `step` is in, at the size they are shown at."""
+        number = step // _BLOCK
+        if self._block[0] != number:
+            steps = slice(number * _BLOCK, (number + 1) * _BLOCK)
+            resized = list(self._heatmaps)
+            for row, methods in enumerate(self._rows):
+                width, height = self.layout.cell_of(row)
+                for each in methods:
+                    resized[each] = resize_maps(self._heatmaps[each][steps], height, width)
+            self._block = number, resized
+        return self._block[1]
+
+
+def _across(parts: Sequence[tuple[str, Colour]], size: int) -> int:
+    return sum(length(text, size) + 3 for text, _ in parts)
+
+
+def _name(method: MethodRecord) -> str:
+    """The method without the frame that it was asked of."""
+    return re.sub(r"[:,]frame=-?\d+$", "", method.name)
+
+
+def _together(methods: Sequence[MethodRecord]) -> list[list[int]]:
+    """The numbers of the methods that share a row: the same one of several frames."""
+    rows: dict[str, list[int]] = {}
+    for number, each in enumerate(methods):
+        rows.setdefault(_name(each) if each.frame is not None else each.name, []).append(number)
+    return list(rows.values())
+
+
+def _limits(
+    heatmaps: Sequence[np.ndarray],
+    rows: Sequence[Sequence[int]],
+    units: Sequence[Sequence[str]],
+    scale: FilmScale,
+) -> list[np.ndarray]:
+    """The value drawn at full strength, for each method float (T, K) of its maps (T, K, h, w).
+
+    The maps of a row that have one unit share it.
+    """
+    found = [np.zeros(maps.shape[:2]) for maps in heatmaps]
+    for methods in rows:
+        for unit in set(units[methods[0]]):
+            columns = [place for place, its in enumerate(units[methods[0]]) if its == unit]
+            alike = np.stack([heatmaps[each][:, columns] for each in methods], axis=1)
+            if scale == "frame":
+                most = np.array([limit(each) for each in alike])
+            else:
+                most = np.full(len(alike), limit(alike) if scale == "episode" else scale)
+            for each in methods:
+                found[each][:, columns] = most[:, None]
+    return found
+
+
+def _rounded(limits: np.ndarray) -> list[float]:
+    """As many digits as are shown, so that legends are drawn once."""
+    return [float(f"{each:.2g}") for each in limits]
+
+
+def _picture(canvas: np.ndarray, picture: np.ndarray, box: Box) -> None:
+    """A picture as large as the box allows, centred in it."""
+    scale = min(box.width / picture.shape[1], box.height / picture.shape[0])
+    width, height = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    x, y = box.x + (box.width - width) // 2, box.y + (box.height - height) // 2
+    paste(canvas, resize_picture(picture, width, height), x, y)
