@@ -6,6 +6,8 @@ The names below are loaded on first use, so that `import rlvis` and `rlvis --hel
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rlvis.moved import keep_former_names
+
 if TYPE_CHECKING:
     from rlvis.attribution import METHODS, explain
     from rlvis.attribution.explanation import Explanation
@@ -39,24 +41,32 @@ __all__ = [
 
 _MODULES = {
     "attribution": ["METHODS", "explain"],
-    "classifiers": ["load_classifier"],
+    "attribution.explanation": ["Explanation"],
     "errors": ["InputError", "NonFiniteError"],
-    "explanation": ["Explanation"],
-    "images": ["load_image"],
-    "model": ["ImageModel", "Scores"],
-    "policy": ["Decision", "Policy"],
-    "preprocess": ["Preprocess"],
-    "recorder": ["record"],
-    "recording": ["Recording"],
-    "rollout": ["Episode"],
+    "images.loading": ["load_image"],
+    "images.preprocess": ["Preprocess"],
+    "models.image_model": ["ImageModel", "Scores"],
+    "models.policy": ["Decision", "Policy"],
+    "rollouts.episode": ["Episode"],
+    "rollouts.recorder": ["record"],
+    "rollouts.recording": ["Recording"],
+    "zoo.loading": ["load_classifier"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
+_SUBMODULES = {"features": "rlvis.features", "targets": "rlvis.models.targets"}
+
+keep_former_names()
+
+
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name in _SUBMODULES:
+        found = import_module(_SUBMODULES[name])
+    elif name in _HOME:
+        found = getattr(import_module(f"rlvis.{_HOME[name]}"), name)
+    else:
         raise AttributeError(f"module 'rlvis' has no attribute {name!r}")
-    found = getattr(import_module(f"rlvis.{_HOME[name]}"), name)
     globals()[name] = found
     return found
 

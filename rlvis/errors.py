@@ -45,5 +45,5 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
 
 
 def one_line(told: object) -> str:
-    """The text of an error or another object with its line breaks and runs of spaces as one space."""
+    """The text of an error or another object in one line, runs of spaces as one space."""
     return " ".join(str(told).split())

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 
 from rlvis import ImageModel, load_classifier, load_image
-from rlvis.features.image_sets.image_set import ArrayImages, FolderImages, ImageSet, Reading
+from rlvis.features.image_sets.image_set import ArrayImages, BatchReader, FolderImages, ImageSet
 from rlvis.features.top_patches.result import patches
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
@@ -45,7 +45,7 @@ def crops(count: int, size: tuple[int, int] = (240, 320)) -> np.ndarray:
 def bare(model: ImageModel, images: ImageSet, batch_size: int) -> None:
     """The forward pass over the same batches, and nothing else."""
     with torch.no_grad():
-        for batch in Reading(images, model, batch_size):
+        for batch in BatchReader(images, model, batch_size):
             model.module(batch.inputs)
 
 

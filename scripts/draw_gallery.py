@@ -78,7 +78,7 @@ def _cube_units(agent: rlvis.Policy, frames: RecordingImages) -> Exhibit:
     layer = "features.relu3"
     sides = ["cube_on_left", "cube_on_right"]
     found = units(agent, frames, [layer], by=sides)
-    areas = found.layer(layer).areas
+    areas = found.layer(layer).roc_auc
     best = areas.argmax(axis=0)
     told = " and ".join(
         f"unit {best[column]} for {name} (area under the ROC curve {areas[:, column].max():.3f})"
@@ -99,7 +99,7 @@ def _cube_codes(agent: rlvis.Policy, frames: RecordingImages) -> list[Exhibit]:
     placed = embed(found)
     near = neighbours(found.values)
     same = purity(near, frames.labels[found.indices])
-    seen = purity(near, frames.facts["cube_in_view"][found.indices])
+    seen = purity(near, frames.metadata["cube_in_view"][found.indices])
     return [
         Exhibit(
             "cube-codes",
@@ -308,7 +308,7 @@ def digits() -> list[Exhibit]:
         Exhibit(
             "digits-zeiler-fergus",
             strongest_projections(model, patches(model, images, ["features.relu2", layer], 9)),
-            "Strongest patches and their projections",
+            "TopK patches and their projections",
             "Strokes and bends in the second layer, whole digits in the third.",
         ),
         Exhibit(

@@ -63,23 +63,23 @@ def make_sound(folder: Path) -> None:
         shutil.copy(SHIPPED / f"cube-reach{suffix}", folder / f"card{suffix}")
 
 
-def flipped(data: bytes, chance: Random) -> bytes:
+def flipped(data: bytes, rng: Random) -> bytes:
     """Some bits turned over."""
     changed = bytearray(data)
-    for _ in range(chance.choice((1, 1, 2, 8, 64))):
-        changed[chance.randrange(len(changed))] ^= 1 << chance.randrange(8)
+    for _ in range(rng.choice((1, 1, 2, 8, 64))):
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
     return bytes(changed)
 
 
-def cut(data: bytes, chance: Random) -> bytes:
+def cut(data: bytes, rng: Random) -> bytes:
     """Bytes cut off or out, doubled or overwritten."""
-    start, stop = sorted(chance.randrange(len(data) + 1) for _ in range(2))
-    stop = min(stop, start + chance.choice((1, 4, 64, len(data))))
-    middle = chance.choice((b"", data[start:stop] * 2, chance.randbytes(stop - start)))
-    return data[:start] if chance.random() < 0.3 else data[:start] + middle + data[stop:]
+    start, stop = sorted(rng.randrange(len(data) + 1) for _ in range(2))
+    stop = min(stop, start + rng.choice((1, 4, 64, len(data))))
+    middle = rng.choice((b"", data[start:stop] * 2, rng.randbytes(stop - start)))
+    return data[:start] if rng.random() < 0.3 else data[:start] + middle + data[stop:]
 
 
-def spliced(data: bytes, chance: Random) -> bytes:
+def spliced(data: bytes, rng: Random) -> bytes:
     """Instructions put into a pickle."""
     parts = (
         b"(",
@@ -105,34 +105,32 @@ def spliced(data: bytes, chance: Random) -> bytes:
         _NUMPY,
         b"X\x03\x00\x00\x00abc",
     )
-    place = chance.randrange(len(data))
-    inserted = b"".join(chance.choices(parts, k=chance.choice((1, 2, 5)))) * chance.choice(
-        (1, 1, 1, 50_000)
-    )
+    place = rng.randrange(len(data))
+    inserted = b"".join(rng.choices(parts, k=rng.choice((1, 2, 5)))) * rng.choice((1, 1, 1, 50_000))
     return data[:place] + inserted + data[place:]
 
 
-def crafted(data: bytes, chance: Random) -> bytes:
+def crafted(data: bytes, rng: Random) -> bytes:
     """Types and shapes of arrays changed, in whatever pickle."""
     kinds = (b"O8", b"V8", b"S8", b"U2", b"M8", b"f8", b"c8", b"i1", b"f2")
     changed = data
-    for _ in range(chance.choice((1, 2, 4))):
-        old, new = chance.choice((*kinds, b"u1", b"b1", b"f4", b"i8")), chance.choice(kinds)
-        changed = changed.replace(old, new, chance.choice((-1, 1)))
-    if chance.random() < 0.5:
-        small, large = chance.choice((b"K\x02", b"K\x24", b"K\x01")), b"J\xff\xff\xff\x7f"
-        changed = changed.replace(small, large, chance.choice((-1, 1, 2)))
+    for _ in range(rng.choice((1, 2, 4))):
+        old, new = rng.choice((*kinds, b"u1", b"b1", b"f4", b"i8")), rng.choice(kinds)
+        changed = changed.replace(old, new, rng.choice((-1, 1)))
+    if rng.random() < 0.5:
+        small, large = rng.choice((b"K\x02", b"K\x24", b"K\x01")), b"J\xff\xff\xff\x7f"
+        changed = changed.replace(small, large, rng.choice((-1, 1, 2)))
     return changed
 
 
-def nested(_: bytes, chance: Random) -> bytes:
+def nested(_: bytes, rng: Random) -> bytes:
     """Containers in containers, or one many times over."""
-    depth = chance.choice((100, 10_000, 400_000))
-    kind = chance.randrange(4)
+    depth = rng.choice((100, 10_000, 400_000))
+    kind = rng.randrange(4)
     if kind == 0:
         return _HEADER + b"]" * depth + b"a" * (depth - 1) + b"."
     if kind == 1:
-        return _HEADER + b")" + b"\x85" * depth + b"}" + b"." * (chance.random() < 0.9)
+        return _HEADER + b")" + b"\x85" * depth + b"}" + b"." * (rng.random() < 0.9)
     if kind == 2:
         return _HEADER + b"}" + b")" + b"\x85" * depth + b"Ns."
     return _HEADER + b"]\x94" + b"]\x94h\x00h\x00\x86a" * min(depth, 10_000) + b"."
@@ -143,77 +141,77 @@ PICKLES: tuple[Change, ...] = (flipped, cut, spliced, crafted, nested)
 ANY: tuple[Change, ...] = (flipped, cut)
 
 
-def damaged_statistics(sound: Path, into: Path, chance: Random) -> Callable[[], object]:
+def damaged_statistics(sound: Path, into: Path, rng: Random) -> Callable[[], object]:
     """A file of VecNormalize."""
     path = into / "normalize.pkl"
-    path.write_bytes(chance.choice(PICKLES)((sound / "normalize.pkl").read_bytes(), chance))
+    path.write_bytes(rng.choice(PICKLES)((sound / "normalize.pkl").read_bytes(), rng))
     return lambda: read_vec_normalize(path)
 
 
-def damaged_zip(sound: Path, into: Path, chance: Random) -> Callable[[], object]:
+def damaged_zip(sound: Path, into: Path, rng: Random) -> Callable[[], object]:
     """An agent's file, damaged as a whole."""
     path = into / "agent.zip"
-    path.write_bytes(chance.choice(ANY)((sound / "agent.zip").read_bytes(), chance))
+    path.write_bytes(rng.choice(ANY)((sound / "agent.zip").read_bytes(), rng))
     return lambda: load_policy(path)
 
 
-def damaged_part(sound: Path, into: Path, chance: Random) -> Callable[[], object]:
+def damaged_part(sound: Path, into: Path, rng: Random) -> Callable[[], object]:
     """An agent's file, sound but for one of its parts."""
-    path, part = into / "agent.zip", chance.choice(("data", "space", "policy.pth", "torch"))
+    path, part = into / "agent.zip", rng.choice(("data", "space", "policy.pth", "torch"))
     with zipfile.ZipFile(sound / "agent.zip") as before, zipfile.ZipFile(path, "w") as after:
         content = {name: before.read(name) for name in before.namelist()}
         if part == "space":
-            content["data"] = _with_space(content["data"], chance)
+            content["data"] = _with_space(content["data"], rng)
         elif part == "torch":
-            content["policy.pth"] = _with_pickle(content["policy.pth"], chance)
+            content["policy.pth"] = _with_pickle(content["policy.pth"], rng)
         else:
-            content[part] = chance.choice(ANY)(content[part], chance)
-        packing = chance.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
+            content[part] = rng.choice(ANY)(content[part], rng)
+        packing = rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))
         for name, data in content.items():
             after.writestr(name, data, packing)
     return lambda: load_policy(path)
 
 
-def _with_space(data: bytes, chance: Random) -> bytes:
-    facts = json.loads(data)
-    fact = facts[chance.choice(("observation_space", "action_space"))]
+def _with_space(data: bytes, rng: Random) -> bytes:
+    metadata = json.loads(data)
+    fact = metadata[rng.choice(("observation_space", "action_space"))]
     pickled = base64.b64decode(fact[":serialized:"])
-    changed = chance.choice(PICKLES)(pickled, chance)
+    changed = rng.choice(PICKLES)(pickled, rng)
     fact[":serialized:"] = base64.b64encode(changed).decode()
-    if chance.random() < 0.1:
-        facts["policy_kwargs"] = chance.choice((None, [], "x", {"activation_fn": [1]}, 10**400))
-    return json.dumps(facts).encode()
+    if rng.random() < 0.1:
+        metadata["policy_kwargs"] = rng.choice((None, [], "x", {"activation_fn": [1]}, 10**400))
+    return json.dumps(metadata).encode()
 
 
-def _with_pickle(data: bytes, chance: Random) -> bytes:
+def _with_pickle(data: bytes, rng: Random) -> bytes:
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(changed, "w") as after:
         for name in before.namelist():
             content = before.read(name)
             if name.endswith("data.pkl"):
-                content = chance.choice(PICKLES)(content, chance)
+                content = rng.choice(PICKLES)(content, rng)
             after.writestr(name, content)
     return changed.getvalue()
 
 
-def damaged_card(sound: Path, into: Path, chance: Random) -> Callable[[], object]:
+def damaged_card(sound: Path, into: Path, rng: Random) -> Callable[[], object]:
     """A policy of ours."""
-    chosen = chance.choice((".json", ".safetensors"))
+    chosen = rng.choice((".json", ".safetensors"))
     for suffix in (".json", ".safetensors"):
         content = (sound / f"card{suffix}").read_bytes()
         if suffix == chosen:
-            content = chance.choice(ANY)(content, chance)
+            content = rng.choice(ANY)(content, rng)
         (into / f"card{suffix}").write_bytes(content)
     return lambda: load_policy(into / "card.json")
 
 
-def damaged_run(sound: Path, into: Path, chance: Random) -> Callable[[], object]:
+def damaged_run(sound: Path, into: Path, rng: Random) -> Callable[[], object]:
     """The folder of a run of RL-Zoo."""
     inside = into / "World-v0_1" / "World-v0"
     inside.mkdir(parents=True, exist_ok=True)
     shutil.copy(sound / "agent.zip", inside.parent / "World-v0.zip")
     for name, text in _SETTINGS.items():
-        (inside / name).write_bytes(chance.choice(ANY)(text.encode(), chance))
+        (inside / name).write_bytes(rng.choice(ANY)(text.encode(), rng))
     return lambda: load_policy(inside.parent)
 
 
@@ -268,13 +266,13 @@ def run(sound: Path, first: int, count: int, results: Any) -> None:
         used = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     for number in range(first, first + count):
-        chance = Random(number)
+        rng = Random(number)
         with tempfile.TemporaryDirectory() as into:
             results.put((number, "died"))
-            results.put((number, outcome(chance.choice(KINDS)(sound, Path(into), chance))))
+            results.put((number, outcome(rng.choice(KINDS)(sound, Path(into), rng))))
 
 
-def survey(cases: int, first: int = 0, workers: int = 2) -> dict[int, str]:
+def scan(cases: int, first: int = 0, workers: int = 2) -> dict[int, str]:
     """What comes of each case, by its number."""
     context = multiprocessing.get_context("spawn")
     found: dict[int, str] = {}
@@ -320,7 +318,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     asked = parser.parse_args()
-    found = survey(asked.cases, asked.first)
+    found = scan(asked.cases, asked.first)
     for what, count in Counter(found.values()).most_common():
         example = next(number for number, each in found.items() if each == what)
         print(f"{count:7,}  {what}  (case {example})")

@@ -38,12 +38,12 @@ _PICTURES = ("x.png", "x.jpg", "x.gif", "x.webp", "x.tif", "x.bmp", "deep.png", 
 
 def make_sound(folder: Path) -> None:
     """Write the files that all others are made from."""
-    chance = np.random.default_rng(0)
-    noise = chance.integers(0, 255, (40, 48, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (40, 48, 3), np.uint8)
     for name in _PICTURES[:6]:
         Image.fromarray(noise).save(folder / name)
-    Image.fromarray(chance.integers(0, 4000, (40, 48)).astype(np.uint16)).save(folder / "deep.png")
-    colours = chance.integers(0, 4000, (40, 48, 3)).astype(np.uint16)
+    Image.fromarray(rng.integers(0, 4000, (40, 48)).astype(np.uint16)).save(folder / "deep.png")
+    colours = rng.integers(0, 4000, (40, 48, 3)).astype(np.uint16)
     tifffile.imwrite(folder / "deep.tif", colours, photometric="rgb")
     np.savez_compressed(folder / "x.npz", images=noise[None], labels=[0], classes=["a"])
     np.save(folder / "x.npy", noise[None])
@@ -53,17 +53,17 @@ def make_sound(folder: Path) -> None:
     rlvis.record(policy, "CubeReach-v0", methods=["cam"], max_steps=3, out=folder / "x.zarr")
 
 
-def damaged(sound: Path, into: Path, chance: Random) -> Callable[[], object]:
+def damaged(sound: Path, into: Path, rng: Random) -> Callable[[], object]:
     """One file with something wrong, and how it is opened."""
-    kind = chance.choice(["picture", "picture", "x.npz", "x.npy", "x.pt", "x.zarr", "x.zarr"])
+    kind = rng.choice(["picture", "picture", "x.npz", "x.npy", "x.pt", "x.zarr", "x.zarr"])
     if kind == "x.zarr":
         copy = Path(shutil.copytree(sound / kind, into / kind))
-        path = chance.choice(sorted(each for each in copy.rglob("*") if each.is_file()))
-        path.write_bytes(chance.choice((flipped, cut))(path.read_bytes(), chance))
+        path = rng.choice(sorted(each for each in copy.rglob("*") if each.is_file()))
+        path.write_bytes(rng.choice((flipped, cut))(path.read_bytes(), rng))
         return lambda: (lambda found: (found.damage(), found.readable()))(Recording.open(copy))
-    name = chance.choice(_PICTURES) if kind == "picture" else kind
+    name = rng.choice(_PICTURES) if kind == "picture" else kind
     content = (sound / name).read_bytes()
-    (into / name).write_bytes(chance.choice((flipped, cut))(content, chance))
+    (into / name).write_bytes(rng.choice((flipped, cut))(content, rng))
     path = into / name
     if kind == "picture":
         return lambda: load_image(path)
@@ -78,9 +78,9 @@ def batch(sound: Path, first: int, said: io.TextIOBase) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
     warnings.simplefilter("ignore")
     for number in range(first, first + _BATCH):
-        chance = Random(number)
+        rng = Random(number)
         with tempfile.TemporaryDirectory() as into:
-            found = outcome(damaged(sound, Path(into), chance))
+            found = outcome(damaged(sound, Path(into), rng))
         said.write(f"{number} {found}\n")
         said.flush()
 

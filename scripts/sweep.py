@@ -125,8 +125,8 @@ def prepare() -> None:
     import rlvis
     from rlvis_agents import load_policy
 
-    chance = np.random.default_rng(0)
-    Image.fromarray(chance.integers(0, 255, (60, 80, 3), np.uint8)).save("cat.png")
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (60, 80, 3), np.uint8)).save("cat.png")
     Path("file").write_text("text")
     Path("empty").write_text("")
     Path("folder.png").mkdir()

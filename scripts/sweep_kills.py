@@ -51,12 +51,12 @@ def prepare() -> None:
     import rlvis
     from rlvis_agents import load_policy
 
-    chance = np.random.default_rng(0)
-    noise = chance.integers(0, 255, (60, 80, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (60, 80, 3), np.uint8)
     Image.fromarray(noise).save("cat.png")
     Path("pictures").mkdir()
     for number in range(300):
-        pixels = chance.integers(0, 255, (60, 80, 3), np.uint8)
+        pixels = rng.integers(0, 255, (60, 80, 3), np.uint8)
         Image.fromarray(pixels).save(f"pictures/{number}.png")
     policy = load_policy("cube-reach")
     kept = rlvis.record(policy, "CubeReach-v0", episodes=3, methods=["cam"], out="kept.zarr")
@@ -99,13 +99,13 @@ def faults_left() -> list[str]:
     return found
 
 
-def end(command: str, how: str, chance: random.Random, whole: float) -> list[str]:
+def end(command: str, how: str, rng: random.Random, whole: float) -> list[str]:
     """Run a command, end it at a random moment, and say what is wrong afterwards."""
     subprocess.run("rm -rf run out; rm -f *unfinished* *codes*", shell=True, check=True)
     forgotten = {each.name for each in Path().rglob(".rlvis-*")}
     run = [sys.executable, "-m", "rlvis.cli", *COMMANDS[command].split()]
     process = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(chance.uniform(0.5, whole))
+    time.sleep(rng.uniform(0.5, whole))
     for number in ENDINGS[how]:
         process.send_signal(number)
         time.sleep(0.05)
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
     chosen = parser.parse_args()
-    chance = random.Random(chosen.seed)
+    rng = random.Random(chosen.seed)
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -143,8 +143,8 @@ def main() -> None:
             subprocess.run(run, check=True, capture_output=True)
             whole = time.monotonic() - begun
             for _ in range(chosen.times):
-                how = chance.choice(list(ENDINGS))
-                found = end(command, how, chance, whole)
+                how = rng.choice(list(ENDINGS))
+                found = end(command, how, rng, whole)
                 counts["faults" if found else "whole"] += 1
                 for each in found:
                     print(f"{command}, {how}: {each}", flush=True)

@@ -5,7 +5,7 @@
     python scripts/train_shipped.py --evaluate-only        the figures on their cards, anew
 
 A card says how its policy was trained and what it did in 500 episodes that training did not see,
-once with drawn actions and once greedily.
+once with sampled actions and once greedily.
 """
 
 import tempfile

@@ -14,7 +14,7 @@ import rlvis
 from rlvis import InputError, NonFiniteError
 from rlvis_agents import PolicyNetwork, evaluate, load_policy, shipped_policies
 from rlvis_agents.loading import SHIPPED
-from rlvis_agents.network import Sides
+from rlvis_agents.network import AppendXProduct
 from rlvis_agents.training.checkpoints import read_policy, save_policy
 
 NAMES = ("cube-reach", "cube-reach-distractors")
@@ -47,7 +47,7 @@ def test_the_tools_see_the_same_map():
 
 
 def test_features_are_given_as_they_are_and_by_side():
-    given = Sides()(torch.full((2, 1, 3, 5), 2.0))[1]
+    given = AppendXProduct()(torch.full((2, 1, 3, 5), 2.0))[1]
     assert given[0].tolist() == [[2.0] * 5] * 3
     assert given[1].tolist() == [[-2, -1, 0, 1, 2]] * 3
 

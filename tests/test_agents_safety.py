@@ -20,7 +20,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from rlvis import InputError, NonFiniteError
-from rlvis.cli.loading import world_of
+from rlvis.cli.loading import env_of
 from rlvis_agents import load_policy
 from rlvis_agents.loading import SHIPPED
 from rlvis_agents.safe_reading.pickles import LARGEST_ARRAY, as_array, read_pickle
@@ -110,11 +110,11 @@ def deflated(parts: dict[str, bytes], to: Path, packing: int = zipfile.ZIP_DEFLA
 
 def test_bombs_are_not_unpacked(sound, tmp_path):
     with zipfile.ZipFile(sound / "agent.zip") as archive:
-        facts, weights = archive.read("data"), archive.read("policy.pth")
+        metadata, weights = archive.read("data"), archive.read("policy.pth")
     zeros = bytes(ZEROS)
     for name, parts in {
-        "facts": {"data": zeros[: 2**27 + 1], "policy.pth": weights},
-        "weights": {"data": facts, "policy.pth": zeros},
+        "metadata": {"data": zeros[: 2**27 + 1], "policy.pth": weights},
+        "weights": {"data": metadata, "policy.pth": zeros},
     }.items():
         refused(deflated(parts, tmp_path / f"{name}.zip"), "larger than the .* MiB that are read")
     inner = io.BytesIO()
@@ -124,27 +124,27 @@ def test_bombs_are_not_unpacked(sound, tmp_path):
     ):
         for name in before.namelist():
             after.writestr(name, zeros[: 2**24] if name.endswith("/0") else before.read(name))
-    path = deflated({"data": facts, "policy.pth": inner.getvalue()}, tmp_path / "inner.zip")
+    path = deflated({"data": metadata, "policy.pth": inner.getvalue()}, tmp_path / "inner.zip")
     refused(path, "packed or overlap")
     path = deflated({"data": zeros[:100], "policy.pth": b""}, tmp_path / "b.zip", zipfile.ZIP_BZIP2)
     refused(path, "packed in a way that is not read")
 
 
 @pytest.mark.parametrize(
-    ("facts", "message"),
+    ("metadata", "message"),
     [
         (b"[" * 100_000, "nested too deeply"),
         (b"[" + b"[]," * 600_000, "too many values"),
         (b'{"a": ' + b"9" * 5000 + b"}", "Exceeds the limit"),
-        (b"[]", "lacks facts"),
+        (b"[]", "lacks metadata"),
         (b"\xff", "can't decode"),
     ],
     ids=["deep", "many", "large", "list", "bytes"],
 )
-def test_facts_that_are_none(sound, tmp_path, facts, message):
-    refused(rewritten(sound / "agent.zip", tmp_path / "x.zip", data=facts), message)
+def test_facts_that_are_none(sound, tmp_path, metadata, message):
+    refused(rewritten(sound / "agent.zip", tmp_path / "x.zip", data=metadata), message)
     shutil.copy(SHIPPED / "cube-reach.safetensors", tmp_path / "x.safetensors")
-    (tmp_path / "x.json").write_bytes(facts)
+    (tmp_path / "x.json").write_bytes(metadata)
     refused(tmp_path / "x.json", "cannot be read|does not describe")
 
 
@@ -237,14 +237,14 @@ def test_a_card_does_not_choose_what_is_imported(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     policy = load_policy(with_card(tmp_path, environment="evil:X-v0"))
     with pytest.raises(InputError, match=r"names 'evil:X-v0'.* add --env evil:X-v0"):
-        world_of(policy, None, (), ())
+        env_of(policy, None, (), ())
     assert "evil" not in sys.modules
-    assert world_of(policy, "evil:X-v0", (), ()).environment == "evil:X-v0"
-    own = world_of(load_policy("cube-reach"), None, (), ())
+    assert env_of(policy, "evil:X-v0", (), ()).environment == "evil:X-v0"
+    own = env_of(load_policy("cube-reach"), None, (), ())
     assert own.environment == "rlvis_envs:CubeReach-v0"
     policy.description |= {"environment": "CubeReach-v0", "wrappers": ["evil.Wrapper:a=1"]}
     with pytest.raises(InputError, match=r"names 'evil.Wrapper:a=1'.* add -w evil.Wrapper:a=1"):
-        world_of(policy, None, (), ())
+        env_of(policy, None, (), ())
 
 
 def test_a_card_of_a_giant_costs_nothing(tmp_path):
@@ -260,22 +260,22 @@ def test_a_card_of_a_giant_costs_nothing(tmp_path):
 
 def test_a_space_that_is_none(sound, tmp_path):
     with zipfile.ZipFile(sound / "agent.zip") as archive:
-        facts = json.loads(archive.read("data"))
+        metadata = json.loads(archive.read("data"))
     nested = spaces.Dict(a=spaces.Dict(b=spaces.Discrete(2)))
     for space in (nested, spaces.Tuple([spaces.Discrete(2)]), 3, None):
         pickled = base64.b64encode(pickle.dumps(space)).decode()
-        facts["observation_space"][":serialized:"] = pickled
-        data = json.dumps(facts).encode()
+        metadata["observation_space"][":serialized:"] = pickled
+        data = json.dumps(metadata).encode()
         path = rewritten(sound / "agent.zip", tmp_path / "x.zip", data=data)
         refused(path, "no readable observation_space|sees 0 images|does not see uint8 images")
     with zipfile.ZipFile(sound / "agent.zip") as archive:
-        facts = json.loads(archive.read("data"))
+        metadata = json.loads(archive.read("data"))
     for attribute, value in (("n", None), ("n", 0), ("n", -3), ("n", 2**40)):
         choice = spaces.Discrete(3)
         setattr(choice, attribute, value)
         pickled = base64.b64encode(pickle.dumps(choice)).decode()
-        facts["action_space"][":serialized:"] = pickled
-        data = json.dumps(facts).encode()
+        metadata["action_space"][":serialized:"] = pickled
+        data = json.dumps(metadata).encode()
         path = rewritten(sound / "agent.zip", tmp_path / "x.zip", data=data)
         refused(path, "no readable action_space|3 scores for actions of the kind Discrete")
 
@@ -285,6 +285,6 @@ def test_mutated_files(tmp_path):
     make_sound(tmp_path)
     found = {}
     for number in range(80):
-        chance = Random(number)
-        found[number] = outcome(chance.choice(KINDS)(tmp_path, tmp_path / "into", chance))
+        rng = Random(number)
+        found[number] = outcome(rng.choice(KINDS)(tmp_path, tmp_path / "into", rng))
     assert set(found.values()) == {"ok", "said"}, found

@@ -197,14 +197,14 @@ def test_code_in_a_file_does_not_run(trained, tmp_path):
     ran = tmp_path / "ran"
     pickled = pickle.dumps(Bomb(ran))
     with zipfile.ZipFile(trained / "PPO.zip") as archive:
-        facts = json.loads(archive.read("data"))
-    for name, fact in facts.items():
+        metadata = json.loads(archive.read("data"))
+    for name, fact in metadata.items():
         if isinstance(fact, dict) and ":serialized:" in fact and "space" not in name:
             fact[":serialized:"] = base64.b64encode(pickled).decode()
-    path = rewritten(trained / "PPO.zip", tmp_path / "a.zip", data=json.dumps(facts).encode())
+    path = rewritten(trained / "PPO.zip", tmp_path / "a.zip", data=json.dumps(metadata).encode())
     assert load_policy(path).labels
-    facts["action_space"][":serialized:"] = base64.b64encode(pickled).decode()
-    path = rewritten(trained / "PPO.zip", tmp_path / "s.zip", data=json.dumps(facts).encode())
+    metadata["action_space"][":serialized:"] = base64.b64encode(pickled).decode()
+    path = rewritten(trained / "PPO.zip", tmp_path / "s.zip", data=json.dumps(metadata).encode())
     with pytest.raises(InputError, match="actions of the kind mkdir"):
         load_policy(path)
     weights = io.BytesIO()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, NonFiniteError, explain
-from rlvis.attribution.evidence import Evidence, Need
+from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.models.targets import as_targets, contrast, entropy, log_prob, margin, score, top, value
 from tests.conftest import LABELS, PooledPolicy, PooledTransformer, randomise
 
@@ -174,7 +174,10 @@ def guided_by_hand(model: nn.Module, x: Tensor, target: int, rule: str) -> Tenso
 @pytest.mark.parametrize("rule", ["plain", "guided", "deconvnet"])
 def test_rectifier_rules_hold_for_functional_and_residual_relus(residual, inputs, rule) -> None:
     evidence = Evidence(
-        residual, inputs, as_targets(["left", "right"], residual), needs=[Need("input", rule)]
+        residual,
+        inputs,
+        as_targets(["left", "right"], residual),
+        needs=[GradientRequest("input", rule)],
     )
     ours = evidence.input_gradients(rule)
     for column, target in enumerate((0, 2)):
@@ -199,7 +202,7 @@ def test_every_way_to_write_a_relu_is_rectified(rectify) -> None:
 
     x = torch.tensor([[[[3.0, -4.0]]]])
     model = ImageModel(Network(), ["only"])
-    evidence = Evidence(model, x, as_targets(0, model), needs=[Need("input", "guided")])
+    evidence = Evidence(model, x, as_targets(0, model), needs=[GradientRequest("input", "guided")])
     assert evidence.input_gradients("guided").flatten().tolist() == [0.0, -2.0]
 
 
@@ -214,7 +217,7 @@ def test_relu6_passes_nothing_above_its_ceiling() -> None:
 
     model = ImageModel(Network(), ["only"])
     x = torch.tensor([[[[-1.0, 3.0, 7.0]]]])
-    needs = [Need("input", "guided"), Need("input", "deconvnet")]
+    needs = [GradientRequest("input", "guided"), GradientRequest("input", "deconvnet")]
     evidence = Evidence(model, x, as_targets(0, model), needs=needs)
     assert evidence.input_gradients("guided").flatten().tolist() == [0, 1, 0]
     assert evidence.input_gradients("deconvnet").flatten().tolist() == [1, 1, 1]
@@ -320,7 +323,7 @@ def test_an_activation_followed_by_an_in_place_relu_is_kept_as_it_was(inputs) ->
     network = randomise(PooledPolicy()).eval()
     model = ImageModel(network, LABELS)
     evidence = Evidence(
-        model, inputs, as_targets(None, model), layer="features.3", needs=[Need("layer")]
+        model, inputs, as_targets(None, model), layer="features.3", needs=[GradientRequest("layer")]
     )
     expected = network.features[3](
         network.features[2](network.features[1](network.features[0](inputs)))
@@ -331,7 +334,7 @@ def test_an_activation_followed_by_an_in_place_relu_is_kept_as_it_was(inputs) ->
 
 def test_an_activation_followed_by_a_functional_in_place_relu_is_kept(residual, inputs) -> None:
     targets = as_targets("left", residual)
-    evidence = Evidence(residual, inputs, targets, layer="two", needs=[Need("layer")])
+    evidence = Evidence(residual, inputs, targets, layer="two", needs=[GradientRequest("layer")])
     assert float(evidence.activations.min()) < 0
     assert float(evidence.gradients[:, 0][evidence.activations[:, 0] < 0].abs().max()) == 0
 

@@ -48,7 +48,10 @@ gymnasium.spec({name!r})
 def test_modules_in_the_current_folder_are_found(tmp_path) -> None:
     world = "import gymnasium, tests.worlds as w; gymnasium.register('Mine-v0', w.Corridor)"
     (tmp_path / "my_world.py").write_text(world)
-    code = "from rlvis.rollouts.environments import make_environment; make_environment('my_world:Mine-v0')"
+    code = (
+        "from rlvis.rollouts.environments import make_environment; "
+        "make_environment('my_world:Mine-v0')"
+    )
     root = Path(__file__).parent.parent
     folders = [str(root), str(root / "envs"), str(root / "agents")]
     code = f"import sys; sys.path[0] = ''; sys.path.remove(''); sys.path[:0] = {folders}; {code}"

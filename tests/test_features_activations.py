@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError
-from rlvis.features.activations.units import activations_of, observe
-from rlvis.features.image_sets.image_set import ArrayImages, Reading
+from rlvis.features.activations.units import activations_of, unit_activations
+from rlvis.features.image_sets.image_set import ArrayImages, BatchReader
 from rlvis.features.projection.backward import project
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel
@@ -58,7 +58,7 @@ def by_hand(model: ImageModel, pictures: np.ndarray) -> dict[str, Tensor]:
 @pytest.mark.parametrize("layer", ["patches", "last", "norm"])
 def test_units_are_channels(model, pictures, layer) -> None:
     expected = by_hand(model, pictures)[layer]
-    seen = observe(Reading(ArrayImages(pictures), model, batch_size=3), [layer])
+    seen = unit_activations(BatchReader(ArrayImages(pictures), model, batch_size=3), [layer])
     found = torch.cat([each.activations[layer] for each in seen])
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(activations_of(model, pictures[2], layer), expected[2])

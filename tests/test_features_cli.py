@@ -210,9 +210,12 @@ def test_pictures_that_cannot_be_attacked_leave_the_others(capsys) -> None:
         (("patches", "d.npz", "--unit", "99"), "units 0 to 63, no 99"),
         (("patches", "d.npz", "--out", "x.txt"), "give a name that ends in .png"),
         (("patches", "d.npz", "--data", "x.csv"), "give a name that ends in .npz"),
-        (("units", "d.npz", "--by", "hue"), "no fact 'hue'"),
+        (("units", "d.npz", "--by", "hue"), "no metadata 'hue'"),
         (("embed", "d.npz", "--perplexity", "30"), "perplexity of 30 does not fit 40 images"),
-        (("embed", "d.npz", "--method", "pca", "--colour", "hue"), "no fact to colour by 'hue'"),
+        (
+            ("embed", "d.npz", "--method", "pca", "--colour", "hue"),
+            "no metadata to colour by 'hue'",
+        ),
         (("embed", "empty"), "empty holds no pictures"),
         (("embed", "d.npz", "--out", "x.txt"), "give a name that ends in .png"),
         (("filters", "--layer", LAYER), "no convolution 'features.relu2'"),
@@ -273,14 +276,13 @@ def test_stopped_work_goes_on_with_resume(capsys, monkeypatch, command, unfinish
     with np.load("d.npz") as few:
         np.savez("many.npz", images=np.tile(few["images"], (4, 1, 1)))
     run(capsys, *command, *DIGITS, "--data", "whole.npz", "--out", "whole.png")
-    module = {"patches": "surveys", "embed": "looking"}[command[0]]
-    monkeypatch.setattr(f"rlvis.cli.{module}.progress", interrupting)
+    monkeypatch.setattr(f"rlvis.cli.features.{command[0]}.progress", interrupting)
     with pytest.raises(SystemExit) as caught:
         main(["features", *command, *DIGITS])
     assert caught.value.code == 130
     said = capsys.readouterr().err
     assert f"{unfinished} keeps the work, --resume" in said
-    monkeypatch.setattr(f"rlvis.cli.{module}.progress", progress)
+    monkeypatch.setattr(f"rlvis.cli.features.{command[0]}.progress", progress)
     paths, _ = run(capsys, *command, *DIGITS, "--resume", "--data", "part.npz")
     check_pictures(paths[:1])
     assert not list(Path().glob("*unfinished*")) + list(Path().glob("*codes*"))

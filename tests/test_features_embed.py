@@ -154,11 +154,11 @@ def test_measures_of_many_images_are_of_a_sample():
 
 def test_colours_by_what_is_known(model, images):
     placed = embed(codes(model, images), "pca")
-    images.facts["height"] = np.linspace(0, 1, 120)
-    images.facts["in_view"] = np.arange(120) < 30
+    images.metadata["height"] = np.linspace(0, 1, 120)
+    images.metadata["in_view"] = np.arange(120) < 30
     assert len(colouring(placed, images, "height").legend) == 5
     assert colouring(placed, images, "in_view").legend[1][0] == "True (30)"
-    with pytest.raises(InputError, match="no fact to colour by 'hight'; did you mean 'height'"):
+    with pytest.raises(InputError, match="no metadata to colour by 'hight'; did you mean 'height'"):
         colouring(placed, images, "hight")
 
 

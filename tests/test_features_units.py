@@ -12,7 +12,7 @@ from rlvis import ImageModel, InputError
 from rlvis.features.image_sets.classes import classes_of
 from rlvis.features.image_sets.image_set import ArrayImages
 from rlvis.features.selectivity import statistics
-from rlvis.features.selectivity.result import Units, units
+from rlvis.features.selectivity.result import Selectivity, units
 from rlvis.interrupt import Stopped
 
 CLASSES = ("red", "green", "blue", "grey")
@@ -48,7 +48,7 @@ def images() -> ArrayImages:
         picture[y : y + 2, x : x + 2] = shade if label == 3 else shade * np.eye(3)[label]
     labels[0] = -1
     found = ArrayImages(pictures, labels, CLASSES, name="spots")
-    found.facts = {
+    found.metadata = {
         "warm": labels == 0,
         "cold": labels == 2,
         "any": labels >= 0,
@@ -64,7 +64,7 @@ def model() -> ImageModel:
 
 
 @pytest.fixture
-def asked(model, images) -> Units:
+def asked(model, images) -> Selectivity:
     return units(model, images, ["answer", "relu"], 4, batch_size=16)
 
 
@@ -72,21 +72,26 @@ def drawn() -> tuple[np.ndarray, np.ndarray]:
     """Answers (80, 6) with many ties, and labels of three classes."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 3, 80)
-    answers = np.maximum(rng.normal(size=(80, 6)) + labels[:, None] * rng.random(6) - 0.5, 0)
-    return answers.round(1), labels
+    peak_activations = np.maximum(
+        rng.normal(size=(80, 6)) + labels[:, None] * rng.random(6) - 0.5, 0
+    )
+    return peak_activations.round(1), labels
 
 
 def test_areas_and_information_are_scikit_learns() -> None:
-    answers, labels = drawn()
+    peak_activations, labels = drawn()
     members = np.arange(3)[:, None] == labels
-    areas, steps = statistics.areas(answers, members), statistics.quantised(answers)
-    information = statistics.information(steps, members)
+    roc_auc, steps = (
+        statistics.roc_auc(peak_activations, members),
+        statistics.quantised(peak_activations),
+    )
+    mutual_information = statistics.mutual_information(steps, members)
     for unit in range(6):
         for number in range(3):
-            expected = roc_auc_score(labels == number, answers[:, unit])
-            assert areas[unit, number] == pytest.approx(expected, abs=1e-12)
+            expected = roc_auc_score(labels == number, peak_activations[:, unit])
+            assert roc_auc[unit, number] == pytest.approx(expected, abs=1e-12)
         expected = mutual_info_score(labels, steps[:, unit]) / np.log(2)
-        assert information[unit] == pytest.approx(expected, abs=1e-12)
+        assert mutual_information[unit] == pytest.approx(expected, abs=1e-12)
     assert (np.bincount(statistics.quantised(np.arange(100.0)[:, None])[:, 0]) == 25).all()
 
 
@@ -115,17 +120,19 @@ def test_what_never_fires_what_always_and_what_tells_a_class(asked) -> None:
     np.testing.assert_allclose(relu.class_firing[:3, :3], np.eye(3))
     assert relu.preferred[4] == CLASSES.index("grey")
     assert relu.unserved.tolist() == []
-    without = replace(relu, answers=relu.answers[:, :4])
+    without = replace(relu, peak_activations=relu.peak_activations[:, :4])
     assert without.unserved.tolist() == [CLASSES.index("grey")]
     answer = asked.layers["answer"]
     assert not answer.rectified
-    assert answer.threshold == pytest.approx(answer.answers.mean(), rel=1e-6)
+    assert answer.threshold == pytest.approx(answer.peak_activations.mean(), rel=1e-6)
 
 
 def test_answers_are_the_maxima_of_the_maps(asked, model, images) -> None:
     with torch.no_grad():
         maps = model.module.answer(model.inputs(images._pictures))
-    np.testing.assert_allclose(asked.layers["answer"].answers, maps.amax((2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(
+        asked.layers["answer"].peak_activations, maps.amax((2, 3)), rtol=1e-6
+    )
 
 
 def test_confusion_is_scikit_learns(asked, model, images) -> None:
@@ -147,8 +154,8 @@ def test_classes_by_labels_predictions_and_facts(images) -> None:
     said[:30] = 2
     labels = ["a", "b", "c"]
 
-    def by(*facts: str) -> list[tuple[str, int]]:
-        classes = classes_of(images, numbers, facts, said, labels)
+    def by(*metadata: str) -> list[tuple[str, int]]:
+        classes = classes_of(images, numbers, metadata, said, labels)
         return list(zip(classes.names, classes.members.sum(axis=1).tolist(), strict=True))
 
     assert by() == [("red", 14), ("green", 15), ("blue", 15), ("grey", 15)]
@@ -157,14 +164,14 @@ def test_classes_by_labels_predictions_and_facts(images) -> None:
     assert by("third") == [("third 0", 20), ("third 1", 20), ("third 2", 20)]
     images.labels = np.full(60, -1)
     assert by() == [("a", 30), ("c", 30)]
-    for facts, message in {
-        ("warn",): "no fact 'warn'; did you mean 'warm'",
+    for metadata, message in {
+        ("warn",): "no metadata 'warn'; did you mean 'warm'",
         ("warm", "any"): "hold at once",
         ("shade",): "makes no classes",
         ("warm", "third"): "makes no classes",
     }.items():
         with pytest.raises(InputError, match=message):
-            by(*facts)
+            by(*metadata)
     said[:] = 1
     with pytest.raises(InputError, match=r"all images are of one class \(b\)"):
         by()

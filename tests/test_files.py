@@ -197,14 +197,14 @@ def test_endless_files_are_read_no_further_than_meant(tmp_path) -> None:
 def test_damaged_arrays_are_one_line(tmp_path, damage) -> None:
     path = tmp_path / "x.npz"
     np.savez_compressed(path, images=np.random.default_rng(0).integers(0, 255, (4, 9, 9), np.uint8))
-    whole, chance = path.read_bytes(), np.random.default_rng(1)
+    whole, rng = path.read_bytes(), np.random.default_rng(1)
     for _ in range(80):
         data = bytearray(whole)
         if damage == "cut":
-            data = data[: chance.integers(len(data))]
+            data = data[: rng.integers(len(data))]
         elif damage == "bits":
-            for place in chance.integers(0, len(data), 4):
-                data[place] ^= 1 << chance.integers(8)
+            for place in rng.integers(0, len(data), 4):
+                data[place] ^= 1 << rng.integers(8)
         else:
             data = bytearray(b"no arrays at all")
         path.write_bytes(bytes(data))

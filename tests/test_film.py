@@ -15,7 +15,7 @@ from rlvis.images.frames import age, picture_of
 from rlvis.models.targets import contrast
 from rlvis.rollouts.film import writing as film
 from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
-from rlvis.rollouts.film.frame_layout import Layout
+from rlvis.rollouts.film.frame_layout import FrameLayout
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recording import Recording
 from tests.conftest import PooledPolicy, randomise
@@ -166,7 +166,7 @@ def test_the_strip_shows_the_probabilities_of_every_step(recording) -> None:
 @pytest.mark.parametrize("aspect", [0.75, 1.0, 4 / 3, 2.0])
 @pytest.mark.parametrize("tracks", [1, 6])
 def test_everything_has_its_place(columns, rows, aspect, tracks) -> None:
-    layout = Layout(columns, rows, aspect, tracks)
+    layout = FrameLayout(columns, rows, aspect, tracks)
     width, height = layout.cell
     assert min(width, height) >= (50 if tracks == 1 else 35)
     assert width / height == pytest.approx(aspect, rel=0.03)
@@ -313,10 +313,10 @@ def test_a_map_that_says_little_is_not_coloured(policy) -> None:
 
 
 def test_frames_of_a_stack_fill_the_page() -> None:
-    rows = Layout(4, 5, 4 / 3)
-    together = Layout(4, 2, 4 / 3, 1, (1, 4))
+    rows = FrameLayout(4, 5, 4 / 3)
+    together = FrameLayout(4, 2, 4 / 3, 1, (1, 4))
 
-    def filled(layout: Layout) -> int:
+    def filled(layout: FrameLayout) -> int:
         counts = layout.tiles or (1,) * layout.rows
         cells = [layout.cell_of(row) for row in range(layout.rows)]
         return sum(count * w * h for count, (w, h) in zip(counts, cells, strict=True))

@@ -172,12 +172,12 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, kind) -> None:
 def test_damaged_pictures_are_one_line(tmp_path, name) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
     whole = saved(tmp_path, Image.fromarray(noise), name).read_bytes()
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for _ in range(60):
         data = bytearray(whole)
-        for place in chance.integers(0, len(data), 8):
-            data[place] = chance.integers(256)
-        (tmp_path / name).write_bytes(bytes(data[: chance.integers(1, len(data) + 1)]))
+        for place in rng.integers(0, len(data), 8):
+            data[place] = rng.integers(256)
+        (tmp_path / name).write_bytes(bytes(data[: rng.integers(1, len(data) + 1)]))
         assert "\n" not in complaint(lambda: load_image(tmp_path / name))
 
 

@@ -109,7 +109,7 @@ def test_a_damaged_episode_is_named_and_the_others_are_given(copy, damage) -> No
     assert len(recording.heatmaps(2, "cam"))
     with pytest.warns(Notice, match="episode 1 of .* is damaged"):
         images = open_images(copy)
-    assert set(images.facts["episode"]) == {0, 2}
+    assert set(images.metadata["episode"]) == {0, 2}
 
 
 def test_a_film_of_a_damaged_recording_shows_the_others(copy, capsys) -> None:
@@ -216,15 +216,15 @@ def test_flipped_bits_anywhere_never_give_another_recording(copy, whole) -> None
     """Of everything in an episode's arrays; metadata have no checksum, so that what they say may
     change, but not what arrays hold."""
     before = Recording.open(whole).episode(1)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     files = sorted(
         path for path in (copy / "episode_0001").rglob("*") if path.is_file() and "c" in path.parts
     )
     for _ in range(150):
-        path = files[chance.integers(len(files))]
+        path = files[rng.integers(len(files))]
         kept = path.read_bytes()
         data = bytearray(kept)
-        data[chance.integers(len(data))] ^= 1 << chance.integers(8)
+        data[rng.integers(len(data))] ^= 1 << rng.integers(8)
         path.write_bytes(bytes(data))
         recording = Recording.open(copy)
         line = recording.damage().get(1, "")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, explain
-from rlvis.attribution.evidence import Evidence, Need
+from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.models.targets import as_targets
 from tests.conftest import LABELS, randomise
 
@@ -128,7 +128,9 @@ def gradients(rectify: Callable[[Tensor], Tensor], inputs: Tensor, rule: str) ->
         for each in model.module.modules():
             if isinstance(each, nn.PReLU) and rectify is RECTIFIERS["prelu"]:
                 each.weight.zero_()
-    evidence = Evidence(model, inputs, as_targets(None, model), needs=[Need("input", rule)])
+    evidence = Evidence(
+        model, inputs, as_targets(None, model), needs=[GradientRequest("input", rule)]
+    )
     return evidence.input_gradients(rule)
 
 
@@ -201,7 +203,7 @@ def test_a_ceiling_passes_nothing_above_it() -> None:
             return torch.where(x > 0, x.clamp(max=6), 0).sum(dim=(1, 2, 3))[:, None]
 
     model, x = ImageModel(Network(), ["only"]), torch.tensor([[[[-1.0, 3.0, 7.0]]]])
-    evidence = Evidence(model, x, as_targets(0, model), needs=[Need("input", "guided")])
+    evidence = Evidence(model, x, as_targets(0, model), needs=[GradientRequest("input", "guided")])
     assert evidence.input_gradients("guided").flatten().tolist() == [0, 1, 0]
 
 

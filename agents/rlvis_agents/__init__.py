@@ -7,6 +7,8 @@ Stable-Baselines3.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rlvis.moved import keep_former_names
+
 if TYPE_CHECKING:
     from rlvis_agents.evaluation import Evaluation as Evaluation
     from rlvis_agents.evaluation import evaluate as evaluate
@@ -23,14 +25,17 @@ if TYPE_CHECKING:
 _HOME = {
     "Evaluation": "evaluation",
     "PolicyNetwork": "network",
-    "TrainConfig": "config",
+    "TrainConfig": "training.config",
     "evaluate": "evaluation",
     "load_policy": "loading",
     "shipped_policies": "loading",
-    "train": "training",
+    "train": "training.trainer",
 }
 
 __all__ = list(_HOME)
+
+
+keep_former_names()
 
 
 def __getattr__(name: str) -> Any:

@@ -56,7 +56,7 @@ class Evaluation:
             else f" ({self.mean_length / straight:.2f} × the straight path's {straight:.1f})"
         )
         shares = ", ".join(f"{name} {share:.1%}" for name, share in self.action_shares.items())
-        actions = "most probable actions" if self.deterministic else "drawn actions"
+        actions = "most probable actions" if self.deterministic else "sampled actions"
         return (
             f"{self.episodes} episodes, {actions}: {ended}return {self.mean_return:.2f}, "
             f"{self.mean_length:.1f} steps{times}; {shares}"
@@ -77,7 +77,7 @@ class _Episode:
     environment: CheckedEnv
     observation: Any
     memory: Mapping[str, np.ndarray]
-    chance: np.random.Generator
+    rng: np.random.Generator
     actions: list[int]
     oracle_length: int | None
     total: float = 0.0
@@ -105,8 +105,8 @@ def evaluate(
         deterministic: take the most probable action instead of drawing one.
         parallel: environments held at once; their images go through the network together.
         labels: names of the actions, in place of the policy's and the environment's.
-        success: when an episode ended well, such as "return > 0.5"; see `rlvis.rollouts.success`. Left out,
-            as the environment says.
+        success: when an episode ended well, such as "return > 0.5"; see
+            `rlvis.rollouts.success`. Left out, as the environment says.
         wrappers: put around the environment; see `rlvis.rollouts.wrappers`.
         options: passed to the environment's constructor.
 
@@ -159,7 +159,7 @@ def _play(
     while under_way:
         probabilities = _look(policy, under_way)
         for place, episode in reversed(list(enumerate(under_way))):
-            chosen = _choose(probabilities[place], episode.chance, deterministic)
+            chosen = _choose(probabilities[place], episode.rng, deterministic)
             if not _step(episode, chosen, first, rule):
                 continue
             yield episode
@@ -190,8 +190,8 @@ def _look(policy: Policy, episodes: Sequence[_Episode]) -> np.ndarray:
 
 def _start(policy: Policy, world: CheckedEnv, seed: int, number: int) -> _Episode:
     observation, _ = world.reset(seed + number, number)
-    chance, length = np.random.default_rng(seed + number), _oracle_length(world.environment)
-    return _Episode(world, observation, policy.blank_memory(), chance, [], length)
+    rng, length = np.random.default_rng(seed + number), _oracle_length(world.environment)
+    return _Episode(world, observation, policy.blank_memory(), rng, [], length)
 
 
 def _step(episode: _Episode, action: int, first: int, rule: SuccessRule | None) -> bool:
@@ -208,10 +208,10 @@ def _step(episode: _Episode, action: int, first: int, rule: SuccessRule | None) 
     return over
 
 
-def _choose(probabilities: np.ndarray, chance: np.random.Generator, deterministic: bool) -> int:
+def _choose(probabilities: np.ndarray, rng: np.random.Generator, deterministic: bool) -> int:
     if deterministic:
         return int(probabilities.argmax())
-    drawn = np.searchsorted(probabilities.cumsum(), chance.random())
+    drawn = np.searchsorted(probabilities.cumsum(), rng.random())
     return min(int(drawn), len(probabilities) - 1)
 
 

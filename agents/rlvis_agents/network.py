@@ -22,7 +22,7 @@ from torch import Tensor, nn
 LAST_MAP = "features.relu3"
 
 
-class Sides(nn.Module):
+class AppendXProduct(nn.Module):
     """Appends every feature times x, which is -1 at the left edge and 1 at the right one.
 
     (N, C, h, w) → (N, 2 C, h, w).
@@ -44,7 +44,7 @@ class FeatureMaps(nn.Sequential):
         self.relu1 = nn.ReLU()
         self.conv2 = nn.Conv2d(first, second, 3, padding=1)
         self.relu2 = nn.ReLU()
-        self.sides = Sides()
+        self.sides = AppendXProduct()
         self.conv3 = nn.Conv2d(2 * second, third, 1)
         self.relu3 = nn.ReLU()
 

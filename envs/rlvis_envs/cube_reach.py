@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from rlvis_envs.episode import Episode
+from rlvis_envs.episode import EpisodeState
 from rlvis_envs.geometry import DRIFT, FORWARD_FACTORS, TURN_FACTORS
 from rlvis_envs.options import Options, check_choice, check_integer
 from rlvis_envs.render.renderer import Renderer
@@ -123,11 +123,11 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         self.render_width = render_width
         self.action_space = spaces.Discrete(len(self.action_names))
         self.observation_space = spaces.Box(0, 255, (obs_height, obs_width, 3), np.uint8)
-        self._episode: Episode | None = None
+        self._episode: EpisodeState | None = None
         self._renderer: Renderer | None = None
 
     @property
-    def episode(self) -> Episode:
+    def episode(self) -> EpisodeState:
         """The episode under way: scene, pose, step count and success.
 
         Raises
@@ -144,7 +144,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode in a new world; see `gymnasium.Env.reset`. There are no `options`."""
         super().reset(seed=seed)
-        return self._enter(Episode(*sample_scene(self.options, self.np_random)))
+        return self._enter(EpisodeState(*sample_scene(self.options, self.np_random)))
 
     def step(
         self, action: np.int64 | int
@@ -240,7 +240,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         if different := [f"{k}={theirs.get(k)!r}" for k in mine if mine[k] != theirs.get(k)]:
             raise ValueError(f"this state needs an environment made with {', '.join(different)}")
         self.np_random.bit_generator.state = state["random"]
-        return self._enter(Episode.from_dict(state))
+        return self._enter(EpisodeState.from_dict(state))
 
     def close(self) -> None:
         """Free the display lists and frame buffers; a later `reset` makes new ones."""
@@ -248,7 +248,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
             self._renderer.free()
         self._renderer = self._episode = None
 
-    def _enter(self, episode: Episode) -> tuple[np.ndarray, dict[str, Any]]:
+    def _enter(self, episode: EpisodeState) -> tuple[np.ndarray, dict[str, Any]]:
         if self._renderer is None:
             self._renderer = Renderer(self.options.obs_width, self.options.obs_height)
         self._renderer.load(episode.scene)
@@ -257,7 +257,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
 
     def _observe(self) -> tuple[np.ndarray, dict[str, Any]]:
         aspect = self.options.obs_width / self.options.obs_height
-        return self._drawing().observe(self.episode.pose), self.episode.info(aspect)
+        return self._drawing().camera_image(self.episode.pose), self.episode.info(aspect)
 
     def _drawing(self) -> Renderer:
         if self._renderer is None:

@@ -14,7 +14,7 @@ from rlvis_envs.sight import cube_in_view
 
 
 @dataclass
-class Episode:
+class EpisodeState:
     """Everything but the random generator that the next steps depend on."""
 
     scene: Scene

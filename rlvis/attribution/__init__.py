@@ -1,4 +1,7 @@
-"""Why this output for this image? Each method is the line from its paper, on shared evidence."""
+"""Why this output for this image? Each method is the line from its paper, on shared evidence.
+
+May import: instrument, models, display, images, and what everything may use.
+"""
 
 from rlvis.attribution import cam, gradient, perturbation, transformer
 from rlvis.attribution.engine import explain

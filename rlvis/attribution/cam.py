@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.attribution.evidence import Evidence, Need, at_once
+from rlvis.attribution.evidence import Evidence, GradientRequest, at_once
 from rlvis.attribution.registry import method
 
-_LAYER = (Need("layer"),)
+_LAYER = (GradientRequest("layer"),)
 
 
 def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from rlvis.errors import InputError
 from rlvis.instrument.attention_maps import Attentions, by_head
 from rlvis.instrument.autograd_graph import depends, edges_behind, is_differentiable
-from rlvis.instrument.feature_layout import Layout, Surroundings, reach
+from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe, dependency_mask
 from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import Rectifier
 from rlvis.instrument.strided_conv import use_subpixel_gradients
@@ -28,7 +28,7 @@ from rlvis.models.targets import Target
 
 
 @dataclass(frozen=True)
-class Need:
+class GradientRequest:
     """A gradient that a method reads: of the targets, at a place in the network, by a rule."""
 
     at: Literal["layer", "input", "attention"]
@@ -65,7 +65,7 @@ class Evidence:
         *,
         layer: str | None = None,
         attention: bool = False,
-        needs: Iterable[Need] = (),
+        needs: Iterable[GradientRequest] = (),
         context: Mapping[str, Tensor] | None = None,
         taken: Tensor | None = None,
     ) -> None:
@@ -78,7 +78,7 @@ class Evidence:
         self._rules_to_come = {need.rule for need in self._needs}
         self._gradients: dict[str, dict[str, list[Tensor]]] = {}
         self._runs: list[Any] = []
-        self._layout: Layout | None = None
+        self._layout: FeatureLayout | None = None
         self._linear: list[tuple[nn.Linear, Tensor, Tensor]] = []
         self._rectifier = Rectifier()
         self._attention = Attentions()
@@ -88,7 +88,7 @@ class Evidence:
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
             watch(replica, self._capture, heads | {layer})
         if layer is not None or attention:
-            surroundings = Surroundings(replica, self.inputs)
+            surroundings = LayoutProbe(replica, self.inputs)
         rules = {need.rule for need in self._needs} - {"plain"}
         self.inputs.requires_grad_(attention or any(need.at == "input" for need in self._needs))
         with torch.set_grad_enabled(attention or layer is not None or bool(self._needs)):
@@ -209,11 +209,11 @@ class Evidence:
     @property
     def gradients(self) -> Tensor:
         """The targets' gradients at the layer, float (N, T, C, h, w)."""
-        return self._gradient(Need("layer"))[0]
+        return self._gradient(GradientRequest("layer"))[0]
 
     def input_gradients(self, rule: str = "plain") -> Tensor:
         """The targets' gradients at the input, float (N, T, C, H, W), by a rectifier rule."""
-        return self._gradient(Need("input", rule))[0]
+        return self._gradient(GradientRequest("input", rule))[0]
 
     @property
     def attentions(self) -> list[Tensor]:
@@ -223,7 +223,7 @@ class Evidence:
     @property
     def attention_gradients(self) -> list[Tensor]:
         """The targets' gradients at each layer's attention, float (N, T, heads, L, L)."""
-        return self._gradient(Need("attention"))
+        return self._gradient(GradientRequest("attention"))
 
     def patches(self, relevance: Tensor) -> Tensor:
         """What the patches are to the tokens that the scores are read from.
@@ -237,17 +237,17 @@ class Evidence:
         Returns:
             The mean of the rows of the tokens that are read, (N, T, h, w).
         """
-        last = reach(torch.stack(self._columns, dim=1), self._attention.maps[-1])
+        last = dependency_mask(torch.stack(self._columns, dim=1), self._attention.maps[-1])
         read = self._shaped("attention", last).any(dim=-1).any(dim=1).to(relevance)
         row = torch.einsum("nl,ntlk->ntk", read / read.sum(dim=1, keepdim=True), relevance)
         return self._patches.map(row.mT).contiguous()
 
-    def _gradient(self, need: Need) -> list[Tensor]:
+    def _gradient(self, need: GradientRequest) -> list[Tensor]:
         if need.rule not in self._gradients:
             self._gradients[need.rule] = self._backward(need)
         return self._gradients[need.rule][need.at]
 
-    def _backward(self, need: Need) -> dict[str, list[Tensor]]:
+    def _backward(self, need: GradientRequest) -> dict[str, list[Tensor]]:
         """One backward pass per target, to every place that `needs` names for this rule."""
         assert need in self._needs, f"the method did not declare that it reads {need}"
         places = sorted({each.at for each in self._needs if each.rule == need.rule})
@@ -327,7 +327,7 @@ class Evidence:
         return tensor
 
     @cached_property
-    def slopes(self) -> dict[str, Tensor]:
+    def score_jacobian(self) -> dict[str, Tensor]:
         """How each target depends on the scores themselves, without the network.
 
         "logits": float (N, T, K) and, for an actor-critic, "value": float (N, T, 1).
@@ -362,7 +362,7 @@ class Evidence:
         """
         pooled = self.activations.mean(dim=(-2, -1)).expand(-1, len(self._targets), -1)
         weights = torch.zeros_like(pooled)
-        for name, slope in self.slopes.items():
+        for name, slope in self.score_jacobian.items():
             for number in range(len(self._targets)):
                 if bool(slope[:, number].any()):
                     head = self._head(name, pooled[:, number])

@@ -53,7 +53,8 @@ class Explanation:
         score_units: of each of the T scores.
         adds_up: for each target whether its score is the sum of the map and what the head adds
             whatever the image (its bias).
-        levels: what of pictures of more than 8 bits became black and white; see `rlvis.images.depth`.
+        levels: what of pictures of more than 8 bits became black and white; see
+            `rlvis.images.depth`.
         epsilon: the relative rounding error of the network's arithmetic.
     """
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.cam import grad_cam
-from rlvis.attribution.evidence import Evidence, Need, at_once
+from rlvis.attribution.evidence import Evidence, GradientRequest, at_once
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 
@@ -17,7 +17,7 @@ from rlvis.errors import InputError
 @method(
     "saliency",
     reference="Simonyan et al. 2014, section 3.1",
-    needs=[Need("input")],
+    needs=[GradientRequest("input")],
     unit="{score} per unit of the input",
 )
 def saliency(evidence: Evidence) -> Tensor:
@@ -28,7 +28,7 @@ def saliency(evidence: Evidence) -> Tensor:
 @method(
     "guided-backprop",
     reference="Springenberg et al. 2015, section 3.4",
-    needs=[Need("input", "guided")],
+    needs=[GradientRequest("input", "guided")],
     unit="{score} per unit of the input",
 )
 def guided_backpropagation(evidence: Evidence) -> Tensor:
@@ -39,7 +39,7 @@ def guided_backpropagation(evidence: Evidence) -> Tensor:
 @method(
     "deconvnet",
     reference="Zeiler & Fergus 2014, section 2.1",
-    needs=[Need("input", "deconvnet")],
+    needs=[GradientRequest("input", "deconvnet")],
     unit="{score} per unit of the input",
 )
 def deconvnet(evidence: Evidence) -> Tensor:
@@ -50,7 +50,7 @@ def deconvnet(evidence: Evidence) -> Tensor:
 @method(
     "guided-grad-cam",
     reference="Selvaraju et al. 2017, section 3.2",
-    needs=[Need("layer"), Need("input", "guided")],
+    needs=[GradientRequest("layer"), GradientRequest("input", "guided")],
     reads_layer=True,
     one_sided=True,
     unit="{score}² per unit of the input",
@@ -65,7 +65,7 @@ def guided_grad_cam(evidence: Evidence) -> Tensor:
 @method(
     "input-x-gradient",
     reference="Shrikumar et al. 2016, section 3.1",
-    needs=[Need("input")],
+    needs=[GradientRequest("input")],
     signed=True,
 )
 def input_x_gradient(evidence: Evidence) -> Tensor:

@@ -70,7 +70,11 @@ def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Te
         radius: of the disc and its blur, in input pixels.
         stride: distance between spots in input pixels.
     """
-    critic = (evidence.slopes["value"] != 0).any(-1) if "value" in evidence.slopes else None
+    critic = (
+        (evidence.score_jacobian["value"] != 0).any(-1)
+        if "value" in evidence.score_jacobian
+        else None
+    )
 
     def moved(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
         change = after.logits - before.logits  # between masked scores there is none
@@ -100,10 +104,10 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
         InputError: if a target is not one of the labels, or the labels are not one choice.
     """
     require_categorical(evidence.distribution, "sarfa")
-    slopes = evidence.slopes["logits"]
-    if not bool(((slopes != 0).sum(dim=-1) == 1).all()):
+    score_jacobian = evidence.score_jacobian["logits"]
+    if not bool(((score_jacobian != 0).sum(dim=-1) == 1).all()):
         raise InputError("sarfa explains one label at a time; choose labels as targets")
-    action = slopes.abs().argmax(dim=-1)
+    action = score_jacobian.abs().argmax(dim=-1)
 
     def specific(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
         rows = []
@@ -151,12 +155,12 @@ def _fall(before: Scores, after: Scores, old: Tensor, new: Tensor, _: int) -> Te
     return (old - new).T
 
 
-Reading = Callable[[Scores, Scores, Tensor, Tensor, int], Tensor]
+BatchReader = Callable[[Scores, Scores, Tensor, Tensor, int], Tensor]
 """Scores before (1, K) and after (M, K) M changes, the targets' values before (1, T) and after
 (M, T), and the image's place in the batch; gives (T, M)."""
 
 
-def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: Reading) -> Tensor:
+def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: BatchReader) -> Tensor:
     """What `read` says of every image under every mask, (N, T, M).
 
     Args:
@@ -177,7 +181,7 @@ def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: Reading) -> 
     return torch.stack(rows).to(masks)  # under autocast scores come in half precision
 
 
-def _spotwise(evidence: Evidence, radius: float, stride: int, read: Reading) -> Tensor:
+def _spotwise(evidence: Evidence, radius: float, stride: int, read: BatchReader) -> Tensor:
     """What `read` says of blurred spots on a grid, enlarged to the input: (N, T, H, W)."""
     if radius <= 0 or stride < 1:
         raise InputError(

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rlvis.attribution.evidence import Evidence, Need
+from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.attribution.frame_evidence import FrameEvidence
 from rlvis.errors import InputError, unknown
 from rlvis.options import parse_options
@@ -39,7 +39,7 @@ class Method:
     name: str
     reference: str
     formula: Formula
-    needs: tuple[Need, ...] = ()
+    needs: tuple[GradientRequest, ...] = ()
     reads_layer: bool = False
     reads_attention: bool = False
     signed: bool = False
@@ -101,7 +101,7 @@ def method(
     name: str,
     *,
     reference: str,
-    needs: Sequence[Need] = (),
+    needs: Sequence[GradientRequest] = (),
     reads_layer: bool = False,
     reads_attention: bool = False,
     signed: bool = False,

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rlvis.attribution.evidence import Evidence, Need
+from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.attribution.registry import method
 
 
@@ -31,7 +31,7 @@ def attention_rollout(evidence: Evidence) -> Tensor:
 @method(
     "attention-relevance",
     reference="Chefer et al. 2021, eq. 5-6",
-    needs=[Need("attention")],
+    needs=[GradientRequest("attention")],
     reads_attention=True,
     one_sided=True,
     unit="relevance",

@@ -16,12 +16,17 @@ from typing import TextIO
 
 import tyro
 
-from rlvis.cli.attacking import attack
-from rlvis.cli.explaining import explain, methods
-from rlvis.cli.looking import embed, filters, project
-from rlvis.cli.making import dream, synthesize
-from rlvis.cli.rollouts import evaluate, record, train, video
-from rlvis.cli.surveys import patches, units
+from rlvis.cli import evaluate, explain, methods, record, train, video
+from rlvis.cli.features import (
+    attack,
+    dream,
+    embed,
+    filters,
+    patches,
+    project,
+    synthesize,
+    units,
+)
 from rlvis.errors import InputError, Notice
 
 
@@ -31,25 +36,25 @@ def features() -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "train": train,
-    "record": record,
-    "video": video,
-    "explain": explain,
+    "train": train.command,
+    "record": record.command,
+    "video": video.command,
+    "explain": explain.command,
     "features": features,
-    "evaluate": evaluate,
-    "methods": methods,
+    "evaluate": evaluate.command,
+    "methods": methods.command,
 }
 
 
 FEATURES: dict[str, Callable[..., None]] = {
-    "filters": filters,
-    "patches": patches,
-    "units": units,
-    "embed": embed,
-    "synthesize": synthesize,
-    "dream": dream,
-    "project": project,
-    "attack": attack,
+    "filters": filters.command,
+    "patches": patches.command,
+    "units": units.command,
+    "embed": embed.command,
+    "synthesize": synthesize.command,
+    "dream": dream.command,
+    "project": project.command,
+    "attack": attack.command,
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
@@ -178,14 +179,14 @@ def layer_names(
     model: "ImageModel", images: "ImageSet", layers: Sequence[str], units: Sequence[int] = ()
 ) -> list[str]:
     """The layers asked for, else the last spatial one; that have these units."""
-    from rlvis.features.activations.units import Units, check_unit
-    from rlvis.features.image_sets.image_set import Reading
+    from rlvis.features.activations.units import UnitReader, check_unit
+    from rlvis.features.image_sets.image_set import BatchReader
     from rlvis.instrument.layers import resolve_layer
 
-    for batch in Reading(images, model, 1):
+    for batch in BatchReader(images, model, 1):
         names = list(dict.fromkeys(layers))
         names = names or [resolve_layer(model, batch.inputs, None, batch.context)]
-        counts = Units.of(model, batch.inputs, names, batch.context).counts
+        counts = UnitReader.of(model, batch.inputs, names, batch.context).counts
         for name, count in counts.items():
             for unit in units:
                 check_unit(name, unit, count)
@@ -202,7 +203,7 @@ def tell_skipped(images: "ImageSet", skipped: dict[int, str]) -> None:
 
 
 @dataclass(frozen=True)
-class World:
+class EnvConfig:
     """An environment as it is made.
 
     Attributes:
@@ -216,9 +217,9 @@ class World:
     options: dict[str, Any]
 
 
-def world_of(
+def env_of(
     policy: "Policy", env: str | None, wrappers: Sequence[str], options: Sequence[str]
-) -> World:
+) -> EnvConfig:
     """The environment asked for, else the one that a policy was trained in, as it was there.
 
     Raises:
@@ -237,7 +238,7 @@ def world_of(
         check_provider(str(home), "--env")
     for each in () if wrappers else around:
         check_provider(each, "-w")
-    return World(
+    return EnvConfig(
         str(env or home),
         tuple(wrappers or around),
         {**known.get("env_options", {}), **read_options(options)},
@@ -265,3 +266,26 @@ def read_options(written: Sequence[str]) -> dict[str, Any]:
     from rlvis.options import parse_options
 
     return parse_options(written)
+
+
+def refuse_greed(policy: "Policy", deterministic: bool) -> None:
+    """Refuse --deterministic for a policy that draws nothing."""
+    from rlvis.models.distributions import Greedy
+
+    if isinstance(policy.distribution, Greedy):
+        where = f"for {policy.name}, which always takes the action of the highest score"
+        refuse_unused(where, deterministic=deterministic)
+
+
+def draw_film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:
+    from rlvis.options import parse_value
+
+    chosen = {name: list(value) for name, value in choice.items() if value}
+    with progress("frame") as (start, advance):
+        start(recording.steps(chosen.get("episodes")), f"drawing {path}")
+        recording.to_video(path, fps=fps, scale=parse_value(scale), on_frame=advance, **chosen)
+    print(path)
+
+
+def layer_path(out: Path, layer: str, layers: Sequence[str]) -> Path:
+    return out if len(layers) == 1 else out.with_name(f"{out.stem}-{layer}{out.suffix}")

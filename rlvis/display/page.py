@@ -126,12 +126,12 @@ def _blank(width: int, height: int) -> np.ndarray:
 
 def _head(title: str, lines: Sequence[str], width: int) -> np.ndarray:
     titles = wrapped(title, width - 2 * _MARGIN, 24, True)
-    facts = [part for line in lines for part in wrapped(line, width - 2 * _MARGIN, 15)]
+    metadata = [part for line in lines for part in wrapped(line, width - 2 * _MARGIN, 15)]
     top = _MARGIN + _TITLE * len(titles)
-    canvas = _blank(width, top + _LINE * len(facts))
+    canvas = _blank(width, top + _LINE * len(metadata))
     for place, line in enumerate(titles):
         _text(canvas, line, _MARGIN, _MARGIN - 6 + place * _TITLE, 24, bold=True)
-    for place, line in enumerate(facts):
+    for place, line in enumerate(metadata):
         _text(canvas, line, _MARGIN, top + place * _LINE - 4, 15, LIGHT.muted)
     return canvas
 

@@ -32,8 +32,8 @@ def load_image(path: str | Path, window: Levels | None = None) -> Image.Image:
     """An RGB picture from a file.
 
     Turned as its EXIF data says; grayscale, palette and CMYK are converted, deeper pictures are
-    brought to 8 bits (see `rlvis.images.depth`), transparency is laid over white, and what is larger than
-    `LARGEST_SIDE` pixels is reduced to that.
+    brought to 8 bits (see `rlvis.images.depth`), transparency is laid over white, and what is
+    larger than `LARGEST_SIDE` pixels is reduced to that.
 
     Args:
         path: the file.

@@ -25,7 +25,7 @@ MOST_PREFIX_TOKENS = 16
 
 
 @dataclass(frozen=True)
-class Layout:
+class FeatureLayout:
     """Where a layer's output keeps its map.
 
     Attributes:
@@ -55,7 +55,7 @@ class Layout:
         return output if self.channel_axis == 1 else output.movedim(-1, 1)
 
 
-class Surroundings:
+class LayoutProbe:
     """What the layers of one forward pass work on: it tells the layout of an output among them.
 
     Args:
@@ -90,7 +90,7 @@ class Surroundings:
         if isinstance(module, nn.Conv2d) and len(output) == self._count:
             self._grids.add((output.shape[-2], output.shape[-1]))
 
-    def layout(self, name: str, output: Any) -> Layout:
+    def layout(self, name: str, output: Any) -> FeatureLayout:
         """The layout of the output of the layer of that name.
 
         Raises:
@@ -103,7 +103,7 @@ class Surroundings:
             )
         return self.layout_of(name, output.shape)
 
-    def layout_of(self, name: str, shape: Sequence[int]) -> Layout:
+    def layout_of(self, name: str, shape: Sequence[int]) -> FeatureLayout:
         """As `layout`, of an output of that shape."""
         shape = tuple(shape)
         if len(shape) == 3 and shape[0] == self._count:
@@ -114,7 +114,7 @@ class Surroundings:
                 "name a convolution, or a block's normalisation"
             )
         if shape not in self._last:
-            return Layout((shape[2], shape[3]))
+            return FeatureLayout((shape[2], shape[3]))
         if shape in self._first:
             raise InputError(
                 f"layer {name!r} gives {shape}, where either axis may be the channels, for other "
@@ -127,9 +127,9 @@ class Surroundings:
                 f"layer {name!r} gives {shape}, which is no map of a {width}×{height} image; "
                 "name another layer"
             )
-        return Layout((rows, columns), channel_axis=-1)
+        return FeatureLayout((rows, columns), channel_axis=-1)
 
-    def tokens(self, where: str, count: int) -> Layout:
+    def tokens(self, where: str, count: int) -> FeatureLayout:
         """The layout of a row of `count` tokens.
 
         Args:
@@ -147,10 +147,10 @@ class Surroundings:
                 f"the {count} tokens of {where} lie on no grid that a convolution of the network "
                 "made; name a layer with a map, or use saliency"
             )
-        return Layout(grid, channel_axis=-1, tokens=True, prefix=prefix)
+        return FeatureLayout(grid, channel_axis=-1, tokens=True, prefix=prefix)
 
 
-def reach(outputs: Tensor, source: Tensor) -> Tensor:
+def dependency_mask(outputs: Tensor, source: Tensor) -> Tensor:
     """Which entries of `source` the outputs depend on, a boolean tensor of its shape.
 
     A gradient that starts as NaN ends as NaN wherever there is a way to go, and stays 0 where

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rlvis.errors import InputError, unknown
 from rlvis.instrument.autograd_graph import Edge, edge_of, edges_behind
-from rlvis.instrument.feature_layout import Layout, Surroundings, reach
+from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe, dependency_mask
 from rlvis.instrument.token_order import in_order
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import is_scripted, replicate
@@ -59,9 +59,9 @@ def last_spatial_layer(
     """
     image = inputs[:1].detach().clone(memory_format=torch.channels_last).requires_grad_(True)
 
-    def run(visit: Callable[[str, nn.Module, Any, Any], Any]) -> tuple[Surroundings, list]:
+    def run(visit: Callable[[str, nn.Module, Any, Any], Any]) -> tuple[LayoutProbe, list]:
         replica = replicate(model.module)
-        surroundings = Surroundings(replica, image)
+        surroundings = LayoutProbe(replica, image)
         watch(replica, visit)
         with torch.enable_grad():
             scores = model.run(replica, image, {key: each[:1] for key, each in context.items()})
@@ -122,9 +122,9 @@ class _Found:
                 yield name, shape
 
 
-def _is_read(read: Sequence[Tensor], output: Tensor, layout: Layout) -> bool:
+def _is_read(read: Sequence[Tensor], output: Tensor, layout: FeatureLayout) -> bool:
     """Whether all that is read depends on the map in a layer's tokens."""
-    return all(bool(layout.map(reach(each, output)).any()) for each in read)
+    return all(bool(layout.map(dependency_mask(each, output)).any()) for each in read)
 
 
 def resolve_layer(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from rlvis.errors import InputError
-from rlvis.instrument.feature_layout import Layout
+from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
 
@@ -27,8 +27,8 @@ def in_order(
     inputs: Tensor,
     context: Mapping[str, Tensor],
     layer: str | None,
-    layout: Layout,
-) -> Layout:
+    layout: FeatureLayout,
+) -> FeatureLayout:
     """The layout of a layer's tokens, each at its own place.
 
     Args:

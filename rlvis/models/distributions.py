@@ -1,7 +1,7 @@
 """How an action is drawn from a row of scores: one kind of distribution per kind of action space.
 
     Discrete(K)              Categorical        each score is the logit of an action
-                             Greedy             each score is the worth of an action (Q-values)
+                             Greedy             each score is the Q-value of an action
     MultiDiscrete(K₀, K₁ …)  MultiCategorical   the logits of one factor after those of the other
     MultiBinary(K)           Bernoulli          each score is the logit of one bit
     Box(…)                   DiagonalGaussian   each score is the mean of one entry
@@ -45,7 +45,7 @@ class ActionDistribution(ABC):
 
         Args:
             scores: float (K,), on the CPU.
-            generator: the source of chance (torch's global one when left out).
+            generator: the random generator (torch's global one when left out).
             deterministic: take the mode instead of drawing.
             log_std: float (K,), the logarithms of the standard deviations that come with these
                 scores, for continuous actions whose deviations depend on the image.

@@ -58,7 +58,7 @@ class Policy(ImageModel):
         image_key: the entry of a Dict observation that is the image, None for plain images.
         pixel_range: the least and the most of float images; left out they are uint8. What it acts
             on are the floats, what is kept and explained are 256 levels between these.
-        description: facts worth keeping with the policy (environment, steps trained, success).
+        description: metadata kept with the policy (environment, steps trained, success).
         distribution: how an action is drawn from the scores; one of the K labels when left out.
 
     Raises:
@@ -142,7 +142,7 @@ class Policy(ImageModel):
 
         Args:
             observation: uint8 (H, W, C), or a mapping with entries of `image_key` and the context.
-            generator: the source of chance (torch's global one when left out).
+            generator: the random generator (torch's global one when left out).
             deterministic: take the most probable action instead of drawing one.
             memory: the `memory` of the decision before; left out, that of an episode's start.
             action_mask: bool (K,), which actions are possible, for a policy that asks for it.

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.jit import ScriptModule
 
-from rlvis.models.rng import Chance
+from rlvis.models.rng import RandomDraws
 
 _BASE = vars(nn.Module())
 _TABLES = [
@@ -46,11 +46,11 @@ def replicate(module: nn.Module) -> nn.Module:
     copies = _Copies()
     replica = copies(module)
     _COPIES[replica] = copies
-    settings, chance = _CHANCES.get(module, ([], None))
-    if chance is None or settings != copies.settings:
-        chance = Chance()
-        _CHANCES[module] = copies.settings, chance
-    copies.chance = chance
+    settings, rng = _RANDOM_DRAWS.get(module, ([], None))
+    if rng is None or settings != copies.settings:
+        rng = RandomDraws()
+        _RANDOM_DRAWS[module] = copies.settings, rng
+    copies.rng = rng
     return replica
 
 
@@ -67,7 +67,7 @@ def forward_pass(replica: nn.Module, inputs: Tensor) -> Iterator[None]:
     """
     copies = _COPIES[replica]
     copies.renew()
-    with copies.chance.held(inputs):
+    with copies.rng.held(inputs):
         yield
 
 
@@ -75,12 +75,12 @@ class _Copies:
     """Copies of modules and of what they hold, each made once.
 
     Attributes:
-        chance: whether the network draws at random, as it is set up at present.
+        rng: whether the network draws at random, as it is set up at present.
         settings: the numbers, switches and names that its modules hold.
     """
 
     def __init__(self) -> None:
-        self.chance = Chance()
+        self.rng = RandomDraws()
         self.settings: list[Any] = []
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # alive, so that their ids stay theirs
@@ -282,4 +282,4 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 _COPIES: "WeakKeyDictionary[nn.Module, _Copies]" = WeakKeyDictionary()
-_CHANCES: "WeakKeyDictionary[nn.Module, tuple[list[Any], Chance]]" = WeakKeyDictionary()
+_RANDOM_DRAWS: "WeakKeyDictionary[nn.Module, tuple[list[Any], RandomDraws]]" = WeakKeyDictionary()

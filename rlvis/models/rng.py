@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 _LOCK = RLock()
 
 
-class Chance:
+class RandomDraws:
     """What is known of a network's draws.
 
     Attributes:

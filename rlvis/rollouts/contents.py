@@ -19,7 +19,7 @@ KINDS = ("heatmaps", "contrasts", "evidence", "notes")
 def contents(
     header: Header, episode: Episode, explanations: Sequence[Explanation]
 ) -> tuple[dict[str, Any], Arrays]:
-    """Attributes and arrays of an episode and its explanations, as `rlvis.rollouts.recording` lists them."""
+    """Attributes and arrays of an episode and its explanations, as `recording` lists them."""
     notes, explained = _explained(header, explanations)
     attributes: dict[str, Any] = {
         "notes": notes,

@@ -115,7 +115,7 @@ def play_episode(
         policy: the policy; it remembers from step to step where it has memory.
         environment: the environment.
         seed: given to the environment's reset.
-        generator: the source of chance of the actions.
+        generator: the random generator that actions are sampled with.
         number: of the episode, as errors call it.
         deterministic: take the most probable action instead of drawing one.
         max_steps: where recording stops if the episode has not ended.

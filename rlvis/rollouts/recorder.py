@@ -84,8 +84,8 @@ def record(
         max_steps: where the recording of an episode stops if it has not ended.
         render: keep the environment's own picture of every step, too.
         labels: names of the actions, in place of the policy's and the environment's.
-        success: when an episode ended well, such as "return > 0.5"; see `rlvis.rollouts.success`. Left out,
-            as the environment says.
+        success: when an episode ended well, such as "return > 0.5"; see
+            `rlvis.rollouts.success`. Left out, as the environment says.
         wrappers: put around the environment, the innermost first; see `rlvis.rollouts.wrappers`.
         env_options: passed to the environment's constructor.
         overwrite: replace an older recording at `out`.

@@ -21,7 +21,7 @@
 Dimensions are named, so xarray opens every group as it is. A recording takes its place when its
 first episode is whole, until then what was there stays; each episode is written whole before the
 index names it: after a crash every episode of the index is there and readable. Chunks carry
-checksums, and what is read is checked first (`rlvis.rollouts.store`): a damaged episode is named, the
+checksums, and what is read is checked first (see `store`): a damaged episode is named, the
 others can still be read.
 """
 

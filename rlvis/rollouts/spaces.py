@@ -1,4 +1,4 @@
-"""The spaces of an environment: the images in its observations, what policies make of its actions."""
+"""The spaces of an environment: images in its observations, distributions over its actions."""
 
 from collections.abc import Mapping
 from contextlib import suppress

@@ -14,7 +14,7 @@ from typing import Any
 from rlvis.files import check_regular
 
 LARGEST_CARD = 2**24
-LARGEST_FACTS = 2**27
+LARGEST_METADATA = 2**27
 LARGEST_WEIGHTS = 2**29
 _MOST_JSON_VALUES = 500_000
 _LARGEST_DIRECTORY = 2**20

@@ -77,7 +77,7 @@ def _gaussian(archive: Archive) -> DiagonalGaussian:
     squashed = archive.algorithm == "actor" or archive.flag("squash_output")
     log_std = np.full(space.shape, -np.inf)
     known = archive.weights.get("log_std")
-    if known is not None and known.numel() == log_std.size and not archive.facts.get("use_sde"):
+    if known is not None and known.numel() == log_std.size and not archive.metadata.get("use_sde"):
         log_std = known.numpy().reshape(space.shape)
     kind = SquashedGaussian if squashed else DiagonalGaussian
     return kind.within(log_std, space.low, space.high)

@@ -14,7 +14,7 @@ from torch import Tensor
 from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis_agents.safe_reading.pickles import as_array, as_mapping, read_pickle
 from rlvis_agents.safe_reading.reading import (
-    LARGEST_FACTS,
+    LARGEST_METADATA,
     LARGEST_WEIGHTS,
     opened_zip,
     parse_json,
@@ -43,7 +43,7 @@ _USUAL_CLIP = 10
 
 
 class Archive:
-    """An agent's facts, spaces and weights.
+    """An agent's metadata, spaces and weights.
 
     Args:
         path: the file.
@@ -65,16 +65,16 @@ class Archive:
     ) -> None:
         self.path = path
         self._normalizations = normalizations
-        self.facts, self.weights = _read(path)
+        self.metadata, self.weights = _read(path)
         self.algorithm = self._algorithm()
-        arguments = self.facts.get("policy_kwargs")
+        arguments = self.metadata.get("policy_kwargs")
         self.arguments: dict[str, Any] = arguments if isinstance(arguments, dict) else {}
         self.image_key, self.image = self._find_image(image_key)
         self._check_normalized()
 
     @property
     def valued(self) -> bool:
-        """Whether its scores are the worth of actions, not their logits."""
+        """Whether its scores are Q-values, not logits."""
         return self.algorithm in ("q", "quantile")
 
     @property
@@ -173,11 +173,11 @@ class Archive:
         return InputError(f"{self.path} is damaged or incomplete: {why}; save it again")
 
     def _object(self, name: str) -> dict[str, Any]:
-        found = self.facts.get(name)
+        found = self.metadata.get(name)
         return found if isinstance(found, dict) else {}
 
     def _pickled(self, name: str) -> Any:
-        """What a fact that is pickled was, None where it is not there."""
+        """What a pickled entry was, None where it is not there."""
         try:
             return read_pickle(base64.b64decode(self._object(name)[":serialized:"], validate=True))
         except KeyError:
@@ -248,9 +248,9 @@ class Archive:
         Only then does an agent without a replay buffer keep an observation as it was before. One
         with a buffer always does; there, what it saw last may lie outside of its space.
         """
-        if self.facts.get("_last_original_obs") is None:
+        if self.metadata.get("_last_original_obs") is None:
             return False
-        if "replay_buffer_class" not in self.facts:
+        if "replay_buffer_class" not in self.metadata:
             return True
         last = self._pickled("_last_obs")
         try:
@@ -299,7 +299,7 @@ class Archive:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Weights]:
-    """The facts and the weights in an agent's file."""
+    """The metadata and the weights in an agent's file."""
     try:
         with opened_zip(path) as archive:
             names = archive.namelist()
@@ -307,7 +307,7 @@ def _read(path: Path) -> tuple[dict[str, Any], Weights]:
                 raise InputError(
                     f"{path} was not saved by Stable-Baselines3; give a PPO, A2C, DQN, SAC or TD3"
                 )
-            facts = parse_json(unzip(archive, "data", LARGEST_FACTS))
+            metadata = parse_json(unzip(archive, "data", LARGEST_METADATA))
             stored = unzip(archive, "policy.pth", LARGEST_WEIGHTS)
     except InputError:
         raise
@@ -319,9 +319,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Weights]:
         raise InputError(
             f"{path} is damaged: its policy.pth holds other than weights ({error}); save it again"
         ) from None
-    if not isinstance(facts, dict) or not isinstance(weights, dict):
-        raise InputError(f"{path} is damaged: it lacks facts or weights; save it again")
-    return facts, _checked(path, weights)
+    if not isinstance(metadata, dict) or not isinstance(weights, dict):
+        raise InputError(f"{path} is damaged: it lacks metadata or weights; save it again")
+    return metadata, _checked(path, weights)
 
 
 def _checked(path: Path, weights: dict[Any, Any]) -> Weights:

@@ -116,18 +116,18 @@ def _differs(archive: Archive, how: str) -> InputError:
 
 def _draw(archive: Archive, ours: Policy) -> tuple[Any, Any, dict[str, Tensor]]:
     """Observations for the library, and the same as images and context."""
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     height, width, channels = archive.observation_shape
-    images = torch.randint(0, 256, (_DRAWN, channels, height, width), generator=chance)
+    images = torch.randint(0, 256, (_DRAWN, channels, height, width), generator=rng)
     images = images.to(torch.uint8)
     context: dict[str, Tensor] = {}
     for key, entry in archive.entries.items():
         if entry.space.kind in ("Discrete", "MultiDiscrete"):
             sizes = torch.tensor(entry.space.sizes)
-            drawn = torch.rand(_DRAWN, len(sizes), generator=chance) * sizes
+            drawn = torch.rand(_DRAWN, len(sizes), generator=rng) * sizes
             context[key] = drawn.long().reshape(_DRAWN, *entry.shape)
         else:
-            drawn = torch.rand(_DRAWN, *entry.shape, generator=chance)
+            drawn = torch.rand(_DRAWN, *entry.shape, generator=rng)
             whole = entry.space.dtype == "uint8"
             context[key] = (drawn * 256).to(torch.uint8) if whole else drawn
     observations: Any = {key: entry.raw(context[key]) for key, entry in archive.entries.items()}
@@ -140,7 +140,7 @@ def _draw(archive: Archive, ours: Policy) -> tuple[Any, Any, dict[str, Tensor]]:
     observations[archive.image_key] = seen
     observations = {key: each.numpy() for key, each in observations.items()}
     for name, shape in ours.memory.items():
-        context[name] = torch.randn(_DRAWN, *shape, generator=chance) * 0
+        context[name] = torch.randn(_DRAWN, *shape, generator=rng) * 0
     if MASK in ours.context:
         context[MASK] = torch.ones(_DRAWN, *ours.context[MASK], dtype=torch.bool)
         context[MASK][:, 1::2] = torch.arange(_DRAWN)[:, None] % 2 == 0
@@ -206,12 +206,12 @@ def _library_class(archive: Archive) -> Any:
 
 
 def _library_name(archive: Archive) -> str:
-    facts = archive.facts
+    metadata = archive.metadata
     if archive.masked:
         return "MaskablePPO"
     if archive.algorithm == "actor":
-        if "policy_delay" in facts:
+        if "policy_delay" in metadata:
             return "TD3"
-        return "TQC" if "top_quantiles_to_drop_per_net" in facts else "SAC"
+        return "TQC" if "top_quantiles_to_drop_per_net" in metadata else "SAC"
     usual = {"recurrent": "RecurrentPPO", "quantile": "QRDQN", "q": "DQN"}
-    return usual.get(archive.algorithm, "PPO" if "clip_range" in facts else "A2C")
+    return usual.get(archive.algorithm, "PPO" if "clip_range" in metadata else "A2C")

@@ -56,14 +56,14 @@ def read_vec_normalize(path: str | Path) -> dict[str | None, Normalization]:
     data = read_regular(path, _LARGEST)
     try:
         found = read_pickle(data)
-        facts = found.state if isinstance(found, Inert) else {}
-        if "norm_obs" not in facts:
+        metadata = found.state if isinstance(found, Inert) else {}
+        if "norm_obs" not in metadata:
             raise ValueError("it describes another object")
-        if not facts["norm_obs"]:
+        if not metadata["norm_obs"]:
             return {}
-        running: Any = facts["obs_rms"]
+        running: Any = metadata["obs_rms"]
         named = running if isinstance(running, dict) else {None: running}
-        return {key: _normalization(each, facts) for key, each in named.items()}
+        return {key: _normalization(each, metadata) for key, each in named.items()}
     except (KeyError, ValueError) as error:
         raise InputError(
             f"{path} holds no VecNormalize statistics ({error}); "
@@ -71,10 +71,10 @@ def read_vec_normalize(path: str | Path) -> dict[str | None, Normalization]:
         ) from None
 
 
-def _normalization(running: Any, facts: dict[str, Any]) -> Normalization:
+def _normalization(running: Any, metadata: dict[str, Any]) -> Normalization:
     state = running.state if isinstance(running, Inert) else {}
     mean, variance = (as_array(state[name]).astype(np.float64) for name in ("mean", "var"))
-    epsilon, clip = as_number(facts["epsilon"]), as_number(facts["clip_obs"])
+    epsilon, clip = as_number(metadata["epsilon"]), as_number(metadata["clip_obs"])
     sound = bool(np.isfinite(mean).all() and np.isfinite(variance).all())
     if mean.shape != variance.shape or not sound or epsilon <= 0 or clip <= 0:
         raise ValueError("they are damaged")

@@ -1,7 +1,7 @@
 """Agents saved by Stable-Baselines3, rebuilt as plain torch modules without running their code.
 
-Its `.zip` describes most objects by a pickle, which is code, and beside it by readable facts. The
-facts and the weights are enough for the usual networks; for others there is `trust`.
+Its `.zip` describes most objects by a pickle, which is code, and beside it by readable metadata.
+The metadata and the weights are enough for the usual networks; for others there is `trust`.
 """
 
 from collections.abc import Callable
@@ -102,7 +102,7 @@ def _policy(archive: Archive, module: nn.Module, layer: str | None, frames: int 
         observation_shape=archive.observation_shape,
         name=archive.path.stem,
         layer=layer,
-        description={"steps": archive.facts.get("num_timesteps"), "file": archive.path.name},
+        description={"steps": archive.metadata.get("num_timesteps"), "file": archive.path.name},
         distribution=distribution,
         image_key=archive.image_key,
         context=context,

@@ -16,7 +16,7 @@ class TrainConfig:
     steps: int = 60_000
     """Environment steps in all; a resumed run counts on from where it stopped."""
     seed: int = 0
-    """Seed of the weights, the training environments and the drawn actions."""
+    """Seed of the weights, the training environments and the sampled actions."""
     out: Path | None = None
     """Folder of the run; runs/<environment> when left out."""
     resume: bool = False

@@ -70,18 +70,18 @@ def train(config: TrainConfig) -> Policy:
         ppo.set_logger(_logger(config))
         progress = TrainingProgress(done, config.steps, shown=config.progress)
         with progress, interruptible() as asked_to_stop:
-            keeper = _Keeper(ppo, config, card, progress, asked_to_stop)
-            _learn(ppo, config.steps - done, keeper)
-            kept = keeper.keep(evaluated=not asked_to_stop())
+            checkpoints = CheckpointCallback(ppo, config, card, progress, asked_to_stop)
+            _learn(ppo, config.steps - done, checkpoints)
+            kept = checkpoints.keep(evaluated=not asked_to_stop())
     finally:
         envs.close()
     if asked_to_stop():
         print(_way_on(config, kept))
         raise KeyboardInterrupt
-    return keeper.policy
+    return checkpoints.policy
 
 
-class _Keeper(BaseCallback):
+class CheckpointCallback(BaseCallback):
     """Looks at the training from within: progress, checkpoints, and whether to stop."""
 
     def __init__(
@@ -152,14 +152,14 @@ class _Keeper(BaseCallback):
             self.logger.record("rollout/success_rate", self.progress.figures["success"])
 
 
-def _learn(ppo: PPO, steps: int, keeper: _Keeper) -> None:
+def _learn(ppo: PPO, steps: int, checkpoints: CheckpointCallback) -> None:
     """Train for so many steps.
 
     Raises:
         InputError: if the weights become NaN or infinite on the way.
     """
     try:
-        ppo.learn(steps, keeper, reset_num_timesteps=False)
+        ppo.learn(steps, checkpoints, reset_num_timesteps=False)
     except ValueError as error:
         weights = ppo.policy.state_dict().values()
         if isinstance(error, InputError) or all(bool(each.isfinite().all()) for each in weights):

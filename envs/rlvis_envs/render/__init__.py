@@ -1,1 +1,1 @@
-"""TODO."""
+"""Drawing the world with OpenGL: the camera's image, the view from above."""

@@ -51,7 +51,7 @@ class Renderer:
             _compile(self._others, lambda: _draw_colored(scene.distractors))
             _compile(self._cube, lambda: _draw_cube(scene.cube))
 
-    def observe(self, pose: Pose) -> np.ndarray:
+    def camera_image(self, pose: Pose) -> np.ndarray:
         """Return the agent's camera image, uint8 (height, width, 3)."""
         with drawing():
             return self._camera_image(self._observation, pose)

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError
-from rlvis.features.image_sets.image_set import Batch, Reading
+from rlvis.features.image_sets.image_set import Batch, BatchReader
 from rlvis.features.receptive_field.tracing import ReceptiveField, receptive_fields
 from rlvis.instrument.layers import watch
 from rlvis.models.image_model import Scores
 from rlvis.models.replica import replicate
 
 
-class Strongest:
+class TopK:
     """The strongest answers of every unit of a layer so far.
 
     Args:
@@ -76,9 +76,7 @@ class Strongest:
         return {name: getattr(self, name).cpu().numpy() for name in _STATE}
 
     @classmethod
-    def of(
-        cls, state: Mapping[str, np.ndarray], per_image: int, device: torch.device
-    ) -> "Strongest":
+    def of(cls, state: Mapping[str, np.ndarray], per_image: int, device: torch.device) -> "TopK":
         """Go on from answers that `state` gave."""
         units, most = state["values"].shape
         strongest = cls(units, most, per_image, device)
@@ -91,7 +89,7 @@ _STATE = ("values", "images", "places", "shapes")
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class ScanResult:
     """A batch and what the units made of it.
 
     Attributes:
@@ -107,7 +105,7 @@ class Surveyed:
     least: dict[str, Tensor]
 
 
-class Survey:
+class ActivationScan:
     """What excites each unit of several layers most.
 
     Args:
@@ -121,13 +119,15 @@ class Survey:
         strongest: by layer, once the first batch has been read.
     """
 
-    def __init__(self, reading: Reading, layers: Sequence[str], most: int, per_image: int) -> None:
+    def __init__(
+        self, reading: BatchReader, layers: Sequence[str], most: int, per_image: int
+    ) -> None:
         self.reading, self.layers = reading, list(layers)
         self.most, self.per_image = most, per_image
         self.fields: dict[str, ReceptiveField] = {}
-        self.strongest: dict[str, Strongest] = {}
+        self.strongest: dict[str, TopK] = {}
 
-    def __iter__(self) -> Iterator[Surveyed]:
+    def __iter__(self) -> Iterator[ScanResult]:
         """Run the network on one batch after the other, without gradient.
 
         Raises:
@@ -141,7 +141,7 @@ class Survey:
             self._begin(batch)
             with torch.no_grad():
                 scores = model.run(replica, batch.inputs, batch.context)
-            yield Surveyed(batch, scores, dict(self._peaks), dict(self._least))
+            yield ScanResult(batch, scores, dict(self._peaks), dict(self._least))
         if not self.strongest:
             errors = list(self.reading.skipped.values())
             raise InputError(f"none of {len(errors)} images can be read; the first: {errors[0]}")
@@ -163,7 +163,7 @@ class Survey:
                     "a size"
                 )
             if layer not in self.strongest:
-                self.strongest[layer] = Strongest(
+                self.strongest[layer] = TopK(
                     field.units, self.most, self.per_image, batch.inputs.device
                 )
 

@@ -1,7 +1,7 @@
 """What the units of layers do: maps of units out of a layer's output, and those of an image set.
 
-A unit is a channel of a map, wherever the layer keeps its channels (see `rlvis.instrument.feature_layout`), or an
-entry of a vector.
+A unit is a channel of a map, wherever the layer keeps its channels (see
+`rlvis.instrument.feature_layout`), or an entry of a vector.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError, unknown
-from rlvis.features.image_sets.image_set import Batch, Reading
+from rlvis.features.image_sets.image_set import Batch, BatchReader
 from rlvis.images.loading import Images
-from rlvis.instrument.feature_layout import Layout, Surroundings
+from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
 from rlvis.instrument.layers import watch
 from rlvis.instrument.token_order import in_order
 from rlvis.models.image_model import ImageModel, Scores
@@ -25,7 +25,7 @@ Of = TypeVar("Of")
 
 
 @dataclass(frozen=True)
-class Observed:
+class UnitActivations:
     """A batch and what the network made of it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Observed:
     activations: dict[str, Tensor]
 
 
-class Units:
+class UnitReader:
     """Layers' outputs as maps of their units.
 
     Args:
@@ -56,11 +56,11 @@ class Units:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        surroundings: LayoutProbe,
         outputs: Mapping[str, Any],
-        place: Callable[[str, Layout], Layout],
+        place: Callable[[str, FeatureLayout], FeatureLayout],
     ) -> None:
-        self._layouts: dict[str, Layout | None] = {
+        self._layouts: dict[str, FeatureLayout | None] = {
             name: None if _is_vector(output) else place(name, surroundings.layout(name, output))
             for name, output in outputs.items()
         }
@@ -73,7 +73,7 @@ class Units:
         inputs: Tensor,
         layers: Sequence[str],
         context: Mapping[str, Tensor] | None = None,
-    ) -> "Units":
+    ) -> "UnitReader":
         """Those of a model's layers, learned from a forward pass on one image.
 
         Args:
@@ -88,7 +88,7 @@ class Units:
         check_layers(model, layers)
         outputs: dict[str, Any] = {}
         replica, image = replicate(model.module), inputs[:1].detach().clone()
-        surroundings = Surroundings(replica, image)
+        surroundings = LayoutProbe(replica, image)
         watch(replica, lambda name, _, __, output: outputs.update({name: output}), set(layers))
         given = {name: each[:1] for name, each in (context or {}).items()}
         try:
@@ -105,12 +105,12 @@ class Units:
         layout = self._layouts[layer]
         return output[..., None, None] if layout is None else layout.map(output)
 
-    def layout(self, layer: str) -> Layout | None:
+    def layout(self, layer: str) -> FeatureLayout | None:
         """Where a layer keeps its map; None where it gives a vector."""
         return self._layouts[layer]
 
 
-def observe(reading: Reading, layers: Sequence[str]) -> Iterator[Observed]:
+def unit_activations(reading: BatchReader, layers: Sequence[str]) -> Iterator[UnitActivations]:
     """The activations of layers for one batch after the other, without gradient.
 
     Raises:
@@ -119,7 +119,7 @@ def observe(reading: Reading, layers: Sequence[str]) -> Iterator[Observed]:
     model = reading.model
     check_layers(model, layers)
     seen: dict[str, Tensor] = {}
-    units: Units | None = None
+    units: UnitReader | None = None
 
     def keep(name: str, _: nn.Module, __: Any, output: Any) -> None:
         assert units is not None
@@ -128,10 +128,10 @@ def observe(reading: Reading, layers: Sequence[str]) -> Iterator[Observed]:
     replica = replicate(model.module)
     watch(replica, keep, set(layers))
     for batch in reading:
-        units = units or Units.of(model, batch.inputs, layers, batch.context)
+        units = units or UnitReader.of(model, batch.inputs, layers, batch.context)
         with torch.no_grad():
             scores = model.run(replica, batch.inputs, batch.context)
-        yield Observed(batch, scores, dict(seen))
+        yield UnitActivations(batch, scores, dict(seen))
 
 
 def activations_of(
@@ -144,7 +144,7 @@ def activations_of(
     """
     inputs = model.inputs(image)[:1]
     known = model.context_of(1, context)
-    units = Units.of(model, inputs, [layer], known)
+    units = UnitReader.of(model, inputs, [layer], known)
     kept: list[Tensor] = []
     replica = replicate(model.module)
     watch(replica, lambda name, _, __, output: kept.append(units(name, output).clone()), {layer})

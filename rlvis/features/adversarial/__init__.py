@@ -1,1 +1,1 @@
-"""TODO."""
+"""Small changes of an image that turn the decision (FGSM, PGD), and their pictures."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Codes of a layer, and their map in the plane (t-SNE, principal components)."""

@@ -46,7 +46,7 @@ def colouring(embedding: Embedding, images: ImageSet, by: str | None = None) -> 
         embedding: of those images.
         images: the set.
         by: "label" (of a recording the action, which "action" names too), or one of the set's
-            `facts`; the label if there is one and this is left out.
+            `metadata`; the label if there is one and this is left out.
 
     Raises:
         InputError: if the set knows nothing of that name.
@@ -55,7 +55,7 @@ def colouring(embedding: Embedding, images: ImageSet, by: str | None = None) -> 
     indices = embedding.codes.indices
     if by is None or by in _CLASSES:
         return _by_class(embedding, images.meaning, images.labels[indices], images.classes)
-    values = images.facts[by][indices]
+    values = images.metadata[by][indices]
     values = values.reshape(len(values), -1)[:, 0]
     distinct = np.unique(values)
     if len(distinct) <= _MOST_NUMBERS:
@@ -75,10 +75,10 @@ def check_colour(images: ImageSet, by: str | None) -> None:
     """
     if by in _CLASSES and (images.labels < 0).all():
         raise InputError(f"the images of {images.name} have no labels; leave the colours out")
-    if by is not None and by not in (*_CLASSES, *images.facts):
-        raise unknown("fact to colour by", by, ["label", *images.facts])
-    if by in images.facts and images.facts[by].dtype.kind not in "biuf":
-        raise InputError(f"{by} is no number to colour by; name another fact")
+    if by is not None and by not in (*_CLASSES, *images.metadata):
+        raise unknown("metadata to colour by", by, ["label", *images.metadata])
+    if by in images.metadata and images.metadata[by].dtype.kind not in "biuf":
+        raise InputError(f"{by} is no number to colour by; name other metadata")
 
 
 def _by_class(

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError
-from rlvis.features.activations.units import observe
-from rlvis.features.image_sets.checkpoint import describe, put_aside, stopped, take_up
-from rlvis.features.image_sets.image_set import ImageSet, Reading
+from rlvis.features.activations.units import unit_activations
+from rlvis.features.image_sets.checkpoint import describe, load_state, save_state, stopped
+from rlvis.features.image_sets.image_set import BatchReader, ImageSet
 from rlvis.files import save_arrays
 from rlvis.instrument.layers import watch
 from rlvis.interrupt import Stopped, interruptible
@@ -91,10 +91,10 @@ def codes(
         raise InputError("to resume, name the file in which the unfinished work is")
     path, named = Path(state) if state else None, layer or "input of the last linear layer"
     work = describe(model, images, layer=named, pool=pool, batch_size=batch_size) if path else {}
-    reading = Reading(images, model, batch_size)
+    reading = BatchReader(images, model, batch_size)
     indices, values = list[np.ndarray](), list[np.ndarray]()
     if resume and path is not None:
-        reading.start, skipped, arrays = take_up(path, work)
+        reading.start, skipped, arrays = load_state(path, work)
         reading.skipped.update(skipped)
         indices.append(arrays["indices"])
         values.append(arrays["values"])
@@ -102,7 +102,7 @@ def codes(
     def keep(done: int) -> None:
         if path is not None:
             arrays = {"indices": np.concatenate(indices), "values": np.concatenate(values)}
-            put_aside(path, work, done, reading.skipped, arrays)
+            save_state(path, work, done, reading.skipped, arrays)
 
     found = _before_head(reading) if layer is None else _of_layer(reading, layer, POOLS[pool])
     with interruptible() as asked_to_stop:
@@ -130,13 +130,13 @@ def codes(
 
 
 def _of_layer(
-    reading: Reading, layer: str, pool: Callable[[Tensor], Tensor]
+    reading: BatchReader, layer: str, pool: Callable[[Tensor], Tensor]
 ) -> Iterator[tuple[np.ndarray, Tensor]]:
-    for observed in observe(reading, [layer]):
+    for observed in unit_activations(reading, [layer]):
         yield observed.batch.indices, pool(observed.activations[layer])
 
 
-def _before_head(reading: Reading) -> Iterator[tuple[np.ndarray, Tensor]]:
+def _before_head(reading: BatchReader) -> Iterator[tuple[np.ndarray, Tensor]]:
     """What the linear layer that makes the scores is given."""
     model, seen = reading.model, list[tuple[Tensor, Tensor]]()
 

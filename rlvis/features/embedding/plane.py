@@ -11,7 +11,7 @@ import numpy as np
 
 from rlvis.errors import InputError
 from rlvis.features.embedding.layer_codes import Codes
-from rlvis.features.image_sets.checkpoint import put_aside, stopped, take_up
+from rlvis.features.image_sets.checkpoint import load_state, save_state, stopped
 from rlvis.files import save_arrays
 from rlvis.interrupt import Stopped, interruptible
 
@@ -186,7 +186,7 @@ def _tsne(
         "seed": seed,
     }
     if resume and state is not None:
-        done, _, arrays = take_up(state, work)
+        done, _, arrays = load_state(state, work)
         start = arrays["points"]
     embedding: Any = openTSNE.TSNEEmbedding(
         start,
@@ -210,7 +210,7 @@ def _tsne(
                 on_step(done, wanted)
             if asked_to_stop() and done < wanted:
                 if state is not None:
-                    put_aside(state, work, done, {}, {"points": np.asarray(embedding)})
+                    save_state(state, work, done, {}, {"points": np.asarray(embedding)})
                 raise Stopped(stopped(done, wanted, "iterations", state))
     if state is not None:
         state.unlink(missing_ok=True)

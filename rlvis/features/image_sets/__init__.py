@@ -1,1 +1,1 @@
-"""TODO."""
+"""Many images under one interface: folders, arrays, recordings; their labels and metadata."""

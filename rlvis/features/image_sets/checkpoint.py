@@ -36,7 +36,7 @@ def describe(model: ImageModel, images: ImageSet, **settings: Any) -> dict[str, 
     return plain
 
 
-def put_aside(
+def save_state(
     path: Path,
     work: Mapping[str, Any],
     following: int,
@@ -60,10 +60,10 @@ def put_aside(
     save_arrays(path, header=np.array(header), **arrays)
 
 
-def take_up(
+def load_state(
     path: Path, work: Mapping[str, Any]
 ) -> tuple[int, dict[int, str], dict[str, np.ndarray]]:
-    """What `put_aside` wrote: the number of what comes next, what was skipped, the results so far.
+    """What `save_state` wrote: the number of what comes next, what was skipped, the results so far.
 
     Raises:
         InputError: if there is no such file, or it holds other work.

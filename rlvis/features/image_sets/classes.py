@@ -1,4 +1,4 @@
-"""Which class an image belongs to: its label, what the network says, or facts known of it."""
+"""Which class an image belongs to: its label, what the network says, or its metadata."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ def classes_of(
     Args:
         images: the set.
         numbers: int64 (N,), of the images.
-        by: facts known of the images that are to be the classes: booleans of which no two hold at
+        by: columns of the metadata that are to be the classes: booleans of which no two hold at
             once, such as "cube_on_left", "cube_on_right" (what is neither is a class, too), or one
             integer, each value a class. Left out, the images' labels, and where they have none,
             what the network says.
@@ -52,11 +52,11 @@ def classes_of(
         labels: the names of that.
 
     Raises:
-        InputError: if there is no such fact, it makes no classes, or all images are of one.
+        InputError: if there is no such metadata, it makes no classes, or all images are of one.
     """
     if by:
         names, found = _by_facts(images, by)
-        meaning, found = "fact told by the environment", found[numbers]
+        meaning, found = "metadata of the environment", found[numbers]
     elif (images.labels[numbers] >= 0).any():
         names, found, meaning = images.classes, images.labels[numbers], images.meaning
     else:
@@ -74,18 +74,20 @@ def classes_of(
 
 def _by_facts(images: ImageSet, by: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
     for name in by:
-        if name not in images.facts:
-            raise unknown("fact", name, images.facts)
-    columns = [images.facts[name] for name in by]
+        if name not in images.metadata:
+            raise unknown("metadata", name, images.metadata)
+    columns = [images.metadata[name] for name in by]
     if all(each.dtype == np.bool_ and each.ndim == 1 for each in columns):
         if (np.sum(columns, axis=0) > 1).any():
-            raise InputError(f"{' and '.join(by)} hold at once; name facts that exclude each other")
+            raise InputError(
+                f"{' and '.join(by)} hold at once; name columns that exclude each other"
+            )
         rest = f"not {by[0]}" if len(by) == 1 else "neither" if len(by) == 2 else "none of them"
         labels = np.select(columns, list(range(len(by))), len(by))
         return (*by, rest), labels
     if len(by) > 1 or columns[0].dtype.kind not in "iu" or columns[0].ndim > 1:
         raise InputError(
-            f"{', '.join(by)} makes no classes; name booleans, or one integer, among the facts"
+            f"{', '.join(by)} makes no classes; name booleans, or one integer, of the metadata"
         )
     values, labels = np.unique(columns[0], return_inverse=True)
     if len(values) > MOST:

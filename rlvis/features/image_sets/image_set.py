@@ -36,14 +36,14 @@ class ImageSet(Protocol):
         meaning: what the classes are, as pages say it: "label", "preferred action".
         classes: the names of the classes, empty where images have none.
         labels: int64 (N,), the class of each image, -1 for none.
-        facts: arrays (N, …) of whatever else is known of each image, by name.
+        metadata: arrays (N, …) of whatever else is known of each image, by name.
     """
 
     name: str
     meaning: str
     classes: tuple[str, ...]
     labels: np.ndarray
-    facts: dict[str, np.ndarray]
+    metadata: dict[str, np.ndarray]
 
     def __len__(self) -> int: ...
 
@@ -79,7 +79,7 @@ class Batch:
 
 
 @dataclass
-class Reading:
+class BatchReader:
     """Batches of an image set for a model, read ahead while the network works.
 
     Attributes:
@@ -195,7 +195,7 @@ class ArrayImages:
         if classes and len(classes) < known:
             raise InputError(f"label {known - 1} has no name; there are {len(classes)} classes")
         self.classes = tuple(classes) or tuple(map(str, range(known)))
-        self.facts: dict[str, np.ndarray] = {}
+        self.metadata: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -260,7 +260,7 @@ class FolderImages:
         self.labels = np.array(
             [-1 if each is None else self.classes.index(each) for each in named], np.int64
         )
-        self.facts: dict[str, np.ndarray] = {}
+        self.metadata: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -281,7 +281,7 @@ class FolderImages:
 class RecordingImages:
     """The frames of a recording; their classes are the actions that the policy preferred.
 
-    Its `facts` are the recording's `value`, what the environment told (`info`), and `episode`
+    Its `metadata` are the recording's `value`, what the environment told (`info`), and `episode`
     and `step`.
 
     Args:
@@ -305,7 +305,7 @@ class RecordingImages:
             for name in episodes[0].context
         }
         shared = set.intersection(*(set(each.info) for each in episodes))
-        self.facts = {
+        self.metadata = {
             "value": np.concatenate([each.values for each in episodes]),
             "episode": np.repeat(numbers, [len(each) for each in episodes]),
             "step": np.concatenate([np.arange(len(each)) for each in episodes]),
@@ -321,7 +321,7 @@ class RecordingImages:
 
     def title(self, index: int) -> str:
         """Episode and step."""
-        return f"episode {self.facts['episode'][index]}, step {self.facts['step'][index]}"
+        return f"episode {self.metadata['episode'][index]}, step {self.metadata['step'][index]}"
 
     def context(self, indices: Sequence[int]) -> Mapping[str, np.ndarray]:
         """What the policy knew besides these frames."""

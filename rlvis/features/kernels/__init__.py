@@ -1,1 +1,1 @@
-"""TODO."""
+"""The kernels of convolutions, and what a kernel does to an image."""

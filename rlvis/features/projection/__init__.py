@@ -1,1 +1,1 @@
-"""TODO."""
+"""Activations projected back to pixels (deconvnet, guided backpropagation)."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from rlvis.display.overlay import resize_picture
 from rlvis.display.page import Row, Tile, save_picture, sheet, single
 from rlvis.errors import InputError, unknown
-from rlvis.features.activations.units import Units, check_unit
+from rlvis.features.activations.units import UnitReader, check_unit
 from rlvis.files import save_arrays
 from rlvis.images.loading import Images, as_images
 from rlvis.instrument.layers import watch
@@ -107,7 +107,7 @@ def project(
         raise unknown("rule", rule, RULES)
     pictures = as_images(image)
     inputs = model.inputs(pictures)[:1].detach().clone().requires_grad_(True)
-    units_of = Units.of(model, inputs, [layer], model.context_of(1, context))
+    units_of = UnitReader.of(model, inputs, [layer], model.context_of(1, context))
     found, rectifier = _forward(model, inputs, layer, rule, context)
     maps = units_of(layer, found)[0].detach()
     strongest, places = maps.flatten(1).max(dim=1)

@@ -1,6 +1,6 @@
 """The receptive field: which pixels each place of a layer's map depends on, exactly.
 
-It is traced through the graph of one forward pass (`rlvis.features.receptive_field.pixel_dependence`): branches,
+It is traced through the graph of one forward pass (see `pixel_dependence`): branches,
 dilation, padding and residual connections need no formula of their own. Units of one layer may
 differ, as behind a concatenation of branches. Rows and columns are followed apart, which is exact
 because windows are rectangles, and fields are cut at the border of the image: padding is no pixel.
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlvis.features.activations.units import Units, check_layers, check_ran
+from rlvis.features.activations.units import UnitReader, check_layers, check_ran
 from rlvis.features.receptive_field.extents import Extent, full
 from rlvis.features.receptive_field.pixel_dependence import Dependence
-from rlvis.instrument.feature_layout import Layout, Surroundings
+from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
 from rlvis.instrument.layers import watch
 from rlvis.instrument.token_order import in_order
 from rlvis.models.image_model import ImageModel
@@ -62,7 +62,7 @@ class ReceptiveField:
     units: int
     grid: tuple[int, int]
     runs: int
-    maps: Units = field(repr=False)
+    maps: UnitReader = field(repr=False)
     _bounds: tuple[np.ndarray, ...] = field(repr=False)
 
     def boxes(self, units: Any, rows: Any, columns: Any) -> np.ndarray:
@@ -125,13 +125,13 @@ def receptive_fields(
     given = {name: each[:1] for name, each in (context or {}).items()}
     with torch.inference_mode():
         image = inputs[:1].clone()
-        surroundings = Surroundings(replica, image)
+        surroundings = LayoutProbe(replica, image)
         tracing = Dependence(image)
         with tracing:
             model.run(replica, image, given)
     check_ran(layers, outputs)
     place = partial(in_order, model, inputs, given)
-    maps, size = Units(surroundings, outputs, place), (inputs.shape[-2], inputs.shape[-1])
+    maps, size = UnitReader(surroundings, outputs, place), (inputs.shape[-2], inputs.shape[-1])
     found = {}
     for layer in layers:
         units, *grid = maps(layer, outputs[layer]).shape[1:]
@@ -142,7 +142,7 @@ def receptive_fields(
     return found
 
 
-def _of_map(extent: Extent | None, output: Tensor, layout: Layout | None) -> Extent | None:
+def _of_map(extent: Extent | None, output: Tensor, layout: FeatureLayout | None) -> Extent | None:
     """The extent of a layer's output as that of its map, four axes each."""
     if extent is None or layout is None:
         return extent and tuple(each[..., None, None] for each in extent)

@@ -1,4 +1,4 @@
-"""How far convolution, pooling and resizing reach: rules for `rlvis.features.receptive_field.extents`."""
+"""How far convolution, pooling and resizing reach: rules for `Extent`s."""
 
 from collections.abc import Sequence
 from typing import Any

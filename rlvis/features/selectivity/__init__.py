@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the units of a layer tell apart: statistics, and the report of a layer."""

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from rlvis.display.page import picture_bytes
-from rlvis.features.selectivity.report import facts, heading, matrices
-from rlvis.features.selectivity.result import LayerUnits, Units
+from rlvis.features.selectivity.report import heading, matrices, metadata
+from rlvis.features.selectivity.result import LayerSelectivity, Selectivity
 from rlvis.features.top_patches.pages import unit_tiles
 
 _STYLE = """
@@ -24,7 +24,7 @@ td img { height: 72px; margin-right: 4px; border: 1px solid #eaedf1; }
 """
 
 
-def html(report: Units, units: LayerUnits, most: int) -> str:
+def html(report: Selectivity, units: LayerSelectivity, most: int) -> str:
     """The report as HTML that needs no other file.
 
     Args:
@@ -33,7 +33,7 @@ def html(report: Units, units: LayerUnits, most: int) -> str:
         most: how many units to show, those that tell their class best.
     """
     title = escape(heading(report, units))
-    lines = "".join(f"<p>{escape(line)}</p>" for line in facts(report, units))
+    lines = "".join(f"<p>{escape(line)}</p>" for line in metadata(report, units))
     tables = "".join(
         f"<figure>{_image(picture, 'PNG', title)}<figcaption>{escape(title)}</figcaption></figure>"
         for title, picture in matrices(report, units)
@@ -48,12 +48,12 @@ def html(report: Units, units: LayerUnits, most: int) -> str:
     )
 
 
-def _row(report: Units, units: LayerUnits, unit: int) -> str:
+def _row(report: Selectivity, units: LayerSelectivity, unit: int) -> str:
     preferred = units.preferred[unit]
     numbers = (
         f"{units.area[unit]:.3f}",
         f"{units.selectivity[unit]:.2f}",
-        f"{units.information[unit]:.2f}",
+        f"{units.mutual_information[unit]:.2f}",
         f"{units.firing[unit]:.0%}",
         f"{units.class_firing[unit, preferred]:.0%}",
     )

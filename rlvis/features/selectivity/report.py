@@ -9,7 +9,7 @@ from rlvis.display.matrix import matrix
 from rlvis.display.page import Row, Tile, sheet
 from rlvis.display.theme import LIGHT, paste
 from rlvis.features.image_sets.classes import PREDICTED
-from rlvis.features.selectivity.result import ALWAYS, SELECTIVE, LayerUnits, Units
+from rlvis.features.selectivity.result import ALWAYS, SELECTIVE, LayerSelectivity, Selectivity
 from rlvis.features.top_patches.pages import field_line, unit_tiles
 from rlvis.features.top_patches.result import skipped_line
 
@@ -17,7 +17,7 @@ _MOST_CLASSES, _WRITTEN, _PAIRS, _FEW = 24, 12, 4, 10
 _SQUARE = 600
 
 
-def page(report: Units, units: LayerUnits, most: int = 12) -> Image.Image:
+def page(report: Selectivity, units: LayerSelectivity, most: int = 12) -> Image.Image:
     """The report of a layer as a page.
 
     Args:
@@ -51,7 +51,7 @@ def page(report: Units, units: LayerUnits, most: int = 12) -> Image.Image:
             for unit in units.ranked[:most].tolist()
         ),
     ]
-    return sheet(heading(report, units), facts(report, units), rows)
+    return sheet(heading(report, units), metadata(report, units), rows)
 
 
 def _on_page(picture: np.ndarray, height: int) -> np.ndarray:
@@ -61,20 +61,20 @@ def _on_page(picture: np.ndarray, height: int) -> np.ndarray:
     return tile
 
 
-def heading(report: Units, units: LayerUnits) -> str:
+def heading(report: Selectivity, units: LayerSelectivity) -> str:
     """The title of a report."""
-    return f"Units of {report.model}, layer {units.layer}"
+    return f"Selectivity of {report.model}, layer {units.layer}"
 
 
-def facts(report: Units, units: LayerUnits) -> list[str]:
+def metadata(report: Selectivity, units: LayerSelectivity) -> list[str]:
     """What a report says before any picture."""
-    images, count = report.patches.images, units.answers.shape[1]
+    images, count = report.patches.images, units.peak_activations.shape[1]
     names = units.classes.names
     sizes = [
         f"{name} {size}" for name, size in zip(names, report.confusion.sum(axis=1), strict=True)
     ]
     threshold = "0" if units.threshold == 0 else f"{units.threshold:.3g}"
-    mean = float(units.answers.mean(dtype=np.float64))
+    mean = float(units.peak_activations.mean(dtype=np.float64))
     why = (
         "the layer is never negative"
         if units.rectified
@@ -102,18 +102,18 @@ def facts(report: Units, units: LayerUnits) -> list[str]:
     return [line for line in lines if line]
 
 
-def sentence(units: LayerUnits, unit: int) -> str:
+def sentence(units: LayerSelectivity, unit: int) -> str:
     """The numbers of a unit."""
     preferred = units.preferred[unit]
     name = units.classes.names[preferred]
     return (
         f"for {name}: area under ROC {units.area[unit]:.3f} · selectivity "
-        f"{units.selectivity[unit]:.2f} · {units.information[unit]:.2f} bits · fires for "
+        f"{units.selectivity[unit]:.2f} · {units.mutual_information[unit]:.2f} bits · fires for "
         f"{units.firing[unit]:.0%} of all, {units.class_firing[unit, preferred]:.0%} of {name}"
     )
 
 
-def matrices(report: Units, units: LayerUnits) -> list[tuple[str, np.ndarray]]:
+def matrices(report: Selectivity, units: LayerSelectivity) -> list[tuple[str, np.ndarray]]:
     """Titles and pictures of the confusion matrix and of how classes share their units."""
     sizes = report.confusion.sum(axis=1)
     shown = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_CLASSES])
@@ -151,19 +151,19 @@ def _drawn(
     return matrix(values, rows, columns, cell, text if longest <= _WRITTEN else None)
 
 
-def _by_class(report: Units, units: LayerUnits) -> list[Tile]:
+def _by_class(report: Selectivity, units: LayerSelectivity) -> list[Tile]:
     """The best unit of each class, its strongest patch."""
     found, images = report.patches.layer(units.layer), report.patches.images
     tiles = []
     for number, name in enumerate(units.classes.names[:_MOST_CLASSES]):
-        unit = int(units.areas[:, number].argmax())
+        unit = int(units.roc_auc[:, number].argmax())
         for tile in unit_tiles(images, found, unit, 1):
-            caption = [name, f"unit {unit}", f"area {units.areas[unit, number]:.3f}"]
+            caption = [name, f"unit {unit}", f"area {units.roc_auc[unit, number]:.3f}"]
             tiles.append(Tile(tile.picture, caption, tile.frame))
     return tiles
 
 
-def _pairs(report: Units, units: LayerUnits) -> list[str]:
+def _pairs(report: Selectivity, units: LayerSelectivity) -> list[str]:
     """Lines on the pairs of classes that share their units most, and those confused most."""
     names, pairs = units.classes.names, units.pairs()
 
@@ -182,7 +182,7 @@ def _pairs(report: Units, units: LayerUnits) -> list[str]:
     return lines
 
 
-def _few(report: Units, units: LayerUnits) -> str:
+def _few(report: Selectivity, units: LayerSelectivity) -> str:
     """A warning where classes are too small for what is said of them."""
     small = int((report.confusion.sum(axis=1) < _FEW).sum())
     which = f"{small} of the classes have" if small > 1 else "one of the classes has"

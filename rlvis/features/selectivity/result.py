@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rlvis.features.activations.scan import Survey
+from rlvis.features.activations.scan import ActivationScan
 from rlvis.features.activations.units import check_layers, of_layer
 from rlvis.features.image_sets.checkpoint import stopped
 from rlvis.features.image_sets.classes import Classes, classes_of
-from rlvis.features.image_sets.image_set import ImageSet, Reading
+from rlvis.features.image_sets.image_set import BatchReader, ImageSet
 from rlvis.features.selectivity import statistics
 from rlvis.features.top_patches.result import Patches, collected
 from rlvis.files import save_arrays, writing
@@ -33,19 +33,19 @@ PAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".html
 
 
 @dataclass(frozen=True)
-class LayerUnits:
+class LayerSelectivity:
     """Statistics of the units of a layer.
 
     Attributes:
         layer: its name.
-        answers: float32 (N, U), the maximum of each unit's map for each image.
+        peak_activations: float32 (N, U), the maximum of each unit's map for each image.
         rectified: whether no activation is negative.
         threshold: above which a unit fires.
         classes: of the images.
     """
 
     layer: str
-    answers: np.ndarray = field(repr=False)
+    peak_activations: np.ndarray = field(repr=False)
     rectified: bool
     threshold: float
     classes: Classes = field(repr=False)
@@ -53,17 +53,17 @@ class LayerUnits:
     @cached_property
     def firing(self) -> np.ndarray:
         """Float64 (U,): the share of the images for which a unit fires."""
-        return np.asarray((self.answers > self.threshold).mean(axis=0))
+        return np.asarray((self.peak_activations > self.threshold).mean(axis=0))
 
     @cached_property
     def class_firing(self) -> np.ndarray:
         """Float64 (U, C): the same by class."""
-        return statistics.class_means(self.answers > self.threshold, self.classes.members)
+        return statistics.class_means(self.peak_activations > self.threshold, self.classes.members)
 
     @cached_property
     def means(self) -> np.ndarray:
         """Float64 (U, C): how far above the threshold the answers to a class are in the mean."""
-        above = np.maximum(self.answers - np.float32(self.threshold), 0)
+        above = np.maximum(self.peak_activations - np.float32(self.threshold), 0)
         return statistics.class_means(above, self.classes.members)
 
     @cached_property
@@ -77,28 +77,28 @@ class LayerUnits:
         return self.means.argmax(axis=1)
 
     @cached_property
-    def areas(self) -> np.ndarray:
+    def roc_auc(self) -> np.ndarray:
         """Float64 (U, C): the area under the ROC curve for each class against the rest."""
         known = self.classes.labels >= 0
-        return statistics.areas(self.answers[known], self.classes.members[:, known])
+        return statistics.roc_auc(self.peak_activations[known], self.classes.members[:, known])
 
     @cached_property
     def area(self) -> np.ndarray:
         """Float64 (U,): the area under the ROC curve for the preferred class."""
-        return self.areas[np.arange(len(self.areas)), self.preferred]
+        return self.roc_auc[np.arange(len(self.roc_auc)), self.preferred]
 
     @cached_property
-    def information(self) -> np.ndarray:
+    def mutual_information(self) -> np.ndarray:
         """Float64 (U,): the mutual information of a unit's answer, in four steps of as many images,
         and the class, in bits."""
         known = self.classes.labels >= 0
-        steps = statistics.quantised(self.answers[known])
-        return statistics.information(steps, self.classes.members[:, known])
+        steps = statistics.quantised(self.peak_activations[known])
+        return statistics.mutual_information(steps, self.classes.members[:, known])
 
     @cached_property
     def sharing(self) -> np.ndarray:
         """Float64 (C, C): how far two classes excite the same units, -1..1."""
-        return statistics.sharing(self.means, self.answers.std(axis=0))
+        return statistics.sharing(self.means, self.peak_activations.std(axis=0))
 
     @property
     def never(self) -> np.ndarray:
@@ -124,7 +124,7 @@ class LayerUnits:
     @property
     def unserved(self) -> np.ndarray:
         """Int64: the classes that no unit is selective for."""
-        return np.flatnonzero(self.areas.max(axis=0) < SELECTIVE)
+        return np.flatnonzero(self.roc_auc.max(axis=0) < SELECTIVE)
 
     def pairs(self) -> list[tuple[int, int]]:
         """All pairs of classes, those that share their units most first."""
@@ -134,7 +134,7 @@ class LayerUnits:
 
 
 @dataclass(frozen=True)
-class Units:
+class Selectivity:
     """What the units of several layers tell apart.
 
     Attributes:
@@ -152,10 +152,10 @@ class Units:
     classes: Classes
     says: tuple[str, ...]
     confusion: np.ndarray = field(repr=False)
-    layers: dict[str, LayerUnits] = field(repr=False)
+    layers: dict[str, LayerSelectivity] = field(repr=False)
     patches: Patches = field(repr=False)
 
-    def layer(self, name: str | None = None) -> LayerUnits:
+    def layer(self, name: str | None = None) -> LayerSelectivity:
         """The statistics of a layer, the last one if left out.
 
         Raises:
@@ -215,11 +215,11 @@ class Units:
         Args:
             path: ends in .npz or .safetensors.
         """
-        columns = ("firing", "class_firing", "means", "selectivity", "preferred", "area", "areas")
+        columns = ("firing", "class_firing", "means", "selectivity", "preferred", "area", "roc_auc")
         arrays = {
             f"{name}/{column}": getattr(units, column)
             for name, units in self.layers.items()
-            for column in (*columns, "information", "sharing", "answers")
+            for column in (*columns, "mutual_information", "sharing", "peak_activations")
         }
         return save_arrays(
             path,
@@ -242,7 +242,7 @@ def units(
     threshold: float | None = None,
     batch_size: int = 64,
     on_batch: Callable[[int], None] | None = None,
-) -> Units:
+) -> Selectivity:
     """Ask what the units of layers tell apart, and keep their strongest patches, in one pass.
 
     Args:
@@ -250,7 +250,7 @@ def units(
         images: the set.
         layers: as in `module.named_modules()`.
         k: how many patches to keep of each unit.
-        by: facts known of the images that are to be their classes; see
+        by: columns of the metadata that are to be their classes; see
             `rlvis.features.image_sets.classes.classes_of`. Their labels if left out.
         threshold: above which a unit fires; left out, 0 for a layer that is never negative and the
             mean answer for others.
@@ -267,17 +267,17 @@ def units(
     check_whole("batch_size", batch_size, 1, MANY)
     if threshold is not None:
         check_real("threshold", threshold, -1e30, 1e30)
-    reading = Reading(images, model, batch_size)
-    survey = Survey(reading, layers, min(k, len(images)), 1)
+    reading = BatchReader(images, model, batch_size)
+    scan = ActivationScan(reading, layers, min(k, len(images)), 1)
     numbers, predictions = [], []
-    answers: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
+    peak_activations: dict[str, list[np.ndarray]] = {layer: [] for layer in layers}
     least = dict.fromkeys(layers, np.inf)
     with interruptible() as asked_to_stop:
-        for seen in survey:
+        for seen in scan:
             numbers.append(seen.batch.indices)
             predictions.append(seen.scores.logits.argmax(dim=1).cpu().numpy())
             for layer in layers:
-                answers[layer].append(seen.peaks[layer].float().cpu().numpy())
+                peak_activations[layer].append(seen.peaks[layer].float().cpu().numpy())
                 least[layer] = min(least[layer], float(seen.least[layer]))
             done = reading.following(seen.batch.indices)
             if on_batch:
@@ -287,18 +287,26 @@ def units(
     read, said = np.concatenate(numbers), np.concatenate(predictions)
     classes = classes_of(images, read, by, said, model.labels)
     found = {
-        layer: _layer(layer, np.concatenate(answers[layer]), least[layer] >= 0, threshold, classes)
+        layer: _layer(
+            layer, np.concatenate(peak_activations[layer]), least[layer] >= 0, threshold, classes
+        )
         for layer in layers
     }
     given, confusion = _confusion(classes, said, model.labels)
-    return Units(model.name, read, classes, given, confusion, found, collected(survey))
+    return Selectivity(model.name, read, classes, given, confusion, found, collected(scan))
 
 
 def _layer(
-    layer: str, answers: np.ndarray, rectified: bool, threshold: float | None, classes: Classes
-) -> LayerUnits:
-    usual = 0.0 if rectified else float(answers.mean(dtype=np.float64))
-    return LayerUnits(layer, answers, rectified, usual if threshold is None else threshold, classes)
+    layer: str,
+    peak_activations: np.ndarray,
+    rectified: bool,
+    threshold: float | None,
+    classes: Classes,
+) -> LayerSelectivity:
+    usual = 0.0 if rectified else float(peak_activations.mean(dtype=np.float64))
+    return LayerSelectivity(
+        layer, peak_activations, rectified, usual if threshold is None else threshold, classes
+    )
 
 
 def _confusion(

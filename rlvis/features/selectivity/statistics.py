@@ -10,14 +10,14 @@ STEPS = 4
 """Into how many steps, of as many images each, answers are divided for mutual information."""
 
 
-def class_means(answers: np.ndarray, members: np.ndarray) -> np.ndarray:
+def class_means(peak_activations: np.ndarray, members: np.ndarray) -> np.ndarray:
     """The mean answer to each class, float64 (U, C).
 
     Args:
-        answers: float or bool (N, U).
+        peak_activations: float or bool (N, U).
         members: every class has at least one image.
     """
-    sums = members.astype(np.float64) @ answers.astype(np.float64)
+    sums = members.astype(np.float64) @ peak_activations.astype(np.float64)
     return (sums / members.sum(axis=1)[:, None]).T
 
 
@@ -39,18 +39,18 @@ def selectivity(means: np.ndarray) -> np.ndarray:
     return (most - rest) / np.maximum(most + rest, np.finfo(np.float64).tiny)
 
 
-def areas(answers: np.ndarray, members: np.ndarray) -> np.ndarray:
+def roc_auc(peak_activations: np.ndarray, members: np.ndarray) -> np.ndarray:
     """The area under the ROC curve of each unit for each class against the rest, float64 (U, C).
 
     The probability that the unit's answer to an image of the class is higher than to one of another
     class, ties counted half (Mann and Whitney's U over the number of pairs).
 
     Args:
-        answers: float (N, U).
+        peak_activations: float (N, U).
         members: of images that all belong to exactly one class, of two or more.
     """
-    ranks = np.empty(answers.shape)
-    for unit, column in enumerate(answers.T):
+    ranks = np.empty(peak_activations.shape)
+    for unit, column in enumerate(peak_activations.T):
         ordered = np.sort(column)
         below, to = (ordered.searchsorted(column, side) for side in ("left", "right"))
         ranks[:, unit] = (below + to + 1) / 2
@@ -60,14 +60,14 @@ def areas(answers: np.ndarray, members: np.ndarray) -> np.ndarray:
     return (wins / (inside * outside)).T
 
 
-def quantised(answers: np.ndarray) -> np.ndarray:
+def quantised(peak_activations: np.ndarray) -> np.ndarray:
     """Each unit's answers in `STEPS` steps from low to high, int64 (N, U): how many of their
     quantiles they exceed."""
-    edges = np.quantile(answers, np.arange(1, STEPS) / STEPS, axis=0)
-    return (answers[None] > edges[:, None]).sum(axis=0)
+    edges = np.quantile(peak_activations, np.arange(1, STEPS) / STEPS, axis=0)
+    return (peak_activations[None] > edges[:, None]).sum(axis=0)
 
 
-def information(steps: np.ndarray, members: np.ndarray) -> np.ndarray:
+def mutual_information(steps: np.ndarray, members: np.ndarray) -> np.ndarray:
     """The mutual information of each unit's quantised answer and the class in bits, float64 (U,).
 
     Σ p(s, c) log2 (p(s, c) / p(s) p(c)) over the images at hand; with few images of each class it

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlvis.features.activations.units import Units, check_layers
+from rlvis.features.activations.units import UnitReader, check_layers
 from rlvis.features.synthesis.objectives import Objective
 from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import Rectifier
@@ -39,7 +39,7 @@ class ObjectiveNetwork:
         self._model, self._objective = model, objective
         self._context = context
         self._replica = replicate(model.module)
-        self._units: Units | None = None
+        self._units: UnitReader | None = None
         self._seen: dict[str, Tensor] = {}
         watch(self._replica, self._keep, set(objective.layers))
 
@@ -69,7 +69,7 @@ class ObjectiveNetwork:
         known = self._known(len(inputs))
         if self._units is None:
             names = sorted(self._objective.layers)
-            self._units = Units.of(self._model, inputs.to(self._model.dtype), names, known)
+            self._units = UnitReader.of(self._model, inputs.to(self._model.dtype), names, known)
         self._seen.clear()
         scores: Scores | None = None
         rectifier = Rectifier()

@@ -6,7 +6,7 @@ import torch
 
 from rlvis.display.page import Row, Tile
 from rlvis.errors import InputError
-from rlvis.features.image_sets.image_set import ImageSet, Reading
+from rlvis.features.image_sets.image_set import BatchReader, ImageSet
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, parse
 from rlvis.features.top_patches.pages import unit_tiles
@@ -54,7 +54,7 @@ def strongest(
         tiles = unit_tiles(images, found.layers[layer], unit, count)
         note = f"the patches of {images.name} that excite it most, with its activation"
         return Row(tiles, "", note, (_SIDE, _SIDE))
-    reading = Reading(images, model, batch_size, skipped=skipped)
+    reading = BatchReader(images, model, batch_size, skipped=skipped)
     best: list[tuple[float, int]] = []
     for batch in reading:
         network = ObjectiveNetwork(model, wanted, batch.context)

@@ -19,7 +19,7 @@ def moved(images: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         images: any size; the jitters are in proportion to it.
-        generator: the source of chance.
+        generator: the random generator.
     """
     height, width = images.shape[-2:]
     draw = (torch.rand(6, generator=generator) * 2 - 1).tolist()

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The patches of an image set that excite each unit most."""

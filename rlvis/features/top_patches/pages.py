@@ -61,7 +61,7 @@ def page(
         Row(tiles, f"unit {unit}", tile=_shape(pictures) if whole else _CUT)
         for unit, tiles in shown.items()
     ]
-    title = f"Strongest patches of {patches.model}, layer {field.layer}"
+    title = f"TopK patches of {patches.model}, layer {field.layer}"
     return sheet(title, [line for line in lines if line], rows)
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 
 from rlvis.display.page import save_picture
 from rlvis.errors import InputError
-from rlvis.features.activations.scan import Strongest, Survey
+from rlvis.features.activations.scan import ActivationScan, TopK
 from rlvis.features.activations.units import check_layers, of_layer
-from rlvis.features.image_sets.checkpoint import describe, put_aside, stopped, take_up
-from rlvis.features.image_sets.image_set import ImageSet, Reading
+from rlvis.features.image_sets.checkpoint import describe, load_state, save_state, stopped
+from rlvis.features.image_sets.image_set import BatchReader, ImageSet
 from rlvis.features.receptive_field.tracing import ReceptiveField, Sources
 from rlvis.files import save_arrays
 from rlvis.interrupt import Stopped, interruptible
@@ -162,52 +162,52 @@ def patches(
     if resume and state is None:
         raise InputError("to resume, name the file in which the unfinished work is")
     check_layers(model, layers)
-    reading = Reading(images, model, batch_size)
-    survey = Survey(reading, layers, k, per_image)
-    work = _Work(survey, Path(state) if state else None)
+    reading = BatchReader(images, model, batch_size)
+    scan = ActivationScan(reading, layers, k, per_image)
+    work = _Work(scan, Path(state) if state else None)
     if resume:
-        work.take_up()
+        work.load_state()
     with interruptible() as asked_to_stop:
-        for seen in survey:
+        for seen in scan:
             done = reading.following(seen.batch.indices)
             if on_batch:
                 on_batch(done)
             work.keep(done, asked_to_stop())
     work.finish()
-    return collected(survey)
+    return collected(scan)
 
 
 @dataclass
 class _Work:
     """Unfinished work and the file that keeps it."""
 
-    survey: Survey
+    scan: ActivationScan
     path: Path | None
 
     def __post_init__(self) -> None:
-        reading = self.survey.reading
+        reading = self.scan.reading
         self._total, self._saved = len(reading.images), time.monotonic()
         self._what = describe(
             reading.model,
             reading.images,
-            layers=self.survey.layers,
-            k=self.survey.most,
-            per_image=self.survey.per_image,
+            layers=self.scan.layers,
+            k=self.scan.most,
+            per_image=self.scan.per_image,
             batch_size=reading.batch_size,
         )
 
-    def take_up(self) -> None:
+    def load_state(self) -> None:
         assert self.path is not None
-        reading, survey = self.survey.reading, self.survey
-        reading.start, skipped, arrays = take_up(self.path, self._what)
+        reading, scan = self.scan.reading, self.scan
+        reading.start, skipped, arrays = load_state(self.path, self._what)
         reading.skipped.update(skipped)
-        for layer in survey.layers:
+        for layer in scan.layers:
             state = {
                 name.removeprefix(f"{layer}/"): each
                 for name, each in arrays.items()
                 if name.startswith(f"{layer}/")
             }
-            survey.strongest[layer] = Strongest.of(state, survey.per_image, reading.model.device)
+            scan.strongest[layer] = TopK.of(state, scan.per_image, reading.model.device)
 
     def keep(self, done: int, stop: bool) -> None:
         """Write what was found so far, where it is time to."""
@@ -216,10 +216,10 @@ class _Work:
         if self.path and (stop or time.monotonic() - self._saved > _SAVE_EVERY):
             arrays = {
                 f"{layer}/{name}": each
-                for layer, strongest in self.survey.strongest.items()
+                for layer, strongest in self.scan.strongest.items()
                 for name, each in strongest.state().items()
             }
-            put_aside(self.path, self._what, done, self.survey.reading.skipped, arrays)
+            save_state(self.path, self._what, done, self.scan.reading.skipped, arrays)
             self._saved = time.monotonic()
         if stop:
             raise Stopped(stopped(done, self._total, "images", self.path))
@@ -229,19 +229,18 @@ class _Work:
             self.path.unlink(missing_ok=True)
 
 
-def collected(survey: Survey) -> Patches:
+def collected(scan: ActivationScan) -> Patches:
     """The patches that a finished survey found."""
-    reading = survey.reading
+    reading = scan.reading
     sources = Sources(reading.model)
     layers = {
-        layer: _located(survey.fields[layer], survey.strongest[layer], sources)
-        for layer in survey.layers
+        layer: _located(scan.fields[layer], scan.strongest[layer], sources) for layer in scan.layers
     }
     skipped = dict(sorted(reading.skipped.items()))
-    return Patches(reading.model.name, reading.images, layers, survey.per_image, skipped)
+    return Patches(reading.model.name, reading.images, layers, scan.per_image, skipped)
 
 
-def _located(field: ReceptiveField, strongest: Strongest, sources: Sources) -> LayerPatches:
+def _located(field: ReceptiveField, strongest: TopK, sources: Sources) -> LayerPatches:
     """The answers with their places in maps and pictures."""
     state = strongest.state()
     places = np.stack(np.divmod(state["places"], field.grid[1]), axis=-1)

@@ -30,7 +30,7 @@ from rlvis.rollouts.film.frame_layout import (
     TOP,
     WIDTH,
     Box,
-    Layout,
+    FrameLayout,
 )
 from rlvis.rollouts.film.timeline import Timeline, tracks_of
 from rlvis.rollouts.header import Header, MethodRecord, Targets
@@ -109,7 +109,7 @@ class EpisodeFrames:
             else [index for index in self._shown if index < actions]
         )
         self._heads: Heads
-        columns = Layout.width_of(len(self._shown))
+        columns = FrameLayout.width_of(len(self._shown))
         if targets:
             self._heads = TargetHeads(targets, columns, header.actions)
         else:
@@ -123,7 +123,7 @@ class EpisodeFrames:
             len(self._legend(row, 0)) + 4 + SUM_LINE * (self._sums(methods[0]) is not None)
             for row, methods in enumerate(self._rows)
         ]
-        self.layout = Layout(
+        self.layout = FrameLayout(
             len(self._shown),
             len(self._rows),
             width / height,
@@ -154,7 +154,7 @@ class EpisodeFrames:
         picture = self._frame(step, -1)
         self._draw_side(canvas, step, picture)
         for column, index in enumerate(self._shown):
-            x = Layout.left + column * (self.layout.column_width + Layout.gap)
+            x = FrameLayout.left + column * (self.layout.column_width + FrameLayout.gap)
             self._heads.draw(canvas, step, index, x, TOP - 4, self.layout.column_width)
         self._draw_heatmaps(canvas, step, picture)
         place = self.layout.timeline
@@ -187,9 +187,11 @@ class EpisodeFrames:
         actions = len(self._header.actions)
         if not self._maps.targets and len(self._actions) < actions:
             note = f"{len(self._actions)} of {actions} actions shown"
-            on_dark(canvas, note, Layout.left, 42, 13, DARK.muted)
+            on_dark(canvas, note, FrameLayout.left, 42, 13, DARK.muted)
         if self._maps.contrast and actions in self._shown:
-            x = Layout.left + self._shown.index(actions) * (self.layout.column_width + Layout.gap)
+            x = FrameLayout.left + self._shown.index(actions) * (
+                self.layout.column_width + FrameLayout.gap
+            )
             about = "chosen − best other"
             size = 13 if length(about, 13) <= self.layout.column_width else 11
             on_dark(canvas, about, x, 55 - size, size, DARK.muted)
@@ -240,7 +242,7 @@ class EpisodeFrames:
                 for column in range(len(self._shown)):
                     self._draw_sum(canvas, step, column, sums, foot)
             legend = self._legend(row, step)
-            paste(canvas, legend, Layout.left, foot + SUM_LINE * (sums is not None))
+            paste(canvas, legend, FrameLayout.left, foot + SUM_LINE * (sums is not None))
 
     def _draw_tile(
         self,
@@ -285,7 +287,7 @@ class EpisodeFrames:
             return
         score = self._heads.score(step, self._shown[column])
         width = self.layout.column_width
-        x = Layout.left + column * (width + Layout.gap)
+        x = FrameLayout.left + column * (width + FrameLayout.gap)
         if not np.isfinite(score):
             return
         parts = [
@@ -306,7 +308,7 @@ class EpisodeFrames:
         about = [f"layer {first.layer}"] if first.layer else []
         if (
             self._sums(self._rows[row][0]) is not None
-            and Layout.width_of(len(self._shown)) < _WORDS
+            and FrameLayout.width_of(len(self._shown)) < _WORDS
         ):
             about += ["bias ± evidence = score"]
         if stack > 1:
@@ -329,7 +331,7 @@ class EpisodeFrames:
             ),
             scopes.get(str(self._scale), ""),
         )
-        return draw_legend(legend, Layout.room, DARK)
+        return draw_legend(legend, FrameLayout.room, DARK)
 
     def _frame(self, step: int, frame: int) -> np.ndarray:
         """One frame of what the policy saw at a step, as a picture."""

@@ -25,7 +25,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FrameLayout:
     """Where things go, for so many columns (actions), rows (methods) and that shape of image.
 
     Attributes:

@@ -1,29 +1,14 @@
-"""`rlvis train`, `record`, `video` and `evaluate`."""
+"""The command `rlvis record`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Literal
 
-from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
-
-from rlvis.cli.explaining import Methods, Targets
-from rlvis.cli.loading import agents_package, load_policy, read_labels, refuse_unused, world_of
+from rlvis.cli.arguments import EnvOptions, Methods, Targets, Wrappers
+from rlvis.cli.loading import draw_film, env_of, load_policy, read_labels, refuse_greed
 from rlvis.cli.progress import progress
-from rlvis.errors import InputError
-from rlvis_agents.training.config import TrainConfig
-
-if TYPE_CHECKING:
-    from rlvis.models.policy import Policy
-
-EnvOptions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="env-option")]
-Wrappers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="wrapper", aliases=["-w"])]
 
 
-def train(config: OmitArgPrefixes[TrainConfig]) -> None:
-    """Train a policy with PPO on an environment whose observations are images."""
-    agents_package().train(config)
-
-
-def record(
+def command(
     policy: str = "cube-reach",
     env: str | None = None,
     methods: Methods = (),
@@ -103,7 +88,7 @@ def record(
         check_film(film_path, fps, parse_value(scale))
     loaded = load_policy(policy, trust, device, image_key, vec_normalize)
     refuse_greed(loaded, deterministic)
-    world = world_of(loaded, env, wrappers, env_options)
+    world = env_of(loaded, env, wrappers, env_options)
     with progress("episode") as (start, advance):
         start(episodes, "recording")
         recording = record_rollout(
@@ -131,105 +116,4 @@ def record(
     outcomes = [episode.outcome for episode in recording]
     print(f"{out}  {len(outcomes)} episodes, {outcomes.count('success')} with success")
     for film_path in films:
-        _film(recording, film_path, fps, scale)
-
-
-def video(
-    recording: Positional[Path],
-    /,
-    out: Path = Path("rollout.mp4"),
-    methods: Methods = (),
-    actions: Annotated[UseAppendAction[tuple[str, ...]], arg(name="action")] = (),
-    episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),
-    fps: float = 10,
-    scale: str = "episode",
-) -> None:
-    """Make the annotated video of a recording.
-
-    Args:
-        recording: a folder written by `rlvis record`.
-        out: the video (.mp4) or animation (.gif).
-        methods: which of the recorded methods to show, all when left out; repeat for several.
-        actions: which actions to show, six at most and "chosen" when left out; repeat for several.
-        episodes: the number of an episode to show, from 0, all when left out; repeat for several.
-        fps: steps per second.
-        scale: as for `rlvis record`.
-    """
-    from rlvis.options import parse_value
-    from rlvis.rollouts.film.writing import check_film
-    from rlvis.rollouts.recording import Recording
-
-    check_film(out, fps, parse_value(scale))
-    opened = Recording.open(recording)
-    shown = episodes or opened.readable()
-    _film(opened, out, fps, scale, methods=methods, actions=actions, episodes=shown)
-    if not episodes and len(shown) < len(opened):
-        raise InputError(
-            f"{len(opened) - len(shown)} of {len(opened)} episodes are damaged; {out} shows the "
-            "others"
-        )
-
-
-def evaluate(
-    policy: str = "cube-reach",
-    env: str | None = None,
-    episodes: int = 100,
-    seed: int = 1_000_000_000,
-    deterministic: bool = False,
-    labels: str | None = None,
-    success: str | None = None,
-    wrappers: Wrappers = (),
-    env_options: EnvOptions = (),
-    image_key: str | None = None,
-    vec_normalize: Path | None = None,
-    device: str = "cpu",
-    trust: bool = False,
-) -> None:
-    """Play held-out episodes and report success, length and the use of the actions.
-
-    Args:
-        policy: as for `rlvis record`.
-        env: a Gymnasium id; the one it was trained in when left out.
-        episodes: how many.
-        seed: of the first episode; training uses seeds far below the default.
-        deterministic: take the most probable action instead of drawing one.
-        labels, success, wrappers, env_options, image_key, vec_normalize: as for `rlvis record`.
-        device: where to compute, for example cuda.
-        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
-    """
-    agents = agents_package()
-    loaded = load_policy(policy, trust, device, image_key, vec_normalize)
-    refuse_greed(loaded, deterministic)
-    world = world_of(loaded, env, wrappers, env_options)
-    print(
-        agents.evaluate(
-            loaded,
-            world.environment,
-            episodes=episodes,
-            seed=seed,
-            deterministic=deterministic,
-            wrappers=world.wrappers,
-            labels=read_labels(labels),
-            success=success,
-            **world.options,
-        )
-    )
-
-
-def refuse_greed(policy: "Policy", deterministic: bool) -> None:
-    """Refuse --deterministic for a policy that draws nothing."""
-    from rlvis.models.distributions import Greedy
-
-    if isinstance(policy.distribution, Greedy):
-        where = f"for {policy.name}, which always takes the action of the highest score"
-        refuse_unused(where, deterministic=deterministic)
-
-
-def _film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:
-    from rlvis.options import parse_value
-
-    chosen = {name: list(value) for name, value in choice.items() if value}
-    with progress("frame") as (start, advance):
-        start(recording.steps(chosen.get("episodes")), f"drawing {path}")
-        recording.to_video(path, fps=fps, scale=parse_value(scale), on_frame=advance, **chosen)
-    print(path)
+        draw_film(recording, film_path, fps, scale)

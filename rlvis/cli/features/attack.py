@@ -1,4 +1,4 @@
-"""`rlvis features attack`: of pictures, and of all that a policy sees while it plays."""
+"""The command `rlvis features attack`."""
 
 import os
 from collections.abc import Callable
@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from rlvis.cli.arguments import EnvOptions, Wrappers
 from rlvis.cli.loading import (
     USUAL,
     Network,
     agents_package,
     check_outputs,
+    env_of,
     open_image_set,
     picture_through,
     refuse_unused,
-    world_of,
 )
 from rlvis.cli.progress import progress
-from rlvis.cli.rollouts import EnvOptions, Wrappers
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
     from rlvis.models.policy import Policy
 
 
-def attack(
+def command(
     pictures: Positional[tuple[Path, ...]] = (),
     /,
     network: OmitArgPrefixes[Network] = USUAL,
@@ -81,7 +81,7 @@ def attack(
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
         refuse_unused("where a policy plays", count=count != 4, window=window)
         policy = _policy(network)
-        world = world_of(policy, env, wrappers, env_options)
+        world = env_of(policy, env, wrappers, env_options)
         play = partial(
             agents_package().evaluate,
             environment=world.environment,

@@ -1,23 +1,20 @@
-"""`rlvis explain` and `rlvis methods`."""
+"""The command `rlvis explain`."""
 
 import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional
 
+from rlvis.cli.arguments import Methods, Targets
 from rlvis.cli.loading import USUAL, Network, refuse_unused
 from rlvis.errors import InputError
 from rlvis.options import MANY, check_whole
 
-Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
-Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]
 
-
-def explain(
+def command(
     images: Positional[tuple[Path, ...]],
     /,
     network: OmitArgPrefixes[Network] = USUAL,
@@ -88,16 +85,6 @@ def explain(
         raise InputError(f"{len(failures)} of {len(images)} pictures could not be explained")
     if failures:
         raise failures[0]
-
-
-def methods() -> None:
-    """List the attribution methods with their papers and options."""
-    from rlvis.attribution import METHODS
-
-    width = max(map(len, METHODS))
-    for each in METHODS.values():
-        options = ", ".join(f"{name}={default}" for name, default in each.defaults.items())
-        print(f"{each.name:{width}}  {each.reference}" + (f"  [{options}]" if options else ""))
 
 
 def _panel_paths(images: Sequence[Path], out: Path | None) -> list[Path]:

@@ -1,0 +1,1 @@
+"""The commands of `rlvis features`, one file each."""

@@ -1,0 +1,109 @@
+"""The command `rlvis features dream`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tyro.conf import OmitArgPrefixes, Positional
+
+from rlvis.cli.loading import (
+    USUAL,
+    Network,
+    check_outputs,
+    refuse_unused,
+)
+from rlvis.cli.progress import progress
+from rlvis.errors import InputError
+
+if TYPE_CHECKING:
+    from rlvis.models.image_model import ImageModel
+
+
+def command(
+    image: Positional[Path | None] = None,
+    /,
+    network: OmitArgPrefixes[Network] = USUAL,
+    what: str | None = None,
+    guide: Path | None = None,
+    octaves: int = 4,
+    scale: float = 1.4,
+    iterations: int = 10,
+    step: float = 1.5,
+    jitter: int = 32,
+    size: tuple[int, int] = (360, 480),
+    seed: int = 0,
+    out: Path = Path("dream.png"),
+    bare: bool = False,
+    video: Path | None = None,
+    frames: int = 60,
+    data: Path | None = None,
+) -> None:
+    """DeepDream: what a layer sees in a picture, or in noise, drawn into it.
+
+    Args:
+        image: the picture; noise when left out.
+        network: the network to look into.
+        what: a layer, or a unit as layer:17; the last spatial layer when left out.
+        guide: a picture whose features in the layer are looked for.
+        octaves: sizes at which it is dreamt.
+        scale: between two octaves.
+        iterations: steps at each octave.
+        step: mean change by a step, of 255.
+        jitter: shift at each step, in pixels.
+        size: height and width of the noise.
+        seed: of noise and jitter.
+        out: the picture to write, with what was there before beside it.
+        bare: write the dream alone.
+        video: write a film that goes deeper and deeper instead (.mp4 or .gif).
+        frames: of the film.
+        data: also write the pictures as arrays (.npz or .safetensors).
+    """
+    from PIL import Image
+
+    from rlvis.display.page import save_picture
+    from rlvis.features.synthesis import deep_dream as dreams
+    from rlvis.features.synthesis.network import blank_context
+    from rlvis.instrument.layers import resolve_layer
+
+    check_outputs(out, data)
+    if video is not None and data is not None:
+        raise InputError("--data takes a picture, not a film; leave one of them out")
+    if video is None:
+        refuse_unused("without --video", frames=frames != 60)
+    if image is not None:
+        refuse_unused("for a picture, which has its own", size=size != (360, 480))
+    inspected = network.load()
+    if what is None:
+        blank, context = _blank_input(inspected), blank_context(inspected, 1)
+        what = resolve_layer(inspected, blank, None, context)
+    settings = dreams.DreamSettings(octaves, scale, iterations, step, jitter)
+    with progress("frame" if video else "step") as (start, advance):
+
+        def on_step(done: int, wanted: int) -> None:
+            start(wanted, f"dreaming of {what}")
+            advance(to=done)
+
+        options: dict[str, Any] = {
+            "size": size,
+            "settings": settings,
+            "guide_image": guide,
+            "seed": seed,
+        }
+        if video is not None:
+            print(
+                dreams.dream_film(
+                    inspected, what, video, image, frames=frames, on_step=on_step, **options
+                )
+            )
+            return
+        dreamt = dreams.dream(inspected, what, image, on_step=on_step, **options)
+    print(save_picture(Image.fromarray(dreamt.after), out) if bare else dreamt.save(out))
+    if data is not None:
+        print(dreamt.save_data(data))
+
+
+def _blank_input(model: "ImageModel") -> Any:
+    import torch
+
+    from rlvis.models.pixels import input_shape
+
+    return model.inputs(torch.zeros(1, *input_shape(model), dtype=torch.uint8))
