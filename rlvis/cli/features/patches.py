@@ -10,6 +10,7 @@ from rlvis.cli.loading import (
     Network,
     check_outputs,
     layer_names,
+    layer_path,
     open_image_set,
     refuse_unused,
     tell_skipped,
