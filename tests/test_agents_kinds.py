@@ -442,13 +442,16 @@ def test_policies_with_memory_are_evaluated_in_any_precision(tmp_path, dtype):
     assert evaluate(policy, "rlvis_envs:CubeReach-v0", 2, step_limit=9).episodes == 2
 
 
-def test_every_way_of_playing_gives_the_network_the_floats(tmp_path):
+def test_every_way_of_playing_gives_the_network_the_floats(tmp_path, monkeypatch):
     world = Floats()
-    path = saved(
-        PPO("CnnPolicy", world, policy_kwargs={"normalize_images": False}, **SHORT), tmp_path
-    )
-    policy, seen = load_policy(path), []
+    model = PPO("CnnPolicy", world, policy_kwargs={"normalize_images": False}, **SHORT)
+    policy, seen = load_policy(saved(model, tmp_path)), []
     scores = policy.scores
-    policy.scores = lambda images, context: (seen.append(images), scores(images, context))[1]
+
+    def watched(images, context):
+        seen.append(images)
+        return scores(images, context)
+
+    monkeypatch.setattr(policy, "scores", watched)
     next(play_steps(policy, [CheckedEnv(world, "floats")], 1, seed=0))
     assert seen[0].is_floating_point()

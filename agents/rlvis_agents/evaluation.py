@@ -33,8 +33,8 @@ class Evaluation:
             say (`info["success"]` or `info["is_success"]`).
         mean_return: undiscounted.
         mean_length: steps per episode.
-        action_shares: share of all steps in which each action was taken, or each way of a choice, or
-            each bit set, by its label; empty for continuous actions.
+        action_shares: share of all steps in which each action was taken (of several choices each
+            way, of bits each one set), by its label; empty for continuous actions.
         action_means: of continuous actions the mean of each entry, by its label; empty for others.
         oracle_length: mean steps of the straight path (turn, then walk) in the same episodes, None
             where the environment has no oracle.
