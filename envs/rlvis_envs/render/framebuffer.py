@@ -4,7 +4,7 @@ from ctypes import byref, c_void_p
 
 import numpy as np
 
-from rlvis_envs.render.gl import gl
+from rlvis_envs.miniworld import gl
 
 SAMPLES = 4
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 
 from rlvis_envs.geometry import AGENT_RADIUS, CUBE_SIZE
-from rlvis_envs.render.gl import TEX_DENSITY, gl, load_texture
+from rlvis_envs.miniworld import TEX_DENSITY, gl
+from rlvis_envs.render.gl import load_texture
 from rlvis_envs.scene import Cube, Pose, Scene
 
 Point = tuple[float, float]
