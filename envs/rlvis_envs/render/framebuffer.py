@@ -14,15 +14,11 @@ class FrameBuffer:
 
     Needs the process's OpenGL context to be current, here and in every method.
 
-    Parameters
-    ----------
-    width, height
-        Size in pixels.
+    Args:
+        width, height: Size in pixels.
 
-    Raises
-    ------
-    RuntimeError
-        The driver cannot make a picture of this size.
+    Raises:
+        RuntimeError: The driver cannot make a picture of this size.
     """
 
     def __init__(self, width: int, height: int) -> None:

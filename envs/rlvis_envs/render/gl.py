@@ -26,10 +26,8 @@ def drawing() -> Iterator[None]:
 
     Afterwards the context is as it was before, also that of others who draw with pyglet.
 
-    Raises
-    ------
-    OpenGLMissingError
-        The libraries are there but no driver starts.
+    Raises:
+        OpenGLMissingError: The libraries are there but no driver starts.
     """
     global _window
     with _lock:

@@ -27,10 +27,8 @@ COLOR_AND_DEPTH = gl.GL_COLOR_BUFFER_BIT | gl.GL_DEPTH_BUFFER_BIT
 class Renderer:
     """Draws the scene last loaded, with display lists and frame buffers of its own.
 
-    Parameters
-    ----------
-    width, height
-        Size of the observation in pixels.
+    Args:
+        width, height: Size of the observation in pixels.
     """
 
     def __init__(self, width: int, height: int) -> None:
