@@ -82,13 +82,10 @@ def _of_zoo(
         vec_normalize=vec_normalize if vec_normalize is not None else run.statistics,
         frames=run.frames,
     )
-    policy.name = folder.resolve().name
-    policy.description |= {
-        "environment": run.environment,
-        "wrappers": run.wrappers,
-        "env_options": run.options,
-    }
-    return policy
+    known = {"environment": run.environment, "wrappers": run.wrappers, "env_options": run.options}
+    return policy.with_changes(
+        name=folder.resolve().name, description={**policy.description, **known}
+    )
 
 
 def as_policy(network: nn.Module, card: Mapping[str, Any]) -> Policy:
