@@ -77,7 +77,6 @@ MOVED = {
     "rlvis.token_order": "rlvis.instrument.token_order",
     "rlvis.tokens": "rlvis.instrument.feature_layout",
     "rlvis.wrappers": "rlvis.rollouts.wrappers",
-    "rlvis_agents.checkpoints": "rlvis_agents.training.checkpoints",
     "rlvis_agents.config": "rlvis_agents.training.config",
     "rlvis_agents.pickles": "rlvis_agents.safe_reading.pickles",
     "rlvis_agents.ppo": "rlvis_agents.training.ppo",

@@ -22,11 +22,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 from rlvis import InputError, NonFiniteError
 from rlvis.cli.loading import env_of
 from rlvis_agents import load_policy
+from rlvis_agents.checkpoints import read_optimizer
 from rlvis_agents.loading import SHIPPED
 from rlvis_agents.safe_reading.pickles import LARGEST_ARRAY, as_array, read_pickle
 from rlvis_agents.safe_reading.tensors import read_tensors
 from rlvis_agents.sb3.vec_normalize import read_vec_normalize
-from rlvis_agents.training.checkpoints import read_optimizer
 from scripts.fuzz_agents import KINDS, make_sound, outcome
 from tests.test_agents_context import ENTRIES, IMAGE, world
 from tests.test_agents_sb3 import noise, rewritten

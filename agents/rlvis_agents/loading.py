@@ -9,10 +9,10 @@ from torch import nn
 
 from rlvis.errors import InputError, unknown
 from rlvis.models.policy import Policy
+from rlvis_agents.checkpoints import POLICY, checkpoints, read_policy
 from rlvis_agents.network import LAST_MAP
 from rlvis_agents.sb3.rl_zoo import is_zoo_run, read_zoo_run
 from rlvis_agents.sb3.zip_file import read_zip
-from rlvis_agents.training.checkpoints import POLICY, checkpoints, read_policy
 
 SHIPPED = Path(__file__).parent / "policies"
 
