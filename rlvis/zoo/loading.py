@@ -43,7 +43,7 @@ def load_playing_policy(model: Any, **options: Any) -> Policy:
     Raises:
         InputError: as for `load_model`, or if it is no policy.
     """
-    loaded = _read(model, options)
+    loaded = _read(model, options, classifiers=False)
     if not isinstance(loaded, Policy):
         raise InputError(
             f"{loaded.name} is no policy; give a shipped name, an agent's file, the folder of a "
@@ -52,11 +52,11 @@ def load_playing_policy(model: Any, **options: Any) -> Policy:
     return loaded
 
 
-def _read(model: Any, options: dict[str, Any]) -> ImageModel:
+def _read(model: Any, options: dict[str, Any], classifiers: bool = True) -> ImageModel:
     source = replace(model, **options) if isinstance(model, ModelSource) else None
     source = source or ModelSource(model, **options)
     device = None if source.device is None else as_device(source.device)
-    reader = find_reader(source)
+    reader = find_reader(source, classifiers)
     for option in sorted(OPTIONS - reader.uses):
         refuse_unused(f"for {source.shown}, {reader.kind}", **{option: getattr(source, option)})
     loaded = reader.read(source)

@@ -1,9 +1,9 @@
 """How images are brought to a network that does not say it itself.
 
-    imagenet    the shorter side to 8/7 of the size, the middle of that, colours less ImageNet's mean
-                over its deviation: as networks of torchvision and many others are trained
-    unit        to the size, in 0..1
-    levels      to the size, in 0..255, for networks that divide by 255 themselves
+imagenet    the shorter side to 8/7 of the size, the middle of that, colours less ImageNet's mean
+            over its deviation: as networks of torchvision and many others are trained
+unit        to the size, in 0..1
+levels      to the size, in 0..255, for networks that divide by 255 themselves
 """
 
 import warnings
@@ -107,7 +107,9 @@ def read_size(written: str | int | Sequence[int] | None) -> tuple[int, int] | No
     if written is None:
         return None
     parts: Sequence[Any] = (
-        written.split(",") if isinstance(written, str) else [written]
+        written.split(",")
+        if isinstance(written, str)
+        else [written]
         if isinstance(written, int)
         else written
     )

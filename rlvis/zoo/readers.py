@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rlvis.errors import InputError, one_line
+from rlvis.errors import InputError, one_line, unknown
 from rlvis.models.image_model import ImageModel
 from rlvis.named_objects import import_named, is_named
 from rlvis.zoo.classifiers import build_classifier, is_classifier, no_classifier
@@ -54,13 +54,17 @@ class Reader:
     names: Callable[[], Sequence[str]] = tuple
 
 
-def find_reader(source: ModelSource) -> Reader:
+def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     """The first reader that accepts a source.
+
+    Args:
+        source: the source.
+        classifiers: whether a name may be a classifier's, which no policy is.
 
     Raises:
         InputError: if none does; names that are close are offered.
     """
-    readers = [*READERS, *_of_other_packages(), _CLASSIFIER]
+    readers = [*READERS, *_of_other_packages(), *([_CLASSIFIER] if classifiers else [])]
     for reader in readers:
         if reader.accepts(source):
             return reader
@@ -73,7 +77,8 @@ def find_reader(source: ModelSource) -> Reader:
     path = Path(written)
     if path.suffix in _ENDINGS or (len(path.parts) > 1 and not written.startswith("timm/")):
         raise InputError(f"no file or folder {written}; check the path")
-    raise no_classifier(written, [name for reader in readers for name in reader.names()])
+    names = [name for reader in readers for name in reader.names()]
+    raise no_classifier(written, names) if classifiers else unknown("policy", written, names)
 
 
 def _of_other_packages() -> list[Reader]:
@@ -182,7 +187,9 @@ def _trusted(source: ModelSource, why: str) -> Path:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     reason = one_line(error)[:160] or type(error).__name__
-    return InputError(f"{path} cannot be read; is it whole, and of this version of torch? ({reason})")
+    return InputError(
+        f"{path} cannot be read; is it whole, and of this version of torch? ({reason})"
+    )
 
 
 def _read_weights(source: ModelSource) -> ImageModel:
@@ -215,9 +222,7 @@ READERS = [
         _read_torchscript,
         _OF_INPUT | {"trust"},
     ),
-    Reader(
-        "an exported program", partial(_is_file, "export"), _read_export, _OF_INPUT | {"trust"}
-    ),
+    Reader("an exported program", partial(_is_file, "export"), _read_export, _OF_INPUT | {"trust"}),
     Reader("a file of weights", partial(_is_file, "weights"), _read_weights, _OF_INPUT | {"arch"}),
 ]
 _CLASSIFIER = Reader(

@@ -46,7 +46,7 @@ def count_scores(module: nn.Module, preprocess: Callable[[Tensor], Tensor], name
         InputError: if it takes no image of the size that its preprocessing makes, or of 224×224
             pixels where it makes none.
     """
-    size = isinstance(preprocess, Preprocess) and preprocess.size or _USUAL_SIZE
+    size = (isinstance(preprocess, Preprocess) and preprocess.size) or _USUAL_SIZE
     channels = 3 if not isinstance(preprocess, Preprocess) else channels_read(module)
     weight = next((each for each in module.parameters() if each.is_floating_point()), None)
     inputs = preprocess(torch.zeros(1, channels, *size, dtype=torch.uint8))

@@ -77,9 +77,7 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], path: str | Path) -> No
         raise InputError(f"{path} holds the weights of another network ({detail} …)") from None
 
 
-def build_filled(
-    build: Callable[..., nn.Module], path: str | Path
-) -> tuple[nn.Module, int | None]:
+def build_filled(build: Callable[..., nn.Module], path: str | Path) -> tuple[nn.Module, int | None]:
     """A network with the weights in a file, and with as many scores as these have.
 
     Args:
