@@ -1,14 +1,14 @@
 """Models, policies and images as the command line names them."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
+from rlvis.zoo.source import ModelSource, refuse_unused
 
 if TYPE_CHECKING:
     from rlvis.features.image_sets.image_set import ImageSet
@@ -17,71 +17,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Network:
-    """The network that a command looks into."""
-
-    model: str = "efficientnet-lite0"
-    """efficientnet-lite0, digits, a torchvision model such as resnet18, one of timm such as
-    timm/vit_tiny_patch16_224, or a policy: a shipped name or a path."""
-
-    weights: str | None = None
-    """A file with a classifier's state_dict, or "random"; the published weights when left out."""
-
-    device: str = "cpu"
-    """Where to compute, for example cuda."""
-
-    trust: bool = False
-    """Allow a Stable-Baselines3 zip to run code when it is loaded."""
-
-    image_key: str | None = None
-    """The entry of a zip's Dict observations that is the image, the only one when left out."""
-
-    vec_normalize: Path | None = None
-    """The file that VecNormalize.save wrote, for a zip trained on normalised observations."""
+class Network(ModelSource):
+    __doc__ = ModelSource.__doc__
 
     def load(self) -> "ImageModel":
-        """A classifier, or a policy that is given pictures of the size it was trained on."""
-        from rlvis.images.preprocess import Preprocess
-        from rlvis.zoo.loading import known_classifiers, load_classifier, no_classifier
+        """See `rlvis.load_model`."""
+        from rlvis.zoo.loading import load_model
 
-        policies = shipped_policies()
-        if self.model not in policies and not os.path.exists(self.model):
-            if self.model not in known_classifiers(self.model):
-                raise no_classifier(self.model, policies)
-            refuse_unused(
-                f"for the classifier {self.model}",
-                trust=self.trust,
-                image_key=self.image_key,
-                vec_normalize=self.vec_normalize,
-            )
-            return load_classifier(self.model, weights=self.weights, device=self.device)
-        refuse_unused(f"for {self.model}, whose weights lie with it", weights=self.weights)
-        policy = self.load_policy()
-        if isinstance(policy.preprocess, Preprocess) and policy.observation_shape:
-            policy.preprocess = replace(policy.preprocess, size=policy.observation_shape[:2])
-        return policy
+        return load_model(self)
 
     def load_policy(self) -> "Policy":
         """A policy that is given observations as they are."""
-        return load_policy(self.model, self.trust, self.device, self.image_key, self.vec_normalize)
+        from rlvis.zoo.loading import load_playing_policy
+
+        return load_playing_policy(self)
 
 
 USUAL = Network()
-
-
-def refuse_unused(where: str, **options: Any) -> None:
-    """Refuse options that would do nothing.
-
-    Args:
-        where: in which case, as the error says it.
-        options: what was given, by name; what is empty, false or None was not.
-
-    Raises:
-        InputError: naming the first that was given.
-    """
-    for name, given in options.items():
-        if given:
-            raise InputError(f"--{name.replace('_', '-')} does nothing {where}; leave it out")
 
 
 def agents_package() -> Any:
@@ -108,16 +60,10 @@ def load_policy(
     image_key: str | None = None,
     vec_normalize: Path | None = None,
 ) -> "Policy":
-    from rlvis.models.devices import as_device
-
-    if not os.path.isdir(name) and not name.endswith(".zip"):
-        where = f"for {name}, which is no agent of Stable-Baselines3"
-        refuse_unused(where, trust=trust, image_key=image_key, vec_normalize=vec_normalize)
-    policy: Policy = agents_package().load_policy(
-        name, trust=trust, image_key=image_key, vec_normalize=vec_normalize
+    source = Network(
+        name, device=device, trust=trust, image_key=image_key, vec_normalize=vec_normalize
     )
-    policy.module.to(as_device(device))
-    return policy
+    return source.load_policy()
 
 
 def check_outputs(
@@ -246,20 +192,10 @@ def env_of(
 
 
 def read_labels(written: str | None) -> list[str] | None:
-    """Names separated by commas, or the lines of a file; None for none."""
-    from rlvis.files import read_regular
+    """See `rlvis.zoo.label_names.read_labels`; None for none."""
+    from rlvis.zoo.label_names import read_labels as read_names
 
-    if written is None:
-        return None
-    if os.path.exists(written):
-        try:
-            text = read_regular(written, 2**20).decode()
-        except UnicodeDecodeError:
-            raise InputError(
-                f"{written} is no text; give a file with a name in each line"
-            ) from None
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    return [each.strip() for each in written.split(",")]
+    return None if written is None else list(read_names(written))
 
 
 def read_options(written: Sequence[str]) -> dict[str, Any]:

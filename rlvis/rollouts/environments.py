@@ -32,7 +32,8 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
         raise InputError(
             "environments need Gymnasium; install it with: pip install 'rlvis[agents]'"
         ) from None
-    from rlvis.rollouts.providers import allow_local_modules, import_provider
+    from rlvis.named_objects import allow_local_modules
+    from rlvis.rollouts.providers import import_provider
 
     try:
         if ":" in environment:
