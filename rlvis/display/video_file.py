@@ -12,7 +12,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from rlvis.display.page import picture_bytes
+from rlvis.file_kinds import picture_bytes
 from rlvis.files import writing
 
 FILM_KINDS = {".mp4": "mp4", ".gif": "gif"}
