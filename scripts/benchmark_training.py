@@ -17,8 +17,8 @@ import torch
 import tyro
 
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
+from rlvis_agents.checkpoints import checkpoints
 from rlvis_agents.evaluation import HELD_OUT
-from rlvis_agents.training.checkpoints import checkpoints
 
 GOAL = 0.95
 CONFIRMING = 200

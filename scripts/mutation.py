@@ -78,7 +78,7 @@ TESTS = {
     "agents/rlvis_agents/safe_reading/reading.py": f"agents_safety {AGENTS} agents",
     "agents/rlvis_agents/sb3/*.py": AGENTS,
     "agents/rlvis_agents/sb3/vec_normalize.py": "agents_context agents_zoo agents_kinds",
-    "agents/rlvis_agents/training/checkpoints.py": "agents agents_safety agents_training",
+    "agents/rlvis_agents/checkpoints.py": "agents agents_safety agents_training",
     "agents/rlvis_agents/sb3/rl_zoo.py": "agents_zoo",
     "agents/rlvis_agents/loading.py": f"agents {AGENTS}",
 }

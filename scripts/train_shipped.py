@@ -15,9 +15,9 @@ from pathlib import Path
 import tyro
 
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
+from rlvis_agents.checkpoints import read_policy, save_policy
 from rlvis_agents.evaluation import HELD_OUT
 from rlvis_agents.loading import SHIPPED
-from rlvis_agents.training.checkpoints import read_policy, save_policy
 
 RECIPE = TrainConfig(steps=120_000, evaluate_every=20_000)
 RECIPES = {

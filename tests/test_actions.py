@@ -259,6 +259,23 @@ def test_the_command_makes_recording_and_film(zips, kind, tmp_path, monkeypatch)
         assert sum(1 for _ in film.decode(video=0)) == recorded.steps() + 10
 
 
+def test_evaluation_plays_what_is_recorded(policy, recording, kind) -> None:
+    played = evaluate(policy, world(kind), 2, seed=3)
+    episodes = list(recording)
+    assert played.mean_length == np.mean([len(each) for each in episodes])
+    assert played.mean_return == pytest.approx(np.mean([each.total_reward for each in episodes]))
+    actions = np.concatenate([each.actions for each in episodes])
+    labels = recording.header.actions
+    if kind == "Steering":
+        assert not played.action_shares
+        expected = dict(zip(labels, actions.mean(axis=0), strict=True))
+        assert played.action_means == pytest.approx(expected, rel=1e-5)
+        assert f"mean {labels[0]} " in str(played)
+    else:
+        assert list(played.action_shares) == labels
+        assert played.action_shares[labels[0]] == np.mean(actions[:, 0] == 0)
+
+
 @pytest.mark.parametrize(
     "space",
     [
@@ -279,8 +296,6 @@ def test_what_does_not_fit_is_said(policy, kind, tmp_path) -> None:
     other = world(next(each for each in KINDS if each != kind))
     with pytest.raises(InputError, match=r"(2 continuous|3×2) actions, but .* has (2 cont|3×2)"):
         record(policy, other, methods=["saliency"])
-    with pytest.raises(InputError, match="evaluation works with Discrete actions only"):
-        evaluate(policy, world(kind), 1)
     with pytest.raises(InputError, match="training works with Discrete actions only"):
         train(TrainConfig(env=world(kind), out=tmp_path / "run"))
     image = np.zeros((40, 48, 3), np.uint8)

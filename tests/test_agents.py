@@ -13,9 +13,9 @@ import torch
 import rlvis
 from rlvis import InputError, NonFiniteError
 from rlvis_agents import PolicyNetwork, evaluate, load_policy, shipped_policies
+from rlvis_agents.checkpoints import read_policy, save_policy
 from rlvis_agents.loading import SHIPPED
 from rlvis_agents.network import AppendXProduct
-from rlvis_agents.training.checkpoints import read_policy, save_policy
 
 NAMES = ("cube-reach", "cube-reach-distractors")
 

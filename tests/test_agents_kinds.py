@@ -21,6 +21,8 @@ from torch import nn
 
 from rlvis import InputError, record
 from rlvis.models.distributions import SquashedGaussian
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.stepper import play as play_steps
 from rlvis_agents import evaluate, load_policy
 from tests.test_agents_sb3 import Noise, OwnFeatures, noise
 
@@ -438,3 +440,18 @@ def test_policies_with_memory_are_evaluated_in_any_precision(tmp_path, dtype):
     policy = load_policy(saved(model, tmp_path))
     policy.module.to(dtype)
     assert evaluate(policy, "rlvis_envs:CubeReach-v0", 2, step_limit=9).episodes == 2
+
+
+def test_every_way_of_playing_gives_the_network_the_floats(tmp_path, monkeypatch):
+    world = Floats()
+    model = PPO("CnnPolicy", world, policy_kwargs={"normalize_images": False}, **SHORT)
+    policy, seen = load_policy(saved(model, tmp_path)), []
+    scores = policy.scores
+
+    def watched(images, context):
+        seen.append(images)
+        return scores(images, context)
+
+    monkeypatch.setattr(policy, "scores", watched)
+    next(play_steps(policy, [CheckedEnv(world, "floats")], 1, seed=0))
+    assert seen[0].is_floating_point()

@@ -16,7 +16,7 @@ import torch
 
 from rlvis import InputError
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
-from rlvis_agents.training.checkpoints import checkpoints, read_card, read_optimizer
+from rlvis_agents.checkpoints import checkpoints, read_card, read_optimizer
 
 SHORT = TrainConfig(
     steps=512, envs=4, rollout=64, batch=64, epochs=2, evaluate_every=256, evaluation_episodes=4

@@ -80,7 +80,7 @@ DAMAGES = {
     "metadata are deep": lambda r: (r / "episode_0001/zarr.json").write_text("[" * 10**5),
     "metadata are a list": lambda r: (r / "episode_0001/value/zarr.json").write_text("[]"),
     "attributes are none": lambda r: edit(r / "episode_0001/zarr.json", attributes={}),
-    "a step is missing": lambda r: edit(r / "episode_0001/reward/zarr.json", shape=[2]),
+    "a step is missing": lambda r: edit(r / "episode_0001/reward/zarr.json", shape=[1]),
     "a step too many": lambda r: edit(r / "episode_0001/value/zarr.json", shape=[99]),
     "too large a shape": lambda r: edit(r / "episode_0001/value/zarr.json", shape=[10**12]),
     "a shape of text": lambda r: edit(r / "episode_0001/value/zarr.json", shape="big"),

@@ -1,19 +1,20 @@
 """How well a policy does: many episodes, several environments side by side in one process."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from gymnasium import Env
 
-from rlvis.models.distributions import require_categorical
-from rlvis.models.policy import MASK, Policy
+from rlvis.models.distributions import DiagonalGaussian
+from rlvis.models.policy import Policy
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.success import SuccessRule, as_rule, ended_well
+from rlvis.rollouts.stepper import Outcome, play
+from rlvis.rollouts.success import SuccessRule, as_rule
 
 HELD_OUT = 1_000_000_000
 """Evaluation seeds start here, far from those of training."""
@@ -32,7 +33,9 @@ class Evaluation:
             say (`info["success"]` or `info["is_success"]`).
         mean_return: undiscounted.
         mean_length: steps per episode.
-        action_shares: share of all steps in which each action was taken, by its label.
+        action_shares: share of all steps in which each action was taken (of several choices each
+            way, of bits each one set), by its label; empty for continuous actions.
+        action_means: of continuous actions the mean of each entry, by its label; empty for others.
         oracle_length: mean steps of the straight path (turn, then walk) in the same episodes, None
             where the environment has no oracle.
     """
@@ -45,6 +48,7 @@ class Evaluation:
     mean_return: float
     mean_length: float
     action_shares: dict[str, float]
+    action_means: dict[str, float]
     oracle_length: float | None
 
     def __str__(self) -> str:
@@ -55,7 +59,10 @@ class Evaluation:
             if straight is None
             else f" ({self.mean_length / straight:.2f} × the straight path's {straight:.1f})"
         )
-        shares = ", ".join(f"{name} {share:.1%}" for name, share in self.action_shares.items())
+        shares = ", ".join(
+            [f"{name} {share:.1%}" for name, share in self.action_shares.items()]
+            + [f"mean {name} {mean:.2f}" for name, mean in self.action_means.items()]
+        )
         actions = "most probable actions" if self.deterministic else "sampled actions"
         return (
             f"{self.episodes} episodes, {actions}: {ended}return {self.mean_return:.2f}, "
@@ -65,23 +72,6 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """The same as plain values, for a policy's card."""
         return asdict(self)
-
-
-@dataclass
-class _Episode:
-    """An episode, under way or over.
-
-    It draws from a generator of its own, so that its actions do not depend on its neighbours.
-    """
-
-    environment: CheckedEnv
-    observation: Any
-    memory: Mapping[str, np.ndarray]
-    rng: np.random.Generator
-    actions: list[int]
-    oracle_length: int | None
-    total: float = 0.0
-    success: bool | None = None
 
 
 def evaluate(
@@ -111,108 +101,49 @@ def evaluate(
         options: passed to the environment's constructor.
 
     Raises:
-        InputError: if the environment does not exist, or does not fit the policy, or its actions
-            are not Discrete.
+        InputError: if the environment does not exist, or does not fit the policy.
     """
-    require_categorical(policy.distribution, "evaluation")
     check_whole("episodes", episodes, 1, MANY)
     check_whole("seed", seed, 0, MOST_SEED)
-    rule, worlds = as_rule(success), list[Env]()
+    rule, envs, straight = as_rule(success), list[Env](), list[int | None]()
     try:
         for _ in range(min(parallel, episodes)):
-            worlds.append(make_environment(environment, wrappers=wrappers, **options))
-        check_compatible(policy, worlds[0], environment)
-        names = named_actions(policy, worlds[0], labels)
-        checked = [CheckedEnv(world, environment) for world in worlds]
-        played = list(_play(policy, checked, seed, episodes, deterministic, rule))
+            envs.append(make_environment(environment, wrappers=wrappers, **options))
+        check_compatible(policy, envs[0], environment)
+        names = named_actions(policy, envs[0], labels)
+        steps = play(
+            policy,
+            [CheckedEnv(env, environment) for env in envs],
+            episodes,
+            seed=seed,
+            deterministic=deterministic,
+            success=rule,
+            on_reset=lambda _, env: straight.append(_oracle_length(env.environment)),
+        )
+        actions, outcomes = list[int | np.ndarray](), list[Outcome]()
+        for step in steps:
+            actions.append(step.decision.action)
+            if step.outcome:
+                outcomes.append(step.outcome)
     finally:
-        for world in worlds:
-            world.close()
-    actions = np.concatenate([each.actions for each in played])
-    shares = np.bincount(actions, minlength=len(policy.labels)) / len(actions)
+        for env in envs:
+            env.close()
+    distribution, taken = policy.distribution, np.array(actions)
+    continuous = isinstance(distribution, DiagonalGaussian)
+    means = taken.reshape(len(taken), -1) if continuous else distribution.taken(taken)
+    of_actions = dict(zip(names, means.mean(axis=0).tolist(), strict=True))
     return Evaluation(
         environment=environment,
         episodes=episodes,
         seed=seed,
         deterministic=deterministic,
-        success_rate=_mean(each.success for each in played),
-        mean_return=float(np.mean([each.total for each in played])),
+        success_rate=_mean(each.success for each in outcomes),
+        mean_return=float(np.mean([each.total for each in outcomes])),
         mean_length=len(actions) / episodes,
-        action_shares=dict(zip(names, shares.tolist(), strict=True)),
-        oracle_length=_mean(each.oracle_length for each in played),
+        action_shares={} if continuous else of_actions,
+        action_means=of_actions if continuous else {},
+        oracle_length=_mean(straight),
     )
-
-
-def _play(
-    policy: Policy,
-    worlds: list[CheckedEnv],
-    seed: int,
-    episodes: int,
-    deterministic: bool,
-    rule: SuccessRule | None,
-) -> Iterator[_Episode]:
-    waiting = iter(range(episodes))
-    under_way = [
-        _start(policy, world, seed, number) for world, number in zip(worlds, waiting, strict=False)
-    ]
-    first = require_categorical(policy.distribution, "evaluation").start
-    while under_way:
-        probabilities = _look(policy, under_way)
-        for place, episode in reversed(list(enumerate(under_way))):
-            chosen = _choose(probabilities[place], episode.rng, deterministic)
-            if not _step(episode, chosen, first, rule):
-                continue
-            yield episode
-            number = next(waiting, None)
-            if number is None:
-                del under_way[place]
-            else:
-                under_way[place] = _start(policy, episode.environment, seed, number)
-
-
-def _look(policy: Policy, episodes: Sequence[_Episode]) -> np.ndarray:
-    """The probabilities (N, K) of the actions in N episodes, which remember what they saw."""
-    masked = MASK in policy.context
-    seen = [
-        policy.observe(each.observation, each.environment.action_mask() if masked else None)
-        for each in episodes
-    ]
-    known = [{**context, **each.memory} for (_, context), each in zip(seen, episodes, strict=True)]
-    scores = policy.scores(
-        np.stack([image for image, _ in seen]),
-        {name: np.stack([each[name] for each in known]) for name in known[0]},
-    )
-    memory = {name: each.float().cpu().numpy() for name, each in scores.memory.items()}
-    for place, episode in enumerate(episodes):
-        episode.memory = {name: each[place] for name, each in memory.items()}
-    return policy.distribution.probabilities(scores.logits.double().cpu()).numpy()
-
-
-def _start(policy: Policy, world: CheckedEnv, seed: int, number: int) -> _Episode:
-    observation, _ = world.reset(seed + number, number)
-    rng, length = np.random.default_rng(seed + number), _oracle_length(world.environment)
-    return _Episode(world, observation, policy.blank_memory(), rng, [], length)
-
-
-def _step(episode: _Episode, action: int, first: int, rule: SuccessRule | None) -> bool:
-    """Take an action, counted from the first; whether the episode is over."""
-    observation, reward, terminated, truncated, info = episode.environment.step(first + action)
-    episode.observation = observation
-    episode.actions.append(action)
-    episode.total += reward
-    over = terminated or truncated
-    if over and rule:
-        episode.success = rule.holds(episode.total, len(episode.actions), reward, info)
-    elif over:
-        episode.success = ended_well(info)
-    return over
-
-
-def _choose(probabilities: np.ndarray, rng: np.random.Generator, deterministic: bool) -> int:
-    if deterministic:
-        return int(probabilities.argmax())
-    drawn = np.searchsorted(probabilities.cumsum(), rng.random())
-    return min(int(drawn), len(probabilities) - 1)
 
 
 def _oracle_length(world: Env) -> int | None:

@@ -52,36 +52,23 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     cube_on_right       bool: so it does, and the cube's centre lies right of it
     ==================  ==========================================================================
 
-    Parameters
-    ----------
-    room_size
-        Side of the room in metres.
-    forward_step
-        Length of a step forward in metres.
-    turn_step
-        Angle of a turn in degrees.
-    step_limit
-        Steps after which an episode is truncated.
-    domain_rand
-        Draw surfaces, light, sky, camera and the shade of the red cube anew at each reset, and the
-        length of each step, its drift and the angle of each turn anew at each step.
-    distractors
-        Number of cubes of other colours, placed so that the agent can walk round each.
-    obs_height, obs_width
-        Size of the observation in pixels.
-    render_mode
-        "rgb_array", or None for no rendering.
-    view
-        What `render` shows: "top", the plan of the room, or "agent", what the camera sees.
-    render_height, render_width
-        Size of what `render` returns, in pixels.
+    Args:
+        room_size: Side of the room in metres.
+        forward_step: Length of a step forward in metres.
+        turn_step: Angle of a turn in degrees.
+        step_limit: Steps after which an episode is truncated.
+        domain_rand: Draw surfaces, light, sky, camera and the shade of the red cube anew at each
+            reset, and the length of each step, its drift and the angle of each turn anew at each
+            step.
+        distractors: Number of cubes of other colours, placed so that the agent can walk round each.
+        obs_height, obs_width: Size of the observation in pixels.
+        render_mode: "rgb_array", or None for no rendering.
+        view: What `render` shows: "top", the plan of the room, or "agent", what the camera sees.
+        render_height, render_width: Size of what `render` returns, in pixels.
 
-    Raises
-    ------
-    ValueError
-        An option out of its range; the message names the option and the range.
-    OpenGLMissingError
-        The OpenGL libraries are missing; the message names the packages.
+    Raises:
+        ValueError: An option out of its range; the message names the option and the range.
+        OpenGLMissingError: The OpenGL libraries are missing; the message names the packages.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012 - as in Gymnasium
@@ -130,10 +117,8 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     def episode(self) -> EpisodeState:
         """The episode under way: scene, pose, step count and success.
 
-        Raises
-        ------
-        gymnasium.error.ResetNeeded
-            Before the first `reset` and after `close`.
+        Raises:
+            gymnasium.error.ResetNeeded: Before the first `reset` and after `close`.
         """
         if self._episode is None:
             raise ResetNeeded("there is no episode under way: call reset() first")
@@ -151,10 +136,8 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     ) -> tuple[np.ndarray, SupportsFloat, bool, bool, dict[str, Any]]:
         """Turn or walk; see `gymnasium.Env.step`.
 
-        Raises
-        ------
-        ValueError
-            `action` is none of 0, 1, 2.
+        Raises:
+            ValueError: `action` is none of 0, 1, 2.
         """
         episode = self.episode
         forward, drift, turn = self._sample_strides()
@@ -181,17 +164,13 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     def render_view(self, view: str, width: int, height: int) -> np.ndarray:
         """Return a picture of the present moment, uint8 (height, width, 3).
 
-        Parameters
-        ----------
-        view
-            "agent": what the camera sees. "top": the plan of the room, x to the right, z down.
-        width, height
-            Size in pixels.
+        Args:
+            view: "agent": what the camera sees. "top": the plan of the room, x to the right, z
+                down.
+            width, height: Size in pixels.
 
-        Raises
-        ------
-        ValueError
-            An unknown view or a size out of range.
+        Raises:
+            ValueError: An unknown view or a size out of range.
         """
         check_choice("view", view, VIEWS)
         check_integer("width", width, 8, 4096)
@@ -224,15 +203,11 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
 
         What follows is the same to the last bit, pixels and random numbers included.
 
-        Returns
-        -------
-        observation, info
-            As `reset` returns them.
+        Returns:
+            observation, info: As `reset` returns them.
 
-        Raises
-        ------
-        ValueError
-            Not a state, or one of other options; the message names what differs.
+        Raises:
+            ValueError: Not a state, or one of other options; the message names what differs.
         """
         if missing := STATE_KEYS - set(state):
             raise ValueError(f"not a state of CubeReach: {', '.join(sorted(missing))} missing")

@@ -6,7 +6,7 @@ the left, so the direction of angle a is (cos a, -sin a) in (x, z).
 
 import math
 
-from rlvis_envs.render.gl import DEFAULT_PARAMS, Agent, Box
+from rlvis_envs.miniworld import DEFAULT_PARAMS, Agent, Box
 
 AGENT_RADIUS: float = Agent().radius
 CUBE_SIZE: float = float(Box("red").size[0])

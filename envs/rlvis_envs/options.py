@@ -12,10 +12,8 @@ class Options:
 
     See `rlvis_envs.cube_reach.CubeReachEnv` for their meaning.
 
-    Raises
-    ------
-    ValueError
-        An option out of its range; the message names the option and the range.
+    Raises:
+        ValueError: An option out of its range; the message names the option and the range.
     """
 
     room_size: float

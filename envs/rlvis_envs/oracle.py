@@ -28,18 +28,13 @@ def oracle_path(env: Env) -> list[int]:
     A way with one bend (turn, walk, turn, walk) is taken where it is shorter, or the only one: when
     a distractor is in the way, or a far cube lies between two headings.
 
-    Parameters
-    ----------
-    env
-        A CubeReach environment, wrapped or not, with an episode under way; it is not changed.
-        With `domain_rand` the path is that of the mean strides.
+    Args:
+        env: A CubeReach environment, wrapped or not, with an episode under way; it is not changed.
+            With `domain_rand` the path is that of the mean strides.
 
-    Raises
-    ------
-    NoPathError
-        There is no such way; never without distractors.
-    TypeError
-        Another environment.
+    Raises:
+        NoPathError: There is no such way; never without distractors.
+        TypeError: Another environment.
     """
     world = env.unwrapped
     if not isinstance(world, CubeReachEnv):

@@ -14,8 +14,8 @@ from rlvis_envs.geometry import (
     CUBE_RADIUS,
     start_distance,
 )
+from rlvis_envs.miniworld import COLORS, DEFAULT_PARAMS
 from rlvis_envs.options import Options
-from rlvis_envs.render.gl import COLORS, DEFAULT_PARAMS
 
 Triple = tuple[float, float, float]
 

@@ -16,12 +16,9 @@ def cube_in_view(scene: Scene, pose: Pose, aspect: float) -> bool:
     It does not when all its corners lie beyond one side of the pyramid. Cubes of other colours,
     which may hide it, are not considered.
 
-    Parameters
-    ----------
-    scene, pose
-        The world and the agent in it.
-    aspect
-        Width over height of the camera's image.
+    Args:
+        scene, pose: The world and the agent in it.
+        aspect: Width over height of the camera's image.
     """
     camera, cube = scene.camera, scene.cube
     tan_y = math.tan(math.radians(camera.field_of_view) / 2)

@@ -30,7 +30,7 @@ from rlvis.cli.features import (
 from rlvis.errors import InputError, Notice
 
 
-def features() -> None:
+def _features() -> None:
     """What the network has learned: filters, patches, units, embed, synthesize, dream, project,
     attack. `rlvis features --help` lists them."""
 
@@ -40,7 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "record": record.command,
     "video": video.command,
     "explain": explain.command,
-    "features": features,
+    "features": _features,
     "evaluate": evaluate.command,
     "methods": methods.command,
 }
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             tyro.extras.subcommand_cli_from_dict(
                 FEATURES if within else COMMANDS,
                 prog="rlvis features" if within else "rlvis",
-                description=features.__doc__ if within else _DESCRIPTION,
+                description=_features.__doc__ if within else _DESCRIPTION,
                 args=given[1:] if within else given,
                 config=(tyro.conf.FlagCreatePairsOff,),
             )

@@ -1,4 +1,9 @@
-"""Frames in, a film file out: H.264 that browsers play, or an animated GIF."""
+"""Frames in, a film file out: H.264 that browsers play, or an animated GIF.
+
+Animations go through imageio. H.264 goes to PyAV itself: imageio's plugin offers no way to set the
+encoder's preset and quality, without which the same film takes half as long again, and it hands
+errors of the disk to FFmpeg, which crashes on them (see `_Sink`).
+"""
 
 import io
 from collections import deque
@@ -7,12 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
-from rlvis.file_kinds import picture_bytes
 from rlvis.files import writing
 
 FILM_KINDS = {".mp4": "mp4", ".gif": "gif"}
@@ -121,14 +127,15 @@ def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
 @contextmanager
 def _gif(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
     """Half-size frames, each with a palette of its own."""
-    frames: list[Image.Image] = []
-
-    def write(picture: np.ndarray) -> None:
-        size = picture.shape[1] // 2, picture.shape[0] // 2
-        half = Image.fromarray(picture).resize(size, Image.Resampling.BOX)
-        frames.append(half.quantize(256, dither=Image.Dither.NONE))
-
-    yield write
     duration = max(20, round(1000 / fps))
-    animation = {"save_all": True, "append_images": frames[1:], "duration": duration, "loop": 0}
-    path.write_bytes(picture_bytes(frames[0], "GIF", **animation))
+    made = io.BytesIO()  # Pillow overlooks short writes to files
+    with iio.imopen(made, "w", plugin="pillow", extension=".gif") as opened:
+        animation: Any = opened
+
+        def write(picture: np.ndarray) -> None:
+            size = picture.shape[1] // 2, picture.shape[0] // 2
+            half = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+            animation.write(half, bits=8, duration=duration, loop=0)
+
+        yield write
+    path.write_bytes(made.getbuffer())

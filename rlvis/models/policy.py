@@ -42,6 +42,23 @@ class Decision:
     memory: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Situation:
+    """What a policy acts on, at one step of one episode.
+
+    Attributes:
+        observation: uint8 (H, W, C), or a mapping with entries of `image_key` and the context.
+        memory: the `memory` of the decision before; None at an episode's start.
+        action_mask: bool (K,), which actions are possible, for a policy that asks for it.
+        generator: the random generator of the episode; None for torch's global one.
+    """
+
+    observation: Any
+    memory: Mapping[str, np.ndarray] | None = None
+    action_mask: np.ndarray | None = None
+    generator: torch.Generator | None = None
+
+
 class Policy(ImageModel):
     """A stochastic policy π(action | image): an image model whose labels are its actions.
 
@@ -138,33 +155,62 @@ class Policy(ImageModel):
         memory: Mapping[str, np.ndarray] | None = None,
         action_mask: np.ndarray | None = None,
     ) -> Decision:
-        """Draw an action for one observation.
+        """Sample an action for one observation.
 
         Args:
             observation: uint8 (H, W, C), or a mapping with entries of `image_key` and the context.
             generator: the random generator (torch's global one when left out).
-            deterministic: take the most probable action instead of drawing one.
+            deterministic: take the most probable action instead of sampling one.
             memory: the `memory` of the decision before; left out, that of an episode's start.
             action_mask: bool (K,), which actions are possible, for a policy that asks for it.
         """
-        image, context = self.observe(observation, action_mask)
-        context |= memory if memory is not None else self.blank_memory()
-        seen: Any = image[None]
-        if self.pixel_range is not None:
-            floats = self._pixels(observation).transpose(2, 0, 1)[None]
-            seen = torch.from_numpy(np.array(floats, np.float32))
-        scores = self.scores(seen, {name: each[None] for name, each in context.items()})
-        logits = scores.logits.float().cpu()
-        log_std = None if scores.log_std is None else scores.log_std[0].float().cpu()
-        return Decision(
-            action=self.distribution.draw(logits[0], generator, deterministic, log_std),
-            logits=logits[0].numpy(),
-            probabilities=self.distribution.probabilities(logits)[0].numpy(),
-            value=float(scores.value[0]) if scores.value is not None else float("nan"),
-            image=image,
-            context=context,
-            memory={name: each[0].float().cpu().numpy() for name, each in scores.memory.items()},
+        situation = Situation(observation, memory, action_mask, generator)
+        return self.act_on([situation], deterministic)[0]
+
+    def act_on(
+        self, situations: Sequence["Situation"], deterministic: bool = False
+    ) -> list[Decision]:
+        """Sample an action in each of several situations; one forward pass serves all of them."""
+        images, contexts = zip(
+            *(self.observe(each.observation, each.action_mask) for each in situations), strict=True
         )
+        known = [
+            {**context, **(self.blank_memory() if each.memory is None else each.memory)}
+            for context, each in zip(contexts, situations, strict=True)
+        ]
+        scores = self.scores(
+            self._seen(images, situations),
+            {name: np.stack([each[name] for each in known]) for name in known[0]},
+        )
+        logits = scores.logits.float().cpu()
+        probabilities = self.distribution.probabilities(logits).numpy()
+        values = None if scores.value is None else scores.value.float().cpu().numpy()
+        log_std = None if scores.log_std is None else scores.log_std.float().cpu()
+        memory = {name: each.float().cpu().numpy() for name, each in scores.memory.items()}
+        return [
+            Decision(
+                action=self.distribution.draw(
+                    logits[place],
+                    each.generator,
+                    deterministic,
+                    None if log_std is None else log_std[place],
+                ),
+                logits=logits[place].numpy(),
+                probabilities=probabilities[place],
+                value=float("nan") if values is None else float(values[place]),
+                image=images[place],
+                context=known[place],
+                memory={name: entry[place] for name, entry in memory.items()},
+            )
+            for place, each in enumerate(situations)
+        ]
+
+    def _seen(self, images: Sequence[np.ndarray], situations: Sequence["Situation"]) -> Any:
+        """What the network is given: the images, or the floats that they are 256 levels of."""
+        if self.pixel_range is None:
+            return np.stack(images)
+        floats = [self._pixels(each.observation).transpose(2, 0, 1) for each in situations]
+        return torch.from_numpy(np.stack(floats).astype(np.float32))
 
     def _pixels(self, observation: Any) -> np.ndarray:
         """The image in an observation, (H, W, C), as it came."""

@@ -1,6 +1,6 @@
-"""Run a policy in an environment and keep every frame and number of an episode."""
+"""An episode: every frame and number of it, as arrays."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +9,8 @@ import torch
 from PIL import Image
 
 from rlvis.models.distributions import ActionDistribution
-from rlvis.models.policy import MASK, Decision, Policy
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.success import SuccessRule, ended_well
+from rlvis.rollouts.stepper import Step
 
 LARGEST_RENDER = (480, 360)
 
@@ -96,81 +95,35 @@ def against_the_best(episode: Episode) -> np.ndarray:
     return np.stack([taken, np.where(np.isneginf(others.max(axis=1)), taken, best)], axis=1)
 
 
-def play_episode(
-    policy: Policy,
-    environment: CheckedEnv,
-    *,
-    seed: int,
-    generator: torch.Generator,
-    number: int = 0,
-    deterministic: bool = False,
-    max_steps: int = 1000,
-    render: bool = True,
-    success: SuccessRule | None = None,
-    on_step: Callable[[], None] | None = None,
-) -> Episode:
-    """Play one episode.
-
-    Args:
-        policy: the policy; it remembers from step to step where it has memory.
-        environment: the environment.
-        seed: given to the environment's reset.
-        generator: the random generator that actions are sampled with.
-        number: of the episode, as errors call it.
-        deterministic: take the most probable action instead of drawing one.
-        max_steps: where recording stops if the episode has not ended.
-        render: keep the environment's own pictures, where its render mode is "rgb_array".
-        success: when an episode ended well; as the environment says where left out.
-        on_step: called after every step.
-
-    Raises:
-        InputError: if the environment fails.
-    """
-    rendering = render and environment.environment.render_mode == "rgb_array"
-    renders: list[np.ndarray] = []
-    decisions: list[Decision] = []
-    rewards: list[float] = []
-    infos: list[dict[str, Any]] = []
-    observation, info = environment.reset(seed, number)
-    memory: Mapping[str, np.ndarray] = policy.blank_memory()
-    terminated = truncated = False
-    while not (terminated or truncated) and len(rewards) < max_steps:
-        if rendering:
-            renders.append(_reduced(environment.render()))
-        infos.append(info)
-        mask = environment.action_mask() if MASK in policy.context else None
-        decision = policy.act(observation, generator, deterministic, memory, mask)
-        memory = decision.memory
-        observation, reward, terminated, truncated, info = environment.step(decision.action)
-        decisions.append(decision)
-        rewards.append(reward)
-        if on_step:
-            on_step()
-    total = float(np.sum(rewards, dtype=np.float64))
+def as_episode(steps: Sequence[Step], distribution: ActionDistribution) -> Episode:
+    """The steps of one episode, up to its last, as arrays."""
+    decisions = [each.decision for each in steps]
+    renders = [each.render for each in steps if each.render is not None]
+    outcome = steps[-1].outcome
+    assert outcome is not None
     return Episode(
-        seed=seed,
+        seed=steps[0].seed,
         observations=np.stack([each.image for each in decisions]),
         renders=np.stack(renders) if renders else None,
         actions=np.array([each.action for each in decisions]),
-        rewards=np.array(rewards, np.float32),
+        rewards=np.array([each.reward for each in steps], np.float32),
         logits=np.stack([each.logits for each in decisions]),
         values=np.array([each.value for each in decisions], np.float32),
         context={
             name: np.stack([each.context[name] for each in decisions])
             for name in decisions[0].context
         },
-        info=_numeric(infos),
-        terminated=terminated,
-        truncated=truncated,
-        success=success.holds(total, len(rewards), rewards[-1], info)
-        if success
-        else ended_well(info),
-        distribution=policy.distribution,
+        info=_numeric([each.info for each in steps]),
+        terminated=outcome.terminated,
+        truncated=outcome.truncated,
+        success=outcome.success,
+        distribution=distribution,
     )
 
 
-def _reduced(render: np.ndarray) -> np.ndarray:
-    """A copy of a picture (h, w, 3), at most `LARGEST_RENDER` wide and high."""
+def reduced_render(environment: CheckedEnv) -> np.ndarray:
+    """A copy of the environment's own picture (h, w, 3), at most `LARGEST_RENDER` wide and high."""
+    render = environment.render()
     height, width = render.shape[:2]
     scale = min(LARGEST_RENDER[0] / width, LARGEST_RENDER[1] / height, 1)
     if scale == 1:
@@ -179,7 +132,7 @@ def _reduced(render: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(render).resize(size, Image.Resampling.BOX))
 
 
-def _numeric(infos: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+def _numeric(infos: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     """The entries that every step has, as numbers of one shape."""
     columns = {}
     for key in infos[0]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import torch
 
 from rlvis.attribution.engine import explain
 from rlvis.attribution.explanation import Explanation
@@ -23,10 +22,11 @@ from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.episode import Episode, play_episode, taken_of
+from rlvis.rollouts.episode import Episode, as_episode, reduced_render, taken_of
 from rlvis.rollouts.header import Header, MethodRecord
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.spaces import check_spaces
+from rlvis.rollouts.stepper import Step, play
 from rlvis.rollouts.success import SuccessRule, as_rule
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def record(
         targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action,
             and the one that was taken less the best of the others ("chosen").
         out: the folder of the recording; None keeps it in memory.
-        seed: of the first episode and of the action draws; episode i is reset with seed + i.
+        seed: of the first episode; episode i is reset with seed + i, which its actions are sampled
+            with, too.
         deterministic: take the most probable action instead of drawing one.
         layer: for the methods that read one; the last spatial layer when left out.
         frames: for stacked frames and methods that read pixels: one map over all frames ("sum"),
@@ -126,32 +127,27 @@ def record(
             [each.unit_for(policy.distribution) for each in (wanted or explained[:1])],
         )
         recording = Recording.create(out, header, overwrite=overwrite)
-        checked = CheckedEnv(world, name)
-        generator = torch.Generator().manual_seed(seed)
-
-        def step() -> None:
-            if asked_to_stop():
-                raise KeyboardInterrupt
-            if on_step:
-                on_step()
-
+        played = play(
+            policy,
+            [CheckedEnv(world, name)],
+            episodes,
+            seed=seed,
+            deterministic=deterministic,
+            max_steps=max_steps,
+            picture=reduced_render if render and world.render_mode == "rgb_array" else None,
+            success=rule,
+        )
+        steps: list[Step] = []
         try:
-            for number in range(episodes):
-                episode = play_episode(
-                    policy,
-                    checked,
-                    seed=seed + number,
-                    generator=generator,
-                    number=number,
-                    deterministic=deterministic,
-                    max_steps=max_steps,
-                    render=render,
-                    success=rule,
-                    on_step=step,
-                )
-                recording.append(episode, _explain(policy, episode, chosen, explained, layer))
-                if on_episode:
-                    on_episode(episode)
+            for step in played:
+                steps.append(step)
+                if on_step:
+                    on_step()
+                if step.outcome:
+                    episode, steps = as_episode(steps, policy.distribution), []
+                    recording.append(episode, _explain(policy, episode, chosen, explained, layer))
+                    if on_episode:
+                        on_episode(episode)
                 if asked_to_stop():
                     raise KeyboardInterrupt
         finally:

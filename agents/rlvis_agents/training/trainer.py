@@ -28,10 +28,7 @@ from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import action_names
 from rlvis.rollouts.environments import make_environment
 from rlvis.rollouts.spaces import distribution_over, image_shape
-from rlvis_agents.evaluation import HELD_OUT, evaluate
-from rlvis_agents.loading import as_policy
-from rlvis_agents.sb3.agent import from_sb3, to_sb3
-from rlvis_agents.training.checkpoints import (
+from rlvis_agents.checkpoints import (
     POLICY,
     Card,
     checkpoints,
@@ -40,9 +37,12 @@ from rlvis_agents.training.checkpoints import (
     read_policy,
     write_checkpoint,
 )
+from rlvis_agents.evaluation import HELD_OUT, evaluate
+from rlvis_agents.loading import as_policy
 from rlvis_agents.training.config import TrainConfig
 from rlvis_agents.training.ppo import build
 from rlvis_agents.training.progress import TrainingProgress
+from rlvis_agents.training.sb3_weights import from_sb3, to_sb3
 
 
 def train(config: TrainConfig) -> Policy:
@@ -70,15 +70,15 @@ def train(config: TrainConfig) -> Policy:
         ppo.set_logger(_logger(config))
         progress = TrainingProgress(done, config.steps, shown=config.progress)
         with progress, interruptible() as asked_to_stop:
-            checkpoints = CheckpointCallback(ppo, config, card, progress, asked_to_stop)
-            _learn(ppo, config.steps - done, checkpoints)
-            kept = checkpoints.keep(evaluated=not asked_to_stop())
+            callback = CheckpointCallback(ppo, config, card, progress, asked_to_stop)
+            _learn(ppo, config.steps - done, callback)
+            kept = callback.keep(evaluated=not asked_to_stop())
     finally:
         envs.close()
     if asked_to_stop():
         print(_way_on(config, kept))
         raise KeyboardInterrupt
-    return checkpoints.policy
+    return callback.policy
 
 
 class CheckpointCallback(BaseCallback):
@@ -152,14 +152,14 @@ class CheckpointCallback(BaseCallback):
             self.logger.record("rollout/success_rate", self.progress.figures["success"])
 
 
-def _learn(ppo: PPO, steps: int, checkpoints: CheckpointCallback) -> None:
+def _learn(ppo: PPO, steps: int, callback: CheckpointCallback) -> None:
     """Train for so many steps.
 
     Raises:
         InputError: if the weights become NaN or infinite on the way.
     """
     try:
-        ppo.learn(steps, checkpoints, reset_num_timesteps=False)
+        ppo.learn(steps, callback, reset_num_timesteps=False)
     except ValueError as error:
         weights = ppo.policy.state_dict().values()
         if isinstance(error, InputError) or all(bool(each.isfinite().all()) for each in weights):

@@ -4,7 +4,7 @@ from ctypes import byref, c_void_p
 
 import numpy as np
 
-from rlvis_envs.render.gl import gl
+from rlvis_envs.miniworld import gl
 
 SAMPLES = 4
 
@@ -14,15 +14,11 @@ class FrameBuffer:
 
     Needs the process's OpenGL context to be current, here and in every method.
 
-    Parameters
-    ----------
-    width, height
-        Size in pixels.
+    Args:
+        width, height: Size in pixels.
 
-    Raises
-    ------
-    RuntimeError
-        The driver cannot make a picture of this size.
+    Raises:
+        RuntimeError: The driver cannot make a picture of this size.
     """
 
     def __init__(self, width: int, height: int) -> None:

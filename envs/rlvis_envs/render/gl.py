@@ -1,57 +1,21 @@
-"""The one door to pyglet and MiniWorld, and the one OpenGL context of the process.
+"""The one OpenGL context of the process, textures and display lists in it.
 
-Everything here serves three requirements: drawing works without a display, it starts no earlier
-than the first picture (so that worker processes may be forked before), and it is quick.
+It is opened with the first picture, without worker threads of the driver: that is quick, and
+processes may be forked before.
 """
 
-# ruff: noqa: E402 - pyglet reads its options while pyglet.gl is imported
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import byref
-from importlib import import_module
 from threading import RLock
 from typing import Any
 
-import pyglet
 from PIL import Image
 
 from rlvis_envs.errors import OpenGLMissingError
+from rlvis_envs.miniworld import Texture, egl, get_file_path, gl, pyglet
 
-pyglet.options["headless"] = sys.platform.startswith("linux")
-pyglet.options["debug_gl"] = False  # or every call is followed by a glGetError
-pyglet.options["shadow_window"] = False  # or the import itself opens a context
-
-try:
-    gl: Any = import_module("pyglet.gl")  # `from pyglet import gl` is a proxy, slow at every access
-    egl: Any = import_module("pyglet.libs.egl.egl") if pyglet.options["headless"] else None
-except ImportError as error:
-    raise OpenGLMissingError(error) from None
-
-from miniworld.entity import COLORS, Agent, Box
-from miniworld.miniworld import TEX_DENSITY, Room
-from miniworld.opengl import Texture, drawBox
-from miniworld.params import DEFAULT_PARAMS
-from miniworld.utils import get_file_path
-
-__all__ = [
-    "COLORS",
-    "DEFAULT_PARAMS",
-    "TEX_DENSITY",
-    "Agent",
-    "Box",
-    "Room",
-    "Texture",
-    "draw_box",
-    "drawing",
-    "gl",
-    "load_texture",
-    "new_lists",
-    "texture_name",
-]
-
-draw_box = drawBox
 _window: Any = None
 _lock = RLock()
 
@@ -62,10 +26,8 @@ def drawing() -> Iterator[None]:
 
     Afterwards the context is as it was before, also that of others who draw with pyglet.
 
-    Raises
-    ------
-    OpenGLMissingError
-        The libraries are there but no driver starts.
+    Raises:
+        OpenGLMissingError: The libraries are there but no driver starts.
     """
     global _window
     with _lock:

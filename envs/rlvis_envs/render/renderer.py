@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from rlvis_envs.geometry import CUBE_SIZE
+from rlvis_envs.miniworld import Room, drawBox, gl
 from rlvis_envs.render.framebuffer import FrameBuffer
-from rlvis_envs.render.gl import Room, draw_box, drawing, gl, load_texture, new_lists, texture_name
+from rlvis_envs.render.gl import drawing, load_texture, new_lists, texture_name
 from rlvis_envs.render.top_view import paint_top_view
 from rlvis_envs.scene import Cube, Look, Pose, Scene
 
@@ -26,10 +27,8 @@ COLOR_AND_DEPTH = gl.GL_COLOR_BUFFER_BIT | gl.GL_DEPTH_BUFFER_BIT
 class Renderer:
     """Draws the scene last loaded, with display lists and frame buffers of its own.
 
-    Parameters
-    ----------
-    width, height
-        Size of the observation in pixels.
+    Args:
+        width, height: Size of the observation in pixels.
     """
 
     def __init__(self, width: int, height: int) -> None:
@@ -188,5 +187,5 @@ def _draw_cube(cube: Cube) -> None:
     gl.glPushMatrix()
     gl.glTranslatef(cube.x, 0, cube.z)
     gl.glRotatef(math.degrees(cube.angle), 0, 1, 0)
-    draw_box(-half, half, 0, CUBE_SIZE, -half, half)
+    drawBox(-half, half, 0, CUBE_SIZE, -half, half)
     gl.glPopMatrix()

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 
 from rlvis_envs.geometry import AGENT_RADIUS, CUBE_SIZE
-from rlvis_envs.render.gl import TEX_DENSITY, gl, load_texture
+from rlvis_envs.miniworld import TEX_DENSITY, gl
+from rlvis_envs.render.gl import load_texture
 from rlvis_envs.scene import Cube, Pose, Scene
 
 Point = tuple[float, float]
@@ -25,14 +26,10 @@ MARGIN = 0.25
 def paint_top_view(scene: Scene, pose: Pose, aspect: float, camera_aspect: float) -> None:
     """Paint the plan into the bound picture: x to the right, z down, metres to the same scale.
 
-    Parameters
-    ----------
-    scene, pose
-        What to paint.
-    aspect
-        Width over height of the picture; the room is centred in it.
-    camera_aspect
-        Width over height of the observation, for the field of view.
+    Args:
+        scene, pose: What to paint.
+        aspect: Width over height of the picture; the room is centred in it.
+        camera_aspect: Width over height of the observation, for the field of view.
     """
     size = scene.room_size
     _set_up(size, aspect)

@@ -131,6 +131,11 @@ class Attacks(Results[Attack]):
         """
         return _page(list(self.values()), method)
 
+    def table(self) -> Table:
+        """A row for each picture."""
+        names = [name for name, part in self.items() for _ in part.clean]
+        return {"picture": names, **super().table()}
+
 
 def _page(found: Sequence[Attack], method: str) -> Page:
     rows = [attack_row(each, index, method) for each in found for index in range(len(each.clean))]

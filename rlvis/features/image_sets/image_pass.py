@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rlvis.features.image_sets.image_set import Batch, BatchReader
+from rlvis.features.image_sets.image_set import Batch, BatchReader, ImageSet
 from rlvis.models.image_model import ImageModel
 from rlvis.progress import OnProgress, reporter
 from rlvis.resumable import Arrays, ResumableWork
@@ -108,3 +108,12 @@ def fingerprint(model: ImageModel) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def skipped_line(images: ImageSet, skipped: Mapping[int, str]) -> str:
+    """How many images could not be read, and which; empty if none."""
+    if not skipped:
+        return ""
+    named = ", ".join(images.title(number) for number in list(skipped)[:8])
+    more = ", …" if len(skipped) > 8 else ""
+    return f"{len(skipped)} of {len(images)} images could not be read: {named}{more}"

@@ -7,13 +7,14 @@ import numpy as np
 from rlvis.display.page import Page
 from rlvis.display.tiles import Matrix, Row, Tile
 from rlvis.features.image_sets.classes import PREDICTED
+from rlvis.features.image_sets.image_pass import skipped_line
 from rlvis.features.selectivity.layer_selectivity import (
     ALWAYS,
     SELECTIVE,
     Confusion,
     LayerSelectivity,
 )
-from rlvis.features.top_patches.layer_patches import field_line, skipped_line, unit_tiles
+from rlvis.features.top_patches.layer_patches import field_line, unit_tiles
 from rlvis.features.top_patches.result import Patches
 
 _MOST_CLASSES, _WRITTEN, _PAIRS, _FEW = 24, 12, 4, 10

@@ -1,6 +1,6 @@
 """The strongest patches of the units of one layer, and tiles that show them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,15 +55,6 @@ def field_line(found: LayerPatches, whole: bool) -> str:
         "pixels of the network's input, cut at its border"
     )
     return f"{text}; it is the box{ring}" if whole else text
-
-
-def skipped_line(images: ImageSet, skipped: Mapping[int, str]) -> str:
-    """How many images could not be read, and which; empty if none."""
-    if not skipped:
-        return ""
-    named = ", ".join(images.title(number) for number in list(skipped)[:8])
-    more = ", …" if len(skipped) > 8 else ""
-    return f"{len(skipped)} of {len(images)} images could not be read: {named}{more}"
 
 
 def unit_tiles(

@@ -7,11 +7,11 @@ import numpy as np
 
 from rlvis.display.page import Page
 from rlvis.features.activations.units import check_unit, of_layer
+from rlvis.features.image_sets.image_pass import skipped_line
 from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.features.top_patches.layer_patches import (
     LayerPatches,
     field_line,
-    skipped_line,
     unit_rows,
 )
 from rlvis.results import Result, Table

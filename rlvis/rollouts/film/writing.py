@@ -12,11 +12,11 @@ from rlvis.files import check_writable
 from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps, FilmScale
 from rlvis.rollouts.film.frame_layout import MOST_COLUMNS
 from rlvis.rollouts.header import Header
-from rlvis.rollouts.recording import Recording
+from rlvis.rollouts.recorded import RecordedEpisodes
 
 
 def film(
-    recording: Recording,
+    recording: RecordedEpisodes,
     path: str | Path,
     *,
     methods: Sequence[str] | None = None,
@@ -82,7 +82,7 @@ def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
         raise InputError(f"no scale {scale!r}; choose episode, frame or a positive number")
 
 
-def frames_of(recording: Recording, number: int) -> EpisodeFrames:
+def frames_of(recording: RecordedEpisodes, number: int) -> EpisodeFrames:
     """The frames of one episode with all methods, for pictures of single steps."""
     header = recording.header
     shown = _columns(recording, header.actions, None, [number])
@@ -90,7 +90,7 @@ def frames_of(recording: Recording, number: int) -> EpisodeFrames:
 
 
 def _frames(
-    recording: Recording,
+    recording: RecordedEpisodes,
     number: int,
     header: Header,
     shown: Sequence[int],
@@ -110,7 +110,7 @@ def _frames(
     return EpisodeFrames(episode, maps, header, title, shown, scale)
 
 
-def _with_contrast(recording: Recording, number: int, method: str) -> np.ndarray:
+def _with_contrast(recording: RecordedEpisodes, number: int, method: str) -> np.ndarray:
     """Heatmaps (T, K, H, W), with those of the contrast behind the others where there are such."""
     maps, contrast = (
         recording.heatmaps(number, method),
@@ -120,7 +120,7 @@ def _with_contrast(recording: Recording, number: int, method: str) -> np.ndarray
 
 
 def _columns(
-    recording: Recording, known: list[str], wanted: Sequence[str] | None, numbers: list[int]
+    recording: RecordedEpisodes, known: list[str], wanted: Sequence[str] | None, numbers: list[int]
 ) -> list[int]:
     """The indices of the actions that get a column."""
     targets = recording.header.targets
