@@ -1,6 +1,5 @@
 """Codes and their layouts, beside scikit-learn; colours, places and stopping half-way."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -1,6 +1,5 @@
 """The strongest patches beside brute force; work that is stopped, taken up, and given bad input."""
 
-
 import numpy as np
 import pytest
 import torch

@@ -234,7 +234,8 @@ def film(path):
 WRITERS = {
     **dict.fromkeys(("x.mp4", "x.gif"), film),
     **dict.fromkeys(
-        ("x.png", "x.jpg", "x.webp", "x.pdf"), lambda path: save_picture(Image.fromarray(noise), path)
+        ("x.png", "x.jpg", "x.webp", "x.pdf"),
+        lambda path: save_picture(Image.fromarray(noise), path),
     ),
     **dict.fromkeys(("x.npz", "x.safetensors"), lambda path: save_arrays(path, noise=noise)),
     "x.html": lambda path: save_as(path, {"html": lambda: "text " * 5000}),

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from rlvis.deprecation import DONE, renamed_parameters
-from rlvis.features.activations.scan import ActivationScan, ScanResult
 from rlvis.features.activations.units import check_layers
 from rlvis.features.image_sets.classes import Classes, classes_of
 from rlvis.features.image_sets.image_pass import ImagePass
 from rlvis.features.image_sets.image_set import BatchReader, ImageSet
 from rlvis.features.selectivity.layer_selectivity import Confusion, LayerSelectivity
 from rlvis.features.selectivity.result import Selectivity
+from rlvis.features.top_patches.scan import ActivationScan, ScanResult
 from rlvis.features.top_patches.search import collected
 from rlvis.models.image_model import ImageModel
 from rlvis.options import MANY, check_real, check_whole

@@ -7,13 +7,13 @@ import numpy as np
 
 from rlvis.deprecation import DONE, renamed_parameters
 from rlvis.errors import InputError
-from rlvis.features.activations.scan import ActivationScan, TopK
 from rlvis.features.activations.units import check_layers
 from rlvis.features.image_sets.image_pass import ImagePass
 from rlvis.features.image_sets.image_set import BatchReader, ImageSet
 from rlvis.features.receptive_field.tracing import ReceptiveField, Sources
 from rlvis.features.top_patches.layer_patches import LayerPatches
 from rlvis.features.top_patches.result import Patches
+from rlvis.features.top_patches.scan import ActivationScan, TopK
 from rlvis.models.image_model import ImageModel
 from rlvis.options import MANY, check_whole
 from rlvis.progress import OnProgress
