@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rlvis.moved import keep_former_names
 
 if TYPE_CHECKING:
-    from rlvis.attribution import METHODS, explain
+    from rlvis.attribution import METHODS, explain, explain_each
     from rlvis.attribution.explanation import Explanation
     from rlvis.errors import InputError, NonFiniteError
     from rlvis.images.loading import load_image
@@ -37,6 +37,7 @@ __all__ = [
     "Recording",
     "Scores",
     "explain",
+    "explain_each",
     "load_classifier",
     "load_image",
     "load_model",
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "attribution": ["METHODS", "explain"],
+    "attribution": ["METHODS", "explain", "explain_each"],
     "attribution.explanation": ["Explanation"],
     "errors": ["InputError", "NonFiniteError"],
     "images.loading": ["load_image"],

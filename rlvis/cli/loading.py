@@ -46,13 +46,6 @@ def agents_package() -> Any:
     return rlvis_agents
 
 
-def shipped_policies() -> list[str]:
-    try:
-        return list(agents_package().shipped_policies())
-    except InputError:
-        return []
-
-
 def load_policy(
     name: str,
     trust: bool,
