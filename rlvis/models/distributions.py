@@ -69,6 +69,12 @@ class ActionDistribution(ABC):
         """The scores of each choice of which exactly one is taken; none for other actions."""
         return ()
 
+    @property
+    @abstractmethod
+    def action_space(self) -> tuple[Any, ...]:
+        """The kind and the sizes of the actions, equal for distributions that act in the same space;
+        from where actions are numbered is left to the library that trained the policy."""
+
     def record(self) -> dict[str, Any]:
         """The distribution as JSON holds it; `from_record` reads it."""
         return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
@@ -131,6 +137,10 @@ class Categorical(Factored):
         return f"{self.count} actions"
 
     @property
+    def action_space(self) -> tuple[Any, ...]:
+        return "discrete", self.count
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """ "action 0" to "action K-1"."""
         return tuple(f"action {self.start + index}" for index in range(self.count))
@@ -180,6 +190,10 @@ class MultiCategorical(Factored):
         return f"{'×'.join(map(str, self.sizes))} actions"
 
     @property
+    def action_space(self) -> tuple[Any, ...]:
+        return "multi-discrete", self.sizes
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """ "a0=0", "a0=1" … "a1=0" and so on: which entry of the action has which value."""
         ways = enumerate(zip(self.sizes, self.first, strict=True))
@@ -217,6 +231,10 @@ class Bernoulli(ActionDistribution):
 
     def __str__(self) -> str:
         return f"{'×'.join('2' * self.count)} actions"
+
+    @property
+    def action_space(self) -> tuple[Any, ...]:
+        return "multi-binary", self.count
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -271,6 +289,10 @@ class DiagonalGaussian(ActionDistribution):
     def __str__(self) -> str:
         size = len(self.log_std) if self.shape is None else "×".join(map(str, self.shape)) or 1
         return f"{size} continuous actions"
+
+    @property
+    def action_space(self) -> tuple[Any, ...]:
+        return "box", (len(self.log_std),) if self.shape is None else self.shape
 
     @property
     def labels(self) -> tuple[str, ...]:

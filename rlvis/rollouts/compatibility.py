@@ -99,7 +99,7 @@ def check_compatible(policy: Policy, environment: "Env", name: str) -> None:
                 f"{given}; {_OTHERWISE}"
             )
     needed = distribution_over(environment.action_space)
-    if str(needed) != str(policy.distribution):
+    if needed.action_space != policy.distribution.action_space:
         raise InputError(
             f"{policy.name} knows {policy.distribution}, but {name} has {needed}; {_OTHERWISE}"
         )

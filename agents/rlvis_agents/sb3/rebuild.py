@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from rlvis_agents.sb3.agent import from_sb3
+from rlvis_agents.training.sb3_weights import from_sb3
 from rlvis_agents.sb3.archive import Archive, Weights
 from rlvis_agents.sb3.networks import (
     Actor,
