@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rlvis.cli.progress import progress
 from rlvis.errors import InputError
-from rlvis.zoo.source import ModelSource, refuse_unused
+from rlvis.zoo.source import ModelSource
+from rlvis.zoo.source import refuse_unused as refuse_unused
 
 if TYPE_CHECKING:
     from rlvis.features.image_sets.image_set import ImageSet
@@ -44,19 +44,6 @@ def agents_package() -> Any:
             f"policies need {error.name}; install it with: pip install 'rlvis[agents]'"
         ) from None
     return rlvis_agents
-
-
-def load_policy(
-    name: str,
-    trust: bool,
-    device: str = "cpu",
-    image_key: str | None = None,
-    vec_normalize: Path | None = None,
-) -> "Policy":
-    source = Network(
-        name, device=device, trust=trust, image_key=image_key, vec_normalize=vec_normalize
-    )
-    return source.load_policy()
 
 
 def check_outputs(
@@ -139,81 +126,6 @@ def tell_skipped(images: "ImageSet", skipped: dict[int, str]) -> None:
 
     if skipped:
         print(f"rlvis: {skipped_line(images, skipped)}", file=sys.stderr)
-
-
-@dataclass(frozen=True)
-class EnvConfig:
-    """An environment as it is made.
-
-    Attributes:
-        environment: its Gymnasium id.
-        wrappers: put around it, the innermost first.
-        options: of its constructor.
-    """
-
-    environment: str
-    wrappers: tuple[str, ...]
-    options: dict[str, Any]
-
-
-def env_of(
-    policy: "Policy", env: str | None, wrappers: Sequence[str], options: Sequence[str]
-) -> EnvConfig:
-    """The environment asked for, else the one that a policy was trained in, as it was there.
-
-    Raises:
-        InputError: if none was named and the policy knows of none.
-    """
-    home = policy.description.get("environment")
-    if not env and not home:
-        raise InputError(
-            f"{policy.name} does not say which environment it was trained in; name it with --env"
-        )
-    from rlvis.rollouts.providers import check_provider
-
-    known = policy.description if not env or env == home else {}
-    around = known.get("wrappers", ())
-    if not env:
-        check_provider(str(home), "--env")
-    for each in () if wrappers else around:
-        check_provider(each, "-w")
-    return EnvConfig(
-        str(env or home),
-        tuple(wrappers or around),
-        {**known.get("env_options", {}), **read_options(options)},
-    )
-
-
-def read_labels(written: str | None) -> list[str] | None:
-    """See `rlvis.zoo.label_names.read_labels`; None for none."""
-    from rlvis.zoo.label_names import read_labels as read_names
-
-    return None if written is None else list(read_names(written))
-
-
-def read_options(written: Sequence[str]) -> dict[str, Any]:
-    from rlvis.options import parse_options
-
-    return parse_options(written)
-
-
-def refuse_greed(policy: "Policy", deterministic: bool) -> None:
-    """Refuse --deterministic for a policy that draws nothing."""
-    from rlvis.models.distributions import Greedy
-
-    if isinstance(policy.distribution, Greedy):
-        where = f"for {policy.name}, which always takes the action of the highest score"
-        refuse_unused(where, deterministic=deterministic)
-
-
-def draw_film(recording: Any, path: Path, fps: float, scale: str, **choice: Any) -> None:
-    from rlvis.options import parse_value
-
-    chosen = {name: list(value) for name, value in choice.items() if value}
-    with progress("frame") as (start, advance):
-        start(recording.steps(chosen.get("episodes")), f"drawing {path}")
-        recording.to_video(path, fps=fps, scale=parse_value(scale), on_frame=advance, **chosen)
-    print(path)
 
 
 def layer_path(out: Path, layer: str, layers: Sequence[str]) -> Path:
