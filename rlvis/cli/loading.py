@@ -46,13 +46,6 @@ def agents_package() -> Any:
     return rlvis_agents
 
 
-def shipped_policies() -> list[str]:
-    try:
-        return list(agents_package().shipped_policies())
-    except InputError:
-        return []
-
-
 def unfinished(out: Path, what: str = "unfinished") -> Path:
     """The file beside a picture in which work on it is kept when it is stopped."""
     return out.with_name(f"{out.stem}.{what}.npz")
