@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.attribution.evidence import Evidence, GradientRequest, at_once
+from rlvis.attribution.changed_images import at_once
+from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.attribution.registry import method
 
 _LAYER = (GradientRequest("layer"),)

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.attribution.evidence import Evidence, at_once
+from rlvis.attribution.changed_images import at_once
+from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 from rlvis.models.distributions import require_categorical
