@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from rlvis.rollouts.episode import Episode
     from rlvis.rollouts.recorder import record
     from rlvis.rollouts.recording import Recording
-    from rlvis.zoo.loading import load_classifier
+    from rlvis.zoo.classifiers import load_classifier
+    from rlvis.zoo.loading import load_model
+    from rlvis.zoo.source import ModelSource
 
 __all__ = [
     "METHODS",
@@ -28,6 +30,7 @@ __all__ = [
     "Explanation",
     "ImageModel",
     "InputError",
+    "ModelSource",
     "NonFiniteError",
     "Policy",
     "Preprocess",
@@ -36,6 +39,7 @@ __all__ = [
     "explain",
     "load_classifier",
     "load_image",
+    "load_model",
     "record",
 ]
 
@@ -50,7 +54,9 @@ _MODULES = {
     "rollouts.episode": ["Episode"],
     "rollouts.recorder": ["record"],
     "rollouts.recording": ["Recording"],
-    "zoo.loading": ["load_classifier"],
+    "zoo.classifiers": ["load_classifier"],
+    "zoo.loading": ["load_model"],
+    "zoo.source": ["ModelSource"],
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -18,7 +18,7 @@ MOVED = {
     "rlvis.attentions": "rlvis.instrument.attention_maps",
     "rlvis.chance": "rlvis.models.rng",
     "rlvis.checked_env": "rlvis.rollouts.checked_env",
-    "rlvis.classifiers": "rlvis.zoo.loading",
+    "rlvis.classifiers": "rlvis.zoo.classifiers",
     "rlvis.dependence": "rlvis.instrument.autograd_graph",
     "rlvis.depth": "rlvis.images.depth",
     "rlvis.devices": "rlvis.models.devices",

@@ -27,7 +27,7 @@ import rlvis
 from rlvis import Recording, load_image
 from rlvis.features.image_sets.image_set import open_images
 from rlvis.zoo.digits import DigitNetwork
-from rlvis.zoo.loading import load_weights
+from rlvis.zoo.state_dict import load_weights
 from rlvis_agents import load_policy
 from scripts.fuzz_agents import cut, flipped, outcome
 

@@ -20,7 +20,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from rlvis import InputError, NonFiniteError
-from rlvis.cli.loading import env_of
+from rlvis.cli.playing import EnvSource
 from rlvis_agents import load_policy
 from rlvis_agents.checkpoints import read_optimizer
 from rlvis_agents.loading import SHIPPED
@@ -237,14 +237,14 @@ def test_a_card_does_not_choose_what_is_imported(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     policy = load_policy(with_card(tmp_path, environment="evil:X-v0"))
     with pytest.raises(InputError, match=r"names 'evil:X-v0'.* add --env evil:X-v0"):
-        env_of(policy, None, (), ())
+        EnvSource().of(policy)
     assert "evil" not in sys.modules
-    assert env_of(policy, "evil:X-v0", (), ()).environment == "evil:X-v0"
-    own = env_of(load_policy("cube-reach"), None, (), ())
+    assert EnvSource("evil:X-v0").of(policy).environment == "evil:X-v0"
+    own = EnvSource().of(load_policy("cube-reach"))
     assert own.environment == "rlvis_envs:CubeReach-v0"
     policy.description |= {"environment": "CubeReach-v0", "wrappers": ["evil.Wrapper:a=1"]}
     with pytest.raises(InputError, match=r"names 'evil.Wrapper:a=1'.* add -w evil.Wrapper:a=1"):
-        env_of(policy, None, (), ())
+        EnvSource().of(policy)
 
 
 def test_a_card_of_a_giant_costs_nothing(tmp_path):

@@ -21,7 +21,7 @@ from rlvis.files import (
     save_arrays,
     writing,
 )
-from rlvis.zoo.loading import load_weights
+from rlvis.zoo.state_dict import load_weights
 from tests.complaints import complaint
 
 KINDS = {".txt": "text"}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, explain, load_classifier
-from rlvis.zoo.loading import load_weights
+from rlvis.zoo.state_dict import load_weights
 from tests.test_references import PHOTOS
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from rlvis import InputError, explain, load_classifier
 from rlvis.zoo import timm_models as timm_classifiers
-from rlvis.zoo.loading import imagenet_labels
+from rlvis.zoo.label_names import imagenet_labels
 from tests.test_references import PHOTOS
 
 

@@ -1,7 +1,8 @@
 """Any policy by its name or path: shipped, trained here, by Stable-Baselines3 or RL-Zoo."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ from torch import nn
 
 from rlvis.errors import InputError, unknown
 from rlvis.models.policy import Policy
+from rlvis.zoo.label_names import read_labels
+from rlvis.zoo.readers import Reader
+from rlvis.zoo.source import ModelSource
 from rlvis_agents.checkpoints import POLICY, checkpoints, read_policy
 from rlvis_agents.network import LAST_MAP
 from rlvis_agents.sb3.rl_zoo import is_zoo_run, read_zoo_run
@@ -49,46 +53,68 @@ def load_policy(
         InputError: if there is no such policy, or it is damaged, foreign, or cannot be rebuilt
             without trust.
     """
+    options = AgentOptions(trust, image_key, vec_normalize)
     if name_or_path in shipped_policies():
-        return as_policy(*read_policy(SHIPPED / f"{name_or_path}.safetensors"))
+        return _read_ours(SHIPPED / f"{name_or_path}.safetensors", options)
     path = Path(name_or_path)
     if os.path.isdir(path):
-        if is_zoo_run(path):
-            return _of_zoo(path, trust, image_key, vec_normalize)
-        return as_policy(*read_policy(_in_folder(path)))
+        return _read_zoo_run(path, options) if is_zoo_run(path) else _read_run(path, options)
     if not os.path.exists(path):
         if path.suffix or len(path.parts) > 1:
             shipped = ", ".join(shipped_policies())
             raise InputError(f"no file or folder {path}; shipped are {shipped}")
         raise unknown("policy", name_or_path, shipped_policies())
-    if path.suffix in (".safetensors", ".json"):
-        return as_policy(*read_policy(path.with_suffix(".safetensors")))
-    if path.suffix == ".zip":
-        return read_zip(path, trust=trust, image_key=image_key, vec_normalize=vec_normalize)
-    raise InputError(
-        f"{path} is no policy; give a shipped name, the folder of a run, a .safetensors file or "
-        "a .zip by Stable-Baselines3"
-    )
+    if path.suffix not in READER_OF:
+        raise InputError(
+            f"{path} is no policy; give a shipped name, the folder of a run, a .safetensors file "
+            "or a .zip by Stable-Baselines3"
+        )
+    return READER_OF[path.suffix](path, options)
 
 
-def _of_zoo(
-    folder: Path, trust: bool, image_key: str | None, vec_normalize: str | Path | None
-) -> Policy:
+@dataclass(frozen=True)
+class AgentOptions:
+    """What the file of an agent does not say; see `load_policy`."""
+
+    trust: bool = False
+    image_key: str | None = None
+    vec_normalize: str | Path | None = None
+
+
+def _read_ours(path: Path, _: AgentOptions) -> Policy:
+    return as_policy(*read_policy(path.with_suffix(".safetensors")))
+
+
+def _read_run(folder: Path, _: AgentOptions) -> Policy:
+    return as_policy(*read_policy(_in_folder(folder)))
+
+
+def _read_sb3(path: Path, options: AgentOptions) -> Policy:
+    return read_zip(path, **asdict(options))
+
+
+READER_OF: dict[str, Callable[[Path, AgentOptions], Policy]] = {
+    ".safetensors": _read_ours,
+    ".json": _read_ours,
+    ".zip": _read_sb3,
+}
+"""The reader of an agent's file, by the ending of its name."""
+
+
+def _read_zoo_run(folder: Path, options: AgentOptions) -> Policy:
     run = read_zoo_run(folder)
+    normalize = options.vec_normalize if options.vec_normalize is not None else run.statistics
     policy = read_zip(
         run.agent,
-        trust=trust,
-        image_key=image_key,
-        vec_normalize=vec_normalize if vec_normalize is not None else run.statistics,
+        trust=options.trust,
+        image_key=options.image_key,
+        vec_normalize=normalize,
         frames=run.frames,
     )
-    policy.name = folder.resolve().name
-    policy.description |= {
-        "environment": run.environment,
-        "wrappers": run.wrappers,
-        "env_options": run.options,
-    }
-    return policy
+    known = {"environment": run.environment, "wrappers": run.wrappers, "env_options": run.options}
+    return policy.with_changes(
+        name=folder.resolve().name, description={**policy.description, **known}
+    )
 
 
 def as_policy(network: nn.Module, card: Mapping[str, Any]) -> Policy:
@@ -111,3 +137,38 @@ def _in_folder(folder: Path) -> Path:
     if not kept:
         raise InputError(f"{folder} holds no {POLICY} and no checkpoints; give the folder of a run")
     return kept[-1] / POLICY
+
+
+def _is_ours(source: ModelSource) -> bool:
+    path = Path(source.model)
+    if os.path.isdir(path):
+        return not is_zoo_run(path)
+    described = path.suffix == ".json" or path.with_suffix(".json").exists()
+    return source.model in shipped_policies() or (
+        READER_OF.get(path.suffix) is _read_ours and os.path.exists(path) and described
+    )
+
+
+def _is_foreign(source: ModelSource) -> bool:
+    path = Path(source.model)
+    return is_zoo_run(path) or (
+        READER_OF.get(path.suffix, _read_ours) is not _read_ours and os.path.exists(path)
+    )
+
+
+def _load(source: ModelSource) -> Policy:
+    policy = load_policy(
+        source.model,
+        trust=source.trust,
+        image_key=source.image_key,
+        vec_normalize=source.vec_normalize,
+    )
+    return policy.with_labels(read_labels(source.labels)) if source.labels else policy
+
+
+_OPTIONS = frozenset(field.name for field in fields(AgentOptions))
+READERS = [
+    Reader("a policy trained here", _is_ours, _load, frozenset({"labels"}), shipped_policies),
+    Reader("an agent of Stable-Baselines3", _is_foreign, _load, _OPTIONS | {"labels"}),
+]
+"""What `rlvis.load_model` reads besides its own forms."""

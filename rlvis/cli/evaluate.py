@@ -1,52 +1,37 @@
 """The command `rlvis evaluate`."""
 
-from pathlib import Path
+from tyro.conf import OmitArgPrefixes
 
-from rlvis.cli.arguments import EnvOptions, Wrappers
-from rlvis.cli.loading import agents_package, env_of, load_policy, read_labels, refuse_greed
+from rlvis.cli.loading import agents_package
+from rlvis.cli.playing import EnvSource, Play, PolicySource
 
 
 def command(
-    policy: str = "cube-reach",
-    env: str | None = None,
-    episodes: int = 100,
-    seed: int = 1_000_000_000,
-    deterministic: bool = False,
-    labels: str | None = None,
-    success: str | None = None,
-    wrappers: Wrappers = (),
-    env_options: EnvOptions = (),
-    image_key: str | None = None,
-    vec_normalize: Path | None = None,
-    device: str = "cpu",
-    trust: bool = False,
+    source: OmitArgPrefixes[PolicySource] = PolicySource(),  # noqa: B008
+    env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
+    play: OmitArgPrefixes[Play] = Play(episodes=100, seed=1_000_000_000),  # noqa: B008
 ) -> None:
     """Play held-out episodes and report success, length and the use of the actions.
 
     Args:
-        policy: as for `rlvis record`.
-        env: a Gymnasium id; the one it was trained in when left out.
-        episodes: how many.
-        seed: of the first episode; training uses seeds far below the default.
-        deterministic: take the most probable action instead of drawing one.
-        labels, success, wrappers, env_options, image_key, vec_normalize: as for `rlvis record`.
-        device: where to compute, for example cuda.
-        trust: allow a Stable-Baselines3 zip to run code when it is loaded.
+        source: the policy.
+        env: the environment that it acts in.
+        play: how it is played; training uses seeds far below the default one.
     """
     agents = agents_package()
-    loaded = load_policy(policy, trust, device, image_key, vec_normalize)
-    refuse_greed(loaded, deterministic)
-    world = env_of(loaded, env, wrappers, env_options)
+    policy = source.load_policy()
+    play.check(policy)
+    config = env.of(policy)
     print(
         agents.evaluate(
-            loaded,
-            world.environment,
-            episodes=episodes,
-            seed=seed,
-            deterministic=deterministic,
-            wrappers=world.wrappers,
-            labels=read_labels(labels),
-            success=success,
-            **world.options,
+            policy,
+            config.environment,
+            episodes=play.episodes,
+            seed=play.seed,
+            deterministic=play.deterministic,
+            wrappers=config.wrappers,
+            labels=policy.labels if source.labels else None,
+            success=play.success,
+            **config.options,
         )
     )

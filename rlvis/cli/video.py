@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.arguments import Methods
-from rlvis.cli.loading import draw_film
+from rlvis.cli.playing import FilmLook
 from rlvis.errors import InputError
 
 
@@ -17,8 +17,7 @@ def command(
     methods: Methods = (),
     actions: Annotated[UseAppendAction[tuple[str, ...]], arg(name="action")] = (),
     episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),
-    fps: float = 10,
-    scale: str = "episode",
+    look: OmitArgPrefixes[FilmLook] = FilmLook(),  # noqa: B008
 ) -> None:
     """Make the annotated video of a recording.
 
@@ -28,17 +27,14 @@ def command(
         methods: which of the recorded methods to show, all when left out; repeat for several.
         actions: which actions to show, six at most and "chosen" when left out; repeat for several.
         episodes: the number of an episode to show, from 0, all when left out; repeat for several.
-        fps: steps per second.
-        scale: as for `rlvis record`.
+        look: of the video.
     """
-    from rlvis.options import parse_value
-    from rlvis.rollouts.film.writing import check_film
     from rlvis.rollouts.recording import Recording
 
-    check_film(out, fps, parse_value(scale))
+    look.check(out)
     opened = Recording.open(recording)
     shown = episodes or opened.readable()
-    draw_film(opened, out, fps, scale, methods=methods, actions=actions, episodes=shown)
+    look.draw(opened, out, methods=methods, actions=actions, episodes=shown)
     if not episodes and len(shown) < len(opened):
         raise InputError(
             f"{len(opened) - len(shown)} of {len(opened)} episodes are damaged; {out} shows the "

@@ -72,8 +72,8 @@ class ActionDistribution(ABC):
     @property
     @abstractmethod
     def action_space(self) -> tuple[Any, ...]:
-        """The kind and the sizes of the actions, equal for distributions that act in the same space;
-        from where actions are numbered is left to the library that trained the policy."""
+        """The kind and the sizes of the actions, equal for distributions in the same space; from
+        where actions are numbered is left to the library that trained the policy."""
 
     def record(self) -> dict[str, Any]:
         """The distribution as JSON holds it; `from_record` reads it."""

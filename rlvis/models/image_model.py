@@ -8,9 +8,10 @@ the state of a recurrent network. Tools hold it as it was while they ask about t
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -79,18 +80,7 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
         InputError: if there are no logits of shape (N, K), or K is not the number of labels.
         NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
     """
-    logits, value, memory, log_std = output, None, None, None
-    besides = ("value", "memory", "log_std")
-    if isinstance(output, Mapping):
-        logits, value, memory, log_std = (output.get(name) for name in ("logits", *besides))
-    elif hasattr(output, "logits"):
-        logits = output.logits
-        value, memory, log_std = (getattr(output, name, None) for name in besides)
-    elif isinstance(output, (tuple, list)) and output:
-        logits, value = output[0], output[1] if len(output) > 1 else None
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
-        raise InputError(f"the network gives {shape}; expected one row of scores per image (N, K)")
+    logits, value, memory, log_std = find_scores(output)
     if logits.shape[1] != len(labels):
         raise InputError(
             f"the network gives {logits.shape[1]} scores per image, but there are "
@@ -107,6 +97,27 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
                 f"the network's {name} are NaN or infinite; check its weights and the input's range"
             )
     return Scores(logits, value, labels, memory or {}, log_std)
+
+
+def find_scores(output: Any) -> tuple[Tensor, Any, Any, Any]:
+    """The logits (N, K) in whatever a module returns, and what it calls value, memory and log_std.
+
+    Raises:
+        InputError: if there are no logits of that shape.
+    """
+    logits, value, memory, log_std = output, None, None, None
+    besides = ("value", "memory", "log_std")
+    if isinstance(output, Mapping):
+        logits, value, memory, log_std = (output.get(name) for name in ("logits", *besides))
+    elif hasattr(output, "logits"):
+        logits = output.logits
+        value, memory, log_std = (getattr(output, name, None) for name in besides)
+    elif isinstance(output, (tuple, list)) and output:
+        logits, value = output[0], output[1] if len(output) > 1 else None
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
+        raise InputError(f"the network gives {shape}; expected one row of scores per image (N, K)")
+    return logits, value, memory, log_std
 
 
 class ImageModel:
@@ -226,6 +237,29 @@ class ImageModel:
             output = module(inputs, **context)
         return read_output(output, self.labels)
 
+    def with_changes(self, **attributes: Any) -> Self:
+        """A copy with other attributes (`preprocess=…`, `name=…`); the module is shared."""
+        twin = copy(self)
+        for name, value in attributes.items():
+            if not hasattr(self, name):
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            setattr(twin, name, value)
+        return twin
+
+    def with_labels(self, labels: Sequence[str]) -> Self:
+        """A copy whose scores have other names.
+
+        Raises:
+            InputError: if these are not one for each score, all different.
+        """
+        names = tuple(map(str, labels))
+        if len(names) != len(self.labels) or len(set(names)) != len(names) or not all(names):
+            raise InputError(
+                f"the labels {', '.join(names)[:160]} are not {len(self.labels)} different names; "
+                f"give one for each score of {self.name}"
+            )
+        return self.with_changes(labels=names)
+
     def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
         """Scores of images, as in eval mode, without gradient; the module stays as it is.
 
@@ -236,6 +270,26 @@ class ImageModel:
         with torch.no_grad():
             inputs = self.inputs(images)
             return self.run(replicate(self.module), inputs, self.context_of(len(inputs), context))
+
+
+def require_image_model(model: object) -> None:
+    """Whether tools can look into an object.
+
+    Raises:
+        InputError: if it is no `ImageModel`, as a module alone is not.
+    """
+    if isinstance(model, ImageModel):
+        return
+    kind = type(model).__name__
+    if isinstance(model, nn.Module):
+        raise InputError(
+            f"{kind} is a module alone; give rlvis.ImageModel(module, labels, preprocess), which "
+            "also knows the names of its scores and how images are brought to it"
+        )
+    raise InputError(
+        f"cannot look into {kind}; give an rlvis.ImageModel or rlvis.Policy, or load one with "
+        "rlvis.load_model(...)"
+    )
 
 
 def _first_tensor(module: nn.Module) -> Tensor:

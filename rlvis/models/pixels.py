@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rlvis.errors import InputError
 from rlvis.images.frames import latest
@@ -73,8 +73,13 @@ def input_shape(model: ImageModel, size: tuple[int, int] | None = None) -> tuple
 
 
 def image_channels(model: ImageModel) -> int:
-    """What the first convolution reads, 3 where it cannot be told."""
-    for parameter in model.module.parameters():
+    """What a model's first convolution reads, 3 where it cannot be told."""
+    return channels_read(model.module)
+
+
+def channels_read(module: nn.Module) -> int:
+    """How many channels the first convolution of a module reads, 3 where it cannot be told."""
+    for parameter in module.parameters():
         if parameter.ndim == 4:
             return int(parameter.shape[1])
     return 3

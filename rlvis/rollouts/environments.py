@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rlvis.errors import InputError, one_line, unknown
@@ -9,6 +10,21 @@ from rlvis.rollouts.spaces import check_spaces
 
 if TYPE_CHECKING:
     from gymnasium import Env
+
+
+@dataclass(frozen=True)
+class EnvConfig:
+    """An environment as it is made.
+
+    Attributes:
+        environment: its Gymnasium id.
+        wrappers: put around it, the innermost first.
+        options: of its constructor.
+    """
+
+    environment: str
+    wrappers: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def make_environment(environment: str, *, wrappers: Sequence[str] = (), **options: Any) -> "Env":
@@ -32,7 +48,8 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
         raise InputError(
             "environments need Gymnasium; install it with: pip install 'rlvis[agents]'"
         ) from None
-    from rlvis.rollouts.providers import allow_local_modules, import_provider
+    from rlvis.named_objects import allow_local_modules
+    from rlvis.rollouts.providers import import_provider
 
     try:
         if ":" in environment:

@@ -43,13 +43,6 @@ def import_provider(environment: str) -> None:
             return
 
 
-def allow_local_modules() -> None:
-    """Let modules in the current folder be imported, behind all others, as they are named."""
-    here = os.getcwd()
-    if "" not in sys.path and here not in sys.path:
-        sys.path.append(here)
-
-
 def check_provider(named: str, option: str) -> None:
     """Whether what a policy's file names lies in a package that is imported without being asked.
 

@@ -20,8 +20,8 @@ from gymnasium import Env, spaces
 
 from rlvis.errors import InputError, unknown
 from rlvis.images.observations import channels_first
+from rlvis.named_objects import allow_local_modules
 from rlvis.options import parse_options
-from rlvis.rollouts.providers import allow_local_modules
 
 MOST_FRAMES, MOST_SKIPPED, MOST_PIXELS = 64, 1000, 4096
 

@@ -1,6 +1,6 @@
 """Image classifiers of timm ("PyTorch Image Models"), by the names that it gives them."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,21 +9,31 @@ from torch import nn
 
 from rlvis.errors import InputError, unknown
 from rlvis.images.preprocess import Preprocess
+from rlvis.zoo.label_names import imagenet_labels
+from rlvis.zoo.state_dict import build_filled
 
 PREFIX = "timm/"
 
 
-def build(name: str, weights: str | Path | None) -> nn.Module:
-    """A classifier of timm, its weights published where None is given, else as it starts out.
+def build(
+    name: str, weights: str | Path | None
+) -> tuple[nn.Module, tuple[str, ...] | None, Preprocess]:
+    """A classifier of timm, ImageNet's labels, and how its accuracy was measured.
 
     Args:
         name: "timm/resnet18", or with the weights' tag "timm/resnet18.a1_in1k".
-        weights: None, or anything that says where the weights will come from.
+        weights: a file with a `state_dict`, "random", or None for the published weights.
 
     Raises:
         InputError: if timm is not installed, the name does not exist (closest ones are offered),
-            the network has no classes, or its published weights cannot be had.
+            the network has no classes, or the weights cannot be had or do not fit.
     """
+    module, labels = _build(name, weights), imagenet_labels()
+    fitting = labels if getattr(module, "num_classes", 0) == len(labels) else None
+    return module, fitting, preprocess(module)
+
+
+def _build(name: str, weights: str | Path | None) -> nn.Module:
     timm = _timm()
     variant = name.removeprefix(PREFIX)
     if variant not in _variants():
@@ -33,23 +43,20 @@ def build(name: str, weights: str | Path | None) -> nn.Module:
         raise InputError(
             f"timm publishes no weights of {name}; give a file with --weights, or --weights random"
         )
-    try:
-        module: nn.Module = timm.create_model(variant, pretrained=weights is None)
-    except (OSError, RuntimeError) as error:  # RuntimeError where the hub's package does not fit
-        if isinstance(error, RuntimeError) and weights is not None:
-            raise
-        raise InputError(
-            f"the weights of {name} cannot be downloaded ({str(error).splitlines()[0][:160]}); "
-            "give a file with --weights, or --weights random"
-        ) from None
-    if not classes(module):
+    if weights is not None:
+        make = partial(timm.create_model, variant)
+        module: nn.Module = make() if weights == "random" else build_filled(make, weights)[0]
+    else:
+        try:
+            module = timm.create_model(variant, pretrained=True)
+        except (OSError, RuntimeError) as error:  # RuntimeError where the hub's package fails
+            raise InputError(
+                f"the weights of {name} cannot be downloaded ({str(error).splitlines()[0][:160]}); "
+                "give a file with --weights, or --weights random"
+            ) from None
+    if not getattr(module, "num_classes", 0):
         raise InputError(f"{name} gives features and no classes; choose one with a classifier")
     return module
-
-
-def classes(module: nn.Module) -> int:
-    """How many scores a network of timm gives."""
-    return int(getattr(module, "num_classes", 0))
 
 
 def preprocess(module: nn.Module) -> Preprocess:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from rlvis_agents.training.sb3_weights import from_sb3
 from rlvis_agents.sb3.archive import Archive, Weights
 from rlvis_agents.sb3.networks import (
     Actor,
@@ -21,6 +20,7 @@ from rlvis_agents.sb3.networks import (
     QNetwork,
 )
 from rlvis_agents.sb3.spaces import Space
+from rlvis_agents.training.sb3_weights import from_sb3
 
 _ACTIVATIONS = ("Tanh", "ReLU", "ELU", "LeakyReLU", "GELU", "SiLU", "Sigmoid", "Mish", "Identity")
 _POOLED = "features_extractor.features.conv1.weight"

@@ -50,7 +50,7 @@ class TrainConfig:
     tensorboard: bool = True
     """Write curves for TensorBoard into the folder."""
     progress: bool = True
-    """Show a progress bar and a line per evaluation."""
+    """A progress bar and a line per evaluation; --no-progress prints neither."""
     device: str = "cpu"
     """Where the network is trained, as torch names it."""
 

@@ -39,10 +39,10 @@ from rlvis_agents.checkpoints import (
 )
 from rlvis_agents.evaluation import HELD_OUT, evaluate
 from rlvis_agents.loading import as_policy
-from rlvis_agents.training.sb3_weights import from_sb3, to_sb3
 from rlvis_agents.training.config import TrainConfig
 from rlvis_agents.training.ppo import build
 from rlvis_agents.training.progress import TrainingProgress
+from rlvis_agents.training.sb3_weights import from_sb3, to_sb3
 
 
 def train(config: TrainConfig) -> Policy:

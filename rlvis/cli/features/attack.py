@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from rlvis.cli.arguments import EnvOptions, Wrappers
 from rlvis.cli.loading import (
     USUAL,
     Network,
     agents_package,
     check_outputs,
-    env_of,
     open_image_set,
     picture_through,
     refuse_unused,
 )
+from rlvis.cli.playing import EnvSource
 from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
@@ -40,9 +39,7 @@ def command(
     images: str | None = None,
     count: int = 4,
     window: str | None = None,
-    env: str | None = None,
-    wrappers: Wrappers = (),
-    env_options: EnvOptions = (),
+    env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
     episodes: int = 50,
     out: Path = Path("attack.png"),
     data: Path | None = None,
@@ -65,8 +62,7 @@ def command(
         count: how many of the set, evenly drawn.
         window: the values low,high that become black and white in pictures of more than 8 bits;
             found and told when left out.
-        env: of a policy, a Gymnasium id; the one it was trained in when left out.
-        wrappers, env_options: of that environment, as for `rlvis record`.
+        env: of a policy, the environment that it acts in.
         episodes: of a policy, how many to play with and without attack.
         out: the picture to write.
         data: also write images and scores, or what came of the episodes (.npz or .safetensors).
@@ -81,13 +77,13 @@ def command(
         allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
         refuse_unused("where a policy plays", count=count != 4, window=window)
         policy = _policy(network)
-        world = env_of(policy, env, wrappers, env_options)
+        config = env.of(policy)
         play = partial(
             agents_package().evaluate,
-            environment=world.environment,
+            environment=config.environment,
             episodes=episodes,
-            wrappers=world.wrappers,
-            **world.options,
+            wrappers=config.wrappers,
+            **config.options,
         )
         _attack_episodes(policy, options | allowed, play, attribution, out, data)
         return
@@ -95,9 +91,9 @@ def command(
         raise InputError("name either pictures or a set of images with --images")
     refuse_unused(
         "beside pictures: it is for a policy that plays",
-        env=env,
-        wrapper=wrappers,
-        env_option=env_options,
+        env=env.env,
+        wrapper=env.wrappers,
+        env_option=env.env_options,
         episodes=episodes != 50,
     )
     if images is None:

@@ -1,0 +1,143 @@
+"""What the commands that let a policy act take: the policy, its environment, how it is played."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tyro.conf import arg
+
+from rlvis.cli.arguments import EnvOptions, Wrappers
+from rlvis.cli.loading import Network, refuse_unused
+from rlvis.cli.progress import progress
+from rlvis.errors import InputError
+
+if TYPE_CHECKING:
+    from rlvis.models.policy import Policy
+    from rlvis.rollouts.environments import EnvConfig
+
+
+@dataclass(frozen=True)
+class PolicySource(Network):
+    __doc__ = Network.__doc__
+
+    model: Annotated[
+        str,
+        arg(
+            name="policy",
+            help="A shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of "
+            "`rlvis train`, the folder of a run of RL-Zoo, the zip of an agent that sees images, "
+            "by Stable-Baselines3 (PPO, A2C, DQN, SAC, TD3, DDPG) or sb3-contrib (recurrent and "
+            "maskable PPO, QR-DQN, TQC), or code of yours as package.module:name that gives an "
+            "rlvis.Policy.",
+        ),
+    ] = "cube-reach"
+
+
+@dataclass(frozen=True)
+class EnvSource:
+    """The environment that a policy acts in."""
+
+    env: str | None = None
+    """A Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when left
+    out."""
+
+    wrappers: Wrappers = ()
+    """A wrapper that it was trained with; repeat for several, the innermost first. grayscale,
+    resize:height=84, frame-stack:frames=4, frame-skip:frames=4, atari, or any
+    package.module.Wrapper, options after a colon."""
+
+    env_options: EnvOptions = ()
+    """An option of the environment as name=value; repeat for several."""
+
+    def of(self, policy: "Policy") -> "EnvConfig":
+        """The environment asked for, else the one that a policy was trained in, as it was there.
+
+        Raises:
+            InputError: if none was named and the policy knows of none, or a wrapper that its file
+                names is of no known package.
+        """
+        from rlvis.options import parse_options
+        from rlvis.rollouts.environments import EnvConfig
+        from rlvis.rollouts.providers import check_provider
+
+        home = policy.description.get("environment")
+        if not self.env and not home:
+            raise InputError(
+                f"{policy.name} does not say which environment it was trained in; name it with "
+                "--env"
+            )
+        known = policy.description if not self.env or self.env == home else {}
+        around: Sequence[str] = known.get("wrappers", ())
+        if not self.env:
+            check_provider(str(home), "--env")
+        for each in () if self.wrappers else around:
+            check_provider(each, "-w")
+        return EnvConfig(
+            str(self.env or home),
+            tuple(self.wrappers or around),
+            {**known.get("env_options", {}), **parse_options(self.env_options)},
+        )
+
+
+@dataclass(frozen=True)
+class Play:
+    """How a policy is played."""
+
+    episodes: int = 3
+    """How many episodes."""
+
+    seed: int = 0
+    """Of the first episode, counted up; an episode's actions are sampled with it, too."""
+
+    deterministic: bool = False
+    """Take the most probable action instead of sampling one."""
+
+    success: str | None = None
+    """When an episode ended well, such as "return > 0.5": return, length, reward (the last one) or
+    an entry of the environment's info. As the environment says when left out."""
+
+    def check(self, policy: "Policy") -> None:
+        """Refuse --deterministic for a policy that samples nothing."""
+        from rlvis.models.distributions import Greedy
+
+        if isinstance(policy.distribution, Greedy):
+            where = f"for {policy.name}, which always takes the action of the highest score"
+            refuse_unused(where, deterministic=self.deterministic)
+
+
+@dataclass(frozen=True)
+class FilmLook:
+    """How a film looks."""
+
+    fps: float = 10
+    """Steps per second."""
+
+    scale: str = "episode"
+    """What full strength stands for: episode (the most of a method's maps in it), frame (in each
+    frame) or a number."""
+
+    def check(self, path: Path) -> None:
+        """Whether a film can be made like this; see `check_film`."""
+        from rlvis.options import parse_value
+        from rlvis.rollouts.film.writing import check_film
+
+        check_film(path, self.fps, parse_value(self.scale))
+
+    def draw(self, recording: Any, path: Path, **choice: Any) -> None:
+        """Write the film of a recording with a progress bar, and print its path.
+
+        Args:
+            recording: the recording.
+            path: the film.
+            choice: the methods, actions and episodes to show; all where empty.
+        """
+        from rlvis.options import parse_value
+
+        chosen = {name: list(value) for name, value in choice.items() if value}
+        with progress("frame") as (start, advance):
+            start(recording.steps(chosen.get("episodes")), f"drawing {path}")
+            recording.to_video(
+                path, fps=self.fps, scale=parse_value(self.scale), on_frame=advance, **chosen
+            )
+        print(path)
