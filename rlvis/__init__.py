@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rlvis.moved import keep_former_names
 
 if TYPE_CHECKING:
-    from rlvis.attribution import METHODS, explain
+    from rlvis.attribution import METHODS, explain, explain_each
     from rlvis.attribution.explanation import Explanation
+    from rlvis.attribution.layer_table import list_layers
     from rlvis.errors import InputError, NonFiniteError
     from rlvis.images.loading import load_image
     from rlvis.images.preprocess import Preprocess
     from rlvis.models.image_model import ImageModel, Scores
+    from rlvis.models.label_search import find_labels
     from rlvis.models.policy import Decision, Policy
     from rlvis.rollouts.episode import Episode
     from rlvis.rollouts.recorder import record
@@ -37,6 +39,9 @@ __all__ = [
     "Recording",
     "Scores",
     "explain",
+    "explain_each",
+    "find_labels",
+    "list_layers",
     "load_classifier",
     "load_image",
     "load_model",
@@ -44,12 +49,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "attribution": ["METHODS", "explain"],
+    "attribution": ["METHODS", "explain", "explain_each"],
     "attribution.explanation": ["Explanation"],
+    "attribution.layer_table": ["list_layers"],
     "errors": ["InputError", "NonFiniteError"],
     "images.loading": ["load_image"],
     "images.preprocess": ["Preprocess"],
     "models.image_model": ["ImageModel", "Scores"],
+    "models.label_search": ["find_labels"],
     "models.policy": ["Decision", "Policy"],
     "rollouts.episode": ["Episode"],
     "rollouts.recorder": ["record"],

@@ -2,7 +2,6 @@
 is said in one line."""
 
 import errno
-import json
 import os
 import secrets
 import stat
@@ -12,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
 from rlvis.errors import InputError
 
-ARRAYS = {".npz": "npz", ".safetensors": "safetensors"}
+Kind = TypeVar("Kind")
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; make room and try again",
@@ -163,8 +162,8 @@ def _unreadable(path: str | Path, error: OSError | ValueError) -> InputError:
     return InputError(f"{str(path)!r} cannot be read ({error}); give another file")
 
 
-def kind_of(path: Path, kinds: Mapping[str, str]) -> str:
-    """The format that the ending of a file's name stands for.
+def kind_of(path: Path, kinds: Mapping[str, Kind]) -> Kind:
+    """The kind that the ending of a file's name stands for.
 
     Raises:
         InputError: if the ending is not among `kinds`.
@@ -175,12 +174,12 @@ def kind_of(path: Path, kinds: Mapping[str, str]) -> str:
     return kind
 
 
-def check_writable(path: str | Path, kinds: Mapping[str, str] | None = None) -> None:
+def check_writable(path: str | Path, kinds: Mapping[str, Any] | None = None) -> None:
     """Whether a file can be written, asked before work is spent on it; its folder is made.
 
     Args:
         path: the file wanted.
-        kinds: the formats to choose from, by ending; any where left out.
+        kinds: those to choose from, by ending; any where left out.
 
     Raises:
         InputError: if it cannot; see `writing`.
@@ -192,16 +191,16 @@ def check_writable(path: str | Path, kinds: Mapping[str, str] | None = None) -> 
 
 
 @contextmanager
-def writing(path: Path, kinds: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+def writing(path: Path, kinds: Mapping[str, Kind]) -> Iterator[tuple[Path, Kind]]:
     """Write `path` whole or not at all.
 
     Args:
         path: the file wanted; missing folders are made, a symbolic link is followed.
-        kinds: the formats to choose from, by ending.
+        kinds: those to choose from, by ending.
 
     Yields:
         A temporary file beside `path`, which takes its place when the block ends well, and the
-        format.
+        kind.
 
     Raises:
         InputError: if the ending is not among `kinds`, the disk is full, or the folder may not be
@@ -245,30 +244,3 @@ def _place(path: Path) -> Path:
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "is no file")
     return place
-
-
-def save_arrays(path: str | Path, **arrays: np.ndarray) -> Path:
-    """Write named arrays as .npz or .safetensors and return the path.
-
-    A .safetensors file holds numbers only; arrays of text are in its metadata, as JSON.
-
-    Raises:
-        InputError: if the ending is neither, or the file cannot be written.
-    """
-    path = Path(path)
-    with writing(path, ARRAYS) as (temporary, kind), temporary.open("wb") as file:
-        if kind == "npz":
-            named: dict[str, Any] = arrays
-            np.savez_compressed(file, **named)
-        else:
-            from safetensors.numpy import save
-
-            texts = {name: each for name, each in arrays.items() if each.dtype.kind == "U"}
-            numbers = {name: each for name, each in arrays.items() if name not in texts}
-            file.write(
-                save(
-                    {name: np.ascontiguousarray(each) for name, each in numbers.items()},
-                    {name: json.dumps(each.tolist()) for name, each in texts.items()},
-                )
-            )
-    return path

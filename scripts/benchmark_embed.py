@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.manifold import TSNE
 
 from rlvis.features.embedding.layer_codes import Codes
-from rlvis.features.embedding.plane import embed, neighbours, trustworthiness
+from rlvis.features.embedding.neighbourhood import neighbours, trustworthiness
+from rlvis.features.embedding.plane import embed
 from rlvis.features.image_sets.image_set import mnist
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 
 from rlvis import ImageModel, load_classifier, load_image
 from rlvis.features.image_sets.image_set import ArrayImages, BatchReader, FolderImages, ImageSet
-from rlvis.features.top_patches.result import patches
+from rlvis.features.top_patches.search import patches
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
 LAYERS = ("_blocks.0", "_blocks.2", "_blocks.4", "_blocks.10", "_bn1")

@@ -19,22 +19,23 @@ import torch
 from PIL import Image
 
 import rlvis
-from rlvis.display.page import save_picture
-from rlvis.features.adversarial.attacks import AttackedPolicy, attack, smallest_attack
-from rlvis.features.adversarial.figure import attack_picture
-from rlvis.features.embedding.figure import image_grid, scatter
+from rlvis.features.adversarial.attacked_policy import AttackedPolicy
+from rlvis.features.adversarial.attacks import attack, smallest_attack
+from rlvis.features.adversarial.result import attack_picture
 from rlvis.features.embedding.layer_codes import codes
-from rlvis.features.embedding.plane import embed, neighbours, purity
+from rlvis.features.embedding.neighbourhood import neighbours, purity
+from rlvis.features.embedding.plane import embed, image_grid, scatter
 from rlvis.features.image_sets.image_set import FolderImages, RecordingImages, mnist
 from rlvis.features.kernels.applied import apply_kernel
 from rlvis.features.kernels.weights import filters
 from rlvis.features.projection.backward import projection_sheet
 from rlvis.features.projection.zeiler_fergus import strongest_projections
-from rlvis.features.selectivity.result import units
+from rlvis.features.selectivity.unit_selectivity import units
 from rlvis.features.synthesis.deep_dream import dream
 from rlvis.features.synthesis.real_images import strongest
 from rlvis.features.synthesis.visualization import synthesis_sheet, synthesize
-from rlvis.features.top_patches.result import patches
+from rlvis.features.top_patches.search import patches
+from rlvis.file_kinds import save_picture
 from rlvis.zoo.digits import LABELS, PREPROCESS
 from rlvis_agents import evaluate, load_policy
 from scripts import train_mnist
@@ -148,7 +149,7 @@ def _cube_attack(agent: rlvis.Policy, recording: rlvis.Recording) -> Exhibit:
     }
     clean = evaluate(agent, WORLD, 100, seed=SEED)
     falls = ", ".join(f"{each.success_rate or 0:.0%} at {size}" for size, each in played.items())
-    sizes = ", ".join(f"{float(each.size) * 255:.1f}" for each in found)
+    sizes = ", ".join(f"{float(each.eps) * 255:.1f}" for each in found)
     return Exhibit(
         "cube-attack",
         attack_picture(agent, found, "cam"),
@@ -188,7 +189,7 @@ def classifier() -> list[Exhibit]:
         )
         for each in made
     ]
-    turned = attack(model, cat, size=2 / 255, target="espresso")
+    turned = attack(model, cat, eps=2 / 255, target="espresso")
     probability = float(turned.after.probabilities[0, _index(model, "espresso")])
     edge = apply_kernel(np.asarray(rlvis.load_image(cat)), "edge")
     return [
@@ -282,7 +283,7 @@ def digits() -> list[Exhibit]:
         return float(model.scores(pictures).logits[:, int(digit)].max())
 
     small = smallest_attack(model, np.stack([images.picture(index) for index in (510, 1510, 3510)]))
-    sizes = ", ".join(f"{float(each) * 255:.0f}" for each in small.size)
+    sizes = ", ".join(f"{float(each) * 255:.0f}" for each in small.eps)
     return [
         Exhibit(
             "digits-codes",

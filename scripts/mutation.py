@@ -61,10 +61,10 @@ TESTS = {
     "rlvis/features/receptive_field/extents.py": FIELDS,
     "rlvis/features/receptive_field/pixel_dependence.py": FIELDS,
     "rlvis/features/receptive_field/windows.py": FIELDS,
-    "rlvis/features/top_patches/result.py": f"features_patches {FIELDS} features_activations",
-    "rlvis/features/activations/scan.py": f"features_patches {FIELDS} features_embed "
+    "rlvis/features/top_patches/search.py": f"features_patches {FIELDS} features_activations",
+    "rlvis/features/top_patches/scan.py": f"features_patches {FIELDS} features_embed "
     "features_activations",
-    "rlvis/features/image_sets/checkpoint.py": f"features_patches {FIELDS} features_embed",
+    "rlvis/features/image_sets/image_pass.py": f"features_patches {FIELDS} features_embed",
     "rlvis/rollouts/recording.py": RECORDINGS,
     "rlvis/rollouts/contents.py": RECORDINGS,
     "rlvis/rollouts/header.py": f"recording wrappers {RECORDINGS}",

@@ -21,8 +21,8 @@ from torch import nn
 
 from rlvis import InputError, Recording, record
 from rlvis_agents import TrainConfig, load_policy
+from rlvis_agents.sb3.weight_names import from_sb3, to_sb3
 from rlvis_agents.training.ppo import build
-from rlvis_agents.training.sb3_weights import from_sb3, to_sb3
 
 
 class Noise(gym.Env):

@@ -11,7 +11,7 @@ from rlvis.features.image_sets.image_set import ArrayImages, BatchReader
 from rlvis.features.projection.backward import project
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel
-from rlvis.features.top_patches.result import patches
+from rlvis.features.top_patches.search import patches
 
 
 class Mixed(nn.Module):

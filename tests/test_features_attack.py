@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from rlvis import ImageModel, InputError, Policy, Preprocess
-from rlvis.features.adversarial.attacks import AttackedPolicy, attack, smallest_attack
-from rlvis.features.adversarial.figure import save_attack, save_attack_data
+from rlvis.features.adversarial.attacked_policy import AttackedPolicy
+from rlvis.features.adversarial.attacks import attack, smallest_attack
+from rlvis.features.adversarial.result import save_attack, save_attack_data
 
 GREY = np.full((6, 8, 3), 128, np.uint8)
 
@@ -34,12 +35,12 @@ def test_the_smallest_change_of_a_linear_model(linear, norm, dual, method):
     expected = margin / np.linalg.norm(slope, dual)
     found = smallest_attack(linear, GREY, method, norm=norm, largest=0.4)
     assert found.success.all()
-    assert float(found.size) == pytest.approx(expected, rel=0.02)
-    assert not attack(linear, GREY, method, norm=norm, size=0.9 * expected).success.any()
+    assert float(found.eps) == pytest.approx(expected, rel=0.02)
+    assert not attack(linear, GREY, method, norm=norm, eps=0.9 * expected).success.any()
 
 
 def test_fgsm_is_one_step_along_the_sign(linear):
-    found = attack(linear, GREY, "fgsm", size=0.01)
+    found = attack(linear, GREY, "fgsm", eps=0.01)
     _, slope = margin_and_slope(linear)
     expected = -0.01 * np.sign(slope.reshape(3, 6, 8))
     np.testing.assert_allclose(found.change[0], expected, atol=1e-6)
@@ -50,7 +51,7 @@ def test_fgsm_is_one_step_along_the_sign(linear):
 def test_changes_stay_in_the_ball_and_between_black_and_white(linear, norm, method):
     rng = np.random.default_rng(0)
     images = rng.choice(np.array([0, 255], np.uint8), (3, 6, 8, 3))
-    found = attack(linear, images, method, norm=norm, size=0.05)
+    found = attack(linear, images, method, norm=norm, eps=0.05)
     order = torch.inf if norm == "linf" else 2
     size = torch.linalg.vector_norm(found.change.flatten(1), order, dim=1)
     assert (size <= 0.05 + 1e-6).all()
@@ -61,10 +62,10 @@ def test_changes_stay_in_the_ball_and_between_black_and_white(linear, norm, meth
 
 def test_a_goal_is_reached(linear):
     ahead = int(linear.scores(GREY).logits.argmax())
-    found = attack(linear, GREY, size=0.3, target=1 - ahead)
+    found = attack(linear, GREY, eps=0.3, target=1 - ahead)
     assert found.targeted
     assert found.after.logits.argmax() == 1 - ahead
-    stays = attack(linear, GREY, size=0.01, target=ahead)
+    stays = attack(linear, GREY, eps=0.01, target=ahead)
     assert stays.success.all()
 
 
@@ -98,7 +99,7 @@ def test_a_policy_under_attack(policy):
     [
         ({"method": "fgs"}, "no attack 'fgs'; did you mean 'fgsm'"),
         ({"norm": "l1"}, "no norm 'l1'"),
-        ({"size": 0}, "is 0"),
+        ({"eps": 0}, "is 0"),
         ({"steps": 0}, "is 0"),
         ({"target": "c"}, "no target 'c'"),
     ],

@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 
 from rlvis import Policy, record
 from rlvis.cli import main
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
+from rlvis.progress import OnProgress, Progress
 from rlvis.zoo.digits import DigitNetwork
 from tests.conftest import LABELS, PooledPolicy, randomise
 from tests.worlds import Corridor
@@ -209,7 +210,8 @@ def test_pictures_that_cannot_be_attacked_leave_the_others(capsys) -> None:
         (("patches", "d.npz", "--layer", "features.relu9"), "did you mean 'features.relu"),
         (("patches", "d.npz", "--unit", "99"), "units 0 to 63, no 99"),
         (("patches", "d.npz", "--out", "x.txt"), "give a name that ends in .png"),
-        (("patches", "d.npz", "--data", "x.csv"), "give a name that ends in .npz"),
+        (("patches", "d.npz", "--data", "x.txt"), "give a name that ends in .png"),
+        (("dream", "one.png", "--data", "x.csv"), ".html, .npz, .safetensors"),
         (("units", "d.npz", "--by", "hue"), "no metadata 'hue'"),
         (("embed", "d.npz", "--perplexity", "30"), "perplexity of 30 does not fit 40 images"),
         (
@@ -234,7 +236,7 @@ def test_pictures_that_cannot_be_attacked_leave_the_others(capsys) -> None:
         (("project", "one.png", "--unit", "64"), "units 0 to 63, no 64"),
         (("project", "--images", "d.npz", "--unit", "64"), "units 0 to 63, no 64"),
         (("attack", "one.png", "--target", "ten"), "no target 'ten'"),
-        (("attack", "one.png", "--size", "0"), "size is 0"),
+        (("attack", "one.png", "--eps", "0"), "eps is 0"),
         (("attack",), "no picture given"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -254,20 +256,27 @@ def test_nan_in_a_later_objective_keeps_what_was_made(capsys) -> None:
 
 
 @contextmanager
-def interrupting(unit: str) -> Iterator[tuple]:
+def interrupting() -> Iterator[OnProgress]:
     """A progress bar that is answered with Ctrl-C, half-way through the work proper."""
+    with stoppable_progress() as on_progress:
 
-    def advance(note: str = "", *, to: int | None = None) -> None:
-        if (unit, to) in {("image", 16), ("image", 64), ("iteration", 300)}:
-            os.kill(os.getpid(), signal.SIGINT)
+        def interrupt(progress: Progress) -> None:
+            if (progress.unit, progress.done) in {
+                ("images", 16),
+                ("images", 64),
+                ("iterations", 300),
+            }:
+                os.kill(os.getpid(), signal.SIGINT)
+            on_progress(progress)
 
-    yield lambda total, what: None, advance
+        yield interrupt
 
 
 @pytest.mark.parametrize(
     ("command", "unfinished"),
     [
         (("patches", "d.npz", "--layer", LAYER, "--batch-size", "8"), "patches.unfinished.npz"),
+        (("units", "d.npz", "--layer", LAYER, "--batch-size", "8"), "units.unfinished.npz"),
         (("embed", "d.npz", "--perplexity", "5"), "embedding.unfinished.npz"),
         (("embed", "many.npz", "--perplexity", "5"), "embedding.codes.npz"),
     ],
@@ -276,13 +285,13 @@ def test_stopped_work_goes_on_with_resume(capsys, monkeypatch, command, unfinish
     with np.load("d.npz") as few:
         np.savez("many.npz", images=np.tile(few["images"], (4, 1, 1)))
     run(capsys, *command, *DIGITS, "--data", "whole.npz", "--out", "whole.png")
-    monkeypatch.setattr(f"rlvis.cli.features.{command[0]}.progress", interrupting)
+    monkeypatch.setattr(f"rlvis.cli.features.{command[0]}.stoppable_progress", interrupting)
     with pytest.raises(SystemExit) as caught:
         main(["features", *command, *DIGITS])
     assert caught.value.code == 130
     said = capsys.readouterr().err
     assert f"{unfinished} keeps the work, --resume" in said
-    monkeypatch.setattr(f"rlvis.cli.features.{command[0]}.progress", progress)
+    monkeypatch.setattr(f"rlvis.cli.features.{command[0]}.stoppable_progress", stoppable_progress)
     paths, _ = run(capsys, *command, *DIGITS, "--resume", "--data", "part.npz")
     check_pictures(paths[:1])
     assert not list(Path().glob("*unfinished*")) + list(Path().glob("*codes*"))

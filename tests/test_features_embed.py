@@ -1,8 +1,5 @@
 """Codes and their layouts, beside scikit-learn; colours, places and stopping half-way."""
 
-import os
-import signal
-
 import numpy as np
 import pytest
 import torch
@@ -10,11 +7,13 @@ from sklearn.decomposition import PCA
 from torch import nn
 
 from rlvis import ImageModel, InputError
-from rlvis.features.embedding.figure import colouring, image_grid, scatter
+from rlvis.features.embedding.figure import colouring
 from rlvis.features.embedding.layer_codes import codes
-from rlvis.features.embedding.plane import embed, evenly, purity
+from rlvis.features.embedding.neighbourhood import evenly, purity
+from rlvis.features.embedding.plane import embed, image_grid, scatter
 from rlvis.features.image_sets.image_set import ArrayImages
 from rlvis.interrupt import Stopped
+from rlvis.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +74,7 @@ def test_tsne_keeps_classes_together(model, images, tmp_path):
     placed = embed(found, perplexity=15)
     assert placed.trustworthiness > 0.9
     assert 0.3 < placed.preserved <= 1
-    chosen = colouring(placed, images)
+    chosen = colouring(placed.codes, images)
     assert [name for name, _ in chosen.legend] == ["top (40)", "middle (40)", "bottom (40)"]
     assert "(by chance 33%)" in chosen.note
     for page in (scatter(placed, images), image_grid(placed, images)):
@@ -93,13 +92,13 @@ def test_tsne_goes_on_where_it_was_stopped(model, images, tmp_path, monkeypatch)
     found, state = codes(model, images), tmp_path / "state.npz"
     steps: list[int] = []
 
-    def stop_at_200(done: int, wanted: int) -> None:
-        steps.append(done)
-        if done == 200:
-            os.kill(os.getpid(), signal.SIGINT)
+    def stop_at_200(progress: Progress) -> None:
+        steps.append(progress.done)
+        if progress.done == 200:
+            raise KeyboardInterrupt
 
     with pytest.raises(Stopped, match=r"after 200 of 750 iterations; .*state\.npz keeps the work"):
-        embed(found, perplexity=15, state=state, on_step=stop_at_200)
+        embed(found, perplexity=15, state=state, on_progress=stop_at_200)
     with pytest.raises(InputError, match=r"made with perplexity 15\.0, not 20\.0"):
         embed(found, perplexity=20, state=state, resume=True)
     placed = embed(
@@ -107,7 +106,7 @@ def test_tsne_goes_on_where_it_was_stopped(model, images, tmp_path, monkeypatch)
         perplexity=15,
         state=state,
         resume=True,
-        on_step=lambda done, _: steps.append(done),
+        on_progress=lambda progress: steps.append(progress.done),
     )
     assert steps == [*range(50, 201, 50), *range(250, 751, 50)]
     assert not state.exists()
@@ -117,18 +116,32 @@ def test_tsne_goes_on_where_it_was_stopped(model, images, tmp_path, monkeypatch)
 def test_codes_go_on_where_they_were_stopped(model, images, tmp_path):
     state, seen = tmp_path / "codes.npz", list[int]()
 
-    def stop(done: int) -> None:
-        seen.append(done)
-        os.kill(os.getpid(), signal.SIGINT)
+    def stop(progress: Progress) -> None:
+        seen.append(progress.done)
+        raise KeyboardInterrupt
 
     with pytest.raises(Stopped, match="after 50 of 120 images"):
-        codes(model, images, batch_size=50, state=state, on_batch=stop)
-    found = codes(model, images, batch_size=50, state=state, resume=True, on_batch=seen.append)
+        codes(model, images, batch_size=50, state=state, on_progress=stop)
+    found = codes(
+        model,
+        images,
+        batch_size=50,
+        state=state,
+        resume=True,
+        on_progress=lambda progress: seen.append(progress.done),
+    )
     assert seen == [50, 100, 120]
     whole = codes(model, images, batch_size=50)
     np.testing.assert_array_equal(found.values, whole.values)
     np.testing.assert_array_equal(found.indices, whole.indices)
-    again = codes(model, images, batch_size=50, state=state, resume=True, on_batch=seen.append)
+    again = codes(
+        model,
+        images,
+        batch_size=50,
+        state=state,
+        resume=True,
+        on_progress=lambda progress: seen.append(progress.done),
+    )
     assert len(seen) == 3
     np.testing.assert_array_equal(again.values, whole.values)
 
@@ -138,7 +151,7 @@ def test_many_classes(model):
     labels = np.concatenate([np.repeat(range(25), 4), [24] * 3, [-1] * 2])
     pictures = rng.integers(0, 256, (len(labels), 12, 12), dtype=np.uint8)
     many = ArrayImages(pictures, labels, [f"class {number} of many" for number in range(25)])
-    chosen = colouring(embed(codes(model, many), "pca"), many)
+    chosen = colouring(codes(model, many), many)
     assert len(chosen.legend) == 22
     assert len({colour for _, colour in chosen.legend[:20]}) == 20
     names = [name for name, _ in chosen.legend]
@@ -156,10 +169,10 @@ def test_colours_by_what_is_known(model, images):
     placed = embed(codes(model, images), "pca")
     images.metadata["height"] = np.linspace(0, 1, 120)
     images.metadata["in_view"] = np.arange(120) < 30
-    assert len(colouring(placed, images, "height").legend) == 5
-    assert colouring(placed, images, "in_view").legend[1][0] == "True (30)"
+    assert len(colouring(placed.codes, images, "height").legend) == 5
+    assert colouring(placed.codes, images, "in_view").legend[1][0] == "True (30)"
     with pytest.raises(InputError, match="no metadata to colour by 'hight'; did you mean 'height'"):
-        colouring(placed, images, "hight")
+        colouring(placed.codes, images, "hight")
 
 
 def test_wrong_layouts(model, images):

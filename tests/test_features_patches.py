@@ -1,8 +1,5 @@
 """The strongest patches beside brute force; work that is stopped, taken up, and given bad input."""
 
-import os
-import signal
-
 import numpy as np
 import pytest
 import torch
@@ -11,9 +8,12 @@ from PIL import Image
 from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, Preprocess
+from rlvis.features.image_sets.image_pass import skipped_line
 from rlvis.features.image_sets.image_set import ArrayImages, FolderImages
-from rlvis.features.top_patches.result import Patches, patches, skipped_line
+from rlvis.features.top_patches.result import Patches
+from rlvis.features.top_patches.search import patches
 from rlvis.interrupt import Stopped
+from rlvis.progress import Progress
 
 
 class Twice(nn.Module):
@@ -129,13 +129,19 @@ def test_what_was_passed_over_is_remembered(model, tmp_path) -> None:
     images, options = FolderImages(tmp_path / "images"), {"batch_size": 2}
     whole = patches(model, images, ["two"], 3, **options)
 
-    def interrupt(done: int) -> None:
-        if done >= 3:
-            os.kill(os.getpid(), signal.SIGINT)
+    def interrupt(progress: Progress) -> None:
+        if progress.done >= 3:
+            raise KeyboardInterrupt
 
     with pytest.raises(Stopped):
         patches(
-            model, images, ["two"], 3, **options, state=tmp_path / "state.npz", on_batch=interrupt
+            model,
+            images,
+            ["two"],
+            3,
+            **options,
+            state=tmp_path / "state.npz",
+            on_progress=interrupt,
         )
     resumed = patches(
         model, images, ["two"], 3, **options, state=tmp_path / "state.npz", resume=True
@@ -148,19 +154,27 @@ def test_stopped_work_goes_on_to_the_same_result(model, images, tmp_path) -> Non
     state = tmp_path / "state.npz"
     whole = patches(model, images, LAYERS, 6, per_image=2, batch_size=8)
 
-    def interrupt(done: int) -> None:
-        if done == 16:
-            os.kill(os.getpid(), signal.SIGINT)
+    def interrupt(progress: Progress) -> None:
+        if progress.done == 16:
+            raise KeyboardInterrupt
 
     options = {"per_image": 2, "batch_size": 8, "state": state}
     with pytest.raises(Stopped, match=r"after 16 of 50 images; .*state\.npz keeps the work"):
-        patches(model, images, LAYERS, 6, **options, on_batch=interrupt)
+        patches(model, images, LAYERS, 6, **options, on_progress=interrupt)
     for change, message in {"k": "k 6, not 5", "layers": r"not \['one'\]"}.items():
         asked = {"layers": LAYERS, "k": 6, change: 5 if change == "k" else ["one"]}
         with pytest.raises(InputError, match=message):
             patches(model, images, **asked, **options, resume=True)
     seen: list[int] = []
-    resumed = patches(model, images, LAYERS, 6, **options, resume=True, on_batch=seen.append)
+    resumed = patches(
+        model,
+        images,
+        LAYERS,
+        6,
+        **options,
+        resume=True,
+        on_progress=lambda progress: seen.append(progress.done),
+    )
     assert seen == [24, 32, 40, 48, 50]
     for name, array in arrays(resumed).items():
         np.testing.assert_array_equal(array, arrays(whole)[name])
@@ -171,6 +185,10 @@ def test_stopped_work_goes_on_to_the_same_result(model, images, tmp_path) -> Non
 
 def test_other_weights_are_other_work(model, images, tmp_path) -> None:
     state = tmp_path / "state.npz"
+
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
     with pytest.raises(Stopped):
         patches(
             model,
@@ -178,7 +196,7 @@ def test_other_weights_are_other_work(model, images, tmp_path) -> None:
             LAYERS,
             batch_size=9,
             state=state,
-            on_batch=lambda done: os.kill(os.getpid(), signal.SIGINT),
+            on_progress=interrupt,
         )
     with torch.no_grad():
         model.module.head.bias += 1

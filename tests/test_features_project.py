@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from rlvis import ImageModel, InputError
-from rlvis.features.projection.backward import project, projection_sheet, reached
+from rlvis.features.projection.backward import project, projection_sheet
+from rlvis.features.projection.figure import reached
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (24, 28, 3), dtype=np.uint8)
 

@@ -12,8 +12,10 @@ from rlvis import ImageModel, InputError
 from rlvis.features.image_sets.classes import classes_of
 from rlvis.features.image_sets.image_set import ArrayImages
 from rlvis.features.selectivity import statistics
-from rlvis.features.selectivity.result import Selectivity, units
+from rlvis.features.selectivity.result import Selectivity
+from rlvis.features.selectivity.unit_selectivity import units
 from rlvis.interrupt import Stopped
+from rlvis.progress import Progress
 
 CLASSES = ("red", "green", "blue", "grey")
 
@@ -145,8 +147,8 @@ def test_confusion_is_scikit_learns(asked, model, images) -> None:
     )
     assert asked.says == ("red", "green", "blue")
     np.testing.assert_array_equal(asked.confusion, expected[[0, 1, 2, 4]][:, :3])
-    assert asked.confused(0, 1) == (0, 0)
-    assert asked.confused(0, 3) is None
+    assert asked.predictions.confused(0, 1) == (0, 0)
+    assert asked.predictions.confused(0, 3) is None
 
 
 def test_classes_by_labels_predictions_and_facts(images) -> None:
@@ -180,8 +182,8 @@ def test_classes_by_labels_predictions_and_facts(images) -> None:
 def test_reports_and_data(asked, tmp_path) -> None:
     asked.save(tmp_path / "units.png", "relu")
     page = asked.save(tmp_path / "units.html", "relu", most=3).read_text()
-    assert page.count("<tr>") == 4
-    assert page.count("data:image/jpeg") == 3 * 4
+    assert page.count('<tr><th scope="row">unit') == 3
+    assert page.count('<img src="data:image/') == 3 * 4 + 4
     assert 'src="http' not in page
     assert "1 never fires (3); 1 fires for 99% or more (4)" in page
     assert "grey" in page
@@ -198,10 +200,8 @@ def test_bad_input_and_being_stopped(model, images) -> None:
     with pytest.raises(InputError, match="patches is 0"):
         units(model, images, ["relu"], 0)
 
-    def interrupt(done: int) -> None:
-        import signal
-
-        signal.raise_signal(signal.SIGINT)
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
 
     with pytest.raises(Stopped, match="after 10 of 60 images"):
-        units(model, images, ["relu"], batch_size=10, on_batch=interrupt)
+        units(model, images, ["relu"], batch_size=10, on_progress=interrupt)

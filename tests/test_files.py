@@ -13,12 +13,12 @@ import torch
 
 from rlvis import InputError
 from rlvis.features.image_sets.image_set import open_images
+from rlvis.file_kinds import save_arrays
 from rlvis.files import (
     check_packing,
     check_writable,
     read_arrays,
     read_regular,
-    save_arrays,
     writing,
 )
 from rlvis.zoo.state_dict import load_weights
@@ -220,8 +220,7 @@ from PIL import Image
 
 from rlvis import InputError
 from rlvis.display.video_file import film_writer
-from rlvis.display.page import save_picture
-from rlvis.files import save_arrays
+from rlvis.file_kinds import save_arrays, save_as, save_picture
 
 noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
 
@@ -235,9 +234,12 @@ def film(path):
 WRITERS = {
     **dict.fromkeys(("x.mp4", "x.gif"), film),
     **dict.fromkeys(
-        ("x.png", "x.jpg", "x.webp"), lambda path: save_picture(Image.fromarray(noise), path)
+        ("x.png", "x.jpg", "x.webp", "x.pdf"),
+        lambda path: save_picture(Image.fromarray(noise), path),
     ),
     **dict.fromkeys(("x.npz", "x.safetensors"), lambda path: save_arrays(path, noise=noise)),
+    "x.html": lambda path: save_as(path, {"html": lambda: "text " * 5000}),
+    "x.csv": lambda path: save_as(path, {"table": lambda: {"number": range(5000)}}),
 }
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]

@@ -8,10 +8,12 @@ import torch
 from PIL import Image
 
 from rlvis import InputError, explain
-from rlvis.attribution.panel import _picture_size, check_size, panel
+from rlvis.attribution.panel_parts import picture_size
+from rlvis.attribution.panel_picture import check_size, draw_panel
 from rlvis.display.legend import Legend, draw_legend
-from rlvis.display.page import Row, Tile, sheet
+from rlvis.display.page_picture import draw_page
 from rlvis.display.theme import LIGHT
+from rlvis.display.tiles import Row, Tile
 from rlvis.errors import Notice
 from rlvis.images.depth import read_window
 from rlvis.models.targets import every, top
@@ -50,7 +52,7 @@ def test_several_images_and_methods_fit_on_one_panel(policy) -> None:
     pictures = torch.randint(0, 256, (2, 3, 24, 32), dtype=torch.uint8)
     explained = explain(policy, pictures, ["cam", "occlusion"], ["left", "right"])
     one = explain(policy, pictures[:1], ["cam"], ["left", "right"])
-    assert panel(list(explained.values())).size[1] > panel(list(one.values())).size[1] * 2
+    assert draw_panel(list(explained.values())).size[1] > draw_panel(list(one.values())).size[1] * 2
 
 
 def test_notebooks_show_it(why) -> None:
@@ -140,7 +142,7 @@ def test_maps_that_say_little_are_grey_and_say_so(policy) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(20, 300), (300, 20), (24, 32), (9, 9)])
 def test_pictures_keep_their_proportions(height, width) -> None:
-    across, down = _picture_size(np.zeros((height, width, 3), np.uint8), 300)
+    across, down = picture_size(np.zeros((height, width, 3), np.uint8), 300)
     assert across / down == pytest.approx(width / height, rel=0.03)
     assert 300 <= max(across, down) <= 600
 
@@ -178,7 +180,7 @@ def test_wrong_windows_are_one_line(text) -> None:
 def test_pages_are_full(rows, count, side) -> None:
     tile = Tile(np.full((10, 10, 3), 90, np.uint8), ["1.5", "an image"])
     page = np.asarray(
-        sheet(
+        draw_page(
             "Title",
             ["a line"],
             [Row([tile] * count, f"unit {n}", "", (side, side)) for n in range(rows)],
@@ -193,11 +195,13 @@ def test_pages_are_full(rows, count, side) -> None:
 
 def test_what_stands_on_a_page_is_not_cut(policy) -> None:
     note = "a long note " * 30
-    narrow = sheet("A title that is longer than a narrow page can hold in one line of it", [], [])
+    narrow = draw_page(
+        "A title that is longer than a narrow page can hold in one line of it", [], []
+    )
     assert narrow.size[0] <= 1280
     tile = Tile(np.full((10, 10, 3), 90, np.uint8))
-    one = np.asarray(sheet("T", [], [Row([tile], "unit", note)]))
-    wide = np.asarray(sheet("T", [], [Row([tile] * 9, "unit", note)]))
+    one = np.asarray(draw_page("T", [], [Row([tile], "unit", note)]))
+    wide = np.asarray(draw_page("T", [], [Row([tile] * 9, "unit", note)]))
 
     def ink(page: np.ndarray) -> int:
         return int(((page < 200).any(axis=2) & ~(page == 90).all(axis=2)).sum())

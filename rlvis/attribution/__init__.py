@@ -4,7 +4,7 @@ May import: instrument, models, display, images, and what everything may use.
 """
 
 from rlvis.attribution import cam, gradient, perturbation, transformer
-from rlvis.attribution.engine import explain
+from rlvis.attribution.engine import explain, explain_each
 from rlvis.attribution.registry import METHODS, Method, get_method, method
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Method",
     "cam",
     "explain",
+    "explain_each",
     "get_method",
     "gradient",
     "method",

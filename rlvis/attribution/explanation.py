@@ -1,192 +1,175 @@
-"""An explanation: heatmaps with the images, scores and names they belong to."""
+"""An explanation: what one method says of images, one image of it at a time, drawn and saved."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
-import torch.nn.functional as F
+from PIL import Image
 
-from rlvis.images.depth import Levels
-from rlvis.images.preprocess import Window
-from rlvis.models.distributions import ActionDistribution
+from rlvis.attribution.heatmaps import Heatmaps, concatenate, resize_maps
+from rlvis.attribution.panel import Panel
+from rlvis.attribution.panel_parts import Scale, check_scale, full_strengths
+from rlvis.display.colormaps import MOST_OPAQUE, check_colormap
+from rlvis.display.overlay import grey, overlay
+from rlvis.errors import InputError
+from rlvis.images.frames import picture_of
+from rlvis.results import Result, Results, Table
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from rlvis.attribution.panel import Scale
-
-
-_ROUNDINGS = 32
-"""So many roundings in a row, about one a layer, make up the error of a score."""
-
-_ODDS = 0.01
+__all__ = ["Explanation", "Explanations", "concatenate", "resize_maps"]
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """What one method says about N images and T targets.
+@dataclass(frozen=True, repr=False, eq=False)
+class Explanation(Heatmaps, Result):
+    """What one method says about N images and T targets; see `Heatmaps` for its attributes.
 
-    Attributes:
-        images: uint8 (N, H, W, C), as given.
-        maps: float32 (N, T, h, w), the method's own output at its own resolution.
-        window: the part of the images that the network saw.
-        scores: float32 (N, T), the targets' values.
-        targets: N lists of T names.
-        logits: float32 (N, K), all scores.
-        labels: the K names.
-        distribution: what the scores make up: one choice among the labels, or the actions of a
-            policy with several choices or continuous ones.
-        value: float32 (N,), the critic's estimate, or None.
-        method: the method's name, with its options.
-        signed: whether negative values in the maps are evidence against the target.
-        model: the model's name.
-        layer: the layer that was read, or None.
-        frames: how many frames are stacked in the channels of an image.
-        frame: the one that the maps are over, or None where they are over all of them.
-        one_sided: whether the method cuts off what speaks against the target: of a difference such
-            as "left - right" its maps show what speaks for the first alone.
-        unit: of the maps: "logit", "nats", "fall of the logit", "share" and the like.
-        units: the same of each of the T targets' maps, where they may differ.
-        score_units: of each of the T scores.
-        adds_up: for each target whether its score is the sum of the map and what the head adds
-            whatever the image (its bias).
-        levels: what of pictures of more than 8 bits became black and white; see
-            `rlvis.images.depth`.
-        epsilon: the relative rounding error of the network's arithmetic.
+    `len(why)` is N; `why[0]`, `why[2:5]` and iteration give explanations of these images alone.
     """
 
-    images: np.ndarray = field(repr=False)
-    maps: np.ndarray = field(repr=False)
-    window: Window
-    scores: np.ndarray
-    targets: list[list[str]]
-    logits: np.ndarray = field(repr=False)
-    labels: tuple[str, ...] = field(repr=False)
-    distribution: ActionDistribution = field(repr=False)
-    value: np.ndarray | None
-    method: str
-    signed: bool
-    model: str
-    layer: str | None
-    frames: int = 1
-    frame: int | None = None
-    one_sided: bool = False
-    unit: str = "score"
-    units: tuple[str, ...] = ()
-    score_units: tuple[str, ...] = ()
-    adds_up: tuple[bool, ...] = ()
-    levels: tuple[Levels, ...] = ()
-    epsilon: float = float(np.finfo(np.float32).eps)
+    def __len__(self) -> int:
+        return len(self.images)
 
-    @property
-    def notes(self) -> list[list[list[str]]]:
-        """For each of N images and T targets what a picture of the map should say beside it.
+    def __getitem__(self, index: int | slice) -> "Explanation":
+        """The explanation of one image, or of those of a slice.
 
-        That a label is masked; that a map is empty or the same everywhere, or nearly so (it varies
-        by less than a twentieth of its largest value); or of a map in the unit of the scores that
-        it is weak: the sum of what it shows is below what rounding makes of the scores, or, in
-        logits or nats, below 0.01, so that no probability moves by more than one percent of itself.
-        Of gradients the sum is what a change of every pixel by one unit of the input adds.
+        Raises:
+            IndexError: if there is no such image.
         """
-        finite = np.where(np.isfinite(self.logits), self.logits, 0)
-        noise = _ROUNDINGS * self.epsilon * np.abs(finite).max(axis=1)
-        units = self.map_units
-        return [
-            [self._notes(*each, limit) for each in zip(heats, scores, units, strict=True)]
-            for heats, scores, limit in zip(self.maps, self.scores, noise, strict=True)
-        ]
+        part = index if isinstance(index, slice) else _alone(range(len(self))[index])
+        return replace(
+            self,
+            images=self.images[part],
+            maps=self.maps[part],
+            scores=self.scores[part],
+            targets=self.targets[part],
+            logits=self.logits[part],
+            value=None if self.value is None else self.value[part],
+        )
 
-    @property
-    def map_units(self) -> tuple[str, ...]:
-        """The unit of each of the T targets' maps."""
-        return self.units or (self.unit,) * self.maps.shape[1]
+    def __iter__(self) -> "Iterator[Explanation]":
+        return (self[index] for index in range(len(self)))
 
-    @property
-    def evidence(self) -> np.ndarray:
-        """Float32 (N, T): what the image adds to each score, the sum of its map; NaN where the
-        method's maps do not sum to that (see `adds_up`). The rest of the score is the bias."""
-        sums = self.maps.sum(axis=(2, 3))
-        return np.where(self.adds_up or (False,) * sums.shape[1], sums, np.float32("nan"))
+    def page(self, scale: Scale = "row") -> Panel:
+        """The labelled panel; see `panel_picture.draw_panel`."""
+        return Panel([self], scale)
 
-    def _notes(self, heat: np.ndarray, score: float, unit: str, noise: float) -> list[str]:
-        most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
-        if np.isneginf(score):
-            return ["masked"]
-        if most == 0:
-            return [
-                "empty: nothing speaks for it" if self.one_sided else "empty: nothing changes it"
-            ]
-        found = []
-        if spread == 0:
-            found.append("constant")
-        elif spread < most / 20:
-            found.append("nearly constant")
-        total = most if unit.startswith("fall") else float(np.abs(heat).sum())
-        unit = unit.removesuffix(" per unit of the input")
-        if unit.removeprefix("fall of the ") in ("logit", "nats", "value", "score"):
-            if total < noise:
-                found.append("weaker than rounding noise")
-            elif total < _ODDS and unit.endswith(("logit", "nats")):
-                found.append("weak: moves the odds by less than 1%")
+    def panel(self, scale: Scale = "row") -> Image.Image:
+        """The labelled panel as a picture; see `panel_picture.draw_panel`."""
+        return self.page(scale).picture()
+
+    def overlay(
+        self,
+        *,
+        colormap: str | None = None,
+        opacity: float = MOST_OPAQUE,
+        scale: Scale = "row",
+    ) -> np.ndarray:
+        """The heatmaps over the grey pictures, without a word, at the pictures' own resolution.
+
+        Where a map says little (see `notes`) or the network saw nothing, only the picture is there.
+
+        Args:
+            colormap: one of `rlvis.display.colormaps.COLORMAPS`: "heat" where left out, for signed
+                maps "amber-blue"; also turbo, viridis, magma, red-blue. Signed maps run through all
+                colours of any of them, what speaks against the target first, with nothing in their
+                middle; others through the sequential ones, and the upper half of red-blue.
+            opacity: of the strongest heat, 0..1.
+            scale: what full strength stands for; see `panel_picture.draw_panel`.
+
+        Returns:
+            uint8 (N, T, H, W, 3).
+
+        Raises:
+            InputError: if there is no such colour map or scale, or the opacity is not 0..1.
+        """
+        check_colormap(colormap, opacity)
+        check_scale(scale)
+        heatmaps = self.heatmaps
+        drawn = np.empty((*heatmaps.shape, 3), np.uint8)
+        for index, image in enumerate(self.images):
+            ground = grey(picture_of(image, self.frames))
+            limits = full_strengths(self, index, scale)
+            for target, notes in enumerate(self.notes[index]):
+                limit = 0.0 if notes else limits[target]
+                heat = heatmaps[index, target]
+                drawn[index, target] = overlay(ground, heat, limit, self.signed, colormap, opacity)
+        return drawn
+
+    def to_pil(
+        self,
+        *,
+        colormap: str | None = None,
+        opacity: float = MOST_OPAQUE,
+        scale: Scale = "row",
+    ) -> list[list[Image.Image]]:
+        """The overlays as PIL images, N lists of T; see `overlay`."""
+        drawn = self.overlay(colormap=colormap, opacity=opacity, scale=scale)
+        return [[Image.fromarray(each) for each in row] for row in drawn]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Images, maps at their own and heatmaps at the images' resolution, scores and names."""
+        found = {
+            "images": self.images,
+            "maps": self.maps,
+            "heatmaps": self.heatmaps,
+            "scores": self.scores,
+            "logits": self.logits,
+            "probabilities": self.probabilities,
+            "targets": np.array(self.targets),
+            "labels": np.array(self.labels),
+        }
+        return found if self.value is None else {**found, "value": self.value}
+
+    def table(self) -> Table:
+        """A row for each image and target."""
+        images, targets = self.scores.shape
+        count = images * targets
+        units = self.score_units or ("score",) * targets
+        return {
+            "image": np.repeat(range(images), targets),
+            "target": [name for row in self.targets for name in row],
+            "score": self.scores.ravel(),
+            "unit": [*units] * images,
+            "probability": self._target_probabilities().ravel(),
+            "method": [self.method] * count,
+            "map_sum": self.maps.sum(axis=(2, 3)).ravel(),
+            "map_unit": [*self.map_units] * images,
+            "note": ["; ".join(notes) for row in self.notes for notes in row],
+        }
+
+    def _target_probabilities(self) -> np.ndarray:
+        """Float32 (N, T), NaN for targets that are no label."""
+        probabilities = self.probabilities
+        found = np.full(self.scores.shape, np.nan, np.float32)
+        for index, names in enumerate(self.targets):
+            for target, name in enumerate(names):
+                if name in self.labels:
+                    found[index, target] = probabilities[index, self.labels.index(name)]
         return found
 
     @property
-    def probabilities(self) -> np.ndarray:
-        """Float32 (N, K): of what each score stands for, NaN for means of continuous actions."""
-        return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
-
-    @property
-    def heatmaps(self) -> np.ndarray:
-        """Float32 (N, T, H, W): the maps at image resolution, 0 where the network saw nothing."""
-        height, width = self.images.shape[1:3]
-        if self.window == Window(0, 0, height, width):
-            return resize_maps(self.maps, height, width)
-        heatmaps = np.zeros((*self.maps.shape[:2], height, width), np.float32)
-        seen = self.window
-        heatmaps[..., seen.top : seen.top + seen.height, seen.left : seen.left + seen.width] = (
-            resize_maps(self.maps, seen.height, seen.width)
+    def summary(self) -> str:
+        """The method, the model and how many images and targets."""
+        images, targets = self.scores.shape
+        shown = ", ".join(self.targets[0][:3]) + ", …" * (targets > 3) if images else ""
+        return (
+            f"{self.method} of {self.model}, {images} image{'s' * (images != 1)}, "
+            f"{targets} target{'s' * (targets != 1)} ({shown})"
         )
-        return heatmaps
-
-    def save(self, path: str | Path, scale: "Scale" = "row") -> Path:
-        """Write a labelled panel as a picture and return its path; see `display.panel`."""
-        from rlvis.attribution.panel import save_panel
-
-        return save_panel([self], path, scale)
-
-    def panel(self, scale: "Scale" = "row") -> "Image":
-        """The labelled panel as a PIL image, which notebooks show; see `display.panel`."""
-        from rlvis.attribution.panel import panel
-
-        return panel([self], scale)
-
-    def _repr_png_(self) -> bytes:
-        from rlvis.display.page import picture_bytes
-
-        return picture_bytes(self.panel())
 
 
-def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Maps (N, T, h, w) bilinearly resized to (N, T, height, width), cell centres kept in place."""
-    if maps.shape[-2:] == (height, width):
-        return maps
-    reduced = height < maps.shape[-2] or width < maps.shape[-1]
-    tensor = torch.from_numpy(maps)
-    return F.interpolate(tensor, (height, width), mode="bilinear", antialias=reduced).numpy()
+def _alone(index: int) -> slice:
+    return slice(index, index + 1)
 
 
-def concatenate(parts: Sequence[Explanation]) -> Explanation:
-    """One explanation of all images of several, which agree in everything else."""
-    first = parts[0]
-    return replace(
-        first,
-        images=np.concatenate([each.images for each in parts]),
-        maps=np.concatenate([each.maps for each in parts]),
-        scores=np.concatenate([each.scores for each in parts]),
-        targets=[row for each in parts for row in each.targets],
-        logits=np.concatenate([each.logits for each in parts]),
-        value=None if first.value is None else np.concatenate([each.value for each in parts]),
-    )
+class Explanations(Results[Explanation]):
+    """Explanations of the same images and targets by several methods, by the methods' names."""
+
+    def page(self, scale: Scale = "row") -> Panel:
+        """One panel of all of them; see `panel_picture.draw_panel`.
+
+        Raises:
+            InputError: if there are none.
+        """
+        if not self:
+            raise InputError("no explanations; name at least one method")
+        return Panel(list(self.values()), scale)

@@ -1,390 +1,109 @@
-"""One picture that explains an image: the image and its scores, heatmaps by method and target."""
+"""One panel that explains an image: the image and its scores, heatmaps by method and target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import sqrt
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from rlvis.attribution.explanation import Explanation, resize_maps
-from rlvis.display.legend import Legend, draw_legend, scales_of
-from rlvis.display.overlay import grey, limit, noted, overlay, resize_picture
-from rlvis.display.page import save_picture
-from rlvis.display.theme import LIGHT, Colour, fit, label_colour, length, paste, told_apart, write
-from rlvis.errors import InputError
+from rlvis.attribution.heatmaps import Heatmaps, resize_maps
+from rlvis.attribution.panel_parts import (
+    Scale,
+    cell_side,
+    check_scale,
+    dimmed,
+    full_strengths,
+    highest_scores,
+    legend_of,
+    methods_line,
+    percentage,
+    picture_size,
+    score_words,
+    seen_note,
+    seen_part,
+)
+from rlvis.attribution.panel_picture import check_size, draw_panel
+from rlvis.display.overlay import grey, overlay, resize_picture
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile
+from rlvis.file_kinds import save_as
 from rlvis.images.frames import picture_of
 
-_MARGIN, _GAP = 28, 14
-_HEADER, _COLUMN_HEAD, _FOOT_GAP = 58, 46, 6
-_LINE = 6 * (300 + _GAP)
-_BARS = 5
-_MOST_PIXELS = 150_000_000
 
-
-Scale = float | Literal["row", "cell"]
-"""What full strength stands for: the most of a row of maps, of each map, or a number.
-
-Maps of different units, as those of a logit and of the value, have a scale each."""
-
-
-def panel(explanations: Sequence[Explanation], scale: Scale = "row") -> Image.Image:
-    """A labelled panel of one or several methods on the same images and targets.
-
-    Each image gets a block: at the left the image itself with its highest scores, at the right one
-    row per method and one column per target. Targets that do not fit in one line continue in the
-    next, in maps that are smaller the more there are. What the colours stand for is written below.
-
-    Args:
-        explanations: one per method.
-        scale: "row": all maps of one unit in a row share a scale, so that a weak map looks weak.
-            "cell": each map has its own. A number: that value is drawn at full strength.
+def save_panel(explanations: Sequence[Heatmaps], path: str | Path, scale: Scale = "row") -> Path:
+    """Write the panel as a picture or as HTML, by the path's ending, and return the path.
 
     Raises:
-        InputError: if the scale is none of these, or the panel would be too large to look at.
+        InputError: if the ending is that of neither, or the file cannot be written.
     """
-    if scale not in ("row", "cell") and not (isinstance(scale, (int, float)) and scale > 0):
-        raise InputError(f"no scale {scale!r}; choose row, cell or a positive number")
-    first = explanations[0]
-    check_size(len(first.targets[0]), len(explanations), len(first.images))
-    blocks = [_block(explanations, index, scale) for index in range(len(first.images))]
-    width = max(block.shape[1] for block in blocks)
-    return Image.fromarray(np.concatenate([_widened(block, width) for block in blocks]))
-
-
-def save_panel(explanations: Sequence[Explanation], path: str | Path, scale: Scale = "row") -> Path:
-    """Write the panel as PNG, JPEG or WebP, by the path's ending, and return the path.
-
-    Raises:
-        InputError: if the ending is none of these, or the file cannot be written.
-    """
-    return save_picture(panel(explanations, scale), path)
+    shown = Panel(explanations, scale)
+    return save_as(path, {"picture": shown.picture, "html": shown.html})
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """Where the maps of a block stand: in lines of columns, each line with one row per method.
+class Panel:
+    """A panel however it is looked at.
 
     Attributes:
-        width, height: of a map, in pixels.
-        targets, methods: how many maps there are.
-        words: the height of the words below a row.
+        explanations, scale: see `draw_panel`.
     """
 
-    width: int
-    height: int
-    targets: int
-    methods: int
-    words: int = 20
+    explanations: Sequence[Heatmaps]
+    scale: Scale = "row"
 
-    @property
-    def lines(self) -> int:
-        """How many lines there are: as many as it takes, or fewer where that makes a tower."""
-        fitting = _LINE // (self.width + _GAP)
-        height = _COLUMN_HEAD + self.methods * (self.height + 3 * _GAP)
-        square = round(sqrt(self.targets * height / (self.width + _GAP)))
-        return -(-self.targets // max(fitting, square))
+    def picture(self) -> Image.Image:
+        """The panel as a picture."""
+        return draw_panel(self.explanations, self.scale)
 
-    @property
-    def columns(self) -> int:
-        """How many maps stand in a line, all lines being about as full."""
-        return -(-self.targets // self.lines)
+    def html(self, whole: bool = True) -> str:
+        """The panel as HTML: each image with its scores, and a row of maps for each method."""
+        check_scale(self.scale)
+        first = self.explanations[0]
+        check_size(len(first.targets[0]), len(self.explanations), len(first.images))
+        rows = [
+            row
+            for index in range(len(first.images))
+            for row in (
+                _image_row(first, index),
+                *(_map_row(each, index, self.scale) for each in self.explanations),
+            )
+        ]
+        return Page(first.model, [methods_line(self.explanations)], rows).html(whole)
 
-    @property
-    def foot(self) -> int:
-        """The height of the words below each row; one row that is wrapped has them at its end."""
-        return 0 if self.methods == 1 and self.lines > 1 else self.words + 2 * _FOOT_GAP
-
-    @property
-    def row_height(self) -> int:
-        return self.height + self.foot + _GAP
-
-    @property
-    def line_height(self) -> int:
-        return _COLUMN_HEAD + self.methods * self.row_height
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) in pixels."""
-        return (
-            self.columns * (self.width + _GAP) - _GAP,
-            self.lines * self.line_height + self.words + 2 * _FOOT_GAP - self.foot,
-        )
-
-    def place(self, target: int, method: int = 0) -> tuple[int, int]:
-        """The left and top of a map."""
-        line, column = divmod(target, self.columns)
-        top = line * self.line_height + _COLUMN_HEAD + method * self.row_height
-        return column * (self.width + _GAP), top
+    def _repr_html_(self) -> str:
+        return self.html(whole=False)
 
 
-def check_size(targets: int, methods: int, images: int = 1) -> None:
-    """Whether a panel of so many maps can be looked at.
-
-    Raises:
-        InputError: if it would be too large.
-    """
-    side = _cell_side(targets)
-    width, height = _Grid(side, side, targets, methods).size
-    if width * height * images > _MOST_PIXELS:
-        raise InputError(
-            f"{targets} targets by {methods} methods of {images} images make a picture of "
-            f"{width}×{height * images} pixels; take fewer"
-        )
-
-
-def _cell_side(targets: int) -> int:
-    """The longer side of a map: smaller, the more targets there are."""
-    steps = {6: 300, 24: 220, 120: 160}
-    return next((side for most, side in steps.items() if targets <= most), 112)
-
-
-def _block(explanations: Sequence[Explanation], index: int, scale: Scale) -> np.ndarray:
-    first = explanations[0]
-    picture = picture_of(first.images[index], first.frames)
-    ground = grey(_seen(picture, first))
-    names = first.targets[index]
-    cell = _cell_size(ground, _cell_side(len(names)))
-    grid = _Grid(*cell, len(names), len(explanations))
-    limits = [_limits(each, index, scale) for each in explanations]
-    legends = [
-        draw_legend(_legend(each, index, row, scale), grid.size[0], LIGHT)
-        for each, row in zip(explanations, limits, strict=True)
-    ]
-    grid = replace(grid, words=max(map(len, legends)))
-    width = _cell_size(ground, _cell_side(1))[0]
-    bars_height = 26 + 24 * min(_BARS, len(first.labels))
-    side_height = _COLUMN_HEAD + _thumbnail_height(picture, width) + _GAP + bars_height
-    left = _MARGIN + width + 2 * _GAP
-    canvas = np.empty(
-        (
-            _HEADER + max(grid.size[1], side_height) + _MARGIN // 2,
-            left + max(grid.size[0], width) + _MARGIN,
-            3,
-        ),
-        np.uint8,
-    )
-    canvas[:] = LIGHT.background
-    _header(canvas, explanations)
-    _side(canvas, first, index, picture, width)
-    maps = canvas[_HEADER:, left:]
-    for row, explanation in enumerate(explanations):
-        _maps(maps, explanation, index, ground, grid, row, limits[row])
-        last = (grid.lines - 1) * grid.columns
-        for start in range(0, grid.targets, grid.columns) if grid.foot else [last]:
-            x, y = grid.place(start, row)
-            paste(maps, legends[row], x, y + grid.height + _FOOT_GAP)
-    size = 16 if grid.width >= 200 else 13
-    shown = told_apart(tuple(names), grid.width - 12, size, True)
-    for column, name in enumerate(shown):
-        x, y = grid.place(column)
-        _column_head(maps, first, index, column, name, (x, y - _COLUMN_HEAD, grid.width))
-    return canvas
-
-
-def _cell_size(picture: np.ndarray, side: int) -> tuple[int, int]:
-    """Width and height of what a map of that picture is drawn in, wide enough for its words."""
-    width, height = _picture_size(picture, side)
-    return max(side * 8 // 15, width), max(side // 10, height)
-
-
-def _picture_size(picture: np.ndarray, side: int) -> tuple[int, int]:
-    """Width and height of a picture whose longer side is about that long, longer where it is thin,
-    but no larger than twice that."""
-    height, width = picture.shape[:2]
-    thin = max(height, width) / min(height, width)
-    scale = side / max(height, width) * min(2.0, max(1.0, sqrt(thin / 2)))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _text(canvas: np.ndarray, text: str, x: int, y: int, size: int, **how: object) -> int:
-    style = {"colour": LIGHT.text, "background": LIGHT.background, **how}
-    return write(canvas, text, x, y, size=size, **style)  # type: ignore[arg-type]
-
-
-def _header(canvas: np.ndarray, explanations: Sequence[Explanation]) -> None:
-    first = explanations[0]
-    room = canvas.shape[1] - 2 * _MARGIN
-    used = _text(canvas, fit(first.model, room, 20, True), _MARGIN, 18, 20, bold=True)
-    methods = "explained by " + ", ".join(each.method for each in explanations)
-    _text(
-        canvas, fit(methods, room - used - 14, 15), _MARGIN + used + 14, 22, 15, colour=LIGHT.muted
-    )
-
-
-def _side(
-    canvas: np.ndarray,
-    explanation: Explanation,
-    index: int,
-    picture: np.ndarray,
-    width: int,
-) -> None:
-    """The image itself, what the network did not see of it dimmed, above its highest scores."""
-    height = _thumbnail_height(picture, width)
-    _text(canvas, "image", _MARGIN, _HEADER, 16, bold=True)
-    seen = explanation.window
-    partly = (seen.height, seen.width) != picture.shape[:2]
-    note = "bright: what the network sees" if partly else "what the network sees"
-    if explanation.levels:
-        levels = ", ".join(f"{low:g} to {high:g}" for low, high in explanation.levels)
-        note = ("bright: seen" if partly else "seen") + f" as {levels}, black to white"
-    _text(canvas, fit(note, width, 13), _MARGIN, _HEADER + 22, 13, colour=LIGHT.muted)
-    top = _HEADER + _COLUMN_HEAD
-    whole = resize_picture(_dimmed(picture, explanation), *_fitting(picture, width, height))
-    paste(canvas, whole, _MARGIN, top + (height - len(whole)) // 2)
-    top += height + _GAP
+def _image_row(explanation: Heatmaps, index: int) -> Row:
+    """The image itself and its highest scores, as a page has them."""
+    picture = picture_of(explanation.images[index], explanation.frames)
     probabilities = explanation.probabilities[index]
-    continuous = bool(np.isnan(probabilities).all())
-    value = "" if explanation.value is None else f"value {explanation.value[index]:.2f}"
-    caption = value if continuous else f"probability   {value}"
-    _text(canvas, caption, _MARGIN, top, 13, colour=LIGHT.muted)
-    if continuous:
-        return
-    order = probabilities.argsort(kind="stable")[::-1][:_BARS]
-    if len(probabilities) <= _BARS:
-        order = np.arange(len(probabilities))
-    names = tuple(explanation.labels[label] for label in order)
-    shown = told_apart(names, round(width * 0.44) - 8, 14)
-    for place, label in enumerate(order):
-        y = top + 22 + 24 * place
-        colour = _target_colour(explanation, index, names[place])
-        _bar(canvas, shown[place], float(probabilities[label]), (y, width), colour)
+    caption = [seen_note(explanation)]
+    if explanation.value is not None:
+        caption.append(f"value {explanation.value[index]:.2f}")
+    if not np.isnan(probabilities).all():
+        caption += [
+            f"{percentage(float(probabilities[label]))} {explanation.labels[label]}"
+            for label in highest_scores(probabilities)
+        ]
+    heading = "image" if len(explanation.images) == 1 else f"image {index}"
+    width, height = picture_size(picture, cell_side(1))
+    return Row([Tile(dimmed(picture, explanation), caption)], heading, tile=(height, width))
 
 
-def _bar(
-    canvas: np.ndarray, label: str, share: float, place: tuple[int, int], colour: Colour
-) -> None:
-    y, width = place
-    name, bar = round(width * 0.44), round(width * 0.38)
-    _text(canvas, label, _MARGIN, y, 14)
-    canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + bar] = LIGHT.surface
-    canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + round(bar * share)] = colour
-    _text(canvas, percentage(share), _MARGIN + width, y, 14, align="right")
-
-
-def percentage(share: float) -> str:
-    """A probability in per cent, with a digit more where it is small: "38%", "0.4%", "<0.1%"."""
-    if 0 < share < 0.0005:
-        return "<0.1%"
-    return f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}"
-
-
-def _target_colour(explanation: Explanation, index: int, label: str) -> Colour:
-    targets = explanation.targets[index]
-    return label_colour(targets.index(label)) if label in targets else LIGHT.muted
-
-
-def _column_head(
-    canvas: np.ndarray,
-    explanation: Explanation,
-    index: int,
-    column: int,
-    shown: str,
-    place: tuple[int, int, int],
-) -> None:
-    """A target's name, as short as there is room, its value, and its probability if it has one."""
-    x, y, width = place
-    size = 16 if width >= 200 else 13
-    canvas[y + 4 : y + 18, x : x + 4] = label_colour(column)
-    _text(canvas, shown, x + 12, y + (16 - size), size, bold=True)
-    name, number = explanation.targets[index][column], explanation.scores[index, column]
-    unit = explanation.score_units[column] if explanation.score_units else "score"
-    score, share = "masked" if np.isneginf(number) else f"{unit} {number:.2f}", ""
-    if name in explanation.labels:
-        probability = explanation.probabilities[index, explanation.labels.index(name)]
-        share = "" if np.isnan(probability) else percentage(probability)
-    note = score + (f"   probability {share}" if share else "")
-    if length(note, 13) > width:
-        note = f"{score}   {share}"
-    if length(note, 13) > width:
-        note = f"{number:.2f}   {share}"
-    _text(canvas, fit(note, width, 13), x, y + 22, 13, colour=LIGHT.muted)
-
-
-def _maps(
-    canvas: np.ndarray,
-    explanation: Explanation,
-    index: int,
-    ground: np.ndarray,
-    grid: _Grid,
-    row: int,
-    limits: Sequence[float],
-) -> None:
-    """The maps of one method; a note in place of the colours where a map shows little."""
-    width, height = _fitting(ground, grid.width, grid.height)
+def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
+    """The maps of one method for an image, as a page has them."""
+    ground = grey(seen_part(picture_of(explanation.images[index], explanation.frames), explanation))
+    width, height = picture_size(ground, cell_side(len(explanation.targets[index])))
     ground = resize_picture(ground, width, height)
-    notes = explanation.notes[index]
-    for target, each in enumerate(explanation.maps[index]):
-        x, y = grid.place(target, row)
-        heat = resize_maps(each[None, None], height, width)[0, 0]
-        drawn = (
-            noted(ground, each, notes[target])
-            if notes[target]
-            else overlay(ground, heat, limits[target], explanation.signed)
-        )
-        paste(canvas, drawn, x + (grid.width - width) // 2, y + (grid.height - height) // 2)
-
-
-def _fitting(picture: np.ndarray, width: int, height: int) -> tuple[int, int]:
-    """The size of a picture as large as a box of that size allows."""
-    scale = min(width / picture.shape[1], height / picture.shape[0])
-    return max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))
-
-
-def _limits(explanation: Explanation, index: int, scale: Scale) -> list[float]:
-    """The value drawn at full strength in each of an image's T maps; those of maps that a note says
-    nothing is to be seen of do not count."""
-    maps, units = explanation.maps[index], explanation.map_units
-    if not isinstance(scale, str):
-        return [float(scale)] * len(maps)
-    notes = explanation.notes[index]
-    own = [0.0 if note else limit(each) for each, note in zip(maps, notes, strict=True)]
-    if scale == "cell":
-        return own
-    most = {
-        unit: max(each for each, its in zip(own, units, strict=True) if its == unit)
-        for unit in units
-    }
-    return [most[unit] for unit in units]
-
-
-def _legend(explanation: Explanation, index: int, limits: Sequence[float], scale: Scale) -> Legend:
-    """What stands below the maps of a method."""
-    scopes = {"row": "the row", "cell": "each map"}
-    layer = (f"layer {explanation.layer}",) if explanation.layer else ()
-    return Legend(
-        explanation.method,
-        layer,
-        explanation.signed,
-        explanation.one_sided,
-        any(" - " in name for name in explanation.targets[index]),
-        scales_of(limits, explanation.map_units),
-        scopes.get(str(scale), ""),
-    )
-
-
-def _thumbnail_height(picture: np.ndarray, width: int) -> int:
-    return max(60, min(2 * width, round(width * picture.shape[0] / picture.shape[1])))
-
-
-def _inside(explanation: Explanation) -> tuple[slice, slice]:
-    seen = explanation.window
-    return slice(seen.top, seen.top + seen.height), slice(seen.left, seen.left + seen.width)
-
-
-def _seen(picture: np.ndarray, explanation: Explanation) -> np.ndarray:
-    return picture[_inside(explanation)]
-
-
-def _dimmed(picture: np.ndarray, explanation: Explanation) -> np.ndarray:
-    """The picture, what the network did not see of it nearly white."""
-    dimmed = (255 - (255 - picture.astype(np.uint16)) // 4).astype(np.uint8)
-    dimmed[_inside(explanation)] = _seen(picture, explanation)
-    return dimmed
-
-
-def _widened(block: np.ndarray, width: int) -> np.ndarray:
-    missing = ((0, 0), (0, width - block.shape[1]), (0, 0))
-    return np.pad(block, missing, constant_values=LIGHT.background[0])
+    limits, notes = full_strengths(explanation, index, scale), explanation.notes[index]
+    tiles = []
+    for target, name in enumerate(explanation.targets[index]):
+        score, share, _ = score_words(explanation, index, target)
+        heat = resize_maps(explanation.maps[index, target][None, None], height, width)[0, 0]
+        limit = 0.0 if notes[target] else limits[target]
+        caption = [name, score + (f", probability {share}" if share else ""), *notes[target]]
+        tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), caption))
+    before, after = legend_of(explanation, index, limits, scale).words
+    return Row(tiles, explanation.method, " ".join([*before, *after]), (height, width))

@@ -16,7 +16,7 @@ from typing import TextIO
 
 import tyro
 
-from rlvis.cli import evaluate, explain, methods, record, train, video
+from rlvis.cli import evaluate, explain, labels, layers, methods, record, train, video
 from rlvis.cli.features import (
     attack,
     dream,
@@ -43,6 +43,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "features": _features,
     "evaluate": evaluate.command,
     "methods": methods.command,
+    "layers": layers.command,
+    "labels": labels.command,
 }
 
 

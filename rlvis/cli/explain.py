@@ -45,10 +45,9 @@ def command(
         out: the picture to write, or a folder for several; NAME-explained.png when left out.
     """
     from rlvis.attribution import explain as explain_image
-    from rlvis.attribution.panel import check_size, save_panel
+    from rlvis.attribution.explanation import Explanation, Explanations
+    from rlvis.attribution.panel_picture import check_size
     from rlvis.attribution.registry import get_method
-    from rlvis.display.page import PICTURES
-    from rlvis.files import check_writable
     from rlvis.images.depth import read_window
     from rlvis.models.targets import every as every_target
     from rlvis.models.targets import top as top_targets
@@ -62,7 +61,7 @@ def command(
     levels = None if window is None else read_window(window)
     panels = _panel_paths(images, out)
     for path in panels:
-        check_writable(path, PICTURES)
+        Explanation.check_savable(path)
     named = [get_method(each) for each in methods or ("grad-cam",)]
     if not any(each.reads_layer for each in named):
         refuse_unused(f"for {', '.join(map(str, named))}, which read no layer", layer=layer)
@@ -76,7 +75,7 @@ def command(
     for path, panel_path in zip(images, panels, strict=True):
         try:
             explained = explain_image(inspected, path, named, target, layer=layer, window=levels)
-            print(save_panel(list(explained.values()), panel_path, parse_value(scale)))
+            print(Explanations(explained).save(panel_path, parse_value(scale)))
         except InputError as error:
             failures.append(error)
             if len(images) > 1:

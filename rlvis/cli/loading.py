@@ -1,7 +1,7 @@
 """Models, policies and images as the command line names them."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,32 +44,6 @@ def agents_package() -> Any:
             f"policies need {error.name}; install it with: pip install 'rlvis[agents]'"
         ) from None
     return rlvis_agents
-
-
-def shipped_policies() -> list[str]:
-    try:
-        return list(agents_package().shipped_policies())
-    except InputError:
-        return []
-
-
-def check_outputs(
-    out: Path | None, data: Path | None = None, kinds: Mapping[str, str] | None = None
-) -> None:
-    """Whether what is to be written can be, asked before long work begins.
-
-    Args:
-        out: the picture, or what else `kinds` names by their endings.
-        data: the numbers.
-        kinds: pictures if left out.
-    """
-    from rlvis.display.page import PICTURES
-    from rlvis.files import ARRAYS, check_writable
-
-    if out is not None:
-        check_writable(out, kinds or PICTURES)
-    if data is not None:
-        check_writable(data, ARRAYS)
 
 
 def unfinished(out: Path, what: str = "unfinished") -> Path:
@@ -129,11 +103,7 @@ def layer_names(
 
 def tell_skipped(images: "ImageSet", skipped: dict[int, str]) -> None:
     """Say on standard error which images could not be read, if any."""
-    from rlvis.features.top_patches.result import skipped_line
+    from rlvis.features.image_sets.image_pass import skipped_line
 
     if skipped:
         print(f"rlvis: {skipped_line(images, skipped)}", file=sys.stderr)
-
-
-def layer_path(out: Path, layer: str, layers: Sequence[str]) -> Path:
-    return out if len(layers) == 1 else out.with_name(f"{out.stem}-{layer}{out.suffix}")

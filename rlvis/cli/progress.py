@@ -1,43 +1,44 @@
-"""A progress bar on standard error."""
+"""A progress bar on standard error, and Ctrl-C obeyed between two steps."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from rlvis.interrupt import interruptible
+from rlvis.progress import OnProgress, Progress, terminal_bar
+
+
+@contextmanager
+def stoppable_progress() -> Iterator[OnProgress]:
+    """A bar for long work; the first Ctrl-C stops the work when it next tells how far it is, so
+    that it can be kept, a second one at once."""
+    with interruptible() as asked_to_stop, terminal_bar() as show:
+
+        def on_progress(progress: Progress) -> None:
+            show(progress)
+            if asked_to_stop():
+                raise KeyboardInterrupt
+
+        yield on_progress
 
 
 @contextmanager
 def progress(
     unit: str,
 ) -> Iterator[tuple[Callable[[int, str], None], Callable[..., None]]]:
-    """A progress bar on standard error: a function to start it and one to advance it, by one step
-    or `to` so many, with a note if there is something to say."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(f"{unit}s"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("", total=None)
+    """A bar for a loop: a function to start it and one to advance it, by one step or `to` so many,
+    with a note if there is something to say."""
+    with terminal_bar() as show:
+        now = Progress("", 0, 0, f"{unit}s")
 
         def start(total: int, description: str) -> None:
-            progress.update(task, total=total, description=description)
+            nonlocal now
+            now = Progress(description, 0, total, f"{unit}s")
+            show(now)
 
         def advance(note: str = "", *, to: int | None = None) -> None:
-            progress.update(task, completed=to) if to is not None else progress.advance(task)
-            if note:
-                console.print(note, highlight=False)
+            nonlocal now
+            done = now.done + 1 if to is None else to
+            now = Progress(now.task, done, now.total, now.unit, note)
+            show(now)
 
         yield start, advance

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rlvis.display.theme import LIGHT, Colour, fit, font, paste, text_sprite, write
+from rlvis.display.theme import LIGHT, Colour, fit, font, ink_on, paste, text_sprite, write
 
 _MORE, _LESS = (46, 84, 160), (196, 110, 20)
 _MOST_NAME = 150
 
 
-def matrix(
+def draw_matrix(
     values: np.ndarray,
     rows: Sequence[str],
     columns: Sequence[str],
@@ -55,17 +55,16 @@ def matrix(
         )
         for column, value in enumerate(values[row]):
             x = left + column * cell
-            colour = _colour(value)
+            colour = cell_colour(value)
             canvas[y + 1 : y + cell, x + 1 : x + cell] = colour
             if text is not None:
-                ink = LIGHT.text if sum(colour) > 420 else (255, 255, 255)
                 write(
                     canvas,
                     text(value),
                     x + cell // 2,
                     y + (cell - line) // 2,
                     size=size,
-                    colour=ink,
+                    colour=ink_on(colour),
                     background=colour,
                     align="centre",
                 )
@@ -76,7 +75,8 @@ def _width(text: str, size: int) -> int:
     return int(font(size).getlength(text)) + 1
 
 
-def _colour(value: float) -> Colour:
+def cell_colour(value: float) -> Colour:
+    """Of a value -1..1."""
     full = np.array(_MORE if value >= 0 else _LESS)
     share = min(abs(float(value)), 1) ** 0.7
     red, green, blue = (255 - share * (255 - full)).round().astype(int).tolist()

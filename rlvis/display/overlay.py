@@ -10,54 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from rlvis.display.colormaps import MOST_OPAQUE, colour_table
 from rlvis.display.theme import DARK, font, wrapped, write
 
 STRONGEST = 0.995
 """The quantile of a map's absolute values that is drawn at full strength."""
 
-_HEAT = [
-    (31, 12, 72),
-    (85, 15, 109),
-    (136, 34, 106),
-    (186, 54, 85),
-    (227, 89, 51),
-    (249, 140, 10),
-    (249, 201, 50),
-    (252, 255, 164),
-]
-_AGAINST, _FOR = (40, 120, 255), (255, 184, 0)
-_MOST_OPAQUE = 0.85
 _SQUARES = 8
-
-
-def _sequential() -> np.ndarray:
-    """Colours of heat 0..1 over every grey, see `_table`."""
-    heat = np.linspace(0, 1, 256)
-    anchors = np.linspace(0, 1, len(_HEAT))
-    colour = np.stack([np.interp(heat, anchors, channel) for channel in np.array(_HEAT).T], axis=1)
-    return _table(colour, _MOST_OPAQUE * np.clip(heat / 0.5, 0, 1) ** 0.8)
-
-
-def _diverging() -> np.ndarray:
-    """Colours of heat -1..1 over every grey, see `_table`."""
-    heat = np.linspace(-1, 1, 256)
-    colour = np.where(heat[:, None] < 0, _AGAINST, _FOR).astype(float)
-    return _table(colour, _MOST_OPAQUE * np.abs(heat) ** 0.8)
-
-
-def _table(colour: np.ndarray, opacity: np.ndarray) -> np.ndarray:
-    """What is seen where heat of a level lies over a grey: uint32 (256 levels * 256 greys,).
-
-    The bytes of an entry are red, green, blue and nothing, so that one look-up gives a pixel.
-    """
-    grey = np.arange(256)[None, :, None]
-    opacity = opacity[:, None, None]
-    seen = np.zeros((256, 256, 4), np.uint8)
-    seen[..., :3] = np.round(colour[:, None] * opacity + grey * (1 - opacity))
-    return seen.view(np.uint32).reshape(-1)
-
-
-_TABLES = {False: _sequential(), True: _diverging()}
 
 
 def limit(maps: np.ndarray, share: float = STRONGEST) -> float:
@@ -73,7 +32,14 @@ def grey(picture: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).convert("L"))
 
 
-def overlay(ground: np.ndarray, heat: np.ndarray, limit: float, signed: bool) -> np.ndarray:
+def overlay(
+    ground: np.ndarray,
+    heat: np.ndarray,
+    limit: float,
+    signed: bool,
+    colormap: str | None = None,
+    opacity: float = MOST_OPAQUE,
+) -> np.ndarray:
     """A heatmap over a grey picture of the same size.
 
     Args:
@@ -81,12 +47,15 @@ def overlay(ground: np.ndarray, heat: np.ndarray, limit: float, signed: bool) ->
         heat: float (H, W).
         limit: the value drawn at full strength.
         signed: whether negative values speak against the target.
+        colormap: one of `colormaps.COLORMAPS`.
+        opacity: of the strongest heat, 0..1.
 
     Returns:
         uint8 (H, W, 3).
     """
+    table = colour_table(colormap, signed, opacity)
     place = level(heat, limit, signed).astype(np.uint16) * 256 + ground
-    return _TABLES[signed].take(place).view(np.uint8).reshape(*heat.shape, 4)[..., :3]
+    return table.take(place).view(np.uint8).reshape(*heat.shape, 4)[..., :3]
 
 
 def level(heat: np.ndarray, limit: float, signed: bool) -> np.ndarray:

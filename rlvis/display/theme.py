@@ -43,6 +43,11 @@ def label_colour(index: int) -> Colour:
     return LABEL_COLOURS[index % len(LABEL_COLOURS)]
 
 
+def ink_on(ground: Colour) -> Colour:
+    """The colour of text that is readable on a ground."""
+    return LIGHT.text if sum(ground) > 420 else LIGHT.background
+
+
 @lru_cache(maxsize=64)
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """The house's typeface at a size in pixels."""

@@ -22,14 +22,12 @@
 `features.open_images` opens a folder of pictures, an array or a recording.
 """
 
-# Functions that are called as their module is stand here in its place: they are loaded at once, for
-# a module that is loaded later would take the name back.
 from rlvis.features.activations.maps import activation_maps
-from rlvis.features.adversarial.attacks import AttackedPolicy, attack, smallest_attack
-from rlvis.features.adversarial.figure import attack_picture, save_attack, save_attack_data
-from rlvis.features.embedding.figure import image_grid, scatter
+from rlvis.features.adversarial.attacked_policy import AttackedPolicy
+from rlvis.features.adversarial.attacks import attack, smallest_attack
+from rlvis.features.adversarial.result import attack_picture, save_attack, save_attack_data
 from rlvis.features.embedding.layer_codes import codes
-from rlvis.features.embedding.plane import embed
+from rlvis.features.embedding.plane import embed, image_grid, scatter
 from rlvis.features.image_sets.image_set import (
     ArrayImages,
     FolderImages,
@@ -40,15 +38,15 @@ from rlvis.features.image_sets.image_set import (
 )
 from rlvis.features.kernels.applied import apply_kernel
 from rlvis.features.kernels.weights import filters
-from rlvis.features.projection.backward import project, projection_sheet
-from rlvis.features.projection.zeiler_fergus import strongest_projections
+from rlvis.features.projection.backward import project, project_layers, projection_sheet
+from rlvis.features.projection.zeiler_fergus import project_patches, strongest_projections
 from rlvis.features.receptive_field.tracing import receptive_fields
-from rlvis.features.selectivity.result import units
+from rlvis.features.selectivity.unit_selectivity import units
 from rlvis.features.synthesis import objectives
 from rlvis.features.synthesis.deep_dream import DreamSettings, dream, dream_film
 from rlvis.features.synthesis.real_images import strongest
 from rlvis.features.synthesis.visualization import save_synthesis, synthesize
-from rlvis.features.top_patches.result import patches
+from rlvis.features.top_patches.search import patches
 
 __all__ = [
     "ArrayImages",
@@ -72,6 +70,8 @@ __all__ = [
     "open_images",
     "patches",
     "project",
+    "project_layers",
+    "project_patches",
     "projection_sheet",
     "receptive_fields",
     "save_attack",

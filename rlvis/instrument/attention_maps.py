@@ -13,15 +13,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from rlvis.errors import InputError
 from rlvis.instrument.autograd_graph import depends, edges_behind
+from rlvis.instrument.interception import CallInterceptor
 
 _SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax}
 
 
-class Attentions(TorchFunctionMode):
+class Attentions(CallInterceptor):
     """Within this context the attention maps of this thread are kept.
 
     Attributes:
@@ -33,14 +33,7 @@ class Attentions(TorchFunctionMode):
         super().__init__()
         self.maps: list[Tensor] = []
 
-    def __torch_function__(
-        self,
-        func: Callable,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
+    def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if func is F.scaled_dot_product_attention:
             return self._scaled_dot_product(*args, **kwargs)
         if func is F.multi_head_attention_forward:

@@ -30,11 +30,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from rlvis.errors import InputError
 from rlvis.instrument.autograd_graph import edge_of, edges_behind
+from rlvis.instrument.interception import CallInterceptor
 
 RULES = ("plain", "guided", "deconvnet")
 _NUMBERS = (
@@ -71,7 +71,7 @@ class _Derived:
         return numbers.repeat(-(-prod(shape) // len(_NUMBERS)))[: prod(shape)].reshape(shape)
 
 
-class Rectifier(TorchFunctionMode):
+class Rectifier(CallInterceptor):
     """Within this context every rectifier of this thread crosses backward by `rule`.
 
     Attributes:
@@ -130,14 +130,7 @@ class Rectifier(TorchFunctionMode):
         finally:
             self.rule = before
 
-    def __torch_function__(
-        self,
-        func: Callable,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
+    def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         name = _name(func)
         if name in _UNCONCERNED:
             return func(*args, **kwargs)

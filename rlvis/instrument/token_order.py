@@ -14,10 +14,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from rlvis.errors import InputError
 from rlvis.instrument.feature_layout import FeatureLayout
+from rlvis.instrument.interception import CallInterceptor
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
 
@@ -103,17 +103,10 @@ def _numbers(tokens: Tensor, sources: Sequence[Tensor]) -> Tensor | None:
     return None
 
 
-class _EachForItself(TorchFunctionMode):
+class _EachForItself(CallInterceptor):
     """Within it tokens attend to themselves alone, or to nothing where others are attended to."""
 
-    def __torch_function__(
-        self,
-        func: Callable,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = dict(kwargs or {})
+    def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if func is F.scaled_dot_product_attention:
             call = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
             query, key, value = call["query"], call["key"], call["value"]

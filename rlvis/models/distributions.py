@@ -33,7 +33,6 @@ class ActionDistribution(ABC):
     def labels(self) -> tuple[str, ...]:
         """The K names that scores have where nobody gives better ones."""
 
-    @abstractmethod
     def draw(
         self,
         scores: Tensor,
@@ -46,10 +45,21 @@ class ActionDistribution(ABC):
         Args:
             scores: float (K,), on the CPU.
             generator: the random generator (torch's global one when left out).
-            deterministic: take the mode instead of drawing.
+            deterministic: take the mode instead of sampling.
             log_std: float (K,), the logarithms of the standard deviations that come with these
                 scores, for continuous actions whose deviations depend on the image.
         """
+        return self._mode(scores) if deterministic else self._sample(scores, generator, log_std)
+
+    @abstractmethod
+    def _mode(self, scores: Tensor) -> int | np.ndarray:
+        """The most probable action."""
+
+    @abstractmethod
+    def _sample(
+        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
+    ) -> int | np.ndarray:
+        """An action drawn with a random generator."""
 
     @abstractmethod
     def probabilities(self, scores: Tensor) -> Tensor:
@@ -110,19 +120,23 @@ class Factored(ActionDistribution):
             axis=1,
         )
 
-    def _draw(
-        self, scores: Tensor, generator: torch.Generator | None, deterministic: bool
-    ) -> list[int]:
+    @abstractmethod
+    def _action(self, chosen: list[int]) -> int | np.ndarray:
+        """The action of which this way of each choice was chosen, each counted from 0."""
+
+    def _mode(self, scores: Tensor) -> int | np.ndarray:
+        return self._action([int(each.argmax()) for each in self._split(scores)])
+
+    def _sample(
+        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
+    ) -> int | np.ndarray:
+        shares = self._split(scores)
+        return self._action([int(each.multinomial(1, generator=generator)) for each in shares])
+
+    def _split(self, scores: Tensor) -> list[Tensor]:
+        """The probabilities of the ways of each choice."""
         probabilities = self.probabilities(scores[None])[0]
-        return [
-            first
-            + int(
-                probabilities[factor].argmax()
-                if deterministic
-                else torch.multinomial(probabilities[factor], 1, generator=generator)
-            )
-            for factor, first in zip(self.factors, self.first, strict=True)
-        ]
+        return [probabilities[factor] for factor in self.factors]
 
 
 @dataclass(frozen=True)
@@ -155,14 +169,8 @@ class Categorical(Factored):
         """The number of the first action."""
         return (self.start,)
 
-    def draw(
-        self,
-        scores: Tensor,
-        generator: torch.Generator | None = None,
-        deterministic: bool = False,
-        log_std: Tensor | None = None,
-    ) -> int:
-        return self._draw(scores, generator, deterministic)[0]
+    def _action(self, chosen: list[int]) -> int:
+        return self.start + chosen[0]
 
 
 @dataclass(frozen=True)
@@ -212,14 +220,8 @@ class MultiCategorical(Factored):
         """The number of the first way of each choice."""
         return self.starts or (0,) * len(self.sizes)
 
-    def draw(
-        self,
-        scores: Tensor,
-        generator: torch.Generator | None = None,
-        deterministic: bool = False,
-        log_std: Tensor | None = None,
-    ) -> np.ndarray:
-        return np.array(self._draw(scores, generator, deterministic), np.int64)
+    def _action(self, chosen: list[int]) -> np.ndarray:
+        return np.array(self.first, np.int64) + np.array(chosen, np.int64)
 
 
 @dataclass(frozen=True)
@@ -241,16 +243,13 @@ class Bernoulli(ActionDistribution):
         """ "a0" to "aK-1": the bits of the action."""
         return tuple(f"a{place}" for place in range(self.count))
 
-    def draw(
-        self,
-        scores: Tensor,
-        generator: torch.Generator | None = None,
-        deterministic: bool = False,
-        log_std: Tensor | None = None,
+    def _mode(self, scores: Tensor) -> np.ndarray:
+        return scores.sigmoid().round().numpy().astype(np.int8)
+
+    def _sample(
+        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
     ) -> np.ndarray:
-        chances = scores.sigmoid()
-        drawn = chances.round() if deterministic else torch.bernoulli(chances, generator=generator)
-        return drawn.numpy().astype(np.int8)
+        return torch.bernoulli(scores.sigmoid(), generator=generator).numpy().astype(np.int8)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """That each bit is set."""
@@ -300,26 +299,24 @@ class DiagonalGaussian(ActionDistribution):
         shape = self.shape or (len(self.log_std),)
         return tuple("a" + ",".join(map(str, place)) for place in np.ndindex(*shape))
 
-    def draw(
-        self,
-        scores: Tensor,
-        generator: torch.Generator | None = None,
-        deterministic: bool = False,
-        log_std: Tensor | None = None,
+    def _mode(self, scores: Tensor) -> np.ndarray:
+        return self._shaped(scores)
+
+    def _sample(
+        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
     ) -> np.ndarray:
-        drawn = scores
-        if not deterministic:
-            deviation = (torch.tensor(self.log_std) if log_std is None else log_std).exp()
-            drawn = scores + deviation * torch.randn(len(scores), generator=generator)
-        return self._action(drawn.numpy()).reshape(
-            (len(self.log_std),) if self.shape is None else self.shape
-        )
+        deviation = (torch.tensor(self.log_std) if log_std is None else log_std).exp()
+        return self._shaped(scores + deviation * torch.randn(len(scores), generator=generator))
+
+    def _shaped(self, entries: Tensor) -> np.ndarray:
+        shape = (len(self.log_std),) if self.shape is None else self.shape
+        return self._bounded(entries.numpy()).reshape(shape)
 
     def modes(self, scores: np.ndarray) -> np.ndarray:
         """Float32 (T, D) for scores (T, D): the entries of the action without chance."""
-        return self._action(scores)
+        return self._bounded(scores)
 
-    def _action(self, drawn: np.ndarray) -> np.ndarray:
+    def _bounded(self, drawn: np.ndarray) -> np.ndarray:
         low, high = self._bounds
         return np.clip(drawn, low, high)
 
@@ -345,7 +342,7 @@ class SquashedGaussian(DiagonalGaussian):
 
     kind = "squashed-gaussian"
 
-    def _action(self, drawn: np.ndarray) -> np.ndarray:
+    def _bounded(self, drawn: np.ndarray) -> np.ndarray:
         low, high = self._bounds
         squashed = torch.from_numpy(np.ascontiguousarray(drawn)).tanh().numpy()
         return low + (0.5 * (squashed + 1.0) * (high - low))

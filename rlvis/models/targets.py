@@ -10,16 +10,19 @@ reference, the scores of the unchanged images.
 A score of -inf is that of a label that is masked, as an action that is not allowed now. It is a
 score like others, of which nothing can be explained; what is made of several scores needs those
 that are not masked.
+
+To add a target is to write one function that makes it, and to register how it is `written`.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from rlvis.errors import InputError, unknown
+from rlvis.errors import InputError
 from rlvis.models.distributions import (
     ActionDistribution,
     Categorical,
@@ -27,6 +30,7 @@ from rlvis.models.distributions import (
     require_categorical,
 )
 from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.label_search import unknown_label
 
 FEW = 10
 """So many labels are shown side by side without being asked for."""
@@ -64,6 +68,27 @@ class Target:
         return self.names(reference) if self.names else [self.name] * len(reference.logits)
 
 
+TARGETS: dict[str, Callable[..., Target]] = {}
+"""What makes each target, by the form in which it is written; {label} stands for a label."""
+
+Maker = TypeVar("Maker", bound=Callable[..., Target])
+
+
+def written(form: str) -> Callable[[Maker], Maker]:
+    """Register what makes a target under the form in which users write it.
+
+    Args:
+        form: "entropy", or with a label for each argument "log p({label})".
+    """
+
+    def register(make: Maker) -> Maker:
+        TARGETS[form] = make
+        return make
+
+    return register
+
+
+@written("{label}")
 def score(label: str | int) -> Target:
     """The unnormalised score (logit) of one label."""
 
@@ -76,6 +101,7 @@ def score(label: str | int) -> Target:
     return Target(str(label), of, names, unit="logit")
 
 
+@written("log p({label})")
 def log_prob(label: str | int) -> Target:
     """The log-probability of one label, log softmax(logits)."""
 
@@ -87,6 +113,7 @@ def log_prob(label: str | int) -> Target:
     return Target(f"log p({label})", of, of_one_choice=True, unit="nats")
 
 
+@written("{label} - {against}")
 def contrast(label: str | int, against: str | int) -> Target:
     """The difference of two scores: why `label` rather than `against`."""
 
@@ -99,6 +126,7 @@ def contrast(label: str | int, against: str | int) -> Target:
     return Target(f"{label} - {against}", of, unit="logit")
 
 
+@written("entropy")
 def entropy() -> Target:
     """The entropy of the distribution over labels, in nats."""
 
@@ -110,6 +138,7 @@ def entropy() -> Target:
     return Target("entropy", of, of_one_choice=True, unit="nats")
 
 
+@written("value")
 def value() -> Target:
     """The critic's value of an actor-critic."""
 
@@ -162,6 +191,7 @@ def every(labels: Sequence[str]) -> list[Target]:
     return [rank(place, complete=True) for place in range(len(labels))]
 
 
+@written("margin")
 def margin() -> Target:
     """The highest score less the second highest: why this label rather than the runner-up."""
     first, second = top(2)
@@ -178,6 +208,7 @@ def margin() -> Target:
     )
 
 
+@written("chosen")
 def chosen() -> Target:
     """The score of the action that was taken less the highest of the others: why this one.
 
@@ -254,42 +285,43 @@ def _as_target(target: Any, model: ImageModel) -> Target:
     if callable(target):
         return Target(getattr(target, "__name__", "target"), lambda scores, _: target(scores))
     if isinstance(target, str) and target not in model.labels:
-        return _written(target, model)
+        return _read(target, model)
     label_index(target, model.labels)
     return score(target)
 
 
+@written("highest")
 def highest() -> Target:
     """The highest score: of a policy, the action that it would most likely choose."""
     return replace(rank(0), name="highest")
 
 
-_SPECIAL: dict[str, Callable[[], Target]] = {
-    "value": value,
-    "entropy": entropy,
-    "margin": margin,
-    "chosen": chosen,
-    "highest": highest,
-}
-
-
-def _written(text: str, model: ImageModel) -> Target:
+def _read(text: str, model: ImageModel) -> Target:
     """A target as pictures call it: "left - right", "log p(left)", "entropy", or a synonym."""
     text = text.replace(" − ", " - ")  # as pictures write it
-    if text in _SPECIAL:
-        return _SPECIAL[text]()
-    if text.startswith("log p(") and text.endswith(")"):
-        label = text.removeprefix("log p(").removesuffix(")")
-        label_index(label, model.labels)
-        return log_prob(label)
-    label, minus, against = text.partition(" - ")
-    for part in (label, against) if minus else (text,):
-        label_index(part, model.labels)
-    return contrast(label, against) if minus else score(text)
+    for form in sorted(TARGETS, key=_literal_length, reverse=True):
+        if found := _pattern(form).fullmatch(text):
+            for label in found.groups():
+                label_index(label, model.labels)
+            return TARGETS[form](*found.groups())
+    raise unknown_label(text, model.labels)
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    """What matches a text of this form, its labels in groups."""
+    return re.compile("(.+?)".join(map(re.escape, _literals(form))))
+
+
+def _literal_length(form: str) -> int:
+    return len("".join(_literals(form)))
+
+
+def _literals(form: str) -> list[str]:
+    return re.split(r"\{\w+\}", form)
 
 
 def label_index(label: str | int, labels: tuple[str, ...]) -> int:
-    """The column of a label given by name (case apart) or by index.
+    """The column of a label given by name (case apart) or by index, which may be written out.
 
     A name may also be one of several synonyms that a label lists, separated by commas.
     """
@@ -306,4 +338,6 @@ def label_index(label: str | int, labels: tuple[str, ...]) -> int:
         synonyms = [synonym.strip().lower() for synonym in known.split(",")]
         if wanted == known.lower() or wanted in synonyms:
             return index
-    raise unknown("target", label, (*labels, *_SPECIAL))
+    if wanted.isdecimal():
+        return label_index(int(wanted), labels)
+    raise unknown_label(label, labels, [form for form in TARGETS if "{" not in form])

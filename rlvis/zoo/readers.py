@@ -97,11 +97,11 @@ def _is_code(source: ModelSource) -> bool:
 
 def _read_code(source: ModelSource) -> ImageModel:
     """The model that code of the user's own gives, or that he has in his hands."""
-    given, name = source.model, type(source.model).__name__
+    given = source.model
     if isinstance(given, str):
-        given, name = _made(import_named(given)), given.partition(":")[2]
+        given = _made(import_named(given))
     if isinstance(given, ImageModel):
-        where = f"for {source.shown}, a {type(given).__name__} that knows it itself"
+        where = f"for {source.shown}, whose {type(given).__name__} knows it itself"
         for option in ("weights", *sorted(_OF_INPUT - {"labels"})):
             refuse_unused(where, **{option: getattr(source, option)})
         return given.with_labels(read_labels(source.labels)) if source.labels else given
@@ -114,7 +114,7 @@ def _read_code(source: ModelSource) -> ImageModel:
         refuse_unused(f"for {source.shown}, whose weights are as it makes them", weights=True)
     if source.weights is not None:
         load_weights(given, source.weights)
-    return _of_module(given, source, name)
+    return _of_module(given, source, type(given).__name__)
 
 
 def _made(found: Any) -> Any:

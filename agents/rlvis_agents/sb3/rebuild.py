@@ -20,7 +20,7 @@ from rlvis_agents.sb3.networks import (
     QNetwork,
 )
 from rlvis_agents.sb3.spaces import Space
-from rlvis_agents.training.sb3_weights import from_sb3
+from rlvis_agents.sb3.weight_names import from_sb3
 
 _ACTIVATIONS = ("Tanh", "ReLU", "ELU", "LeakyReLU", "GELU", "SiLU", "Sigmoid", "Mish", "Identity")
 _POOLED = "features_extractor.features.conv1.weight"

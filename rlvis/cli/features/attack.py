@@ -4,25 +4,28 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
     Network,
     agents_package,
-    check_outputs,
     open_image_set,
     picture_through,
     refuse_unused,
 )
 from rlvis.cli.playing import EnvSource
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
     from rlvis.models.policy import Policy
+
+
+_MEASURES = ("success_rate", "mean_return", "mean_length")
 
 
 def command(
@@ -31,7 +34,7 @@ def command(
     network: OmitArgPrefixes[Network] = USUAL,
     method: Literal["fgsm", "pgd"] = "pgd",
     norm: Literal["linf", "l2"] = "linf",
-    size: float | None = None,
+    eps: Annotated[float | None, arg(aliases=["--size"])] = None,
     target: str | None = None,
     steps: int = 20,
     seed: int = 0,
@@ -52,7 +55,7 @@ def command(
         network: the network to look into.
         method: FGSM takes one step, PGD many.
         norm: how the change is measured: its largest value, or its length.
-        size: the change allowed, of 1 from black to white; the smallest that turns the decision is
+        eps: the change allowed, of 1 from black to white; the smallest that turns the decision is
             looked for when left out (for a policy's episodes 4/255).
         target: a label to be decided for; any other than now when left out.
         steps: of PGD.
@@ -64,17 +67,21 @@ def command(
             found and told when left out.
         env: of a policy, the environment that it acts in.
         episodes: of a policy, how many to play with and without attack.
-        out: the picture to write.
-        data: also write images and scores, or what came of the episodes (.npz or .safetensors).
+        out: the page to write (.png, .jpg, .webp, .pdf, .html), or the numbers as for data.
+        data: also write images and scores, or what came of the episodes (.npz, .safetensors, .csv).
     """
-    from rlvis.features.adversarial.attacks import Attack, smallest_attack
+    from rlvis.features.adversarial.attacked_policy import AttackEvaluation
     from rlvis.features.adversarial.attacks import attack as attack_images
-    from rlvis.features.adversarial.figure import save_attack, save_attack_data
+    from rlvis.features.adversarial.attacks import smallest_attack
+    from rlvis.features.adversarial.result import GRAD_CAM, Attack, Attacks
+    from rlvis.progress import Progress, silent
+    from rlvis.results import by_name
 
-    check_outputs(out, data)
+    plays = not pictures and images is None
+    check_outputs(AttackEvaluation if plays else Attacks, out, data)
     options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
-    if not pictures and images is None:
-        allowed = {"size": 4 / 255 if size is None else size, "seed": seed, "method": method}
+    if plays:
+        allowed = {"eps": 4 / 255 if eps is None else eps, "seed": seed, "method": method}
         refuse_unused("where a policy plays", count=count != 4, window=window)
         policy = _policy(network)
         config = env.of(policy)
@@ -98,36 +105,35 @@ def command(
     )
     if images is None:
         refuse_unused("without --images", count=count != 4)
-    if size is None:
-        refuse_unused("where the smallest attack is looked for; it is for a --size", seed=seed)
+    if eps is None:
+        refuse_unused("where the smallest attack is looked for; it is for an --eps", seed=seed)
     if method == "fgsm":
         refuse_unused("for fgsm, which takes one step", steps=steps != 20)
     inspected = network.load()
-    found, failures = list[Attack](), list[InputError]()
-    subjects: list[tuple[Any, Any]] = [(picture_through(path, window), {}) for path in pictures]
+    failures = list[InputError]()
+    subjects: list[tuple[str, Any, Any]] = [
+        (path.name, picture_through(path, window), {}) for path in pictures
+    ]
     if images is not None:
         subjects = _evenly_drawn(images, count, failures, window)
-    if data is not None and len(subjects) > 1:
-        raise InputError("--data takes one picture; name one, or leave it out")
-    with progress("picture") as (start, advance):
-        start(len(subjects), "attacking")
-        for picture, context in subjects:
+    ask = smallest_attack if eps is None else partial(attack_images, eps=eps, seed=seed)
+    attacked, names = list[Attack](), list[str]()
+    with stoppable_progress() as on_progress:
+        for done, (name, picture, context) in enumerate(subjects, 1):
             try:
-                found.append(
-                    smallest_attack(inspected, picture, method, context=context, **options)
-                    if size is None
-                    else attack_images(
-                        inspected, picture, method, size=size, seed=seed, context=context, **options
-                    )
+                one = ask(
+                    inspected, picture, method, context=context, on_progress=silent, **options
                 )
             except InputError as error:
                 failures.append(error)
-            advance()
-    if found:
-        print(save_attack(inspected, found, out, attribution))
-        if data is not None:
-            print(save_attack_data(found[0], data))
-    if failures and found:
+            else:
+                attacked.append(one)
+                names.append(name)
+            on_progress(Progress("attacking", done, len(subjects), "pictures"))
+    if attacked:
+        found = Attacks(by_name(attacked, names))
+        write_outputs(found, out, data, attribution or GRAD_CAM)
+    if failures and attacked:
         raise InputError(f"{len(failures)} could not be attacked, the first: {failures[0]}")
     if failures:
         raise failures[0]
@@ -154,12 +160,8 @@ def _attack_episodes(
     data: Path | None,
 ) -> None:
     """Play with and without attack, and show what came of it."""
-    import numpy as np
-
-    from rlvis.display.page import save_picture
-    from rlvis.features.adversarial.attacks import AttackedPolicy
-    from rlvis.features.adversarial.figure import evaluation_picture
-    from rlvis.files import save_arrays
+    from rlvis.features.adversarial.attacked_policy import AttackedPolicy, AttackEvaluation
+    from rlvis.features.adversarial.result import GRAD_CAM
 
     attacked = AttackedPolicy(policy, **options)
     played = {}
@@ -173,28 +175,26 @@ def _attack_episodes(
         }
         for name, each in played.items()
     }
+    measures = {
+        name: {column: getattr(each, column) for column in _MEASURES}
+        for name, each in played.items()
+    }
     lines = [f"{name}: {each}" for name, each in played.items()]
-    print(save_picture(evaluation_picture(attacked, outcomes, lines, attribution), out))
-    if data is not None:
-        numbers = {
-            column: np.array([getattr(each, column) for each in played.values()], float)
-            for column in ("success_rate", "mean_return", "mean_length")
-        }
-        shares = np.array([list(each.action_shares.values()) for each in played.values()])
-        turned = np.array(attacked.frames_turned / max(attacked.frames_seen, 1))
-        print(save_arrays(data, action_shares=shares, frames_turned=turned, **numbers))
+    found = AttackEvaluation(attacked, outcomes, measures, lines)
+    write_outputs(found, out, data, attribution or GRAD_CAM)
 
 
 def _evenly_drawn(
     images: str, count: int, failures: list[InputError], window: str | None
-) -> list[tuple[Any, Any]]:
+) -> list[tuple[str, Any, Any]]:
     """Some pictures of a set, and what a model takes besides each; what cannot be read fails."""
     if count < 1:
         raise InputError(f"{count} images; at least one is needed")
     opened, drawn = open_image_set(images, window), []
     for number in range(0, len(opened), max(1, len(opened) // count))[:count]:
         try:
-            drawn.append((opened.picture(number), opened.context([number])))
+            context = opened.context([number])
+            drawn.append((opened.title(number), opened.picture(number), context))
         except InputError as error:
             failures.append(error)
     return drawn

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_outputs,
     refuse_unused,
 )
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def command(
         jitter: shift at each step, in pixels.
         size: height and width of the noise.
         seed: of noise and jitter.
-        out: the picture to write, with what was there before beside it.
+        out: the page to write (.png, .jpg, .webp, .pdf, .html), with what was there before
+            beside it.
         bare: write the dream alone.
         video: write a film that goes deeper and deeper instead (.mp4 or .gif).
         frames: of the film.
@@ -59,12 +60,12 @@ def command(
     """
     from PIL import Image
 
-    from rlvis.display.page import save_picture
     from rlvis.features.synthesis import deep_dream as dreams
     from rlvis.features.synthesis.network import blank_context
+    from rlvis.file_kinds import save_picture
     from rlvis.instrument.layers import resolve_layer
 
-    check_outputs(out, data)
+    check_outputs(dreams.Dream, out, data)
     if video is not None and data is not None:
         raise InputError("--data takes a picture, not a film; leave one of them out")
     if video is None:
@@ -76,29 +77,24 @@ def command(
         blank, context = _blank_input(inspected), blank_context(inspected, 1)
         what = resolve_layer(inspected, blank, None, context)
     settings = dreams.DreamSettings(octaves, scale, iterations, step, jitter)
-    with progress("frame" if video else "step") as (start, advance):
-
-        def on_step(done: int, wanted: int) -> None:
-            start(wanted, f"dreaming of {what}")
-            advance(to=done)
-
+    with stoppable_progress() as on_progress:
         options: dict[str, Any] = {
             "size": size,
             "settings": settings,
             "guide_image": guide,
             "seed": seed,
+            "on_progress": on_progress,
         }
         if video is not None:
-            print(
-                dreams.dream_film(
-                    inspected, what, video, image, frames=frames, on_step=on_step, **options
-                )
-            )
+            print(dreams.dream_film(inspected, what, video, image, frames=frames, **options))
             return
-        dreamt = dreams.dream(inspected, what, image, on_step=on_step, **options)
-    print(save_picture(Image.fromarray(dreamt.after), out) if bare else dreamt.save(out))
+        dreamt = dreams.dream(inspected, what, image, **options)
+    if not bare:
+        write_outputs(dreamt, out, data)
+        return
+    print(save_picture(Image.fromarray(dreamt.after), out))
     if data is not None:
-        print(dreamt.save_data(data))
+        print(dreamt.save(data))
 
 
 def _blank_input(model: "ImageModel") -> Any:

@@ -6,16 +6,16 @@ from typing import Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_outputs,
     open_image_set,
     refuse_unused,
     tell_skipped,
     unfinished,
 )
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
 
 
 def command(
@@ -48,27 +48,25 @@ def command(
         seed: of t-SNE.
         window: the values low,high that become black and white in pictures of more than 8 bits;
             found and told when left out.
-        out: the picture of the points.
+        out: the page of the points (.png, .jpg, .webp, .pdf, .html).
         grid: also write the images themselves at their places.
-        data: also write points and codes (.npz or .safetensors).
+        data: also write points and codes (.npz, .safetensors, .csv).
         resume: go on with work that was stopped.
     """
-    from rlvis.display.page import save_picture
-    from rlvis.features.embedding.figure import check_colour, image_grid, scatter
+    from rlvis.features.embedding.figure import check_colour
     from rlvis.features.embedding.layer_codes import codes
-    from rlvis.features.embedding.plane import check_layout
+    from rlvis.features.embedding.layout import check_layout
+    from rlvis.features.embedding.plane import Embedding
     from rlvis.features.embedding.plane import embed as embed_codes
 
-    check_outputs(out, data)
-    check_outputs(grid)
+    check_outputs(Embedding, out, grid, data)
     if method == "pca":
         refuse_unused("for pca", perplexity=perplexity != 30, seed=seed)
     inspected, opened = network.load(), open_image_set(images, window)
     check_layout(len(opened), method, perplexity)
     check_colour(opened, colour)
     kept, state = unfinished(out, "codes"), unfinished(out)
-    with progress("image") as (start, advance):
-        start(len(opened), "codes")
+    with stoppable_progress() as on_progress:
         found = codes(
             inspected,
             opened,
@@ -76,14 +74,8 @@ def command(
             pool=pool,
             state=kept,
             resume=resume,
-            on_batch=lambda done: advance(to=done),
+            on_progress=on_progress,
         )
-    with progress("iteration") as (start, advance):
-
-        def step(done: int, wanted: int) -> None:
-            start(wanted, "t-SNE")
-            advance(to=done)
-
         placed = embed_codes(
             found,
             method,
@@ -91,12 +83,10 @@ def command(
             seed=seed,
             state=state,
             resume=resume and os.path.exists(state),
-            on_step=step,
+            on_progress=on_progress,
         )
-    print(save_picture(scatter(placed, opened, colour), out))
+    write_outputs(placed, out, data, by=colour)
     if grid is not None:
-        print(save_picture(image_grid(placed, opened, colour), grid))
-    if data is not None:
-        print(placed.save_data(data))
+        print(placed.save(grid, by=colour, grid=True))
     kept.unlink(missing_ok=True)
     tell_skipped(opened, found.skipped)

@@ -1,17 +1,20 @@
 """The command `rlvis features filters`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tyro.conf import OmitArgPrefixes
 
+from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_outputs,
     refuse_unused,
 )
 from rlvis.errors import InputError
+
+if TYPE_CHECKING:
+    from rlvis.results import Result
 
 
 def command(
@@ -29,31 +32,31 @@ def command(
         layer: a convolution, the first one when left out.
         image: a picture.
         kernel: apply this one to the image: blur, edge, sharpen, or a learned one as layer:unit.
-        out: the picture to write.
-        data: also write the numbers (.npz or .safetensors).
+        out: the page to write (.png, .jpg, .webp, .pdf, .html), or the numbers as for data.
+        data: also write the numbers (.npz, .safetensors, .csv).
     """
     import numpy as np
 
-    from rlvis.features.activations.maps import activation_maps
-    from rlvis.features.kernels.applied import apply_kernel
+    from rlvis.features.activations.maps import ActivationMaps, activation_maps
+    from rlvis.features.kernels.applied import Filtered, apply_kernel
+    from rlvis.features.kernels.weights import Filters
     from rlvis.features.kernels.weights import filters as filters_of
     from rlvis.images.loading import load_image
 
-    check_outputs(out, data)
     if kernel is not None and image is None:
         raise InputError("a kernel needs a picture to be applied to; name one with --image")
     if image is not None and kernel is None and layer is None:
         raise InputError("name what to show of the picture: a --layer or a --kernel")
     if kernel is not None:
         refuse_unused("beside a kernel", layer=layer)
+    kind = Filters if image is None else ActivationMaps if kernel is None else Filtered
+    check_outputs(kind, out, data)
     inspected = network.load()
-    found: Any
+    found: Result
     if image is None:
         found = filters_of(inspected, layer)
     elif kernel is not None:
         found = apply_kernel(np.asarray(load_image(image)), kernel, inspected)
     else:
         found = activation_maps(inspected, image, str(layer))
-    print(found.save(out))
-    if data is not None:
-        print(found.save_data(data))
+    write_outputs(found, out, data)

@@ -5,18 +5,17 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.arguments import Layers, UnitNumbers
+from rlvis.cli.features.outputs import check_outputs, write_layers
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_outputs,
     layer_names,
-    layer_path,
     open_image_set,
     refuse_unused,
     tell_skipped,
     unfinished,
 )
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
 from rlvis.options import MANY, check_whole
 
 
@@ -51,20 +50,21 @@ def command(
         batch_size: how many images go through the network at once.
         window: the values low,high that become black and white in pictures of more than 8 bits;
             found and told when left out.
-        out: the picture to write; with several layers each one's name is added to the file's.
-        data: also write the numbers of all units (.npz or .safetensors).
+        out: the page to write (.png, .jpg, .webp, .pdf, .html); with several layers each one's name
+            is added to the file's.
+        data: also write the numbers of all units (.npz, .safetensors, .csv).
         resume: go on with work that was stopped.
     """
-    from rlvis.features.top_patches.result import patches as find_patches
+    from rlvis.features.top_patches.result import Patches
+    from rlvis.features.top_patches.search import patches as find_patches
 
-    check_outputs(out, data)
+    check_outputs(Patches, out, data)
     check_whole("rows", rows, 1, MANY)
     if units:
         refuse_unused("where units are named", rows=rows != 12)
     inspected, opened = network.load(), open_image_set(images, window)
     names = layer_names(inspected, opened, layers, units)
-    with progress("image") as (start, advance):
-        start(len(opened), "patches")
+    with stoppable_progress() as on_progress:
         found = find_patches(
             inspected,
             opened,
@@ -74,12 +74,7 @@ def command(
             batch_size=batch_size,
             state=unfinished(out),
             resume=resume,
-            on_batch=lambda done: advance(to=done),
+            on_progress=on_progress,
         )
-    for layer in names:
-        print(
-            found.save(layer_path(out, layer, names), layer, units or None, whole=whole, most=rows)
-        )
-    if data:
-        print(found.save_data(data))
+    write_layers(found, out, data, names, units or None, whole=whole, most=rows)
     tell_skipped(opened, found.skipped)

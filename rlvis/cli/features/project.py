@@ -6,17 +6,17 @@ from typing import Literal
 from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.arguments import Layers, UnitNumbers
+from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_outputs,
     layer_names,
     open_image_set,
     picture_through,
     refuse_unused,
     tell_skipped,
 )
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
 from rlvis.errors import InputError
 
 
@@ -33,7 +33,7 @@ def command(
     out: Path = Path("projection.png"),
     data: Path | None = None,
 ) -> None:
-    """UnitNumbers' strongest activations back to pixels, layer after layer: of a picture, or of the
+    """Units' strongest activations back to pixels, layer after layer: of a picture, or of the
     images of a set that excite each unit most.
 
     Args:
@@ -47,36 +47,30 @@ def command(
         count: how many patches of each unit.
         window: the values low,high that become black and white in pictures of more than 8 bits;
             found and told when left out.
-        out: the picture to write.
-        data: also write the projections (.npz or .safetensors), of one picture and layer.
+        out: the page to write (.png, .jpg, .webp, .pdf, .html), or the numbers as for data.
+        data: also write the projections (.npz, .safetensors, .csv).
     """
-    from rlvis.display.page import save_picture
-    from rlvis.features.projection.backward import projection_sheet
-    from rlvis.features.projection.zeiler_fergus import strongest_projections
-    from rlvis.features.top_patches.result import patches
+    from rlvis.features.projection.backward import LayerProjections, project_layers
+    from rlvis.features.projection.zeiler_fergus import ProjectedPatches, project_patches
+    from rlvis.features.top_patches.search import patches
     from rlvis.instrument.layers import resolve_layer
 
-    check_outputs(out, data)
+    check_outputs(LayerProjections if images is None else ProjectedPatches, out, data)
     if (image is None) == (images is None):
         raise InputError("name either a picture or a set of images with --images")
-    if data is not None and (images or len(layers) > 1):
-        raise InputError("--data takes one picture and layer; leave it out")
     if images is None:
         refuse_unused("without --images", count=count != 9)
     inspected = network.load()
     if images is not None:
         opened = open_image_set(images, window)
         named = layer_names(inspected, opened, layers, units)
-        with progress("image") as (start, advance):
-            start(len(opened), "patches")
-            found = patches(inspected, opened, named, count, on_batch=lambda done: advance(to=done))
-        print(save_picture(strongest_projections(inspected, found, units, rule), out))
+        with stoppable_progress() as on_progress:
+            found = patches(inspected, opened, named, count, on_progress=on_progress)
+            projected = project_patches(inspected, found, units, rule, on_progress=on_progress)
+        write_outputs(projected, out, data)
         tell_skipped(opened, found.skipped)
         return
     assert image is not None
     seen = picture_through(image, window)
     chosen = layers or (resolve_layer(inspected, inspected.inputs(seen), None, {}),)
-    picture, projected = projection_sheet(inspected, seen, chosen, rule, units or None)
-    print(save_picture(picture, out))
-    if data is not None:
-        print(projected[0].save_data(data))
+    write_outputs(project_layers(inspected, seen, chosen, rule, units or None), out, data)

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_outputs,
     open_image_set,
     refuse_unused,
     tell_skipped,
 )
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
-    from rlvis.display.page import Row
+    from rlvis.display.tiles import Row
 
 
 def command(
@@ -53,20 +53,18 @@ def command(
         images: real images, of which the strongest are shown beside.
         window: the values low,high that become black and white in pictures of more than 8 bits;
             found and told when left out.
-        out: the picture to write.
-        data: also write images and values (.npz or .safetensors), of one objective.
+        out: the page to write (.png, .jpg, .webp, .pdf, .html), or the numbers as for data.
+        data: also write images and values (.npz, .safetensors, .csv).
     """
     from rlvis.features.synthesis.objectives import parse
     from rlvis.features.synthesis.real_images import strongest
-    from rlvis.features.synthesis.visualization import Synthesis, save_synthesis
+    from rlvis.features.synthesis.visualization import Syntheses, Synthesis, together
     from rlvis.features.synthesis.visualization import synthesize as make
     from rlvis.interrupt import Stopped
 
-    check_outputs(out, data)
+    check_outputs(Syntheses, out, data)
     if not objectives:
         raise InputError("nothing to excite; name a label or a unit as layer:17")
-    if data is not None and len(objectives) > 1:
-        raise InputError("--data takes one objective; name one, or leave it out")
     if images is None:
         refuse_unused("without --images", window=window)
     if count == 1:
@@ -80,8 +78,7 @@ def command(
     skipped: dict[int, str] = {}
     try:
         for objective in objectives:
-            with progress("step") as (start, advance):
-                start(steps, objective)
+            with stoppable_progress() as on_progress:
                 one = make(
                     inspected,
                     objective,
@@ -92,28 +89,25 @@ def command(
                     robust=robust,
                     diverse=diverse,
                     seed=seed,
-                    on_step=advance,
+                    on_progress=on_progress,
                 )
             made.append(one)
             if one.fault:
                 kind = Stopped if one.stopped else InputError
                 raise kind(f"{one.fault}; the last good images are in {out}")
             if opened is not None:
-                with progress("image") as (start, advance):
-                    start(len(opened), "real images")
+                with stoppable_progress() as on_progress:
                     real.append(
                         strongest(
                             inspected,
                             opened,
                             objective,
                             skipped=skipped,
-                            on_batch=lambda done: advance(to=done),
+                            on_progress=on_progress,
                         )
                     )
     finally:
         if made:
-            print(save_synthesis(made, out, real))
-            if data is not None:
-                print(made[0].save_data(data))
+            write_outputs(together(made), out, data, real)
         if opened is not None:
             tell_skipped(opened, skipped)

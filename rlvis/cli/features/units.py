@@ -5,16 +5,16 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.arguments import By, Layers
+from rlvis.cli.features.outputs import check_outputs, write_layers
 from rlvis.cli.loading import (
     USUAL,
     Network,
-    check_outputs,
     layer_names,
-    layer_path,
     open_image_set,
     tell_skipped,
+    unfinished,
 )
-from rlvis.cli.progress import progress
+from rlvis.cli.progress import stoppable_progress
 from rlvis.options import MANY, check_whole
 
 
@@ -31,6 +31,7 @@ def command(
     window: str | None = None,
     out: Path = Path("units.png"),
     data: Path | None = None,
+    resume: bool = False,
 ) -> None:
     """Which units of a layer never fire, which always, and which tell what class.
 
@@ -49,19 +50,19 @@ def command(
         batch_size: how many images go through the network at once.
         window: the values low,high that become black and white in pictures of more than 8 bits;
             found and told when left out.
-        out: the report to write, a picture or a page (.html); with several layers each one's name
-            is added to the file's.
-        data: also write the numbers of all units (.npz or .safetensors).
+        out: the report to write (.png, .jpg, .webp, .pdf, .html); with several layers each one's
+            name is added to the file's.
+        data: also write the numbers of all units (.npz, .safetensors, .csv).
+        resume: go on with work that was stopped.
     """
-    from rlvis.features.selectivity.result import PAGES
-    from rlvis.features.selectivity.result import units as ask_units
+    from rlvis.features.selectivity.result import Selectivity
+    from rlvis.features.selectivity.unit_selectivity import units as ask_units
 
-    check_outputs(out, data, PAGES)
+    check_outputs(Selectivity, out, data)
     check_whole("rows", rows, 1, MANY)
     inspected, opened = network.load(), open_image_set(images, window)
     names = layer_names(inspected, opened, layers)
-    with progress("image") as (start, advance):
-        start(len(opened), "units")
+    with stoppable_progress() as on_progress:
         found = ask_units(
             inspected,
             opened,
@@ -70,10 +71,9 @@ def command(
             by=by,
             threshold=threshold,
             batch_size=batch_size,
-            on_batch=lambda done: advance(to=done),
+            state=unfinished(out),
+            resume=resume,
+            on_progress=on_progress,
         )
-    for layer in names:
-        print(found.save(layer_path(out, layer, names), layer, most=rows))
-    if data:
-        print(found.save_data(data))
+    write_layers(found, out, data, names, most=rows)
     tell_skipped(opened, found.patches.skipped)

@@ -1,1 +1,1 @@
-"""What the units of layers do: maps of units, one pass over an image set that keeps the top k."""
+"""What the units of layers do: their activations, and maps of a whole layer."""

@@ -1,23 +1,22 @@
 """The activation maps of a whole layer for one image."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from rlvis.display.page import Row, Tile, greys, save_picture, sheet, single
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile, greys, single
 from rlvis.features.activations.units import activations_of
-from rlvis.files import save_arrays
 from rlvis.images.loading import Images, as_images
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import seen_part
+from rlvis.results import Result, Table
 
 
-@dataclass(frozen=True)
-class ActivationMaps:
+@dataclass(frozen=True, repr=False, eq=False)
+class ActivationMaps(Result):
     """What every unit of a layer answers to one image.
 
     Attributes:
@@ -28,10 +27,10 @@ class ActivationMaps:
 
     model: str
     layer: str
-    image: np.ndarray = field(repr=False)
-    maps: np.ndarray = field(repr=False)
+    image: np.ndarray
+    maps: np.ndarray
 
-    def picture(self) -> Image.Image:
+    def page(self) -> Page:
         """The image and the maps of all units, on one scale for the layer."""
         most = float(np.abs(self.maps).max())
         signed = bool((self.maps < 0).any())
@@ -48,19 +47,34 @@ class ActivationMaps:
             single(self.image, "the image"),
             Row(tiles, "its activation maps", tile=(72, round(72 * self._aspect))),
         ]
-        return sheet(f"Activations of {self.model}, layer {self.layer}", lines, rows)
+        return Page(f"Activations of {self.model}, layer {self.layer}", lines, rows)
 
     @property
     def _aspect(self) -> float:
         return self.maps.shape[2] / self.maps.shape[1]
 
-    def save(self, path: str | Path) -> Path:
-        """Write the page as a picture and return its path."""
-        return save_picture(self.picture(), path)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The image and the maps."""
+        return {"image": self.image, "maps": self.maps}
 
-    def save_data(self, path: str | Path) -> Path:
-        """Write the maps (.npz or .safetensors) and return the path."""
-        return save_arrays(path, image=self.image, maps=self.maps)
+    def table(self) -> Table:
+        """A row for each unit: its least, mean and largest activation, and where the largest is."""
+        flat = self.maps.reshape(len(self.maps), -1)
+        y, x = np.divmod(flat.argmax(axis=1), self.maps.shape[2])
+        return {
+            "unit": np.arange(len(flat)),
+            "min": flat.min(axis=1),
+            "mean": flat.mean(axis=1),
+            "max": flat.max(axis=1),
+            "y": y,
+            "x": x,
+        }
+
+    @property
+    def summary(self) -> str:
+        """Layer and shape."""
+        units, height, width = self.maps.shape
+        return f"{self.model}, layer {self.layer}, {units} maps {width}×{height}"
 
 
 def activation_maps(

@@ -5,96 +5,43 @@ network sees the image, and stay between black and white.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rlvis.deprecation import renamed_parameters
 from rlvis.errors import InputError, unknown
+from rlvis.features.adversarial.result import Attack, Norm
 from rlvis.images.loading import Images, as_images
 from rlvis.models.distributions import require_categorical
 from rlvis.models.image_model import ImageModel, Scores
 from rlvis.models.pixels import PixelScale
-from rlvis.models.policy import Policy
 from rlvis.models.replica import replicate
 from rlvis.options import MANY, check_real, check_whole
+from rlvis.progress import OnProgress, Progress, reporter, silent
 
-Norm = Literal["linf", "l2"]
 NORMS = ("linf", "l2")
 METHODS = ("fgsm", "pgd")
 LARGEST = {"linf": 0.25, "l2": 8.0}
-_HALVINGS, _EXAMPLES = 14, 4
+_HALVINGS = 14
 
 
-@dataclass(frozen=True)
-class Attack:
-    """Images before and after an attack.
-
-    Attributes:
-        clean, attacked: float32 (N, C, H, W), 0 black to 1 white, as the network sees them.
-        inputs: the same two as the network's input.
-        context: what the network took besides, held as it was.
-        before, after: the scores.
-        goal: int64 (N,), the label to reach, or the one to leave where `targeted` is False.
-        targeted: whether the goal is to be reached.
-        method, norm: how.
-        size: float32 (N,), the change that was allowed, or the smallest one that was found.
-        smallest: which of the two.
-    """
-
-    clean: Tensor = field(repr=False)
-    attacked: Tensor = field(repr=False)
-    inputs: tuple[Tensor, Tensor] = field(repr=False)
-    context: dict[str, Tensor] = field(repr=False)
-    before: Scores = field(repr=False)
-    after: Scores = field(repr=False)
-    goal: Tensor
-    targeted: bool
-    method: str
-    norm: Norm
-    size: Tensor
-    smallest: bool = False
-
-    @property
-    def change(self) -> Tensor:
-        """Float32 (N, C, H, W): what was added."""
-        return self.attacked - self.clean
-
-    @property
-    def success(self) -> Tensor:
-        """Bool (N,): whether the decision was turned (to the goal, if there is one)."""
-        reached = self.after.logits.argmax(dim=1) == self.goal
-        return reached if self.targeted else ~reached
-
-    def one(self, index: int) -> "Attack":
-        """What came of one of the images, N = 1."""
-        part = slice(index, index + 1)
-        return replace(
-            self,
-            clean=self.clean[part],
-            attacked=self.attacked[part],
-            inputs=(self.inputs[0][part], self.inputs[1][part]),
-            context={name: each[part] for name, each in self.context.items()},
-            before=self.before.of_image(index),
-            after=self.after.of_image(index),
-            goal=self.goal[part],
-            size=self.size[part],
-        )
-
-
+@renamed_parameters(size="eps")
 def attack(
     model: ImageModel,
     images: Images,
     method: str = "pgd",
     *,
     norm: Norm = "linf",
-    size: float = 4 / 255,
+    eps: float = 4 / 255,
     target: str | int | None = None,
     steps: int = 20,
     seed: int = 0,
     context: Mapping[str, Any] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Attack:
     """Change images so that the model decides otherwise.
 
@@ -107,20 +54,22 @@ def attack(
         images: in any form `as_images` takes.
         method: "fgsm" or "pgd".
         norm: "linf", the largest change of a value, or "l2", the Euclidean length of the change.
-        size: the change allowed, where black is 0 and white is 1.
+        eps: the change allowed, where black is 0 and white is 1.
         target: a label, or its index, to be decided for; any other than now if left out.
         steps: of PGD.
         seed: of PGD's start.
         context: see `ImageModel.context_of`.
+        on_progress: called after every step; see `rlvis.progress`.
 
     Raises:
-        InputError: if a name does not exist, the size or the steps are not positive, the model's
+        InputError: if a name does not exist, eps or the steps are not positive, the model's
             scores are not one choice, or it has no gradient at the image.
     """
-    _check(model, method, norm, size, steps)
+    _check(model, method, norm, eps, steps)
     problem = _Problem.of(model, images, target, context)
-    sizes = torch.full((len(problem.clean),), size)
-    return problem.result(problem.changed(method, norm, sizes, steps, seed), method, norm, sizes)
+    sizes, report = torch.full((len(problem.clean),), eps), reporter(on_progress)
+    changed = problem.changed(method, norm, sizes, steps, seed, report)
+    return problem.result(changed, method, norm, sizes)
 
 
 def smallest_attack(
@@ -133,6 +82,7 @@ def smallest_attack(
     target: str | int | None = None,
     steps: int = 20,
     context: Mapping[str, Any] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Attack:
     """The smallest change, found by halving, with which an attack turns the decision.
 
@@ -141,6 +91,7 @@ def smallest_attack(
             resist it come back attacked by it.
         model, images, method, norm, target, steps, context: as for `attack`; PGD starts at the
             image itself.
+        on_progress: called after every halving; see `rlvis.progress`.
 
     Raises:
         InputError: as for `attack`.
@@ -151,21 +102,23 @@ def smallest_attack(
     low = torch.zeros(len(problem.clean))
     high = torch.full_like(low, largest)
     best = problem.changed(method, norm, high, steps)
-    for _ in range(_HALVINGS):
+    report = reporter(on_progress)
+    for halving in range(_HALVINGS):
         middle = (low + high) / 2
         tried = problem.changed(method, norm, middle, steps)
         turned = problem.result(tried, method, norm, middle).success
         best = torch.where(turned[:, None, None, None], tried, best)
         low, high = torch.where(turned, low, middle), torch.where(turned, middle, high)
+        report(Progress("smallest attack", halving + 1, _HALVINGS, "halvings"))
     return replace(problem.result(best, method, norm, high), smallest=True)
 
 
-def _check(model: ImageModel, method: str, norm: str, size: float, steps: int) -> None:
+def _check(model: ImageModel, method: str, norm: str, eps: float, steps: int) -> None:
     if method not in METHODS:
         raise unknown("attack", method, METHODS)
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
-    check_real("size", size, 1e-9, 1e6)
+    check_real("eps", eps, 1e-9, 1e6)
     check_whole("steps", steps, 1, MANY)
     require_categorical(model.distribution, "attack")
 
@@ -175,6 +128,7 @@ class _Problem:
     """Images to be changed, and what is wanted of them.
 
     Attributes:
+        model: what is attacked.
         clean: float32 (N, C, H, W), where black is 0 and white is 1.
         scale: between these and the network's input.
         context: see `ImageModel.context_of`.
@@ -183,6 +137,7 @@ class _Problem:
         targeted: whether the goal is to be reached or to be left.
     """
 
+    model: ImageModel
     clean: Tensor
     scale: PixelScale
     context: dict[str, Tensor]
@@ -211,7 +166,7 @@ class _Problem:
         with torch.no_grad():
             now = score(scale.inputs(clean)).logits.argmax(dim=1)
         goal = now if target is None else torch.full_like(now, label_index(target, model.labels))
-        return cls(clean, scale, known, score, goal, target is not None)
+        return cls(model, clean, scale, known, score, goal, target is not None)
 
     def slope(self, unit: Tensor) -> Tensor:
         """The gradient along which a goal to reach comes nearer, or one to leave further away."""
@@ -225,7 +180,13 @@ class _Problem:
         return -gradient if self.targeted else gradient
 
     def changed(
-        self, method: str, norm: Norm, sizes: Tensor, steps: int, seed: int | None = None
+        self,
+        method: str,
+        norm: Norm,
+        sizes: Tensor,
+        steps: int,
+        seed: int | None = None,
+        report: OnProgress = silent,
     ) -> Tensor:
         """Images (N, C, H, W) within those distances (N,) of the clean ones.
 
@@ -239,9 +200,10 @@ class _Problem:
             generator = torch.Generator().manual_seed(seed)
             start = torch.rand(unit.shape[1:], generator=generator).to(unit) * 2 - 1
             unit = (unit + _within(start.expand_as(unit) * size, norm, size)).clamp(0, 1)
-        for _ in range(steps):
+        for step in range(steps):
             unit = unit + 2.5 * size / steps * _direction(self.slope(unit), norm)
             unit = (self.clean + _within(unit - self.clean, norm, size)).clamp(0, 1)
+            report(Progress("attack", step + 1, steps, "steps"))
         return unit
 
     def result(self, unit: Tensor, method: str, norm: Norm, sizes: Tensor) -> Attack:
@@ -250,6 +212,7 @@ class _Problem:
         with torch.no_grad():
             before, after = (self.score(each) for each in inputs)
         return Attack(
+            model=self.model,
             clean=self.clean,
             attacked=unit,
             inputs=inputs,
@@ -260,7 +223,7 @@ class _Problem:
             targeted=self.targeted,
             method=method,
             norm=norm,
-            size=sizes,
+            eps=sizes,
         )
 
 
@@ -280,41 +243,3 @@ def _within(change: Tensor, norm: Norm, size: Tensor) -> Tensor:
 
 def _length(change: Tensor) -> Tensor:
     return torch.linalg.vector_norm(change, dim=(1, 2, 3), keepdim=True)
-
-
-class AttackedPolicy(Policy):
-    """A policy whose every observation is attacked before it sees it, rounded to 8 bits.
-
-    Args:
-        policy: the policy.
-        size: the change allowed, where black is 0 and white is 1.
-        options: of `attack`.
-
-    Attributes:
-        frames_seen, frames_turned: how many observations were attacked, and in how many of them
-            the policy then preferred another action.
-        examples: the attacks of some of the latter.
-    """
-
-    def __init__(self, policy: Policy, size: float, **options: Any) -> None:
-        vars(self).update(vars(policy))
-        self.name = f"{policy.name}, attacked"
-        self._attacked, self._options = policy, {"size": size, **options}
-        self.frames_seen = self.frames_turned = 0
-        self.examples: list[Attack] = []
-
-    def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
-        """The scores of the images under attack."""
-        policy, pictures = self._attacked, as_images(images)
-        found = attack(policy, pictures, context=context, **self._options)
-        seen = (found.attacked * 255).round().to(torch.uint8)
-        same = seen.shape[1:] == pictures.shape[1:]
-        scores = policy.scores(seen, context) if same else found.after
-        turned = scores.logits.argmax(dim=1) != found.before.logits.argmax(dim=1)
-        self.frames_seen += len(turned)
-        self.frames_turned += int(turned.sum())
-        # Examples lie apart: the 1st turned frame, one about the 4th, the 16th, the 64th.
-        due = self.frames_turned >= 4 ** len(self.examples)
-        if due and bool(turned.any()) and len(self.examples) < _EXAMPLES:
-            self.examples.append(found.one(int(turned.int().argmax())))
-        return scores

@@ -7,10 +7,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from rlvis.display.overlay import resize_picture
-from rlvis.display.page import Row, Tile, sheet
+from rlvis.display.page import Page
 from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour, write
+from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
-from rlvis.features.embedding.plane import Embedding, evenly, neighbours, purity
+from rlvis.features.embedding.layer_codes import Codes
+from rlvis.features.embedding.neighbourhood import evenly, neighbours, purity
 from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.images.frames import latest
 
@@ -39,11 +41,11 @@ class Colouring:
     note: str = ""
 
 
-def colouring(embedding: Embedding, images: ImageSet, by: str | None = None) -> Colouring:
+def colouring(codes: Codes, images: ImageSet, by: str | None = None) -> Colouring:
     """Colours for the points of an embedding.
 
     Args:
-        embedding: of those images.
+        codes: of those images.
         images: the set.
         by: "label" (of a recording the action, which "action" names too), or one of the set's
             `metadata`; the label if there is one and this is left out.
@@ -52,15 +54,15 @@ def colouring(embedding: Embedding, images: ImageSet, by: str | None = None) -> 
         InputError: if the set knows nothing of that name.
     """
     check_colour(images, by)
-    indices = embedding.codes.indices
+    indices = codes.indices
     if by is None or by in _CLASSES:
-        return _by_class(embedding, images.meaning, images.labels[indices], images.classes)
+        return _by_class(codes, images.meaning, images.labels[indices], images.classes)
     values = images.metadata[by][indices]
     values = values.reshape(len(values), -1)[:, 0]
     distinct = np.unique(values)
     if len(distinct) <= _MOST_NUMBERS:
         names = [f"{each:g}" if values.dtype.kind == "f" else str(each) for each in distinct]
-        return _by_class(embedding, by, np.searchsorted(distinct, values), names)
+        return _by_class(codes, by, np.searchsorted(distinct, values), names)
     return _by_number(by, values.astype(float))
 
 
@@ -81,9 +83,7 @@ def check_colour(images: ImageSet, by: str | None) -> None:
         raise InputError(f"{by} is no number to colour by; name other metadata")
 
 
-def _by_class(
-    embedding: Embedding, name: str, labels: np.ndarray, classes: Sequence[str]
-) -> Colouring:
+def _by_class(codes: Codes, name: str, labels: np.ndarray, classes: Sequence[str]) -> Colouring:
     colours = np.full((len(labels), 3), _UNNAMED, np.uint8)
     counts = np.bincount(labels[labels >= 0], minlength=len(classes))
     if not counts.any():
@@ -99,7 +99,7 @@ def _by_class(
         legend.append((f"{others} others ({int(counts.sum() - counts[shown].sum())})", _UNNAMED))
     if without:
         legend.append((f"none ({without})", _UNNAMED))
-    return Colouring(name, colours, legend, _note(embedding, name, labels))
+    return Colouring(name, colours, legend, _note(codes, name, labels))
 
 
 def _class_colour(place: int) -> Colour:
@@ -109,13 +109,13 @@ def _class_colour(place: int) -> Colour:
     return red, green, blue
 
 
-def _note(embedding: Embedding, name: str, labels: np.ndarray) -> str:
+def _note(codes: Codes, name: str, labels: np.ndarray) -> str:
     """How far images that are near among the codes have the same label."""
     known = np.flatnonzero(labels >= 0)
     known = known[evenly(len(known))]
     if len(known) < _FEWEST:
         return ""
-    nearest = neighbours(embedding.codes.values[known])
+    nearest = neighbours(codes.values[known])
     same = purity(nearest, labels[known])
     shares = np.bincount(labels[known]) / len(known)
     return (
@@ -139,17 +139,21 @@ def _by_number(name: str, values: np.ndarray) -> Colouring:
     return Colouring(name, colours, legend)
 
 
-def scatter(embedding: Embedding, images: ImageSet, by: str | None = None) -> Image.Image:
+def scatter_page(
+    points: np.ndarray, codes: Codes, lines: Sequence[str], images: ImageSet, by: str | None
+) -> Page:
     """A page with a point per image.
 
     Args:
-        embedding, images, by: as for `colouring`.
+        points: float (N, 2).
+        lines: what the page says of them.
+        codes, images, by: as for `colouring`.
 
     Raises:
         InputError: as `colouring`.
     """
-    chosen = colouring(embedding, images, by)
-    places = _placed(embedding.points, _SIDE * _FINER, _EDGE * _FINER)
+    chosen = colouring(codes, images, by)
+    places = _placed(points, _SIDE * _FINER, _EDGE * _FINER)
     span = np.ptp(places[:, 1]) / _FINER
     height = int(np.clip(np.ceil(span) + 2 * _EDGE, _height_of_legend(chosen), _SIDE))
     places[:, 1] -= (_SIDE - height) * _FINER / 2
@@ -162,51 +166,49 @@ def scatter(embedding: Embedding, images: ImageSet, by: str | None = None) -> Im
         draw.ellipse(box, fill=tuple(colour.tolist()), outline=(255, 255, 255))
     drawn = np.asarray(canvas.resize((_SIDE, height), Image.Resampling.LANCZOS))
     return _page(
-        f"{len(places)} images of {images.name} in the codes of {embedding.codes.model}",
-        _lines(embedding, f"coloured by {chosen.name}" if chosen.name else "", chosen.note),
+        f"{len(places)} images of {images.name} in the codes of {codes.model}",
+        [*lines, *_line(f"coloured by {chosen.name}" if chosen.name else "", chosen.note)],
         drawn,
         chosen,
     )
 
 
-def image_grid(embedding: Embedding, images: ImageSet, by: str | None = None) -> Image.Image:
+def grid_page(
+    points: np.ndarray, codes: Codes, lines: Sequence[str], images: ImageSet, by: str | None
+) -> Page:
     """A page of the images themselves, each in the free cell nearest to its place.
 
-    The cells are shared out so that the squared distances to the places are least in sum (the
-    assignment problem); of more than 2,500 images as many are shown, evenly drawn.
-
     Args:
-        embedding, images, by: as for `colouring`, which frames the images.
+        points: float (N, 2).
+        lines: what the page says of them.
+        codes, images, by: as for `colouring`, which frames the images.
 
     Raises:
         InputError: as `colouring`.
     """
     from scipy.optimize import linear_sum_assignment
 
-    chosen = colouring(embedding, images, by)
-    count = len(embedding.points)
+    chosen = colouring(codes, images, by)
+    count = len(points)
     few = np.arange(0, count, -(-count // _MOST_IMAGES))
     side = int(np.ceil(np.sqrt(len(few))))
-    places = _placed(embedding.points[few], side, 0.5) - 0.5
+    places = _placed(points[few], side, 0.5) - 0.5
     cells = np.stack(np.meshgrid(range(side), range(side)), axis=-1).reshape(-1, 2)
     cost = ((places[:, None] - cells[None]) ** 2).sum(axis=-1)
     _, taken = linear_sum_assignment(cost)
     cell = int(np.clip(1600 // side, 24, 96))
     canvas = np.full((side * cell, side * cell, 3), 248, np.uint8)
     for place, number in zip(cells[taken], few, strict=True):
-        picture = _square(images.picture(int(embedding.codes.indices[number])), cell - 4)
+        picture = _square(images.picture(int(codes.indices[number])), cell - 4)
         x, y = place * cell
         canvas[y : y + cell, x : x + cell] = chosen.colours[number]
         canvas[y + 2 : y + cell - 2, x + 2 : x + cell - 2] = picture
     framed = f"; framed by {chosen.name}" if chosen.name else ""
-    lines = _lines(
-        embedding,
-        f"{len(few)} of {count} images, each in the free cell nearest to its place{framed}",
-    )
-    return _page(f"{images.name} in the codes of {embedding.codes.model}", lines, canvas, chosen)
+    shown = f"{len(few)} of {count} images, each in the free cell nearest to its place{framed}"
+    return _page(f"{images.name} in the codes of {codes.model}", [*lines, shown], canvas, chosen)
 
 
-def _page(title: str, lines: Sequence[str], picture: np.ndarray, chosen: Colouring) -> Image.Image:
+def _page(title: str, lines: Sequence[str], picture: np.ndarray, chosen: Colouring) -> Page:
     """A page of one picture with the legend at its right, where there is one."""
     if chosen.legend:
         height = max(len(picture), _height_of_legend(chosen))
@@ -214,19 +216,12 @@ def _page(title: str, lines: Sequence[str], picture: np.ndarray, chosen: Colouri
         left = np.concatenate([picture, below])
         picture = np.concatenate([left, _legend(chosen, height)], axis=1)
     width = max(picture.shape[1] + 56, _LEAST_PAGE)
-    return sheet(title, lines, [Row([Tile(picture)], tile=picture.shape[:2])], width)
+    return Page(title, lines, [Row([Tile(picture)], tile=picture.shape[:2])], width)
 
 
-def _lines(embedding: Embedding, *notes: str) -> list[str]:
-    codes = embedding.codes
-    pooled = "" if codes.layer.startswith("input") else f", {codes.pool} over places"
-    return [
-        f"layer: {codes.layer}{pooled}, {codes.values.shape[1]} numbers per image; "
-        f"{embedding.method}",
-        f"trustworthiness {embedding.trustworthiness:.3f}; {embedding.preserved:.0%} of the "
-        f"{embedding.neighbours} nearest codes are among the nearest in the plane",
-        *(["; ".join(filter(None, notes))] if any(notes) else []),
-    ]
+def _line(*notes: str) -> list[str]:
+    """The notes that there are as one line."""
+    return ["; ".join(filter(None, notes))] if any(notes) else []
 
 
 def _placed(points: np.ndarray, side: float, edge: float) -> np.ndarray:

@@ -9,16 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rlvis.deprecation import DONE, renamed_parameters
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile, greys
 from rlvis.errors import InputError
 from rlvis.features.activations.units import unit_activations
-from rlvis.features.image_sets.checkpoint import describe, load_state, save_state, stopped
-from rlvis.features.image_sets.image_set import BatchReader, ImageSet
-from rlvis.files import save_arrays
+from rlvis.features.image_sets.image_pass import ImagePass
+from rlvis.features.image_sets.image_set import Batch, BatchReader, ImageSet
 from rlvis.instrument.layers import watch
-from rlvis.interrupt import Stopped, interruptible
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
 from rlvis.options import MANY, check_whole
+from rlvis.progress import OnProgress
+from rlvis.results import Result, Table
+
+_MOST_DRAWN = 512
 
 Pool = Literal["mean", "max", "flatten"]
 POOLS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -28,8 +33,8 @@ POOLS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@dataclass(frozen=True)
-class Codes:
+@dataclass(frozen=True, repr=False, eq=False)
+class Codes(Result):
     """The codes of images.
 
     Attributes:
@@ -38,21 +43,53 @@ class Codes:
         indices: int64 (N,), of the images in their set.
         values: float32 (N, F).
         skipped: errors of the images that could not be read, by number.
+        image_set: the images, None where they are not known.
     """
 
     model: str
     layer: str
     images: str
     pool: str
-    indices: np.ndarray = field(repr=False)
-    values: np.ndarray = field(repr=False)
-    skipped: dict[int, str] = field(default_factory=dict, repr=False)
+    indices: np.ndarray
+    values: np.ndarray
+    skipped: dict[int, str] = field(default_factory=dict)
+    image_set: ImageSet | None = None
 
-    def save(self, path: str | Path) -> Path:
-        """Write them (.npz or .safetensors) and return the path."""
-        return save_arrays(path, indices=self.indices, values=self.values)
+    def page(self) -> Page:
+        """The codes as a picture, an image in each row and a number in each column."""
+        drawn = self.values[:: -(-len(self.values) // _MOST_DRAWN)]
+        largest, signed = float(np.abs(drawn).max()), bool((drawn < 0).any())
+        silent = int((self.values == 0).all(axis=0).sum())
+        lines = [
+            f"{self.values.shape[1]} numbers for each of {len(self.values)} images; "
+            f"{silent} of them are 0 for all",
+            f"white is {largest:.3g}, "
+            + ("middle grey 0, black the opposite" if signed else "black 0"),
+        ]
+        height, width = drawn.shape
+        tile = min(8 * height, 640), min(8 * width, 1224)
+        note = f"a row per image{f', {height} of them evenly drawn' * (height < len(self.values))}"
+        row = Row([Tile(greys(drawn, largest, signed))], "codes", note, tile)
+        title = f"Codes of {self.images} in {self.model}, {self.layer}"
+        return Page(title, lines, [row])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The codes and the numbers of their images."""
+        return {"indices": self.indices, "values": self.values}
+
+    def table(self) -> Table:
+        """A row for each image: its number, and its code."""
+        columns = {f"code_{number}": each for number, each in enumerate(self.values.T)}
+        return {"image": self.indices, **columns}
+
+    @property
+    def summary(self) -> str:
+        """The layer, the images and the codes' length."""
+        count, length = self.values.shape
+        return f"{self.model}, {self.layer}, {count} images of {self.images}, {length} numbers each"
 
 
+@renamed_parameters(on_batch=DONE)
 def codes(
     model: ImageModel,
     images: ImageSet,
@@ -62,7 +99,7 @@ def codes(
     batch_size: int = 64,
     state: str | Path | None = None,
     resume: bool = False,
-    on_batch: Callable[[int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Codes:
     """The codes of all images of a set.
 
@@ -74,69 +111,50 @@ def codes(
         pool: how a map of the layer becomes a vector: the mean over its places, their maximum, or
             all of them.
         batch_size: how many images go through the network at once.
-        state: a file (.npz) in which the codes are kept when the work is stopped, and whole at its
-            end, so that what comes after it need not do it again.
+        state: a file (.npz) in which the codes are kept every half minute, when the work is
+            stopped, and whole at its end, so that what comes after it need not do it again.
         resume: go on from that file.
-        on_batch: called with the number of images done after every batch.
+        on_progress: called after every batch; see `rlvis.progress`.
 
     Raises:
         InputError: if the layer does not exist or has no units, no image could be read, or `state`
             holds other work.
-        Stopped: after Ctrl-C, at the end of a batch.
+        Stopped: if `on_progress` raised KeyboardInterrupt.
     """
     check_whole("batch_size", batch_size, 1, MANY)
     if pool not in POOLS:
         raise InputError(f"no way {pool!r} to pool maps; choose {', '.join(POOLS)}")
-    if resume and state is None:
-        raise InputError("to resume, name the file in which the unfinished work is")
-    path, named = Path(state) if state else None, layer or "input of the last linear layer"
-    work = describe(model, images, layer=named, pool=pool, batch_size=batch_size) if path else {}
+    named = layer or "input of the last linear layer"
     reading = BatchReader(images, model, batch_size)
-    indices, values = list[np.ndarray](), list[np.ndarray]()
-    if resume and path is not None:
-        reading.start, skipped, arrays = load_state(path, work)
-        reading.skipped.update(skipped)
-        indices.append(arrays["indices"])
-        values.append(arrays["values"])
+    work = ImagePass("codes", reading, state, resume, on_progress, layer=named, pool=pool)
+    indices = [work.kept["indices"]] if work.kept else []
+    values = [work.kept["values"]] if work.kept else []
 
-    def keep(done: int) -> None:
-        if path is not None:
-            arrays = {"indices": np.concatenate(indices), "values": np.concatenate(values)}
-            save_state(path, work, done, reading.skipped, arrays)
+    def so_far() -> dict[str, np.ndarray]:
+        return {"indices": np.concatenate(indices), "values": np.concatenate(values)}
 
     found = _before_head(reading) if layer is None else _of_layer(reading, layer, POOLS[pool])
-    with interruptible() as asked_to_stop:
-        for numbers, part in found:
-            indices.append(numbers)
-            values.append(part.float().cpu().numpy())
-            done = reading.following(numbers)
-            if on_batch:
-                on_batch(done)
-            if asked_to_stop() and done < len(images):
-                keep(done)
-                raise Stopped(stopped(done, len(images), "images", path))
+    for batch, part in found:
+        indices.append(batch.indices)
+        values.append(part.float().cpu().numpy())
+        work.after(batch, so_far)
     if not values:
         raise InputError(f"none of the {len(images)} images of {images.name} could be read")
-    keep(len(images))
+    work.finish(so_far)
+    skipped = dict(sorted(reading.skipped.items()))
     return Codes(
-        model.name,
-        named,
-        images.name,
-        pool,
-        np.concatenate(indices),
-        np.concatenate(values),
-        dict(sorted(reading.skipped.items())),
+        model.name, named, images.name, pool, **so_far(), skipped=skipped, image_set=images
     )
 
 
 def _of_layer(
     reading: BatchReader, layer: str, pool: Callable[[Tensor], Tensor]
-) -> Iterator[tuple[np.ndarray, Tensor]]:
+) -> Iterator[tuple[Batch, Tensor]]:
     for observed in unit_activations(reading, [layer]):
-        yield observed.batch.indices, pool(observed.activations[layer])
+        yield observed.batch, pool(observed.activations[layer])
 
 
-def _before_head(reading: BatchReader) -> Iterator[tuple[np.ndarray, Tensor]]:
+def _before_head(reading: BatchReader) -> Iterator[tuple[Batch, Tensor]]:
     """What the linear layer that makes the scores is given."""
     model, seen = reading.model, list[tuple[Tensor, Tensor]]()
 
@@ -154,4 +172,4 @@ def _before_head(reading: BatchReader) -> Iterator[tuple[np.ndarray, Tensor]]:
         made = [given for given, output in seen if output.shape == scores.logits.shape]
         if not made:
             raise InputError(f"{model.name} has no linear layer before its scores; name a layer")
-        yield batch.indices, made[-1]
+        yield batch, made[-1]

@@ -1,23 +1,22 @@
 """What a kernel does to an image: a classical one by its name, or one that was learned."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from rlvis.display.page import Row, Tile, greys, save_picture, sheet
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile, greys
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_unit
 from rlvis.features.kernels.weights import filters
-from rlvis.files import save_arrays
 from rlvis.images.frames import latest
 from rlvis.images.loading import as_images
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import seen_part
+from rlvis.results import Result
 
 CLASSICAL: dict[str, np.ndarray] = {
     "blur": np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 16,
@@ -26,8 +25,8 @@ CLASSICAL: dict[str, np.ndarray] = {
 }
 
 
-@dataclass(frozen=True)
-class Filtered:
+@dataclass(frozen=True, repr=False, eq=False)
+class Filtered(Result):
     """What a kernel does to an image.
 
     Attributes:
@@ -38,12 +37,12 @@ class Filtered:
             in the layer's units for a learned one.
     """
 
-    image: np.ndarray = field(repr=False)
+    image: np.ndarray
     kernel: np.ndarray
     name: str
-    result: np.ndarray = field(repr=False)
+    result: np.ndarray
 
-    def picture(self) -> Image.Image:
+    def page(self) -> Page:
         """Input, kernel and result side by side."""
         most = float(np.abs(self.result).max())
         if self.result.ndim == 3:
@@ -74,15 +73,17 @@ class Filtered:
             ),
             Tile(result, ["result"]),
         ]
-        return sheet(f"What the kernel {self.name} does", lines, [Row(tiles, tile=(390, 390))])
+        return Page(f"What the kernel {self.name} does", lines, [Row(tiles, tile=(390, 390))])
 
-    def save(self, path: str | Path) -> Path:
-        """Write the picture and return its path."""
-        return save_picture(self.picture(), path)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Image, kernel and result."""
+        return {"image": self.image, "kernel": self.kernel, "result": self.result}
 
-    def save_data(self, path: str | Path) -> Path:
-        """Write image, kernel and result (.npz or .safetensors) and return the path."""
-        return save_arrays(path, image=self.image, kernel=self.kernel, result=self.result)
+    @property
+    def summary(self) -> str:
+        """The kernel and the size of the result."""
+        height, width = self.result.shape[:2]
+        return f"kernel {self.name}, result {width}×{height}"
 
 
 def apply_kernel(

@@ -1,26 +1,25 @@
 """The kernels of a convolution: what they look like, and which are dead, saturated or noise."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from torch import nn
 
-from rlvis.display.page import Row, Tile, greys, save_picture, sheet
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile, greys
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_layers
-from rlvis.files import save_arrays
 from rlvis.models.image_model import ImageModel
+from rlvis.results import Result, Table
 
 DEAD, SATURATED = 0.01, 4.0
 _MOST_CHANNELS, _MOST_ROWS, _MOST_TERMS = 24, 16, 6
 _WIDTH, _SIDES = 1224, (38, 64)
 
 
-@dataclass(frozen=True)
-class Filters:
+@dataclass(frozen=True, repr=False, eq=False)
+class Filters(Result):
     """The kernels of one convolution layer.
 
     Attributes:
@@ -30,7 +29,7 @@ class Filters:
 
     model: str
     layer: str
-    weights: np.ndarray = field(repr=False)
+    weights: np.ndarray
 
     @cached_property
     def norms(self) -> np.ndarray:
@@ -67,8 +66,8 @@ class Filters:
         energy = (self.weights**2).sum(axis=(1, 2, 3)) * pairs / places
         return (rows + columns) / np.maximum(energy, np.finfo(np.float32).tiny)
 
-    def picture(self) -> Image.Image:
-        """The kernels as a page: in colour where they read colours, else by input channel."""
+    def page(self) -> Page:
+        """The kernels in colour where they read colours, else by input channel."""
         units, channels, height, width = self.weights.shape
         most = float(np.abs(self.weights).max())
         lines = [
@@ -88,7 +87,7 @@ class Filters:
             rows = self._mixtures(most)
         else:
             rows = self._whole(most) if channels in (1, 3) else self._by_channel(most)
-        return sheet(f"Filters of {self.model}, layer {self.layer}", lines, rows)
+        return Page(f"Filters of {self.model}, layer {self.layer}", lines, rows)
 
     def _whole(self, most: float) -> list[Row]:
         """A tile per kernel."""
@@ -135,21 +134,29 @@ class Filters:
         states = (("dead", self.dead), ("saturated", self.saturated))
         return [str(unit), *(state for state, where in states if where[unit])]
 
-    def save(self, path: str | Path) -> Path:
-        """Write the page as a picture and return its path."""
-        return save_picture(self.picture(), path)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Weights and statistics."""
+        return {"weights": self.weights, **self._statistics}
 
-    def save_data(self, path: str | Path) -> Path:
-        """Write weights and statistics (.npz or .safetensors) and return the path."""
-        return save_arrays(
-            path,
-            weights=self.weights,
-            norm=self.norms,
-            mean=self.means,
-            smoothness=self.smoothness,
-            dead=self.dead,
-            saturated=self.saturated,
-        )
+    def table(self) -> Table:
+        """A row for each unit."""
+        return {"unit": np.arange(len(self.weights)), **self._statistics}
+
+    @property
+    def _statistics(self) -> dict[str, np.ndarray]:
+        return {
+            "norm": self.norms,
+            "mean": self.means,
+            "smoothness": self.smoothness,
+            "dead": self.dead,
+            "saturated": self.saturated,
+        }
+
+    @property
+    def summary(self) -> str:
+        """Layer and shape."""
+        units, channels, height, width = self.weights.shape
+        return f"{self.model}, layer {self.layer}, {units} kernels {height}×{width} of {channels}"
 
 
 def filters(model: ImageModel, layer: str | None = None) -> Filters:

@@ -7,8 +7,7 @@ the ReLU is one of the rules of `rectifiers`; so one forward pass serves all uni
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,25 +15,24 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rlvis.display.overlay import resize_picture
-from rlvis.display.page import Row, Tile, save_picture, sheet, single
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile, single
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import UnitReader, check_unit
-from rlvis.files import save_arrays
+from rlvis.features.projection.figure import NAMES, SIDE, over_each_other
 from rlvis.images.loading import Images, as_images
 from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import RULES, Rectifier
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import seen_part
 from rlvis.models.replica import is_scripted, replicate
+from rlvis.results import Result, Results, Table, by_name
 
-NAMES = {"deconvnet": "deconvnet", "guided": "guided backpropagation", "plain": "gradient"}
 _STRONGEST = 9
-_SIDE, _LEAST = 120, 8
 
 
-@dataclass(frozen=True)
-class Projections:
+@dataclass(frozen=True, repr=False, eq=False)
+class Projections(Result):
     """Units of one layer, each one's strongest activation projected back.
 
     Attributes:
@@ -50,11 +48,11 @@ class Projections:
     model: str
     layer: str
     rule: str
-    image: np.ndarray = field(repr=False)
+    image: np.ndarray
     units: np.ndarray
     activations: np.ndarray
     places: np.ndarray
-    maps: np.ndarray = field(repr=False)
+    maps: np.ndarray
 
     @property
     def row(self) -> Row:
@@ -66,18 +64,54 @@ class Projections:
             )
             for each, unit, activation in zip(self.maps, self.units, self.activations, strict=True)
         ]
-        return Row(tiles, f"layer {self.layer}", f"{len(tiles)} units", (2 * _SIDE + 4, _SIDE))
+        return Row(tiles, f"layer {self.layer}", f"{len(tiles)} units", (2 * SIDE + 4, SIDE))
 
-    def save_data(self, path: str | Path) -> Path:
-        """Write the projections (.npz or .safetensors) and return the path."""
-        return save_arrays(
-            path,
-            image=self.image,
-            units=self.units,
-            activations=self.activations,
-            places=self.places,
-            maps=self.maps,
-        )
+    def page(self) -> Page:
+        """The image, and the projections of this layer."""
+        return _page([self])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The image, the units and their projections."""
+        return {
+            "image": self.image,
+            "units": self.units,
+            "activations": self.activations,
+            "places": self.places,
+            "maps": self.maps,
+        }
+
+    def table(self) -> Table:
+        """A row for each unit: its largest activation, and where that is in the layer's map."""
+        return {
+            "layer": [self.layer] * len(self.units),
+            "unit": self.units,
+            "activation": self.activations,
+            "y": self.places[:, 0],
+            "x": self.places[:, 1],
+        }
+
+    @property
+    def summary(self) -> str:
+        """The rule, the layer and how many units."""
+        return f"{NAMES[self.rule]} of {self.model}, layer {self.layer}, {len(self.units)} units"
+
+
+class LayerProjections(Results[Projections]):
+    """Projections of one image by layer."""
+
+    def page(self) -> Page:
+        """The image, and a row of projections for each layer."""
+        return _page(list(self.values()))
+
+
+def _page(found: Sequence[Projections]) -> Page:
+    first = found[0]
+    lines = [
+        f"{NAMES[first.rule]} of each unit's strongest activation, everything else set to zero; "
+        "under what the unit saw; middle grey is 0, each projection on its own scale",
+    ]
+    rows = [single(first.image, "the image"), *(each.row for each in found)]
+    return Page(f"What units of {first.model} answer to", lines, rows)
 
 
 def project(
@@ -163,7 +197,7 @@ def _forward(
     return kept[0], rectifier
 
 
-def projection_sheet(
+def project_layers(
     model: ImageModel,
     image: Images,
     layers: Sequence[str],
@@ -171,8 +205,8 @@ def projection_sheet(
     units: Sequence[int] | None = None,
     *,
     context: Mapping[str, Any] | None = None,
-) -> tuple[Image.Image, list[Projections]]:
-    """A page with a row of projections for one layer after the other, and what is on it.
+) -> LayerProjections:
+    """Projections of one image for one layer after the other.
 
     Args:
         layers: from the image to the top.
@@ -184,60 +218,18 @@ def projection_sheet(
     if not layers:
         raise InputError("no layer given; name at least one")
     found = [project(model, image, layer, units, rule, context=context) for layer in layers]
-    lines = [
-        f"{NAMES[rule]} of each unit's strongest activation, everything else set to zero; "
-        "under what the unit saw; middle grey is 0, each projection on its own scale",
-    ]
-    rows = [
-        single(found[0].image, "the image"),
-        *(each.row for each in found),
-    ]
-    return sheet(f"What units of {model.name} answer to", lines, rows), found
+    return LayerProjections(by_name(found, layers))
 
 
-def save_projections(picture: Image.Image, path: str | Path) -> Path:
-    """Write a page and return its path."""
-    return save_picture(picture, path)
-
-
-def over_each_other(image: np.ndarray, projection: np.ndarray) -> np.ndarray:
-    """Part of an image and, under it, the projection there, uint8 (2 · side + 4, side, 3).
-
-    Args:
-        image: uint8 (h, w, 3), what the network saw.
-        projection: float32 (H, W, C), at the size of the network's input.
-    """
-    top, left, height, width = reached(projection)
-    rows, columns = image.shape[0] / projection.shape[0], image.shape[1] / projection.shape[1]
-    part = image[
-        round(top * rows) : max(round((top + height) * rows), round(top * rows) + 1),
-        round(left * columns) : max(round((left + width) * columns), round(left * columns) + 1),
-    ]
-    drawn = as_picture(projection[top : top + height, left : left + width])
-    gap = np.full((4, _SIDE, 3), 255, np.uint8)
-    return np.concatenate(
-        [resize_picture(part, _SIDE, _SIDE), gap, resize_picture(drawn, _SIDE, _SIDE)]
-    )
-
-
-def reached(projection: np.ndarray) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the square in which a projection (H, W, C) is not zero."""
-    rows, columns = (np.flatnonzero(projection.any(axis=axes)) for axes in ((1, 2), (0, 2)))
-    most = min(projection.shape[:2])
-    if not len(rows):
-        return 0, 0, *projection.shape[:2]
-    side = min(max(np.ptp(rows) + 1, np.ptp(columns) + 1, _LEAST), most)
-    top, left = (
-        int(np.clip((places[0] + places[-1] + 1 - side) // 2, 0, length - side))
-        for places, length in ((rows, projection.shape[0]), (columns, projection.shape[1]))
-    )
-    return top, left, int(side), int(side)
-
-
-def as_picture(projection: np.ndarray) -> np.ndarray:
-    """A projection (H, W, C) as colours round middle grey, its 99.9% quantile at full strength;
-    uint8 (H, W, 3)."""
-    colours = projection if projection.shape[-1] == 3 else projection.sum(axis=-1, keepdims=True)
-    most = float(np.quantile(np.abs(colours), 0.999)) or 1.0
-    picture = ((colours / most + 1) * 127.5).clip(0, 255).round().astype(np.uint8)
-    return np.broadcast_to(picture, (*picture.shape[:2], 3)).copy()
+def projection_sheet(
+    model: ImageModel,
+    image: Images,
+    layers: Sequence[str],
+    rule: str = "deconvnet",
+    units: Sequence[int] | None = None,
+    *,
+    context: Mapping[str, Any] | None = None,
+) -> tuple[Image.Image, list[Projections]]:
+    """The page of `project_layers` as a picture, and what is on it."""
+    found = project_layers(model, image, layers, rule, units, context=context)
+    return found.picture(), list(found.values())

@@ -3,76 +3,69 @@
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
 
-from rlvis.display.matrix import matrix
-from rlvis.display.page import Row, Tile, sheet
-from rlvis.display.theme import LIGHT, paste
+from rlvis.display.page import Page
+from rlvis.display.tiles import Matrix, Row, Tile
 from rlvis.features.image_sets.classes import PREDICTED
-from rlvis.features.selectivity.result import ALWAYS, SELECTIVE, LayerSelectivity, Selectivity
-from rlvis.features.top_patches.pages import field_line, unit_tiles
-from rlvis.features.top_patches.result import skipped_line
+from rlvis.features.image_sets.image_pass import skipped_line
+from rlvis.features.selectivity.layer_selectivity import (
+    ALWAYS,
+    SELECTIVE,
+    Confusion,
+    LayerSelectivity,
+)
+from rlvis.features.top_patches.layer_patches import field_line, unit_tiles
+from rlvis.features.top_patches.result import Patches
 
 _MOST_CLASSES, _WRITTEN, _PAIRS, _FEW = 24, 12, 4, 10
 _SQUARE = 600
 
 
-def page(report: Selectivity, units: LayerSelectivity, most: int = 12) -> Image.Image:
+def page(units: LayerSelectivity, confusion: Confusion, patches: Patches, most: int = 12) -> Page:
     """The report of a layer as a page.
 
     Args:
-        report: of several layers.
         units: the layer.
+        confusion: what the network says of the classes.
+        patches: the strongest of its units.
         most: how many units to show, those that tell their class best.
     """
-    found = report.patches.layer(units.layer)
-    images = report.patches.images
-    tables = matrices(report, units)
-    height = max((len(picture) for _, picture in tables), default=0)
+    found, images = patches.layer(units.layer), patches.images
+    tables = _matrices(units, confusion)
+    size = [max((each.picture.shape[axis] for each in tables), default=0) for axis in (0, 1)]
     compared = Row(
-        [Tile(_on_page(picture, height), [title]) for title, picture in tables],
+        tables,
         "Classes: what the network makes of them, and which share their units",
-        tile=(height, _SQUARE),
+        tile=(size[0], max(size[1], _SQUARE)),
+        grows=False,
+    )
+    by_class = Row(
+        _by_class(units, patches),
+        "The unit that tells each class best from the rest",
+        "its strongest patch",
     )
     rows = [
-        *([compared] if tables else []),
         Row(
-            _by_class(report, units),
-            "The unit that tells each class best from the rest",
-            "its strongest patch",
-        ),
-        *(
-            Row(
-                unit_tiles(images, found, unit),
-                f"unit {unit}",
-                sentence(units, unit),
-                (124, 124),
-            )
-            for unit in units.ranked[:most].tolist()
-        ),
+            unit_tiles(images, found, unit),
+            f"unit {unit}",
+            sentence(units, unit),
+            (124, 124),
+            facts=_facts(units, unit),
+        )
+        for unit in units.ranked[:most].tolist()
     ]
-    return sheet(heading(report, units), metadata(report, units), rows)
+    return Page(
+        f"Selectivity of {patches.model}, layer {units.layer}",
+        _lines(units, confusion, patches),
+        [*([compared] if tables else []), by_class, *rows],
+    )
 
 
-def _on_page(picture: np.ndarray, height: int) -> np.ndarray:
-    """The picture at the top left of a tile."""
-    tile = np.full((height, _SQUARE, 3), LIGHT.background, np.uint8)
-    paste(tile, picture, 0, 0)
-    return tile
-
-
-def heading(report: Selectivity, units: LayerSelectivity) -> str:
-    """The title of a report."""
-    return f"Selectivity of {report.model}, layer {units.layer}"
-
-
-def metadata(report: Selectivity, units: LayerSelectivity) -> list[str]:
+def _lines(units: LayerSelectivity, confusion: Confusion, patches: Patches) -> list[str]:
     """What a report says before any picture."""
-    images, count = report.patches.images, units.peak_activations.shape[1]
+    images, (read, count) = patches.images, units.peak_activations.shape
     names = units.classes.names
-    sizes = [
-        f"{name} {size}" for name, size in zip(names, report.confusion.sum(axis=1), strict=True)
-    ]
+    sizes = [f"{name} {size}" for name, size in zip(names, confusion.sizes, strict=True)]
     threshold = "0" if units.threshold == 0 else f"{units.threshold:.3g}"
     mean = float(units.peak_activations.mean(dtype=np.float64))
     why = (
@@ -84,7 +77,7 @@ def metadata(report: Selectivity, units: LayerSelectivity) -> list[str]:
     )
     silent = ", ".join(names[each] for each in units.unserved[:12])
     lines = [
-        f"{count} units over {len(report.numbers)} images of {images.name}; a unit's answer to an "
+        f"{count} units over {read} images of {images.name}; a unit's answer to an "
         f"image is the maximum of its map, and it fires where that is above {threshold} ({why})",
         f"{_listed('never fire', 'never fires', units.never)}; "
         + _listed(f"fire for {ALWAYS:.0%} or more", f"fires for {ALWAYS:.0%} or more", units.always)
@@ -94,10 +87,10 @@ def metadata(report: Selectivity, units: LayerSelectivity) -> list[str]:
         + (", …; " if len(sizes) > 12 else "; ")
         + (f"no unit is selective for: {silent}" if silent else "each has a selective unit")
         + (", …" if len(units.unserved) > 12 else ""),
-        _few(report, units),
-        *_pairs(report, units),
-        field_line(report.patches.layer(units.layer), whole=False),
-        skipped_line(images, report.patches.skipped),
+        _few(confusion),
+        *_pairs(units, confusion),
+        field_line(patches.layer(units.layer), whole=False),
+        skipped_line(images, patches.skipped),
     ]
     return [line for line in lines if line]
 
@@ -113,47 +106,62 @@ def sentence(units: LayerSelectivity, unit: int) -> str:
     )
 
 
-def matrices(report: Selectivity, units: LayerSelectivity) -> list[tuple[str, np.ndarray]]:
-    """Titles and pictures of the confusion matrix and of how classes share their units."""
-    sizes = report.confusion.sum(axis=1)
+def _facts(units: LayerSelectivity, unit: int) -> dict[str, str]:
+    """The same numbers by name."""
+    preferred = units.preferred[unit]
+    return {
+        "class": units.classes.names[preferred],
+        "area under ROC": f"{units.area[unit]:.3f}",
+        "selectivity": f"{units.selectivity[unit]:.2f}",
+        "bits": f"{units.mutual_information[unit]:.2f}",
+        "fires": f"{units.firing[unit]:.0%}",
+        "for its class": f"{units.class_firing[unit, preferred]:.0%}",
+    }
+
+
+def _matrices(units: LayerSelectivity, confusion: Confusion) -> list[Matrix]:
+    """The confusion matrix, and how classes share their units."""
+    sizes = confusion.sizes
     shown = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_CLASSES])
     names = [units.classes.names[each] for each in shown]
-    most_said = np.argsort(-report.confusion[shown].sum(axis=0), kind="stable")[:_MOST_CLASSES]
+    most_said = np.argsort(-confusion.counts[shown].sum(axis=0), kind="stable")[:_MOST_CLASSES]
     columns = np.sort(most_said)
-    shares = report.confusion[np.ix_(shown, columns)] / sizes[shown, None]
-    says = [report.says[each] for each in columns]
+    shares = confusion.counts[np.ix_(shown, columns)] / sizes[shown, None]
+    says = [confusion.says[each] for each in columns]
     left_out = len(units.classes.names) - len(shown)
     rest = f" ({left_out} smaller classes left out)" if left_out else ""
-    pictures = []
-    if not report.agreed:
+    found = []
+    if not confusion.agreed:
         title = f"% of a class (row) for which the network's highest score is (column){rest}"
-        pictures.append((title, _drawn(shares, names, says, _percent)))
+        found.append(_table(shares, names, says, _percent, title))
     if len(names) > 2:
+        title = "how far two classes excite the same units, -1 to 1 (cosine of mean answers)"
         shared = units.sharing[np.ix_(shown, shown)]
-        pictures.append(
-            (
-                "how far two classes excite the same units, -1 to 1 (cosine of mean answers)",
-                _drawn(shared, names, names, lambda value: f"{round(value, 1) + 0.0:.1f}"),
-            )
+        found.append(
+            _table(shared, names, names, lambda value: f"{round(value, 1) + 0.0:.1f}", title)
         )
-    return pictures
+    return found
 
 
 def _percent(share: float) -> str:
     return "" if share == 0 else "<1" if share < 0.005 else f"{100 * share:.0f}"
 
 
-def _drawn(
-    values: np.ndarray, rows: list[str], columns: list[str], text: Callable[[float], str]
-) -> np.ndarray:
+def _table(
+    values: np.ndarray,
+    rows: list[str],
+    columns: list[str],
+    text: Callable[[float], str],
+    title: str,
+) -> Matrix:
     longest = max(values.shape)
     cell = int(np.clip((_SQUARE - 110) / longest, 14, 72))
-    return matrix(values, rows, columns, cell, text if longest <= _WRITTEN else None)
+    return Matrix(values, rows, columns, text, [title], cell, longest <= _WRITTEN)
 
 
-def _by_class(report: Selectivity, units: LayerSelectivity) -> list[Tile]:
+def _by_class(units: LayerSelectivity, patches: Patches) -> list[Tile]:
     """The best unit of each class, its strongest patch."""
-    found, images = report.patches.layer(units.layer), report.patches.images
+    found, images = patches.layer(units.layer), patches.images
     tiles = []
     for number, name in enumerate(units.classes.names[:_MOST_CLASSES]):
         unit = int(units.roc_auc[:, number].argmax())
@@ -163,28 +171,28 @@ def _by_class(report: Selectivity, units: LayerSelectivity) -> list[Tile]:
     return tiles
 
 
-def _pairs(report: Selectivity, units: LayerSelectivity) -> list[str]:
+def _pairs(units: LayerSelectivity, confusion: Confusion) -> list[str]:
     """Lines on the pairs of classes that share their units most, and those confused most."""
     names, pairs = units.classes.names, units.pairs()
 
     def told(one: int, other: int) -> str:
-        shares = None if report.agreed else report.confused(one, other)
+        shares = None if confusion.agreed else confusion.confused(one, other)
         mistaken = f", taken for each other {shares[0]:.1%} and {shares[1]:.1%}" if shares else ""
         return f"{names[one]} and {names[other]} ({units.sharing[one, other]:.2f}{mistaken})"
 
     lines = ["share their units most: " + "; ".join(told(*pair) for pair in pairs[:_PAIRS])]
-    mistaken = {pair: sum(report.confused(*pair) or (0.0,)) for pair in pairs}
+    mistaken = {pair: sum(confusion.confused(*pair) or (0.0,)) for pair in pairs}
     worst = [pair for pair in sorted(pairs, key=lambda pair: -mistaken[pair]) if mistaken[pair]]
-    if report.agreed and units.classes.meaning != PREDICTED:
+    if confusion.agreed and units.classes.meaning != PREDICTED:
         lines.append("the network's highest score is that of the image's class, for every image")
     if worst:
         lines.append("confused most: " + "; ".join(told(*pair) for pair in worst[:_PAIRS]))
     return lines
 
 
-def _few(report: Selectivity, units: LayerSelectivity) -> str:
+def _few(confusion: Confusion) -> str:
     """A warning where classes are too small for what is said of them."""
-    small = int((report.confusion.sum(axis=1) < _FEW).sum())
+    small = int((confusion.sizes < _FEW).sum())
     which = f"{small} of the classes have" if small > 1 else "one of the classes has"
     return f"{which} fewer than {_FEW} images: a unit may seem selective by chance" if small else ""
 

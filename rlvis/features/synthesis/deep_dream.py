@@ -1,27 +1,29 @@
 """DeepDream (Mordvintsev, Olah & Tyka 2015): what a layer sees in a picture, drawn into it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-from rlvis.display.page import Row, Tile, save_picture, sheet
+from rlvis.deprecation import DONE_AND_TOTAL, renamed_parameters
+from rlvis.display.page import Page
 from rlvis.display.theme import DARK, fit, on_dark
+from rlvis.display.tiles import Row, Tile
 from rlvis.display.video_file import film_writer
 from rlvis.errors import InputError, NonFiniteError
 from rlvis.features.activations.units import activations_of, check_layers
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, guide, parse, whole_layer
-from rlvis.files import save_arrays
 from rlvis.images.loading import LARGEST_SIDE, SMALLEST_SIDE, Images, as_images
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import PixelScale, as_picture, image_channels, seen_part
 from rlvis.options import MANY, MOST_SEED, check_real, check_whole
+from rlvis.progress import OnProgress, Progress, reporter, silent
+from rlvis.results import Result
 
 _BAND, _LEAST_PAGE, _LEAST_SIDE = 26, 720, 160
 
@@ -60,8 +62,8 @@ class DreamSettings:
         check_whole("jitter", self.jitter, 0, 4096)
 
 
-@dataclass(frozen=True)
-class Dream:
+@dataclass(frozen=True, repr=False, eq=False)
+class Dream(Result):
     """A picture and what a network saw in it.
 
     Attributes:
@@ -76,11 +78,11 @@ class Dream:
     model: str
     what: str
     settings: DreamSettings
-    before: np.ndarray = field(repr=False)
-    after: np.ndarray = field(repr=False)
-    guide: np.ndarray | None = field(default=None, repr=False)
+    before: np.ndarray
+    after: np.ndarray
+    guide: np.ndarray | None = None
 
-    def picture(self) -> Image.Image:
+    def page(self) -> Page:
         """A page of what was there and what was seen."""
         height, width = self.after.shape[:2]
         guide = [] if self.guide is None else [Tile(self.guide, ["its guide"])]
@@ -88,22 +90,25 @@ class Dream:
         larger = -(-_LEAST_SIDE // height)  # the pixels of a tiny picture stay squares
         height, width = larger * height, larger * width
         across = len(tiles) * (width + 12) + 2 * 28
-        return sheet(
+        return Page(
             f"What {self.model} dreams",
             [f"DeepDream of {self.what}; {self.settings.line}"],
             [Row(tiles, tile=(height, width))],
             max(across, _LEAST_PAGE),
         )
 
-    def save(self, path: str | Path) -> Path:
-        """Write the page as a picture and return its path."""
-        return save_picture(self.picture(), path)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The pictures before and after."""
+        return {"before": self.before, "after": self.after}
 
-    def save_data(self, path: str | Path) -> Path:
-        """Write the pictures (.npz or .safetensors) and return the path."""
-        return save_arrays(path, before=self.before, after=self.after)
+    @property
+    def summary(self) -> str:
+        """What was looked for, and the size."""
+        height, width = self.after.shape[:2]
+        return f"{self.what} of {self.model}, {width}×{height}"
 
 
+@renamed_parameters(on_step=DONE_AND_TOTAL)
 def dream(
     model: ImageModel,
     what: str | Objective,
@@ -113,7 +118,7 @@ def dream(
     settings: DreamSettings | None = None,
     guide_image: Images | None = None,
     seed: int = 0,
-    on_step: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Dream:
     """Draw into a picture what a layer or unit sees in it.
 
@@ -125,7 +130,7 @@ def dream(
         settings: how; the original's if left out.
         guide_image: a picture whose features in the layer are looked for instead.
         seed: of noise and jitter.
-        on_step: called with the steps done and wanted.
+        on_progress: called after every step; see `rlvis.progress`.
 
     Raises:
         InputError: if a name does not exist, the model reads neither greys nor colours, it is not
@@ -146,7 +151,7 @@ def dream(
     before = _noise(size, generator) if image is None else as_images(image)[:1].float() / 255
     if before.shape[1] != channels:
         before = before.mean(dim=1, keepdim=True).expand(-1, channels, -1, -1)
-    after = _dreamt(model, objective, before, settings, generator, on_step)
+    after = _dreamt(model, objective, before, settings, generator, reporter(on_progress))
     return Dream(
         model.name,
         objective.name,
@@ -157,6 +162,7 @@ def dream(
     )
 
 
+@renamed_parameters(on_step=DONE_AND_TOTAL)
 def dream_film(
     model: ImageModel,
     what: str | Objective,
@@ -170,7 +176,7 @@ def dream_film(
     settings: DreamSettings | None = None,
     guide_image: Images | None = None,
     seed: int = 0,
-    on_step: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Path:
     """A film that goes deeper and deeper into a dream, and its path.
 
@@ -180,7 +186,7 @@ def dream_film(
         fps: per second.
         zoom: by how much each frame is closer than the one before.
         settings: of the first frame; the later ones take one octave and a third of the iterations.
-        on_step: called with the frames done and wanted.
+        on_progress: called after every frame; see `rlvis.progress`.
         model, what, image, size, guide_image, seed: as for `dream`.
 
     Raises:
@@ -191,17 +197,26 @@ def dream_film(
     check_real("zoom", zoom, 1.0001, 10)
     settings = settings or DreamSettings()
     objective = _objective(model, what, guide_image)
+    report = reporter(on_progress)
     later = replace(settings, octaves=1, iterations=max(1, settings.iterations // 3))
     title = f"{model.name} dreams of {objective.name}"
     with film_writer(Path(path), fps) as write:
-        picture = dream(model, objective, image, size=size, settings=settings, seed=seed).after
+        picture = dream(
+            model, objective, image, size=size, settings=settings, seed=seed, on_progress=silent
+        ).after
         for number in range(frames):
             write(_titled(picture, title))
-            if on_step:
-                on_step(number + 1, frames)
+            report(Progress(title, number + 1, frames, "frames"))
             if number + 1 < frames:
                 closer = _closer(picture, zoom)
-                picture = dream(model, objective, closer, settings=later, seed=seed + number).after
+                picture = dream(
+                    model,
+                    objective,
+                    closer,
+                    settings=later,
+                    seed=seed + number,
+                    on_progress=silent,
+                ).after
     return Path(path)
 
 
@@ -233,7 +248,7 @@ def _dreamt(
     pixels: Tensor,
     settings: DreamSettings,
     generator: torch.Generator,
-    on_step: Callable[[int, int], None] | None,
+    report: OnProgress,
 ) -> Tensor:
     """The picture (1, C, H, W) in 0..1 after all octaves."""
     network = ObjectiveNetwork(model, objective)
@@ -248,8 +263,7 @@ def _dreamt(
         for _ in range(settings.iterations):
             image = _step(network, scale, image, settings, generator)
             done += 1
-            if on_step:
-                on_step(done, wanted)
+            report(Progress(f"dreaming of {objective.name}", done, wanted, "steps"))
         detail = image - base
     return image
 

@@ -1,22 +1,24 @@
 """Beside a synthesized image: what excites the same objective most in real ones."""
 
-from collections.abc import Callable
-
 import torch
 
-from rlvis.display.page import Row, Tile
+from rlvis.deprecation import DONE, renamed_parameters
+from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError
+from rlvis.features.image_sets.image_pass import ImagePass
 from rlvis.features.image_sets.image_set import BatchReader, ImageSet
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, parse
-from rlvis.features.top_patches.pages import unit_tiles
-from rlvis.features.top_patches.result import patches
+from rlvis.features.top_patches.layer_patches import unit_tiles
+from rlvis.features.top_patches.search import patches
 from rlvis.images.frames import latest
 from rlvis.models.image_model import ImageModel
+from rlvis.progress import OnProgress
 
 _SIDE = 124
 
 
+@renamed_parameters(on_batch=DONE)
 def strongest(
     model: ImageModel,
     images: ImageSet,
@@ -25,7 +27,7 @@ def strongest(
     *,
     batch_size: int = 64,
     skipped: dict[int, str] | None = None,
-    on_batch: Callable[[int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Row:
     """What excites an objective most in a set of images, the strongest first.
 
@@ -39,7 +41,7 @@ def strongest(
         count: how many, if the set has as many.
         batch_size: how many images go through the network at once.
         skipped: takes the errors of the images that could not be read, by number.
-        on_batch: called with the number of images done after every batch.
+        on_progress: called after every batch; see `rlvis.progress`.
 
     Raises:
         InputError: if a label or layer does not exist, or no image can be read.
@@ -49,12 +51,15 @@ def strongest(
     count = min(count, len(images))
     if wanted.unit is not None:
         layer, unit = wanted.unit
-        found = patches(model, images, [layer], count, batch_size=batch_size, on_batch=on_batch)
+        found = patches(
+            model, images, [layer], count, batch_size=batch_size, on_progress=on_progress
+        )
         skipped.update(found.skipped)
         tiles = unit_tiles(images, found.layers[layer], unit, count)
         note = f"the patches of {images.name} that excite it most, with its activation"
         return Row(tiles, "", note, (_SIDE, _SIDE))
     reading = BatchReader(images, model, batch_size, skipped=skipped)
+    work = ImagePass("real images", reading, None, False, on_progress)
     best: list[tuple[float, int]] = []
     for batch in reading:
         network = ObjectiveNetwork(model, wanted, batch.context)
@@ -62,8 +67,7 @@ def strongest(
             values = network(batch.inputs).tolist()
         best = sorted([*best, *zip(values, batch.indices.tolist(), strict=True)], reverse=True)
         best = best[:count]
-        if on_batch:
-            on_batch(reading.following(batch.indices))
+        work.after(batch, dict)
     if not best:
         raise InputError(f"none of the {len(images)} images of {images.name} could be read")
     tiles = [

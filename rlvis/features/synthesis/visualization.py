@@ -1,7 +1,7 @@
 """Images from nothing that excite an objective most: feature and class visualization."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,26 +10,29 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from rlvis.display.page import Row, Tile, save_picture, sheet
+from rlvis.deprecation import NOTHING, renamed_parameters
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, NonFiniteError
 from rlvis.features.synthesis.network import ObjectiveNetwork, blank_context
 from rlvis.features.synthesis.objectives import Objective, diversity, parse
 from rlvis.features.synthesis.parametrization import FourierImages, PixelImages
 from rlvis.features.synthesis.transforms import moved
-from rlvis.files import save_arrays
 from rlvis.images.loading import LARGEST_SIDE, SMALLEST_SIDE
 from rlvis.instrument.layers import resolve_layer
-from rlvis.interrupt import interruptible
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import PixelScale, as_picture, input_shape
 from rlvis.options import MANY, MOST_SEED, check_real, check_whole
+from rlvis.progress import OnProgress, Progress, reporter
+from rlvis.results import Result, Results, Table, by_name
 
 Parametrization = Literal["fourier", "pixels"]
 _REDIRECTED_STEPS = 16
+_SIDE = 224
 
 
-@dataclass(frozen=True)
-class Synthesis:
+@dataclass(frozen=True, repr=False, eq=False)
+class Synthesis(Result):
     """Images made for one objective.
 
     Attributes:
@@ -44,7 +47,7 @@ class Synthesis:
 
     model: str
     objective: str
-    images: np.ndarray = field(repr=False)
+    images: np.ndarray
     values: np.ndarray
     settings: str
     steps: int
@@ -58,11 +61,54 @@ class Synthesis:
             for image, value in zip(self.images, self.values, strict=True)
         ]
 
-    def save_data(self, path: str | Path) -> Path:
-        """Write images and values (.npz or .safetensors) and return the path."""
-        return save_arrays(path, images=self.images, values=self.values)
+    def page(self, real: Sequence[Row] = (), side: int = _SIDE) -> Page:
+        """The images; see `Syntheses.page`."""
+        return _page([self], real, side)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Images and values."""
+        return {"images": self.images, "values": self.values}
+
+    def table(self) -> Table:
+        """A row for each image: its value."""
+        return {
+            "objective": [self.objective] * len(self.values),
+            "image": np.arange(len(self.values)),
+            "value": self.values,
+        }
+
+    @property
+    def summary(self) -> str:
+        """The objective, and how many images of what size."""
+        count, _, height, width = self.images.shape
+        return f"{self.objective} of {self.model}, {count} images {width}×{height}"
 
 
+class Syntheses(Results[Synthesis]):
+    """Images made for several objectives, by objective."""
+
+    def page(self, real: Sequence[Row] = (), side: int = _SIDE) -> Page:
+        """A row of images for each objective.
+
+        Args:
+            real: for each, what excites it most in real images; see `real_images.strongest`.
+            side: the longer side of an image on the page, in pixels.
+        """
+        return _page(list(self.values()), real, side)
+
+
+def _page(made: Sequence[Synthesis], real: Sequence[Row], side: int) -> Page:
+    rows = []
+    for place, each in enumerate(made):
+        height, width = each.images.shape[-2:]
+        tile = round(side * height / max(height, width)), round(side * width / max(height, width))
+        beside = real[place] if place < len(real) else None
+        rows.append(Row(each.tiles(), each.objective, each.fault, tile, beside))
+    lines = [f"{made[0].settings}; values are the objective of each image as shown, not moved"]
+    return Page(f"What excites {made[0].model}", lines, rows)
+
+
+@renamed_parameters(on_step=NOTHING)
 def synthesize(
     model: ImageModel,
     objective: str | Objective,
@@ -75,7 +121,7 @@ def synthesize(
     robust: bool = True,
     diverse: float = 0.0,
     seed: int = 0,
-    on_step: Callable[[], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Synthesis:
     """Make images that excite an objective, by gradient ascent.
 
@@ -95,13 +141,13 @@ def synthesize(
         diverse: how much the images of a batch are driven apart, 0 for not at all: in the last
             layer that the objective reads, in the last spatial one where it reads scores alone.
         seed: of start and moves.
-        on_step: called after every step.
+        on_progress: called after every step; see `rlvis.progress`. Where it raises
+            KeyboardInterrupt the images so far come back.
 
     Raises:
         InputError: if a name does not exist, the input size is not known, a number is not positive,
             or the objective does not depend on the image.
         NonFiniteError: if the objective is not finite at the very start.
-        KeyboardInterrupt: never: Ctrl-C ends early, with the images so far.
     """
     check_whole("count", count, 1, 4096)
     check_whole("steps", steps, 1, MANY)
@@ -125,7 +171,8 @@ def synthesize(
     optimizer = torch.optim.Adam([parameters], lr=learning_rate)
     generator = torch.Generator().manual_seed(seed)
     good, taken, fault, stopped = parameters.detach().clone(), 0, "", False
-    with interruptible() as asked_to_stop, torch.enable_grad():
+    report = reporter(on_progress)
+    with torch.enable_grad():
         while taken < steps and not fault:
             pixels = images(parameters)
             shown = moved(pixels, generator) if robust else pixels
@@ -137,10 +184,11 @@ def synthesize(
             parameters.grad = gradient
             optimizer.step()
             taken += 1
-            if on_step:
-                on_step()
-            if asked_to_stop() and taken < steps:
-                fault, stopped = f"stopped at step {taken}", True
+            try:
+                report(Progress(wanted.name, taken, steps, "steps"))
+            except KeyboardInterrupt:
+                if taken < steps:
+                    fault, stopped = f"stopped at step {taken}", True
     if fault and not taken:
         raise NonFiniteError(f"{fault}; check the network's weights and its input's range")
     if not fault:
@@ -198,26 +246,18 @@ def _settings(
     return f"{images}, {moves}{apart}, {steps} steps of Adam at {learning_rate:g}"
 
 
-def synthesis_sheet(
-    made: Sequence[Synthesis], real: Sequence[Row] = (), side: int = 224
-) -> Image.Image:
-    """A page of synthesized images, a row per objective.
+def together(made: Sequence[Synthesis]) -> Syntheses:
+    """Images made for one objective each, all in the same way."""
+    return Syntheses(by_name(made, [each.objective for each in made]))
 
-    Args:
-        made: for one objective each, all in the same way.
-        real: for each, what excites it most in real images; see `real.strongest`.
-        side: the longer side of a synthesized image on the page, in pixels.
-    """
-    rows = []
-    for place, each in enumerate(made):
-        height, width = each.images.shape[-2:]
-        tile = round(side * height / max(height, width)), round(side * width / max(height, width))
-        beside = real[place] if place < len(real) else None
-        rows.append(Row(each.tiles(), each.objective, each.fault, tile, beside))
-    lines = [f"{made[0].settings}; values are the objective of each image as shown, not moved"]
-    return sheet(f"What excites {made[0].model}", lines, rows)
+
+def synthesis_sheet(
+    made: Sequence[Synthesis], real: Sequence[Row] = (), side: int = _SIDE
+) -> Image.Image:
+    """The page of `Syntheses` as a picture."""
+    return together(made).picture(real, side)
 
 
 def save_synthesis(made: Sequence[Synthesis], path: str | Path, real: Sequence[Row] = ()) -> Path:
-    """Write `synthesis_sheet` and return its path."""
-    return save_picture(synthesis_sheet(made, real), path)
+    """Save `Syntheses` and return the path."""
+    return together(made).save(path, real)

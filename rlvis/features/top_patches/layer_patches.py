@@ -1,16 +1,16 @@
-"""Pages of patches: cut out of their images, or drawn on them."""
+"""The strongest patches of the units of one layer, and tiles that show them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from rlvis.display.overlay import resize_picture
-from rlvis.display.page import Row, Tile, sheet
 from rlvis.display.theme import LIGHT
-from rlvis.features.activations.units import check_unit
+from rlvis.display.tiles import Row, Tile
 from rlvis.features.image_sets.image_set import ImageSet
-from rlvis.features.top_patches.result import LayerPatches, Patches, skipped_line
+from rlvis.features.receptive_field.tracing import ReceptiveField
 from rlvis.images.frames import latest
 
 _MARK = (255, 176, 0)
@@ -19,50 +19,27 @@ _FINE = 2
 """Tiles are drawn so much larger than they stand on a page at least."""
 
 
-def page(
-    patches: Patches,
-    found: LayerPatches,
-    units: Sequence[int] | None = None,
-    *,
-    whole: bool = False,
-    most: int = 12,
-) -> Image.Image:
-    """A row of patches per unit, each with its activation and its image.
+@dataclass(frozen=True, eq=False)
+class LayerPatches:
+    """The strongest patches of every unit of a layer, the strongest first.
 
-    Args:
-        patches: of several layers.
-        found: those of the layer to show.
-        units: which ones, in this order; left out, those with the strongest activations.
-        whole: show the images with the patches drawn on them, in place of the patches alone.
-        most: how many units, where they are not named.
-
-    Raises:
-        InputError: if there is no such unit.
+    Attributes:
+        receptive_field: of all its places.
+        values: float32 (U, k), the activations; -inf where fewer images could be read.
+        images: int64 (U, k), the numbers of the images, -1 where there are fewer.
+        places: int64 (U, k, 2), y and x in the layer's map.
+        boxes: int64 (U, k, 4), the receptive fields in the pictures as they were given: top, left,
+            bottom, right in pixels, the last two exclusive, cut at the border.
+        centres: int64 (U, k, 2), y and x of the pixel in these pictures that the middle of the
+            place lies on when the map is laid over the network's input.
     """
-    field = found.receptive_field
-    for unit in units or ():
-        check_unit(field.layer, unit, field.units)
-    chosen = np.argsort(-found.values[:, 0], kind="stable")[:most] if units is None else units
-    which = "those with the strongest activations" if units is None else "as asked for"
-    each = patches.per_image
-    lines = [
-        f"{len(chosen)} of {field.units} units, {which}; of each the {found.values.shape[1]} "
-        f"strongest patches among {len(patches.images) - len(patches.skipped)} images of "
-        f"{patches.images.name}, at most {each} of one image; the number is the unit's activation "
-        "there, as the network computes it",
-        field_line(found, whole),
-        skipped_line(patches.images, patches.skipped),
-    ]
-    shown = {
-        unit: unit_tiles(patches.images, found, unit, whole=whole) for unit in map(int, chosen)
-    }
-    pictures = [tile.picture for tiles in shown.values() for tile in tiles]
-    rows = [
-        Row(tiles, f"unit {unit}", tile=_shape(pictures) if whole else _CUT)
-        for unit, tiles in shown.items()
-    ]
-    title = f"TopK patches of {patches.model}, layer {field.layer}"
-    return sheet(title, [line for line in lines if line], rows)
+
+    receptive_field: ReceptiveField
+    values: np.ndarray
+    images: np.ndarray
+    places: np.ndarray
+    boxes: np.ndarray
+    centres: np.ndarray
 
 
 def field_line(found: LayerPatches, whole: bool) -> str:
@@ -109,6 +86,15 @@ def unit_tiles(
         caption = [f"{value:.3g}", images.title(int(number))]
         tiles.append(Tile(shown, caption, LIGHT.surface))
     return tiles
+
+
+def unit_rows(
+    images: ImageSet, found: LayerPatches, units: Sequence[int], *, whole: bool = False
+) -> list[Row]:
+    """The strongest patches of units, a row each; see `Patches.page`."""
+    shown = {unit: unit_tiles(images, found, unit, whole=whole) for unit in units}
+    tile = _shape([tile.picture for tiles in shown.values() for tile in tiles]) if whole else _CUT
+    return [Row(tiles, f"unit {unit}", tile=tile) for unit, tiles in shown.items()]
 
 
 def _shape(pictures: Sequence[np.ndarray]) -> tuple[int, int]:

@@ -113,6 +113,7 @@ class ActivationScan:
         layers: as in `module.named_modules()`.
         most: how many answers to keep of each unit.
         per_image: how many places of one image may be among them.
+        state: what `state` gave of a scan that is gone on with.
 
     Attributes:
         fields: the receptive fields, by layer, once the first batch has been read.
@@ -120,12 +121,29 @@ class ActivationScan:
     """
 
     def __init__(
-        self, reading: BatchReader, layers: Sequence[str], most: int, per_image: int
+        self,
+        reading: BatchReader,
+        layers: Sequence[str],
+        most: int,
+        per_image: int,
+        state: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.reading, self.layers = reading, list(layers)
         self.most, self.per_image = most, per_image
         self.fields: dict[str, ReceptiveField] = {}
         self.strongest: dict[str, TopK] = {}
+        if state:
+            for layer in self.layers:
+                kept = {name: state[f"{layer}/{name}"] for name in _STATE}
+                self.strongest[layer] = TopK.of(kept, per_image, reading.model.device)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What is needed to go on with it, as arrays."""
+        return {
+            f"{layer}/{name}": array
+            for layer, strongest in self.strongest.items()
+            for name, array in strongest.state().items()
+        }
 
     def __iter__(self) -> Iterator[ScanResult]:
         """Run the network on one batch after the other, without gradient.
@@ -142,6 +160,8 @@ class ActivationScan:
             with torch.no_grad():
                 scores = model.run(replica, batch.inputs, batch.context)
             yield ScanResult(batch, scores, dict(self._peaks), dict(self._least))
+        if self.strongest and not self.fields:  # gone on with, and nothing could be read since
+            self._begin(next(iter(BatchReader(self.reading.images, model, 1))))
         if not self.strongest:
             errors = list(self.reading.skipped.values())
             raise InputError(f"none of {len(errors)} images can be read; the first: {errors[0]}")

@@ -1,0 +1,170 @@
+"""Heatmaps of one method with the images, scores and names they belong to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from rlvis.images.depth import Levels
+from rlvis.images.preprocess import Window
+from rlvis.models.distributions import ActionDistribution
+
+_ROUNDINGS = 32
+"""So many roundings in a row, about one a layer, make up the error of a score."""
+
+_ODDS = 0.01
+
+Of = TypeVar("Of", bound="Heatmaps")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Heatmaps:
+    """What one method says about N images and T targets.
+
+    Attributes:
+        images: uint8 (N, H, W, C), as given.
+        maps: float32 (N, T, h, w), the method's own output at its own resolution.
+        window: the part of the images that the network saw.
+        scores: float32 (N, T), the targets' values.
+        targets: N lists of T names.
+        logits: float32 (N, K), all scores.
+        labels: the K names.
+        distribution: what the scores make up: one choice among the labels, or the actions of a
+            policy with several choices or continuous ones.
+        value: float32 (N,), the critic's estimate, or None.
+        method: the method's name, with its options.
+        signed: whether negative values in the maps are evidence against the target.
+        model: the model's name.
+        layer: the layer that was read, or None.
+        frames: how many frames are stacked in the channels of an image.
+        frame: the one that the maps are over, or None where they are over all of them.
+        one_sided: whether the method cuts off what speaks against the target: of a difference such
+            as "left - right" its maps show what speaks for the first alone.
+        unit: of the maps: "logit", "nats", "fall of the logit", "share" and the like.
+        units: the same of each of the T targets' maps, where they may differ.
+        score_units: of each of the T scores.
+        adds_up: for each target whether its score is the sum of the map and what the head adds
+            whatever the image (its bias).
+        levels: what of pictures of more than 8 bits became black and white; see
+            `rlvis.images.depth`.
+        epsilon: the relative rounding error of the network's arithmetic.
+    """
+
+    images: np.ndarray = field(repr=False)
+    maps: np.ndarray = field(repr=False)
+    window: Window
+    scores: np.ndarray
+    targets: list[list[str]]
+    logits: np.ndarray = field(repr=False)
+    labels: tuple[str, ...] = field(repr=False)
+    distribution: ActionDistribution = field(repr=False)
+    value: np.ndarray | None
+    method: str
+    signed: bool
+    model: str
+    layer: str | None
+    frames: int = 1
+    frame: int | None = None
+    one_sided: bool = False
+    unit: str = "score"
+    units: tuple[str, ...] = ()
+    score_units: tuple[str, ...] = ()
+    adds_up: tuple[bool, ...] = ()
+    levels: tuple[Levels, ...] = ()
+    epsilon: float = float(np.finfo(np.float32).eps)
+
+    @property
+    def notes(self) -> list[list[list[str]]]:
+        """For each of N images and T targets what a picture of the map should say beside it.
+
+        That a label is masked; that a map is empty or the same everywhere, or nearly so (it varies
+        by less than a twentieth of its largest value); or of a map in the unit of the scores that
+        it is weak: the sum of what it shows is below what rounding makes of the scores, or, in
+        logits or nats, below 0.01, so that no probability moves by more than one percent of itself.
+        Of gradients the sum is what a change of every pixel by one unit of the input adds.
+        """
+        finite = np.where(np.isfinite(self.logits), self.logits, 0)
+        noise = _ROUNDINGS * self.epsilon * np.abs(finite).max(axis=1)
+        units = self.map_units
+        return [
+            [self._notes(*each, limit) for each in zip(heats, scores, units, strict=True)]
+            for heats, scores, limit in zip(self.maps, self.scores, noise, strict=True)
+        ]
+
+    @property
+    def map_units(self) -> tuple[str, ...]:
+        """The unit of each of the T targets' maps."""
+        return self.units or (self.unit,) * self.maps.shape[1]
+
+    @property
+    def evidence(self) -> np.ndarray:
+        """Float32 (N, T): what the image adds to each score, the sum of its map; NaN where the
+        method's maps do not sum to that (see `adds_up`). The rest of the score is the bias."""
+        sums = self.maps.sum(axis=(2, 3))
+        return np.where(self.adds_up or (False,) * sums.shape[1], sums, np.float32("nan"))
+
+    def _notes(self, heat: np.ndarray, score: float, unit: str, noise: float) -> list[str]:
+        most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
+        if np.isneginf(score):
+            return ["masked"]
+        if most == 0:
+            return [
+                "empty: nothing speaks for it" if self.one_sided else "empty: nothing changes it"
+            ]
+        found = []
+        if spread == 0:
+            found.append("constant")
+        elif spread < most / 20:
+            found.append("nearly constant")
+        total = most if unit.startswith("fall") else float(np.abs(heat).sum())
+        unit = unit.removesuffix(" per unit of the input")
+        if unit.removeprefix("fall of the ") in ("logit", "nats", "value", "score"):
+            if total < noise:
+                found.append("weaker than rounding noise")
+            elif total < _ODDS and unit.endswith(("logit", "nats")):
+                found.append("weak: moves the odds by less than 1%")
+        return found
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Float32 (N, K): of what each score stands for, NaN for means of continuous actions."""
+        return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
+
+    @property
+    def heatmaps(self) -> np.ndarray:
+        """Float32 (N, T, H, W): the maps at image resolution, 0 where the network saw nothing."""
+        height, width = self.images.shape[1:3]
+        if self.window == Window(0, 0, height, width):
+            return resize_maps(self.maps, height, width)
+        heatmaps = np.zeros((*self.maps.shape[:2], height, width), np.float32)
+        seen = self.window
+        heatmaps[..., seen.top : seen.top + seen.height, seen.left : seen.left + seen.width] = (
+            resize_maps(self.maps, seen.height, seen.width)
+        )
+        return heatmaps
+
+
+def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Maps (N, T, h, w) bilinearly resized to (N, T, height, width), cell centres kept in place."""
+    if maps.shape[-2:] == (height, width):
+        return maps
+    reduced = height < maps.shape[-2] or width < maps.shape[-1]
+    tensor = torch.from_numpy(maps)
+    return F.interpolate(tensor, (height, width), mode="bilinear", antialias=reduced).numpy()
+
+
+def concatenate(parts: Sequence[Of]) -> Of:
+    """The heatmaps of all images of several, which agree in everything else."""
+    first = parts[0]
+    return replace(
+        first,
+        images=np.concatenate([each.images for each in parts]),
+        maps=np.concatenate([each.maps for each in parts]),
+        scores=np.concatenate([each.scores for each in parts]),
+        targets=[row for each in parts for row in each.targets],
+        logits=np.concatenate([each.logits for each in parts]),
+        value=None if first.value is None else np.concatenate([each.value for each in parts]),
+    )

@@ -1,0 +1,134 @@
+"""What a panel of heatmaps says and shows, however it is drawn: scales, scores, legends, sizes."""
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import Literal
+
+import numpy as np
+
+from rlvis.attribution.heatmaps import Heatmaps
+from rlvis.display.legend import Legend, scales_of
+from rlvis.display.overlay import limit
+from rlvis.errors import InputError
+
+MOST_BARS = 5
+"""How many scores are told of an image."""
+
+Scale = float | Literal["row", "cell"]
+"""What full strength stands for: the most of a row of maps, of each map, or a number.
+
+Maps of different units, as those of a logit and of the value, have a scale each."""
+
+
+def methods_line(explanations: Sequence[Heatmaps]) -> str:
+    """What the heatmaps are by."""
+    return "explained by " + ", ".join(each.method for each in explanations)
+
+
+def check_scale(scale: Scale) -> None:
+    """Whether full strength can stand for that.
+
+    Raises:
+        InputError: if not.
+    """
+    if scale not in ("row", "cell") and not (isinstance(scale, (int, float)) and scale > 0):
+        raise InputError(f"no scale {scale!r}; choose row, cell or a positive number")
+
+
+def full_strengths(explanation: Heatmaps, index: int, scale: Scale) -> list[float]:
+    """The value drawn at full strength in each of an image's T maps; those of maps that a note says
+    nothing is to be seen of do not count."""
+    maps, units = explanation.maps[index], explanation.map_units
+    if not isinstance(scale, str):
+        return [float(scale)] * len(maps)
+    notes = explanation.notes[index]
+    own = [0.0 if note else limit(each) for each, note in zip(maps, notes, strict=True)]
+    if scale == "cell":
+        return own
+    most = {
+        unit: max(each for each, its in zip(own, units, strict=True) if its == unit)
+        for unit in units
+    }
+    return [most[unit] for unit in units]
+
+
+def legend_of(explanation: Heatmaps, index: int, limits: Sequence[float], scale: Scale) -> Legend:
+    """What stands below the maps of a method."""
+    scopes = {"row": "the row", "cell": "each map"}
+    layer = (f"layer {explanation.layer}",) if explanation.layer else ()
+    return Legend(
+        explanation.method,
+        layer,
+        explanation.signed,
+        explanation.one_sided,
+        any(" - " in name for name in explanation.targets[index]),
+        scales_of(limits, explanation.map_units),
+        scopes.get(str(scale), ""),
+    )
+
+
+def seen_note(explanation: Heatmaps) -> str:
+    """What of the image the network saw, and how."""
+    seen = explanation.window
+    partly = (seen.height, seen.width) != explanation.images.shape[1:3]
+    if not explanation.levels:
+        return "bright: what the network sees" if partly else "what the network sees"
+    levels = ", ".join(f"{low:g} to {high:g}" for low, high in explanation.levels)
+    return ("bright: seen" if partly else "seen") + f" as {levels}, black to white"
+
+
+def highest_scores(probabilities: np.ndarray) -> np.ndarray:
+    """The labels whose probabilities are told: the highest first, all in order where few."""
+    if len(probabilities) <= MOST_BARS:
+        return np.arange(len(probabilities))
+    return probabilities.argsort(kind="stable")[::-1][:MOST_BARS]
+
+
+def score_words(explanation: Heatmaps, index: int, column: int) -> tuple[str, str, str]:
+    """A target's score with its unit, its probability if it has one, and the number alone."""
+    name, number = explanation.targets[index][column], explanation.scores[index, column]
+    unit = explanation.score_units[column] if explanation.score_units else "score"
+    share = np.nan
+    if name in explanation.labels:
+        share = explanation.probabilities[index, explanation.labels.index(name)]
+    score = "masked" if np.isneginf(number) else f"{unit} {number:.2f}"
+    return score, "" if np.isnan(share) else percentage(share), f"{number:.2f}"
+
+
+def percentage(share: float) -> str:
+    """A probability in per cent, with a digit more where it is small: "38%", "0.4%", "<0.1%"."""
+    if 0 < share < 0.0005:
+        return "<0.1%"
+    return f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}"
+
+
+def cell_side(targets: int) -> int:
+    """The longer side of a map: smaller, the more targets there are."""
+    steps = {6: 300, 24: 220, 120: 160}
+    return next((side for most, side in steps.items() if targets <= most), 112)
+
+
+def picture_size(picture: np.ndarray, side: int) -> tuple[int, int]:
+    """Width and height of a picture whose longer side is about that long, longer where it is thin,
+    but no larger than twice that."""
+    height, width = picture.shape[:2]
+    thin = max(height, width) / min(height, width)
+    scale = side / max(height, width) * min(2.0, max(1.0, sqrt(thin / 2)))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _inside(explanation: Heatmaps) -> tuple[slice, slice]:
+    seen = explanation.window
+    return slice(seen.top, seen.top + seen.height), slice(seen.left, seen.left + seen.width)
+
+
+def seen_part(picture: np.ndarray, explanation: Heatmaps) -> np.ndarray:
+    """The part of a picture that the network saw."""
+    return picture[_inside(explanation)]
+
+
+def dimmed(picture: np.ndarray, explanation: Heatmaps) -> np.ndarray:
+    """The picture, what the network did not see of it nearly white."""
+    dimmed = (255 - (255 - picture.astype(np.uint16)) // 4).astype(np.uint8)
+    dimmed[_inside(explanation)] = seen_part(picture, explanation)
+    return dimmed

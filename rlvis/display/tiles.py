@@ -1,0 +1,94 @@
+"""What pages are made of: captioned pictures and tables of numbers, side by side in rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from rlvis.display.matrix import draw_matrix
+from rlvis.display.theme import Colour
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture and what stands under it.
+
+    Attributes:
+        picture: uint8 (H, W, 3) or (H, W).
+        caption: lines of text, cut where they are too long.
+        frame: the colour of a frame round it, or None.
+    """
+
+    picture: np.ndarray = field(repr=False)
+    caption: Sequence[str] = ()
+    frame: Colour | None = None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A table of numbers that stands where a tile does, the deeper the colour the more.
+
+    Attributes:
+        values: float (R, C), -1..1; 0 is white, 1 blue, -1 orange.
+        rows, columns: their names.
+        caption: lines of text.
+        cell: the side of a cell of its picture in pixels.
+        text: writes a value into its cell.
+        written: whether the cells of its picture are large enough for that.
+    """
+
+    values: np.ndarray = field(repr=False)
+    rows: Sequence[str]
+    columns: Sequence[str]
+    text: Callable[[float], str]
+    caption: Sequence[str] = ()
+    cell: int = 40
+    written: bool = True
+    frame: None = None
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """uint8 (H, W, 3)."""
+        text = self.text if self.written else None
+        return draw_matrix(self.values, self.rows, self.columns, self.cell, text)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Tiles side by side, under a heading; those that do not fit go on in the next line.
+
+    Attributes:
+        tiles: the pictures.
+        heading: stands over them; nothing if empty.
+        note: stands beside the heading, smaller.
+        tile: the height and width of each picture in pixels.
+        beside: stands at the right where this row leaves it half of the page, else underneath.
+        grows: whether tiles may be drawn larger where there is room; those that may not are never
+            enlarged, and stand at the top left of their place.
+        facts: what the note says as names and values; in HTML rows with the same names are the
+            rows of a table.
+        width: that the page gives to it, 0 where it has not been laid out.
+    """
+
+    tiles: Sequence[Tile | Matrix]
+    heading: str = ""
+    note: str = ""
+    tile: tuple[int, int] = (112, 112)
+    beside: "Row | None" = None
+    grows: bool = True
+    facts: Mapping[str, str] = field(default_factory=dict)
+    width: int = 0
+
+
+def single(picture: np.ndarray, heading: str, height: int = 200) -> Row:
+    """A row of one picture (H, W, 3), that high on the page."""
+    across = round(height * picture.shape[1] / picture.shape[0])
+    return Row([Tile(picture)], heading, tile=(height, across))
+
+
+def greys(values: np.ndarray, most: float, signed: bool) -> np.ndarray:
+    """Values of any shape as greys, uint8: 0 to `most` from black to white, or ± `most` round
+    middle grey where they are signed."""
+    scaled = values / (most or 1)
+    return ((scaled + 1) * 127.5 if signed else scaled * 255).clip(0, 255).round().astype(np.uint8)

@@ -1,0 +1,142 @@
+"""Private names of libraries: all that are in use are listed here, each with what we rely on.
+
+A library may take such a name away at any release; the test of that name then says which, instead
+of a fault somewhere inside. A use that is not listed fails `test_every_use_is_listed`.
+"""
+
+import ast
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = [ROOT / "rlvis", ROOT / "envs" / "rlvis_envs", ROOT / "agents" / "rlvis_agents"]
+
+
+def pytree() -> None:
+    from torch.utils._pytree import tree_leaves, tree_map
+
+    assert tree_leaves({"a": [1, (2,)]}) == [1, 2]
+    assert tree_map(lambda x: x + 1, [1, (2,)]) == [2, (3,)]
+
+
+def python_dispatch() -> None:
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    seen = []
+
+    class Watching(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    with Watching():
+        torch.zeros(2).relu()
+    assert torch.ops.aten.relu.default in seen
+
+
+def schema() -> None:
+    found = torch.ops.aten.relu.default._schema
+    assert found.name == "aten::relu"
+    assert [argument.name for argument in found.arguments] == ["self"]
+
+
+def base() -> None:
+    whole = torch.zeros(2, 3)
+    assert whole[0]._base is whole
+    assert whole._base is None
+
+
+def conv_forward() -> None:
+    assert list(inspect.signature(nn.Conv2d._conv_forward).parameters)[1:] == [
+        "input",
+        "weight",
+        "bias",
+    ]
+
+
+def module_tables() -> None:
+    tables = vars(nn.Linear(1, 1))
+    assert all(isinstance(tables[name], dict) for name in ("_modules", "_parameters", "_buffers"))
+
+
+def compiled() -> None:
+    module = nn.Linear(1, 1)
+    assert vars(torch.compile(module))["_modules"]["_orig_mod"] is module
+
+
+def compiled_function() -> None:
+    def function() -> None: ...
+
+    made = torch.compile(function)
+    assert vars(made)["_torchdynamo_orig_callable"] is function
+
+
+def shadow_window() -> None:
+    from rlvis_envs.miniworld import gl
+
+    assert hasattr(gl, "_shadow_window")
+
+
+def miniworld_room() -> None:
+    from rlvis_envs.miniworld import Room
+
+    assert list(inspect.signature(Room._gen_static_data).parameters) == ["self", "params", "rng"]
+    assert list(inspect.signature(Room._render).parameters) == ["self"]
+
+
+USES: dict[str, Callable[[], None]] = {
+    "torch.utils._pytree": pytree,
+    "torch.utils._python_dispatch": python_dispatch,
+    "_schema": schema,
+    "_base": base,
+    "_conv_forward": conv_forward,
+    "_modules": module_tables,
+    "_orig_mod": compiled,
+    "_torchdynamo_orig_callable": compiled_function,
+    "_shadow_window": shadow_window,
+    "_gen_static_data": miniworld_room,
+    "_render": miniworld_room,
+}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_a_private_name_is_what_it_was(name) -> None:
+    USES[name]()
+
+
+def private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def uses_and_own(tree: ast.AST) -> tuple[set[str], set[str]]:
+    """The private names that a file takes from others, and those that it defines."""
+    used, own = set[str](), set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if any(private(part) for part in node.module.split(".")):
+                used.add(node.module)
+            used |= {alias.name for alias in node.names if private(alias.name)}
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            own.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            own.add(node.id)
+        elif isinstance(node, ast.Attribute) and private(node.attr):
+            mine = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            (own if mine else used).add(node.attr)
+    return used, own
+
+
+def test_every_use_is_listed() -> None:
+    parsed = [
+        uses_and_own(ast.parse(path.read_text()))
+        for folder in FOLDERS
+        for path in folder.rglob("*.py")
+    ]
+    own = set.union(*(each for _, each in parsed))
+    used = set.union(*(each for each, _ in parsed))
+    assert used - own <= set(USES)
