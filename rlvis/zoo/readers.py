@@ -64,7 +64,8 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     Raises:
         InputError: if none does; names that are close are offered.
     """
-    readers = [*READERS, *_of_other_packages(), *([_CLASSIFIER] if classifiers else [])]
+    usual = [*READERS, *_of_other_packages(), _WEIGHTS]
+    readers = [*usual, _CLASSIFIER] if classifiers else usual
     for reader in readers:
         if reader.accepts(source):
             return reader
@@ -223,8 +224,12 @@ READERS = [
         _OF_INPUT | {"trust"},
     ),
     Reader("an exported program", partial(_is_file, "export"), _read_export, _OF_INPUT | {"trust"}),
-    Reader("a file of weights", partial(_is_file, "weights"), _read_weights, _OF_INPUT | {"arch"}),
 ]
+_WEIGHTS = Reader(
+    "a file of weights", partial(_is_file, "weights"), _read_weights, _OF_INPUT | {"arch"}
+)
+"""After those of other packages, which may know whose weights a file holds."""
+
 _CLASSIFIER = Reader(
     "a classifier by name",
     lambda source: not os.path.exists(source.model) and is_classifier(str(source.model)),
