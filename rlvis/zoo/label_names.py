@@ -55,7 +55,7 @@ def _of_json(text: str, where: str) -> tuple[str, ...]:
             by_index = {int(index): name for index, name in told.items()}
             told = [by_index[index] for index in range(len(by_index))]
         return tuple(_name(each) for each in told)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise InputError(
             f"{where} holds no labels; give a JSON list of names, or an object that names each "
             "index from 0 on"
