@@ -39,7 +39,9 @@ def pages() -> Iterator[tuple[str, str]]:
 
 def rooms(package: Path) -> list[Path]:
     """The folders of a package that are rooms."""
-    return sorted(each.parent for each in package.glob("*/__init__.py") if each.parent.name != "cli")
+    return sorted(
+        each.parent for each in package.glob("*/__init__.py") if each.parent.name != "cli"
+    )
 
 
 def room_page(room: Path, package: Path) -> str:
