@@ -34,13 +34,14 @@ _STYLE = """
 .rlvis figcaption { font-size: 13px; color: #626a76; overflow-wrap: anywhere; margin-top: 4px; }
 .rlvis figcaption span { display: block; }
 .rlvis figcaption span:first-child { color: #181c22; }
-.rlvis .scroll { overflow-x: auto; margin-top: 18px; }
+.rlvis .scroll { overflow-x: auto; }
+.rlvis div.scroll { margin-top: 18px; }
 .rlvis table { border-collapse: collapse; font-size: 14px;
   font-variant-numeric: tabular-nums; }
 .rlvis .cells th { text-align: left; white-space: nowrap; padding: 6px 14px 6px 0; }
 .rlvis .cells td { border-top: 1px solid #eaedf1; padding: 6px 14px 6px 0; white-space: nowrap; }
 .rlvis .cells td:last-child { white-space: normal; min-width: 300px; }
-.rlvis .cells img { height: 72px; margin: 3px 8px 3px 0; }
+.rlvis .cells img { height: 58px; margin: 3px 8px 3px 0; }
 .rlvis .matrix th { font-weight: normal; padding: 2px 6px; text-align: right; max-width: 150px;
   overflow: hidden; text-overflow: ellipsis; }
 .rlvis .matrix thead th { text-align: center; }
