@@ -20,7 +20,7 @@ def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:
 
 
 @method("cam", reference="Zhou et al. 2016, eq. 1-2", reads_layer=True, signed=True, adds_up=True)
-def cam(evidence: Evidence) -> Tensor:
+def class_activation_map(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w) whose sum is the score less the head's bias."""
     places = evidence.activations[0, 0, 0].numel()
     return weighted_sum(evidence.head_weights, evidence) / places

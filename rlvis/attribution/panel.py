@@ -24,7 +24,7 @@ from rlvis.attribution.panel_parts import (
     seen_part,
 )
 from rlvis.attribution.panel_picture import check_size, draw_panel
-from rlvis.display.overlay import colour_bar, grey, overlay, resize_picture
+from rlvis.display.overlays import colour_bar, grey, overlay, resize_picture
 from rlvis.display.page import Page
 from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile

@@ -60,7 +60,7 @@ def occlusion(
 @method(
     "perturbation", reference="Greydanus et al. 2018, eq. 1-3", unit="½ (change of the scores)²"
 )
-def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
+def blurred_spots(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     """Heatmaps (N, T, H, W): how far blurring a spot moves the policy, or the critic.
 
     A spot of the image I fades into its surroundings: Φ = I ⊙ (1 - M) + blur(I) ⊙ M with a blur of

@@ -6,8 +6,8 @@ from typing import Literal
 from tyro.conf import OmitArgPrefixes
 
 from rlvis.cli.arguments import Methods, Targets
+from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.playing import EnvSource, FilmLook, Play, PolicySource
-from rlvis.cli.progress import stoppable_progress
 
 
 def command(

@@ -42,7 +42,7 @@ from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
 from rlvis.files import write_error
 from rlvis.results import Result, Table
-from rlvis.rollouts.contents import KINDS, contents
+from rlvis.rollouts.contents import KINDS, episode_contents
 from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.recorded import EPISODE, FORMAT, VERSION, RecordedEpisodes
@@ -122,7 +122,7 @@ class Recording(RecordedEpisodes, Result):
         shutil.rmtree(older, ignore_errors=True)
 
     def _write(self, name: str, episode: Episode, explanations: Sequence[Explanation]) -> None:
-        attributes, arrays = contents(self.header, episode, explanations)
+        attributes, arrays = episode_contents(self.header, episode, explanations)
         attributes["arrays"] = list(arrays)
         group = self._root.create_group(name, overwrite=True, attributes=attributes)
         for kind in KINDS:

@@ -30,10 +30,10 @@ from rlvis.rollouts.spaces import distribution_over, image_shape
 from rlvis_agents.checkpoints import (
     POLICY,
     Card,
-    checkpoints,
     prepare,
     read_optimizer,
     read_policy,
+    saved_checkpoints,
     write_checkpoint,
 )
 from rlvis_agents.evaluation import HELD_OUT, evaluate
@@ -230,7 +230,7 @@ def _last_checkpoint(config: TrainConfig) -> Path | None:
     Raises:
         InputError: if there is one but none is wanted, or the other way round, or it is the end.
     """
-    kept = checkpoints(config.folder)
+    kept = saved_checkpoints(config.folder)
     if not config.resume:
         if kept:
             raise InputError(
