@@ -18,7 +18,7 @@ from torch import nn
 from rlvis import ImageModel, InputError, Policy, Preprocess, explain, features
 from rlvis.attribution.explanation import Explanations
 from rlvis.display.colormaps import COLORMAPS, _colours, colour_table
-from rlvis.display.overlay import grey
+from rlvis.display.overlays import grey
 from rlvis.features.adversarial.attacked_policy import AttackedPolicy, AttackEvaluation
 from rlvis.features.adversarial.result import together as attacks
 from rlvis.features.synthesis.visualization import together as syntheses
