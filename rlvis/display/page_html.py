@@ -4,6 +4,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -127,7 +128,8 @@ def _image(tile: Tile, says: str, scale: float = 1) -> str:
     frame = "" if tile.frame is None else f' style="--frame: {_colour(tile.frame)}"'
     marked = f' class="{" ".join(classes)}"' if classes else ""
     words = _text(says)
-    return f'<img src="{source}" alt="{words}" title="{words}"{marked}{frame}>'
+    image = f'<img src="{source}" alt="{words}" title="{words}"{marked}{frame}>'
+    return f'<a href="{escape(quote(tile.link))}">{image}</a>' if tile.link else image
 
 
 def _matrix(matrix: Matrix) -> str:
