@@ -1,12 +1,13 @@
 # make demo    a film of an agent with every step explained, and an explained photo
 # make test    the tests; make test-long runs the long ones, too
-# make check   formatting, lint, types, tests
+# make docs    the documentation site, in site/: open site/index.html
+# make check   formatting, lint, types, rooms, documentation, tests
 # make test-lowest   the tests with the lowest versions that pyproject.toml allows
 # Each of them sets up everything it needs, in .venv.
 
 BIN := .venv/bin
 
-.PHONY: demo test test-long test-lowest check clean
+.PHONY: demo test test-long test-lowest docs check clean
 
 demo: .venv/.set-up-all
 	$(BIN)/rlvis record --policy cube-reach --episodes 3 --overwrite \
@@ -16,7 +17,7 @@ demo: .venv/.set-up-all
 	@echo
 	@echo "The film of the agent:  $(CURDIR)/out/demo/rollout.mp4"
 	@echo "The explained photo:    $(CURDIR)/out/demo/cat-explained.png"
-	@echo "Go on with the tour in README.md after:  source .venv/bin/activate"
+	@echo "Go on with docs/tour.md after:  source .venv/bin/activate"
 
 test: .venv/.set-up-dev
 	$(BIN)/python -m pytest -n 2 -m "not long"
@@ -27,14 +28,19 @@ test-long: .venv/.set-up-dev
 test-lowest: .venv/.set-up-dev
 	scripts/test-lowest
 
+docs: .venv/.set-up-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 check: .venv/.set-up-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) docs
 	$(MAKE) test
 
 .venv/.set-up-%: pyproject.toml constraints.txt scripts/set-up
 	scripts/set-up $*
 
 clean:
-	rm -rf .venv .venv-lowest out
+	rm -rf .venv .venv-lowest out site

@@ -29,6 +29,7 @@ MOVED = {
     "rlvis.display.heads": "rlvis.rollouts.film.column_heads",
     "rlvis.display.layout": "rlvis.rollouts.film.frame_layout",
     "rlvis.display.panel": "rlvis.attribution.panel",
+    "rlvis.display.overlay": "rlvis.display.overlays",
     "rlvis.display.sheet": "rlvis.display.page",
     "rlvis.display.timeline": "rlvis.rollouts.film.timeline",
     "rlvis.environments": "rlvis.rollouts.environments",

@@ -20,12 +20,14 @@ class Progress:
         task: what is being done, in a word or two.
         done, total: steps done and wanted.
         unit: what a step is, in the plural: "images".
+        note: a line about the step that is just done, where there is something to say.
     """
 
     task: str
     done: int
     total: int
     unit: str
+    note: str = ""
 
 
 OnProgress = Callable[[Progress], None]
@@ -74,12 +76,9 @@ def notebook_bar() -> OnProgress:
 
 
 @contextmanager
-def terminal_bar() -> Iterator[tuple[OnProgress, Callable[[str], None]]]:
-    """A bar for each task on standard error, gone at the end; nothing where that is no terminal.
-
-    Yields:
-        What takes the progress, and what prints a line above the bar.
-    """
+def terminal_bar() -> Iterator[OnProgress]:
+    """A bar for each task on standard error, gone at the end; where that is no terminal, the notes
+    alone."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -109,5 +108,7 @@ def terminal_bar() -> Iterator[tuple[OnProgress, Callable[[str], None]]]:
             if task not in tasks:
                 tasks[task] = bars.add_task(task, total=total, unit=progress.unit)
             bars.update(tasks[task], completed=progress.done, total=total)
+            if progress.note:
+                console.print(progress.note, highlight=False)
 
-        yield show, lambda line: console.print(line, highlight=False)
+        yield show

@@ -17,7 +17,7 @@ import torch
 import tyro
 
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
-from rlvis_agents.checkpoints import checkpoints
+from rlvis_agents.checkpoints import saved_checkpoints
 from rlvis_agents.evaluation import HELD_OUT
 
 GOAL = 0.95
@@ -62,14 +62,14 @@ def row(benchmark: Benchmark, seed: int, folder: Path) -> str:
     )
     train(config)
     steps, seconds = reached(benchmark, folder)
-    last = checkpoints(folder)[-1]
+    last = saved_checkpoints(folder)[-1]
     final, in_all = confirmed(benchmark, last), load_policy(last).description["seconds"]
     return f"| {seed} | {steps} | {seconds} | {final:.1%} | {in_all:.0f} |"
 
 
 def reached(benchmark: Benchmark, folder: Path) -> tuple[str, str]:
     """Steps and seconds of the first checkpoint that reaches the goal twice."""
-    for checkpoint in checkpoints(folder):
+    for checkpoint in saved_checkpoints(folder):
         card = load_policy(checkpoint).description
         if card["evaluation"]["success_rate"] < GOAL or confirmed(benchmark, checkpoint) < GOAL:
             continue

@@ -16,7 +16,7 @@ import torch
 
 from rlvis import InputError
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
-from rlvis_agents.checkpoints import checkpoints, read_card, read_optimizer
+from rlvis_agents.checkpoints import read_card, read_optimizer, saved_checkpoints
 
 SHORT = TrainConfig(
     steps=512, envs=4, rollout=64, batch=64, epochs=2, evaluate_every=256, evaluation_episodes=4
@@ -45,13 +45,13 @@ def weights(folder: Path) -> torch.Tensor:
 
 
 def test_checkpoints_hold_a_policy_and_what_it_did(run):
-    cards = [read_card(each / "policy.safetensors") for each in checkpoints(run)]
+    cards = [read_card(each / "policy.safetensors") for each in saved_checkpoints(run)]
     assert [card["steps"] for card in cards] == [256, 512]
     assert cards[0]["seconds"] < cards[1]["seconds"]
     assert cards[0]["evaluation"]["episodes"] == 4
     assert load_policy(run).labels == ("left", "forward", "right")
     assert load_policy(run).observation_shape == (60, 80, 3)
-    assert not torch.equal(*(weights(each) for each in checkpoints(run)))
+    assert not torch.equal(*(weights(each) for each in saved_checkpoints(run)))
 
 
 def test_what_train_returns_is_what_it_kept(tmp_path):
@@ -62,12 +62,12 @@ def test_what_train_returns_is_what_it_kept(tmp_path):
 
 def test_resuming_counts_on_from_weights_and_optimizer(copy):
     before = weights(copy)
-    moments = read_optimizer(checkpoints(copy)[-1])["state"][0]["step"]
+    moments = read_optimizer(saved_checkpoints(copy)[-1])["state"][0]["step"]
     train(short(copy, steps=768, resume=True, learning_rate=1e-12))
-    assert [int(each.name) for each in checkpoints(copy)] == [256, 512, 768]
+    assert [int(each.name) for each in saved_checkpoints(copy)] == [256, 512, 768]
     assert torch.allclose(weights(copy), before, atol=1e-6)
-    assert read_optimizer(checkpoints(copy)[-1])["state"][0]["step"] > moments
-    cards = [read_card(each / "policy.safetensors") for each in checkpoints(copy)]
+    assert read_optimizer(saved_checkpoints(copy)[-1])["state"][0]["step"] > moments
+    cards = [read_card(each / "policy.safetensors") for each in saved_checkpoints(copy)]
     assert cards[1]["seconds"] < cards[2]["seconds"]
 
 
@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert err.strip().endswith("KeyboardInterrupt")
-    (kept,) = checkpoints(folder)
+    (kept,) = saved_checkpoints(folder)
     (line,) = [line for line in out.splitlines() if line.startswith("stopped")]
     assert str(kept) in line
     assert line.endswith(f"--out {folder} --envs 4 --rollout 64 --batch 64 --resume")
@@ -153,7 +153,7 @@ def test_a_place_that_cannot_be_written(tmp_path):
     ],
 )
 def test_a_truncated_checkpoint_is_not_taken_up(copy, name, message):
-    path = checkpoints(copy)[-1] / name
+    path = saved_checkpoints(copy)[-1] / name
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(InputError, match=message) as caught:
         train(short(copy, steps=768, resume=True))
@@ -161,7 +161,7 @@ def test_a_truncated_checkpoint_is_not_taken_up(copy, name, message):
 
 
 def test_an_optimizer_with_code_in_it_does_not_run(copy):
-    path = checkpoints(copy)[-1] / "optimizer.pt"
+    path = saved_checkpoints(copy)[-1] / "optimizer.pt"
     torch.save(Bomb(copy / "ran"), path)
     with pytest.raises(InputError, match="is damaged or foreign"):
         train(short(copy, steps=768, resume=True))
@@ -179,7 +179,7 @@ class Bomb:
 
 
 def test_weights_of_another_network_are_refused(copy):
-    path = checkpoints(copy)[-1] / "policy.json"
+    path = saved_checkpoints(copy)[-1] / "policy.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "channels": [8, 8, 8]}))
     with pytest.raises(InputError, match="do not fit the network"):
         load_policy(copy)

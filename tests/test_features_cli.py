@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from rlvis import Policy, record
 from rlvis.cli import main
-from rlvis.cli.progress import stoppable_progress
+from rlvis.cli.bars import stoppable_progress
 from rlvis.progress import OnProgress, Progress
 from rlvis.zoo.digits import DigitNetwork
 from tests.conftest import LABELS, PooledPolicy, randomise

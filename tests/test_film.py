@@ -8,7 +8,7 @@ import zarr
 from PIL import Image
 
 from rlvis import InputError, Policy, explain, record
-from rlvis.display.overlay import limit, overlay
+from rlvis.display.overlays import limit, overlay
 from rlvis.display.theme import DARK, fit, label_colour, length, told_apart, typeset
 from rlvis.display.video_file import film_writer
 from rlvis.images.frames import age, picture_of

@@ -14,6 +14,7 @@ import rlvis
 from rlvis import InputError, Recording, explain, record
 from rlvis.images.observations import as_image
 from rlvis.models.distributions import Categorical
+from rlvis.progress import Progress
 from rlvis.rollouts.header import Header, MethodRecord
 from tests.conftest import LABELS
 
@@ -125,6 +126,7 @@ def test_a_killed_run_keeps_its_finished_episodes(tmp_path) -> None:
     code = f"""
 import os, torch, rlvis
 from tests.conftest import LABELS, PooledPolicy, randomise
+from rlvis.progress import Progress
 from rlvis.rollouts.recording import Recording
 policy = rlvis.Policy(randomise(PooledPolicy()).eval(), LABELS)
 write = Recording._write
@@ -190,3 +192,38 @@ def test_the_index_names_an_episode_last(policy, tmp_path) -> None:
     assert attributes["episodes"] == ["episode_0000"]
     assert attributes["format"] == "rlvis-recording"
     assert rlvis.Recording is Recording
+
+
+def test_a_recording_shows_itself(policy, tmp_path) -> None:
+    recording = record(policy, ENVIRONMENT, episodes=2, methods=["cam"], seed=3, max_steps=4)
+    first, second = recording
+    assert repr(recording) == f"<Recording: {recording.summary}>"
+    assert "2 episodes" in recording.summary
+    rows = recording.table()
+    steps = len(first) + len(second)
+    assert {len(column) for column in rows.values()} == {steps}
+    np.testing.assert_array_equal(rows["action"], np.concatenate([first.actions, second.actions]))
+    np.testing.assert_allclose(rows["probability left"][: len(first)], first.probabilities[:, 0])
+    lines = recording.save(tmp_path / "steps.csv").read_text().splitlines()
+    assert len(lines) == steps + 1
+    page = recording.page([1])
+    assert f"seed {second.seed}" in page.html()
+    assert f"seed {first.seed}" not in page.html()
+    assert recording.save(tmp_path / "page.html").read_text().count("<img") >= 4
+    assert recording.save(tmp_path / "x.gif", fps=5).read_bytes()[:3] == b"GIF"
+    with pytest.raises(InputError, match=r"ends in .*\.png"):
+        recording.save(tmp_path / "x.txt")
+
+
+def test_progress_is_told_and_can_stop(policy) -> None:
+    told: list[Progress] = []
+
+    def stop_in_the_third(progress: Progress) -> None:
+        told.append(progress)
+        if progress.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record(policy, ENVIRONMENT, episodes=5, methods=["cam"], on_progress=stop_in_the_third)
+    assert [each.done for each in told if each.note] == [1, 2]
+    assert told[-1].total == 5

@@ -13,6 +13,11 @@ PACKAGES = {
     "rlvis_envs": ROOT / "envs" / "rlvis_envs",
     "rlvis_agents": ROOT / "agents" / "rlvis_agents",
 }
+MODULES = {
+    ".".join((top, *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")
+    for top, folder in PACKAGES.items()
+    for path in folder.rglob("*.py")
+}
 ALLOWED = {"rlvis": set(), "rlvis_envs": set(), "rlvis_agents": {"rlvis", "rlvis_envs"}}
 
 
@@ -61,3 +66,27 @@ def test_help_is_quick() -> None:
 def test_loading_a_policy_needs_neither_gymnasium_nor_stable_baselines() -> None:
     code = "import rlvis_agents; rlvis_agents.load_policy('cube-reach')"
     assert not loaded_after(code) & {"gymnasium", "stable_baselines3", "miniworld", "pyglet"}
+
+
+def test_no_module_has_the_name_of_what_stands_in_or_beside_it() -> None:
+    """`import package.name` gives the module, and `package.name` nothing else."""
+    for top in PACKAGES.values():
+        for path in top.rglob("*.py"):
+            tree = ast.parse(path.read_text())
+            defined = {
+                node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+            }
+            if path.name != "__init__.py":
+                assert path.stem not in defined, path
+                continue
+            for node in ast.walk(tree):
+                if isinstance(node, ast.ImportFrom):
+                    defined |= {
+                        alias.asname or alias.name
+                        for alias in node.names
+                        if f"{node.module}.{alias.name}" not in MODULES
+                    }
+            beside = {each.stem for each in path.parent.glob("*.py")} | {
+                each.parent.name for each in path.parent.glob("*/__init__.py")
+            }
+            assert not beside & defined, path

@@ -166,7 +166,7 @@ def prepare(run: Path) -> None:
         tempfile.TemporaryFile(dir=run / "checkpoints").close()
 
 
-def checkpoints(run: Path) -> list[Path]:
+def saved_checkpoints(run: Path) -> list[Path]:
     """The checkpoint folders of a run, oldest first."""
     with _said_plainly(run):
         return sorted(each for each in run.glob("checkpoints/*") if each.name.isdigit())

@@ -13,7 +13,7 @@ from rlvis.models.policy import Policy
 from rlvis.zoo.label_names import read_labels
 from rlvis.zoo.readers import Reader
 from rlvis.zoo.source import ModelSource
-from rlvis_agents.checkpoints import POLICY, checkpoints, read_policy
+from rlvis_agents.checkpoints import POLICY, read_policy, saved_checkpoints
 from rlvis_agents.network import LAST_MAP
 from rlvis_agents.sb3.rl_zoo import is_zoo_run, read_zoo_run
 from rlvis_agents.sb3.zip_file import read_zip
@@ -133,7 +133,7 @@ def as_policy(network: nn.Module, card: Mapping[str, Any]) -> Policy:
 def _in_folder(folder: Path) -> Path:
     if (folder / POLICY).exists():
         return folder / POLICY
-    kept = checkpoints(folder)
+    kept = saved_checkpoints(folder)
     if not kept:
         raise InputError(f"{folder} holds no {POLICY} and no checkpoints; give the folder of a run")
     return kept[-1] / POLICY

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.attribution.evidence import Evidence, GradientRequest, at_once
+from rlvis.attribution.changed_images import at_once
+from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.attribution.registry import method
 
 _LAYER = (GradientRequest("layer"),)
@@ -19,7 +20,7 @@ def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:
 
 
 @method("cam", reference="Zhou et al. 2016, eq. 1-2", reads_layer=True, signed=True, adds_up=True)
-def cam(evidence: Evidence) -> Tensor:
+def class_activation_map(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w) whose sum is the score less the head's bias."""
     places = evidence.activations[0, 0, 0].numel()
     return weighted_sum(evidence.head_weights, evidence) / places

@@ -13,17 +13,23 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from rlvis.attribution.changed_images import (
+    ChangedImages,
+    check_differentiable,
+    differentiable_replica,
+    independent,
+)
+from rlvis.attribution.pooled_head import LinearRun, head_matrix
 from rlvis.errors import InputError
 from rlvis.instrument.attention_maps import Attentions, by_head
-from rlvis.instrument.autograd_graph import depends, edges_behind, is_differentiable
+from rlvis.instrument.autograd_graph import depends, edges_behind
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe, dependency_mask
 from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import Rectifier
-from rlvis.instrument.strided_conv import use_subpixel_gradients
 from rlvis.instrument.token_order import in_order
 from rlvis.models.distributions import ActionDistribution
 from rlvis.models.image_model import ImageModel, Scores
-from rlvis.models.replica import is_scripted, replicate
+from rlvis.models.replica import is_scripted
 from rlvis.models.targets import Target
 
 
@@ -79,11 +85,11 @@ class Evidence:
         self._gradients: dict[str, dict[str, list[Tensor]]] = {}
         self._runs: list[Any] = []
         self._layout: FeatureLayout | None = None
-        self._linear: list[tuple[nn.Linear, Tensor, Tensor]] = []
+        self._linear: list[LinearRun] = []
         self._rectifier = Rectifier()
         self._attention = Attentions()
 
-        replica = self._replica()
+        replica = differentiable_replica(model)
         if layer is not None:
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
             watch(replica, self._capture, heads | {layer})
@@ -100,7 +106,7 @@ class Evidence:
                 self.scores = replace(scores, taken=taken)
             self._columns = [target(self.scores) for target in targets]
         if self._needs:
-            self._check_differentiable(self._columns)
+            check_differentiable(model, self._columns)
         for rule in sorted(rules):
             self._rectifier.check(rule, model.name, self._columns, is_scripted(replica))
         if layer is not None:
@@ -128,11 +134,6 @@ class Evidence:
             count = self._attention.check(model.name, len(self.inputs))
             rows = surroundings.tokens("the attention", count)
             self._patches = in_order(model, self.inputs, self._context, None, rows)
-
-    def _replica(self) -> nn.Module:
-        replica = replicate(self._model.module)
-        use_subpixel_gradients(replica)
-        return replica
 
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
         if isinstance(module, nn.Linear) and inputs:
@@ -299,18 +300,9 @@ class Evidence:
             )
         return shaped
 
-    def _check_differentiable(self, columns: Sequence[Tensor]) -> None:
-        if not is_differentiable(columns):
-            raise InputError(
-                f"{self._model.name} has quantised or other parts that pass no gradient on, which "
-                "this method needs; use occlusion, rise or eigen-cam"
-            )
-
     def _unread(self, at: str, target: Target) -> InputError:
         where = {"layer": f"layer {self.layer!r}", "input": "the image"}.get(at, "the attention")
-        return InputError(
-            f"the target {target.name!r} does not depend on {where}, or not by a gradient"
-        )
+        return independent(target, where)
 
     def _sources(self, at: str, number: int) -> list[Tensor]:
         """Where a target's gradient is read."""
@@ -373,127 +365,41 @@ class Evidence:
         """The matrix (K, C) of the linear layer that maps `pooled` to the logits or the value."""
         scores = self.scores.logits if name == "logits" else self.scores.value
         assert scores is not None
-        scores = scores.detach().reshape(len(pooled), -1)
-        free = scores.isfinite()  # a mask may have been laid over the others
-        for linear, features, output in reversed(self._linear):
-            same_scores = output.shape == scores.shape and torch.equal(
-                output.detach().to(scores)[free], scores[free]
+        matrix = head_matrix(self._linear, pooled, scores.detach().reshape(len(pooled), -1))
+        if matrix is None:
+            raise InputError(
+                f"plain CAM needs global average pooling of {self.layer!r} and one linear layer "
+                f"before the {name} of {self._model.name}; use grad-cam"
             )
-            if same_scores and features.shape == pooled.shape:
-                tolerance = max(1e-4, 4 * torch.finfo(pooled.dtype).eps) * features.abs().amax()
-                if bool(((features - pooled).abs() <= tolerance).all()):
-                    return linear.weight.detach()
-        raise InputError(
-            f"plain CAM needs global average pooling of {self.layer!r} and one linear layer before "
-            f"the {name} of {self._model.name}; use grad-cam"
-        )
+        return matrix
 
     @cached_property
-    def _plain_replica(self) -> nn.Module:
-        return self._replica()
+    def changed(self) -> ChangedImages:
+        """What the model says of changed versions of the images."""
+        return ChangedImages(
+            self._model, self.inputs.detach(), self._targets, self.scores, self._context
+        )
 
     def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
-        """Scores and targets of changed versions (M, C, H, W) of one image.
+        """See `ChangedImages.rescore`."""
+        return self.changed.rescore(inputs, image)
 
-        Computed without gradient. The targets keep the labels they have for the image as it was.
-
-        Returns:
-            The scores of the M images, and the targets' values, float (M, T).
-        """
-        reference = self.scores.of_image(image).repeat(len(inputs))
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        context = {
-            name: entry[image].expand(len(inputs), *entry.shape[1:])
-            for name, entry in self._context.items()
-        }
-        with torch.no_grad():
-            scores = self._model.run(self._plain_replica, inputs, context)
-            targets = [target(scores, reference) for target in self._targets]
-            return scores, torch.stack(targets, dim=1)
+    def gradients_at(self, versions: Tensor) -> Tensor:
+        """See `ChangedImages.gradients_at`."""
+        return self.changed.gradients_at(versions)
 
     def ablated(self) -> Tensor:
         """The targets' values with each channel of the layer set to zero, float (N, C, T).
 
-        Computed without gradient, for several channels at once. Of a layer that runs several times
-        only the run that a target depends on is silenced.
+        Of a layer that runs several times only the run that a target depends on is silenced.
         """
-        values = self.target_scores[:, None].repeat(1, self.activations.shape[2], 1)
+        assert self._layout is not None, "the method did not declare that it reads a layer"
+        units = self.activations.shape[2]
+        values = self.target_scores[:, None].repeat(1, units, 1)
         for run in set(self._run_of):
             own = [number for number, each in enumerate(self._run_of) if each == run]
-            values[:, :, own] = self._ablated(run)[:, :, own]
-        return values
-
-    def _ablated(self, run: int) -> Tensor:
-        replica = replicate(self._model.module)
-        count = len(self.inputs)
-        silent, runs = torch.arange(0), 0
-
-        def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
-            nonlocal runs
-            runs += 1
-            if runs != run + 1:
-                return None
-            versions = output.clone().unflatten(0, (len(silent), -1))
-            by_channel = versions.movedim(axis, 2) if axis == -1 else versions
-            by_channel[torch.arange(len(silent)), :, silent] = 0
-            return versions.flatten(0, 1)
-
-        assert self._layout is not None, "the method did not declare that it reads a layer"
-        axis = self._layout.channel_axis
-        watch(replica, silence, {self.layer or ""})
-        values = []
-        with torch.no_grad():
-            for silent in torch.arange(self.activations.shape[2]).split(at_once(self.inputs)):
-                runs = 0
-                inputs = self.inputs.repeat(len(silent), 1, 1, 1)
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
-                scores = self._model.run(replica, inputs, self._repeated(len(silent)))
-                reference = self.scores.repeat(len(silent))
-                columns = [target(scores, reference) for target in self._targets]
-                values.append(torch.stack(columns, dim=1).unflatten(0, (len(silent), count)))
-        return torch.cat(values).transpose(0, 1)
-
-    def _repeated(self, count: int) -> dict[str, Tensor]:
-        """The context of the batch, so many times over."""
-        return {
-            name: entry.repeat(count, *[1] * (entry.ndim - 1))
-            for name, entry in self._context.items()
-        }
-
-    def gradients_at(self, versions: Tensor) -> Tensor:
-        """The targets' gradients at S other versions of the N images, all in one pass.
-
-        The targets keep the labels they have for the images as they were.
-
-        Args:
-            versions: float (S, N, C, H, W).
-
-        Returns:
-            Float (S, N, T, C, H, W).
-        """
-        inputs = versions.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        inputs.requires_grad_(True)
-        with torch.enable_grad():
-            context = self._repeated(len(versions))
-            scores = self._model.run(self._plain_replica, inputs.clone(), context)
-            reference = self.scores.repeat(len(versions))
-            columns = [target(scores, reference) for target in self._targets]
-        self._check_differentiable(columns)
-        gradients = []
-        for number, (target, column) in enumerate(zip(self._targets, columns, strict=True)):
-            if not column.requires_grad:
-                raise self._unread("input", target)
-            (gradient,) = torch.autograd.grad(
-                column.sum(), inputs, retain_graph=number + 1 < len(columns), allow_unused=True
+            silenced = self.changed.without_channels(
+                self.layer or "", run, units, self._layout.channel_axis
             )
-            gradients.append(self._checked("input", target, gradient))
-        return torch.stack(gradients, dim=1).unflatten(0, versions.shape[:2])
-
-
-def at_once(images: Tensor, backward: bool = False) -> int:
-    """How many versions of `images` go through a network at once: more are not faster.
-
-    The activations of as many fit into the caches, which is what a CPU's time depends on; a
-    backward pass keeps them all.
-    """
-    return max(1, (2**18 if backward else 2**19) // images.numel())
+            values[:, :, own] = silenced[:, :, own]
+        return values

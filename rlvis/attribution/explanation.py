@@ -10,7 +10,7 @@ from rlvis.attribution.heatmaps import Heatmaps, concatenate, resize_maps
 from rlvis.attribution.panel import Panel
 from rlvis.attribution.panel_parts import Scale, check_scale, full_strengths
 from rlvis.display.colormaps import MOST_OPAQUE, check_colormap
-from rlvis.display.overlay import grey, overlay
+from rlvis.display.overlays import grey, overlay
 from rlvis.errors import InputError
 from rlvis.images.frames import picture_of
 from rlvis.results import Result, Results, Table

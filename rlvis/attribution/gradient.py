@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.cam import grad_cam
-from rlvis.attribution.evidence import Evidence, GradientRequest, at_once
+from rlvis.attribution.changed_images import at_once
+from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 

@@ -24,8 +24,9 @@ from rlvis.attribution.panel_parts import (
     seen_part,
 )
 from rlvis.attribution.panel_picture import check_size, draw_panel
-from rlvis.display.overlay import grey, overlay, resize_picture
+from rlvis.display.overlays import colour_bar, grey, overlay, resize_picture
 from rlvis.display.page import Page
+from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile
 from rlvis.file_kinds import save_as
 from rlvis.images.frames import picture_of
@@ -110,5 +111,9 @@ def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
         limit = 0.0 if notes[target] else limits[target]
         caption = [name, score + (f", probability {share}" if share else ""), *notes[target]]
         tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), caption))
-    before, after = legend_of(explanation, index, limits, scale).words
-    return Row(tiles, explanation.method, " ".join([*before, *after]), (height, width))
+    before, after = (
+        " ".join(words) for words in legend_of(explanation, index, limits, scale).words
+    )
+    bar = colour_bar(160, 20, explanation.signed, LIGHT.surface[0])
+    legend = (before, bar, after) if after else None
+    return Row(tiles, explanation.method, before, (height, width), legend=legend)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rlvis.attribution.heatmaps import Heatmaps
 from rlvis.display.legend import Legend, scales_of
-from rlvis.display.overlay import limit
+from rlvis.display.overlays import limit
 from rlvis.errors import InputError
 
 MOST_BARS = 5

@@ -25,7 +25,7 @@ from rlvis.attribution.panel_parts import (
     seen_part,
 )
 from rlvis.display.legend import draw_legend
-from rlvis.display.overlay import grey, noted, overlay, resize_picture
+from rlvis.display.overlays import grey, noted, overlay, resize_picture
 from rlvis.display.theme import LIGHT, Colour, fit, label_colour, length, paste, told_apart, write
 from rlvis.errors import InputError
 from rlvis.images.frames import picture_of

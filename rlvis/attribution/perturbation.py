@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.attribution.evidence import Evidence, at_once
+from rlvis.attribution.changed_images import at_once
+from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 from rlvis.models.distributions import require_categorical
@@ -59,7 +60,7 @@ def occlusion(
 @method(
     "perturbation", reference="Greydanus et al. 2018, eq. 1-3", unit="½ (change of the scores)²"
 )
-def perturbation(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
+def blurred_spots(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     """Heatmaps (N, T, H, W): how far blurring a spot moves the policy, or the critic.
 
     A spot of the image I fades into its surroundings: Φ = I ⊙ (1 - M) + blur(I) ⊙ M with a blur of

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.arguments import Methods, Targets
+from rlvis.cli.bars import progress
 from rlvis.cli.explained_files import ExplainedFiles, Outputs
 from rlvis.cli.loading import USUAL, Network, refuse_unused
-from rlvis.cli.progress import progress
 from rlvis.errors import InputError, Notice
 from rlvis.options import MANY, check_whole
 

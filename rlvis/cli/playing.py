@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from rlvis.cli.arguments import EnvOptions, Wrappers
+from rlvis.cli.bars import progress
 from rlvis.cli.loading import Network, refuse_unused
-from rlvis.cli.progress import progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:

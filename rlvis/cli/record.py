@@ -6,8 +6,8 @@ from typing import Literal
 from tyro.conf import OmitArgPrefixes
 
 from rlvis.cli.arguments import Methods, Targets
+from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.playing import EnvSource, FilmLook, Play, PolicySource
-from rlvis.cli.progress import progress
 
 
 def command(
@@ -57,8 +57,7 @@ def command(
     policy = source.load_policy()
     play.check(policy)
     config = env.of(policy)
-    with progress("episode") as (start, advance):
-        start(play.episodes, "recording")
+    with stoppable_progress() as on_progress:
         recording = record_rollout(
             policy,
             config.environment,
@@ -77,9 +76,7 @@ def command(
             wrappers=config.wrappers,
             overwrite=overwrite,
             env_options=config.options,
-            on_episode=lambda episode: advance(
-                f"episode of seed {episode.seed}: {episode.outcome}, {len(episode)} steps"
-            ),
+            on_progress=on_progress,
         )
     outcomes = [episode.outcome for episode in recording]
     print(f"{out}  {len(outcomes)} episodes, {outcomes.count('success')} with success")

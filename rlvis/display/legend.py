@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rlvis.display.overlay import STRONGEST, colour_bar
+from rlvis.display.overlays import STRONGEST, colour_bar
 from rlvis.display.theme import Theme, fit, length, paste, write
 
 _SIZE, _LINE, _SPACE = 14, 20, 4

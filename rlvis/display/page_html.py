@@ -24,9 +24,12 @@ _STYLE = """
 .rlvis .line { display: flex; flex-wrap: wrap; gap: 0 28px; margin-top: 18px; }
 .rlvis .row { max-width: 100%; }
 .rlvis .row > p { display: inline; font-size: 14px; }
+.rlvis .row > p img { width: 80px; height: 10px; margin: 0 6px; }
+.rlvis .row + .beside { flex: 1 1 300px; }
 .rlvis .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 8px; }
 .rlvis figure { margin: 0; max-width: 100%; }
-.rlvis figure img { display: block; width: 100%; height: auto; }
+.rlvis .box { display: grid; place-items: center; }
+.rlvis .box img { display: block; height: auto; }
 .rlvis img.framed { outline: 3px solid var(--frame); }
 .rlvis img.pixels { image-rendering: pixelated; }
 .rlvis figcaption { font-size: 13px; color: #626a76; overflow-wrap: anywhere; margin-top: 4px; }
@@ -35,9 +38,10 @@ _STYLE = """
 .rlvis .scroll { overflow-x: auto; margin-top: 18px; }
 .rlvis table { border-collapse: collapse; font-size: 14px;
   font-variant-numeric: tabular-nums; }
-.rlvis .facts th { text-align: left; padding: 6px 14px 6px 0; }
+.rlvis .facts th { text-align: left; white-space: nowrap; padding: 6px 14px 6px 0; }
 .rlvis .facts td { border-top: 1px solid #eaedf1; padding: 6px 14px 6px 0; white-space: nowrap; }
-.rlvis .facts img { height: 72px; margin-right: 4px; border: 1px solid #eaedf1; }
+.rlvis .facts td:last-child { white-space: normal; min-width: 300px; }
+.rlvis .facts img { height: 72px; margin: 3px 8px 3px 0; }
 .rlvis .matrix th { font-weight: normal; padding: 2px 6px; text-align: right; max-width: 150px;
   overflow: hidden; text-overflow: ellipsis; }
 .rlvis .matrix thead th { text-align: center; }
@@ -73,18 +77,24 @@ def write_html(title: str, lines: Sequence[str], rows: Sequence[Row], whole: boo
 def _lines(rows: Sequence[Row]) -> str:
     """Rows side by side where there is room."""
     if any(row.beside for row in rows):
-        lines = [[row, row.beside] if row.beside else [row] for row in rows]
+        lines = [_row(row) + (_row(row.beside, "beside") if row.beside else "") for row in rows]
     else:
-        lines = arrange(rows, _WIDTH)
-    return "".join(f'<div class="line">{"".join(map(_row, line))}</div>' for line in lines)
+        lines = ["".join(map(_row, line)) for line in arrange(rows, _WIDTH)]
+    return "".join(f'<div class="line">{line}</div>' for line in lines)
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, place: str = "") -> str:
     heading = f"<h2>{_text(row.heading)}</h2>" if row.heading else ""
     note = f"<p>{_text(row.note)}</p>" if row.note else ""
-    width = f' style="width: {row.width}px"' if row.width else ""
+    if row.legend is not None:
+        before, bar, after = row.legend
+        image = _image(Tile(bar), "colours from least to most")
+        note = f"<p>{_text(before)}{image}{_text(after)}</p>"
+    width = f' style="min-width: min(100%, {row.width}px)"' if row.width else ""
     tiles = "".join(_figure(tile, row) for tile in row.tiles)
-    return f'<section class="row"{width}>{heading}{note}<div class="tiles">{tiles}</div></section>'
+    classes = f"row {place}".strip()
+    inner = f'{heading}{note}<div class="tiles">{tiles}</div>'
+    return f'<section class="{classes}"{width}>{inner}</section>'
 
 
 def _figure(tile: Tile | Matrix, row: Row) -> str:
@@ -92,12 +102,13 @@ def _figure(tile: Tile | Matrix, row: Row) -> str:
     caption = f"<figcaption>{caption}</figcaption>" if caption else ""
     if isinstance(tile, Matrix):
         return f'<figure class="scroll">{_matrix(tile)}{caption}</figure>'
-    height, width = tile.picture.shape[:2]
-    scale = min(row.tile[0] / height, row.tile[1] / width)
+    (height, width), (down, across) = tile.picture.shape[:2], row.tile
+    scale = min(down / height, across / width)
     scale = scale if row.grows else min(scale, 1)
-    across = max(1, round(width * scale))
     says = ", ".join(filter(None, [row.heading, *tile.caption])) or "picture"
-    return f'<figure style="width: {across}px">{_image(tile, says, scale)}{caption}</figure>'
+    image = _image(tile, says, scale, f"width: {100 * width * scale / across:.4g}%")
+    box = f'<div class="box" style="aspect-ratio: {across} / {down}">{image}</div>'
+    return f'<figure style="width: {across}px">{box}{caption}</figure>'
 
 
 def _facts(rows: Sequence[Row]) -> str:
@@ -117,7 +128,7 @@ def _facts_row(row: Row) -> str:
     return f'<tr><th scope="row">{_text(row.heading)}</th>{cells}<td>{pictures}</td></tr>'
 
 
-def _image(tile: Tile, says: str, scale: float = 1) -> str:
+def _image(tile: Tile, says: str, scale: float = 1, style: str = "") -> str:
     picture = Image.fromarray(tile.picture)
     kind, data = min(
         ((kind, picture_bytes(picture, kind)) for kind in ("JPEG", "PNG")),
@@ -125,10 +136,12 @@ def _image(tile: Tile, says: str, scale: float = 1) -> str:
     )
     source = f"data:image/{kind.lower()};base64,{base64.b64encode(data).decode()}"
     classes = ["pixels"] * (scale >= 8) + ["framed"] * (tile.frame is not None)
-    frame = "" if tile.frame is None else f' style="--frame: {_colour(tile.frame)}"'
+    if tile.frame is not None:
+        style = f"{style}; --frame: {_colour(tile.frame)}".removeprefix("; ")
     marked = f' class="{" ".join(classes)}"' if classes else ""
+    styled = f' style="{style}"' if style else ""
     words = _text(says)
-    image = f'<img src="{source}" alt="{words}" title="{words}"{marked}{frame}>'
+    image = f'<img src="{source}" alt="{words}" title="{words}"{marked}{styled}>'
     return f'<a href="{escape(quote(tile.link))}">{image}</a>' if tile.link else image
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from rlvis.display.overlay import resize_picture
+from rlvis.display.overlays import resize_picture
 from rlvis.display.page_layout import BETWEEN, GAP, arrange, columns_of, width_of
 from rlvis.display.theme import LIGHT, Colour, fit, length, paste, wrapped, write
 from rlvis.display.tiles import Matrix, Row, Tile

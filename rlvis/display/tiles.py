@@ -70,6 +70,7 @@ class Row:
             enlarged, and stand at the top left of their place.
         facts: what the note says as names and values; in HTML rows with the same names are the
             rows of a table.
+        legend: in HTML in place of the note: words, a bar of colours (h, w, 3), and more words.
         width: that the page gives to it, 0 where it has not been laid out.
     """
 
@@ -80,6 +81,7 @@ class Row:
     beside: "Row | None" = None
     grows: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
+    legend: tuple[str, np.ndarray, str] | None = None
     width: int = 0
 
 

@@ -16,7 +16,7 @@ KINDS = ("heatmaps", "contrasts", "evidence", "notes")
 """Of arrays that there is one of for each method, in folders of their own."""
 
 
-def contents(
+def episode_contents(
     header: Header, episode: Episode, explanations: Sequence[Explanation]
 ) -> tuple[dict[str, Any], Arrays]:
     """Attributes and arrays of an episode and its explanations, as `recording` lists them."""

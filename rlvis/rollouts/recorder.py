@@ -13,12 +13,12 @@ from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import Method, get_method
 from rlvis.errors import InputError
 from rlvis.instrument.layers import resolve_layer
-from rlvis.interrupt import interruptible
 from rlvis.models.distributions import Categorical
 from rlvis.models.policy import Policy
 from rlvis.models.targets import Target, TargetLike, as_targets, margin, score
 from rlvis.models.targets import chosen as chosen_target
 from rlvis.options import MANY, MOST_SEED, check_whole
+from rlvis.progress import OnProgress, Progress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
 from rlvis.rollouts.environments import make_environment
@@ -57,6 +57,7 @@ def record(
     overwrite: bool = False,
     on_step: Callable[[], None] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Recording:
     """Roll a policy out and explain every frame for every action.
 
@@ -91,11 +92,12 @@ def record(
         env_options: passed to the environment's constructor.
         overwrite: replace an older recording at `out`.
         on_step, on_episode: called after every step and every written episode.
+        on_progress: told after every step how many episodes are done; see `rlvis.progress`. It may
+            raise KeyboardInterrupt to stop there: the episodes written so far stay.
 
     Raises:
         InputError: if the policy does not fit the environment, a name does not exist, or `out`
             cannot be written.
-        KeyboardInterrupt: after Ctrl-C, at the next step; an episode being written is finished.
     """
     check_whole("episodes", episodes, 1, MANY)
     check_whole("max_steps", max_steps, 1, MANY)
@@ -103,10 +105,8 @@ def record(
     if frames not in get_args(Frames):
         raise InputError(f"no way {frames!r} to show frames; choose {', '.join(get_args(Frames))}")
     named, rule = [get_method(each) for each in methods or ()], as_rule(success)
-    with (
-        _opened(environment, wrappers, env_options or {}, render) as (world, name),
-        interruptible() as asked_to_stop,
-    ):
+    report = reporter(on_progress)
+    with _opened(environment, wrappers, env_options or {}, render) as (world, name):
         check_compatible(policy, world, name)
         policy = _at_home(policy, world, labels)
         wanted = as_targets(list(targets), policy) if targets else []
@@ -143,13 +143,17 @@ def record(
                 steps.append(step)
                 if on_step:
                     on_step()
+                done, note = step.episode, ""
                 if step.outcome:
                     episode, steps = as_episode(steps, policy.distribution), []
                     recording.append(episode, _explain(policy, episode, chosen, explained, layer))
+                    done += 1
+                    note = (
+                        f"episode of seed {episode.seed}: {episode.outcome}, {len(episode)} steps"
+                    )
                     if on_episode:
                         on_episode(episode)
-                if asked_to_stop():
-                    raise KeyboardInterrupt
+                report(Progress("recording", done, episodes, "episodes", note))
         finally:
             recording.discard_if_empty()
     return recording

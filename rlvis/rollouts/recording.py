@@ -31,7 +31,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -41,13 +41,17 @@ from zarr.storage import MemoryStore
 from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
 from rlvis.files import write_error
-from rlvis.rollouts.contents import KINDS, contents
+from rlvis.results import Result, Table
+from rlvis.rollouts.contents import KINDS, episode_contents
 from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.recorded import EPISODE, FORMAT, VERSION, RecordedEpisodes
 
+if TYPE_CHECKING:
+    from rlvis.display.page import Page
 
-class Recording(RecordedEpisodes):
+
+class Recording(RecordedEpisodes, Result):
     """Episodes of a policy with their heatmaps: written, read, shown.
 
     Make one with `rlvis.record`, open one with `Recording.open`.
@@ -118,7 +122,7 @@ class Recording(RecordedEpisodes):
         shutil.rmtree(older, ignore_errors=True)
 
     def _write(self, name: str, episode: Episode, explanations: Sequence[Explanation]) -> None:
-        attributes, arrays = contents(self.header, episode, explanations)
+        attributes, arrays = episode_contents(self.header, episode, explanations)
         attributes["arrays"] = list(arrays)
         group = self._root.create_group(name, overwrite=True, attributes=attributes)
         for kind in KINDS:
@@ -126,8 +130,54 @@ class Recording(RecordedEpisodes):
         for array_name, (array, axes) in arrays.items():
             _save(group, array_name, array, axes)
 
+    def page(self, episodes: Sequence[int] | None = None) -> "Page":
+        """Moments of episodes, the first six when none are named, as the film shows them."""
+        from rlvis.rollouts.overview import overview_page
+
+        return overview_page(self, episodes)
+
+    def table(self) -> Table:
+        """A row for each step; see `rlvis.rollouts.overview.step_table`."""
+        from rlvis.rollouts.overview import step_table
+
+        return step_table(self)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns of `table`; heatmaps and pictures stay in the store (see `heatmaps`)."""
+        return {name: np.asarray(column) for name, column in self.table().items()}
+
+    @property
+    def summary(self) -> str:
+        """Who, where, how often and how well."""
+        from rlvis.rollouts.overview import summary_of
+
+        return summary_of(self)
+
+    def save(self, path: str | Path, *view: Any, **options: Any) -> Path:
+        """Write the film (.mp4, .gif), or what every result can be written as.
+
+        Args:
+            path: ends in .mp4 or .gif for the film, .png, .webp, .pdf or .html for the page, .csv,
+                .npz or .safetensors for the steps.
+            view, options: what `to_video` or `page` takes.
+
+        Raises:
+            InputError: if the ending is none of these, or the file cannot be written.
+        """
+        from rlvis.display.video_file import FILM_KINDS
+
+        if Path(path).suffix.lower() in FILM_KINDS:
+            return self.to_video(path, *view, **options)
+        return super().save(path, *view, **options)
+
     def to_video(self, path: str | Path, **options: Any) -> Path:
-        """Write the annotated video (MP4) or animation (GIF); see `film`."""
+        """Write the annotated video (MP4) or animation (GIF) and return its path.
+
+        Args:
+            path: ends in .mp4 or .gif.
+            options: of `rlvis.rollouts.film.writing.film`: `methods`, `actions`, `episodes`, `fps`,
+                `scale`, `on_frame`.
+        """
         from rlvis.rollouts.film.writing import film
 
         return film(self, path, **options)

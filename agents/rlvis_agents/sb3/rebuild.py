@@ -41,7 +41,7 @@ def is_pooled(archive: Archive) -> bool:
     return _POOLED in archive.weights
 
 
-def rebuild(archive: Archive) -> nn.Module:
+def rebuild_network(archive: Archive) -> nn.Module:
     """The network of an agent.
 
     Raises:

@@ -18,7 +18,7 @@ from rlvis_agents.network import LAST_MAP
 from rlvis_agents.sb3.action_heads import distribution_of
 from rlvis_agents.sb3.archive import Archive
 from rlvis_agents.sb3.networks import ACTOR_MEMORY, CRITIC_MEMORY
-from rlvis_agents.sb3.rebuild import is_pooled, last_map, obstacle, rebuild
+from rlvis_agents.sb3.rebuild import is_pooled, last_map, obstacle, rebuild_network
 from rlvis_agents.sb3.vec_normalize import read_vec_normalize
 
 
@@ -66,7 +66,7 @@ def _rebuilt(archive: Archive, frames: int | None) -> Policy:
     """The policy of a network of the library's own making, seen to run on an empty observation."""
     distribution_of(archive)
     try:
-        module = rebuild(archive)
+        module = rebuild_network(archive)
         layer = LAST_MAP if is_pooled(archive) else last_map(archive, module)
         policy = _policy(archive, module, layer, frames)
         height, width, channels = archive.observation_shape

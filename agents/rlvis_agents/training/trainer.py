@@ -20,7 +20,6 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from rlvis.errors import InputError
-from rlvis.interrupt import interruptible
 from rlvis.models.devices import as_device
 from rlvis.models.distributions import require_categorical
 from rlvis.models.policy import Policy
@@ -31,10 +30,10 @@ from rlvis.rollouts.spaces import distribution_over, image_shape
 from rlvis_agents.checkpoints import (
     POLICY,
     Card,
-    checkpoints,
     prepare,
     read_optimizer,
     read_policy,
+    saved_checkpoints,
     write_checkpoint,
 )
 from rlvis_agents.evaluation import HELD_OUT, evaluate
@@ -45,11 +44,16 @@ from rlvis_agents.training.ppo import build
 from rlvis_agents.training.progress import TrainingProgress
 
 
-def train(config: TrainConfig) -> Policy:
+def train(config: TrainConfig, on_step: Callable[[], None] | None = None) -> Policy:
     """Train a policy with PPO, show how it goes, and return it as it is at the end.
 
     The run's folder gets `checkpoints/<steps>/`, each with the policy, its card (steps, seconds of
     training, the evaluation at that point) and the optimizer's state.
+
+    Args:
+        config: what is trained, and where.
+        on_step: called after every step of the environments; it may raise KeyboardInterrupt to stop
+            there.
 
     Raises:
         InputError: if a setting cannot work, the environment does not fit, or the folder cannot be
@@ -69,15 +73,19 @@ def train(config: TrainConfig) -> Policy:
         prepare(config.folder)
         ppo.set_logger(_logger(config))
         progress = TrainingProgress(done, config.steps, shown=config.progress)
-        with progress, interruptible() as asked_to_stop:
-            callback = CheckpointCallback(ppo, config, card, progress, asked_to_stop)
-            _learn(ppo, config.steps - done, callback)
-            kept = callback.keep(evaluated=not asked_to_stop())
+        with progress:
+            callback = CheckpointCallback(ppo, config, card, progress, on_step)
+            stopped = None
+            try:
+                _learn(ppo, config.steps - done, callback)
+            except KeyboardInterrupt as stop:
+                stopped = stop
+            kept = callback.keep(evaluated=stopped is None)
     finally:
         envs.close()
-    if asked_to_stop():
+    if stopped is not None:
         print(_way_on(config, kept))
-        raise KeyboardInterrupt
+        raise stopped
     return callback.policy
 
 
@@ -90,14 +98,15 @@ class CheckpointCallback(BaseCallback):
         config: TrainConfig,
         card: Card,
         progress: TrainingProgress,
-        asked_to_stop: Callable[[], bool],
+        on_step: Callable[[], None] | None,
     ) -> None:
         super().__init__()
         self.ppo = ppo
         self.config = config
         self.card = card
         self.progress = progress
-        self.asked_to_stop = asked_to_stop
+        self.after_step = on_step
+        self._started = time.monotonic() - card["seconds"]
 
     @property
     def policy(self) -> Policy:
@@ -145,7 +154,9 @@ class CheckpointCallback(BaseCallback):
         steps = self.ppo.num_timesteps
         speed = (steps - self._first_step) / max(self._seconds() - self._first_second, 1e-9)
         self.progress.update(steps, speed, self.locals["infos"])
-        return not self.asked_to_stop()
+        if self.after_step:
+            self.after_step()
+        return True
 
     def _on_rollout_end(self) -> None:
         if "success" in self.progress.figures:
@@ -219,7 +230,7 @@ def _last_checkpoint(config: TrainConfig) -> Path | None:
     Raises:
         InputError: if there is one but none is wanted, or the other way round, or it is the end.
     """
-    kept = checkpoints(config.folder)
+    kept = saved_checkpoints(config.folder)
     if not config.resume:
         if kept:
             raise InputError(

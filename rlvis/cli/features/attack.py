@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
@@ -18,7 +19,6 @@ from rlvis.cli.loading import (
     refuse_unused,
 )
 from rlvis.cli.playing import EnvSource
-from rlvis.cli.progress import stoppable_progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:

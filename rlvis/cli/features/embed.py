@@ -6,6 +6,7 @@ from typing import Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
@@ -15,7 +16,6 @@ from rlvis.cli.loading import (
     tell_skipped,
     unfinished,
 )
-from rlvis.cli.progress import stoppable_progress
 
 
 def command(

@@ -6,6 +6,7 @@ from typing import Literal
 from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.arguments import Layers, UnitNumbers
+from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
@@ -16,7 +17,6 @@ from rlvis.cli.loading import (
     refuse_unused,
     tell_skipped,
 )
-from rlvis.cli.progress import stoppable_progress
 from rlvis.errors import InputError
 
 

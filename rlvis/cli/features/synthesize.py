@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
+from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.features.outputs import check_outputs, write_outputs
 from rlvis.cli.loading import (
     USUAL,
@@ -13,7 +14,6 @@ from rlvis.cli.loading import (
     refuse_unused,
     tell_skipped,
 )
-from rlvis.cli.progress import stoppable_progress
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:

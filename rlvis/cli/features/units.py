@@ -5,6 +5,7 @@ from pathlib import Path
 from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.arguments import By, Layers
+from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.features.outputs import check_outputs, write_layers
 from rlvis.cli.loading import (
     USUAL,
@@ -14,7 +15,6 @@ from rlvis.cli.loading import (
     tell_skipped,
     unfinished,
 )
-from rlvis.cli.progress import stoppable_progress
 from rlvis.options import MANY, check_whole
 
 

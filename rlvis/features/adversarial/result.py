@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rlvis.attribution.engine import explain
 from rlvis.attribution.heatmaps import resize_maps
-from rlvis.display.overlay import STRONGEST, grey, limit, overlay
+from rlvis.display.overlays import STRONGEST, grey, limit, overlay
 from rlvis.display.page import Page
 from rlvis.display.tiles import Row, Tile
 from rlvis.models.image_model import ImageModel, Scores

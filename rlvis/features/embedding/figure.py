@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rlvis.display.overlay import resize_picture
+from rlvis.display.overlays import resize_picture
 from rlvis.display.page import Page
 from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour, write
 from rlvis.display.tiles import Row, Tile

@@ -67,9 +67,10 @@ class Codes(Result):
             + ("middle grey 0, black the opposite" if signed else "black 0"),
         ]
         height, width = drawn.shape
-        tile = min(8 * height, 640), min(8 * width, 1224)
+        cell = max(1, min(8, 640 // height)), max(1, min(24, 1224 // width))
+        picture = greys(drawn, largest, signed).repeat(cell[0], axis=0).repeat(cell[1], axis=1)
         note = f"a row per image{f', {height} of them evenly drawn' * (height < len(self.values))}"
-        row = Row([Tile(greys(drawn, largest, signed))], "codes", note, tile)
+        row = Row([Tile(picture)], "codes", note, picture.shape, grows=False)
         title = f"Codes of {self.images} in {self.model}, {self.layer}"
         return Page(title, lines, [row])
 

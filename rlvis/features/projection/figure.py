@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rlvis.display.overlay import resize_picture
+from rlvis.display.overlays import resize_picture
 
 NAMES = {"deconvnet": "deconvnet", "guided": "guided backpropagation", "plain": "gradient"}
 """The rules as pages call them."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from rlvis.display.overlay import resize_picture
+from rlvis.display.overlays import resize_picture
 from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile
 from rlvis.features.image_sets.image_set import ImageSet

@@ -9,7 +9,7 @@ import numpy as np
 
 from rlvis.attribution.explanation import resize_maps
 from rlvis.display.legend import Legend, draw_legend, scales_of
-from rlvis.display.overlay import grey, limit, noted, overlay, resize_picture
+from rlvis.display.overlays import grey, limit, noted, overlay, resize_picture
 from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, paste
 from rlvis.images.frames import age, caption, picture_of
 from rlvis.rollouts.episode import Episode

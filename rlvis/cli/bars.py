@@ -11,7 +11,7 @@ from rlvis.progress import OnProgress, Progress, terminal_bar
 def stoppable_progress() -> Iterator[OnProgress]:
     """A bar for long work; the first Ctrl-C stops the work when it next tells how far it is, so
     that it can be kept, a second one at once."""
-    with interruptible() as asked_to_stop, terminal_bar() as (show, _):
+    with interruptible() as asked_to_stop, terminal_bar() as show:
 
         def on_progress(progress: Progress) -> None:
             show(progress)
@@ -27,7 +27,7 @@ def progress(
 ) -> Iterator[tuple[Callable[[int, str], None], Callable[..., None]]]:
     """A bar for a loop: a function to start it and one to advance it, by one step or `to` so many,
     with a note if there is something to say."""
-    with terminal_bar() as (show, print_line):
+    with terminal_bar() as show:
         now = Progress("", 0, 0, f"{unit}s")
 
         def start(total: int, description: str) -> None:
@@ -37,9 +37,8 @@ def progress(
 
         def advance(note: str = "", *, to: int | None = None) -> None:
             nonlocal now
-            now = Progress(now.task, now.done + 1 if to is None else to, now.total, now.unit)
+            done = now.done + 1 if to is None else to
+            now = Progress(now.task, done, now.total, now.unit, note)
             show(now)
-            if note:
-                print_line(note)
 
         yield start, advance

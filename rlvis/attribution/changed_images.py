@@ -1,0 +1,187 @@
+"""What a model says of changed versions of images: covered, blurred, mixed, with channels silenced.
+
+The targets keep the labels that they have for the images as they were.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rlvis.errors import InputError
+from rlvis.instrument.autograd_graph import is_differentiable
+from rlvis.instrument.layers import watch
+from rlvis.instrument.strided_conv import use_subpixel_gradients
+from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.replica import replicate
+from rlvis.models.targets import Target
+
+_CACHED = {False: 2**19, True: 2**18}
+"""Values of images whose activations fit into a CPU's caches, without and with a backward pass."""
+
+_ACTIVATIONS = {False: 64, True: 512}
+"""Bytes of activations that a byte of an image takes at most, without and with a backward pass."""
+
+_MOST = 1024
+
+
+class ChangedImages:
+    """A model asked of changed versions of images.
+
+    Args:
+        model: the model; it is left as it is.
+        inputs: the images as they were, float (N, C, H, W).
+        targets: T targets.
+        scores: of the images as they were.
+        context: what the network takes besides, (N, …) each.
+    """
+
+    def __init__(
+        self,
+        model: ImageModel,
+        inputs: Tensor,
+        targets: Sequence[Target],
+        scores: Scores,
+        context: Mapping[str, Tensor],
+    ) -> None:
+        self._model, self._inputs, self._targets = model, inputs, targets
+        self._scores, self._context = scores, context
+        self._replica = differentiable_replica(model)
+
+    def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
+        """Scores and targets of changed versions (M, C, H, W) of one image, without gradient.
+
+        Returns:
+            The scores of the M images, and the targets' values, float (M, T).
+        """
+        reference = self._scores.of_image(image).repeat(len(inputs))
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        context = {
+            name: entry[image].expand(len(inputs), *entry.shape[1:])
+            for name, entry in self._context.items()
+        }
+        with torch.no_grad():
+            scores = self._model.run(self._replica, inputs, context)
+            targets = [target(scores, reference) for target in self._targets]
+            return scores, torch.stack(targets, dim=1)
+
+    def gradients_at(self, versions: Tensor) -> Tensor:
+        """The targets' gradients at S other versions of the N images, all in one pass.
+
+        Args:
+            versions: float (S, N, C, H, W).
+
+        Returns:
+            Float (S, N, T, C, H, W).
+
+        Raises:
+            InputError: if the model passes no gradient on, or a target does not depend on the
+                image.
+        """
+        inputs = versions.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        inputs.requires_grad_(True)
+        with torch.enable_grad():
+            scores = self._model.run(self._replica, inputs.clone(), self._repeated(len(versions)))
+            reference = self._scores.repeat(len(versions))
+            columns = [target(scores, reference) for target in self._targets]
+        check_differentiable(self._model, columns)
+        gradients = []
+        for number, (target, column) in enumerate(zip(self._targets, columns, strict=True)):
+            gradient = None
+            if column.requires_grad:
+                (gradient,) = torch.autograd.grad(
+                    column.sum(), inputs, retain_graph=number + 1 < len(columns), allow_unused=True
+                )
+            if gradient is None:
+                raise independent(target, "the image")
+            gradients.append(gradient.contiguous())
+        return torch.stack(gradients, dim=1).unflatten(0, versions.shape[:2])
+
+    def without_channels(self, layer: str, run: int, channels: int, axis: int) -> Tensor:
+        """The targets' values with each channel of a layer set to zero, float (N, C, T).
+
+        Computed without gradient, for several channels at once.
+
+        Args:
+            layer: its name.
+            run: which of its runs in a pass is silenced.
+            channels: how many it has.
+            axis: of the channels in its output, 1 or -1.
+        """
+        replica = replicate(self._model.module)
+        silent, runs = torch.arange(0), 0
+
+        def silence(name: str, module: nn.Module, inputs: Any, output: Tensor) -> Tensor | None:
+            nonlocal runs
+            runs += 1
+            if runs != run + 1:
+                return None
+            versions = output.clone().unflatten(0, (len(silent), -1))
+            by_channel = versions.movedim(axis, 2) if axis == -1 else versions
+            by_channel[torch.arange(len(silent)), :, silent] = 0
+            return versions.flatten(0, 1)
+
+        watch(replica, silence, {layer})
+        values = []
+        with torch.no_grad():
+            for silent in torch.arange(channels).split(at_once(self._inputs)):
+                runs = 0
+                inputs = self._inputs.repeat(len(silent), 1, 1, 1)
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+                scores = self._model.run(replica, inputs, self._repeated(len(silent)))
+                reference = self._scores.repeat(len(silent))
+                columns = [target(scores, reference) for target in self._targets]
+                values.append(torch.stack(columns, dim=1).unflatten(0, (len(silent), -1)))
+        return torch.cat(values).transpose(0, 1)
+
+    def _repeated(self, count: int) -> dict[str, Tensor]:
+        """The context of the batch, so many times over."""
+        return {
+            name: entry.repeat(count, *[1] * (entry.ndim - 1))
+            for name, entry in self._context.items()
+        }
+
+
+def differentiable_replica(model: ImageModel) -> nn.Module:
+    """A replica of a model whose backward pass is as exact as its forward pass."""
+    replica = replicate(model.module)
+    use_subpixel_gradients(replica)
+    return replica
+
+
+def check_differentiable(model: ImageModel, columns: Sequence[Tensor]) -> None:
+    """Whether a model passes a gradient on.
+
+    Raises:
+        InputError: if not.
+    """
+    if not is_differentiable(columns):
+        raise InputError(
+            f"{model.name} has quantised or other parts that pass no gradient on, which "
+            "this method needs; use occlusion, rise or eigen-cam"
+        )
+
+
+def independent(target: Target, where: str) -> InputError:
+    """The error for a target that does not depend on a place in the network."""
+    return InputError(
+        f"the target {target.name!r} does not depend on {where}, or not by a gradient"
+    )
+
+
+def at_once(images: Tensor, backward: bool = False) -> int:
+    """How many versions of `images` go through a network at once.
+
+    On a CPU as many as have activations that fit into its caches: more are not faster. On a GPU as
+    many as half of its free memory holds for the networks in use, 1024 at most.
+
+    Args:
+        images: one version of them.
+        backward: whether a backward pass follows, which keeps all activations.
+    """
+    if images.device.type != "cuda":
+        return max(1, _CACHED[backward] // images.numel())
+    free, _ = torch.cuda.mem_get_info(images.device)
+    each = images.numel() * images.element_size() * _ACTIVATIONS[backward]
+    return int(min(max(1, free // 2 // each), _MOST))

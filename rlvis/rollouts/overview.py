@@ -1,0 +1,80 @@
+"""A recording at a glance: moments of its episodes on a page, and all of its steps as rows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rlvis.display.page import Page
+from rlvis.display.tiles import Row, Tile
+from rlvis.results import Table
+from rlvis.rollouts.film.writing import frames_of
+from rlvis.rollouts.recorded import RecordedEpisodes
+
+_MOST_EPISODES = 6
+_MOMENTS = 3
+_TILE = (225, 400)
+
+
+def summary_of(recording: RecordedEpisodes) -> str:
+    """Who, where, how often and how well, in a few words."""
+    header, outcomes = recording.header, [episode.outcome for episode in recording]
+    ended = ", ".join(f"{outcomes.count(each)} {each}" for each in dict.fromkeys(outcomes))
+    episodes = f"{len(outcomes)} episode{'s' if len(outcomes) != 1 else ''}"
+    return f"{header.policy} in {header.environment}, {episodes}" + (f": {ended}" if ended else "")
+
+
+def overview_page(recording: RecordedEpisodes, episodes: Sequence[int] | None = None) -> Page:
+    """The first, the middle and the last step of episodes, as the film shows them.
+
+    Args:
+        recording: the recording.
+        episodes: their numbers; the first six when left out.
+    """
+    header = recording.header
+    shown = list(range(len(recording)))[:_MOST_EPISODES] if episodes is None else list(episodes)
+    lines = [f"methods: {', '.join(each.name for each in header.methods)}"]
+    if len(shown) < len(recording):
+        lines.append(f"{len(shown)} of {len(recording)} episodes")
+    return Page(summary_of(recording), lines, [_moments(recording, number) for number in shown])
+
+
+def _moments(recording: RecordedEpisodes, number: int) -> Row:
+    episode, frames = recording.episode(number), frames_of(recording, number)
+    last = len(frames) - 1
+    steps = dict.fromkeys(round(last * place / (_MOMENTS - 1)) for place in range(_MOMENTS))
+    tiles = [
+        Tile(frames.draw(step, ended=step == last).copy(), [f"step {step} of 0–{last}"])
+        for step in steps
+    ]
+    note = f"{episode.outcome}, {len(episode)} steps, return {episode.total_reward:.3g}"
+    return Row(tiles, f"episode {number}, seed {episode.seed}", note, tile=_TILE)
+
+
+def step_table(recording: RecordedEpisodes) -> Table:
+    """A row for each step: what was done, how likely it was, what came of it.
+
+    Returns:
+        Columns by name: "episode", "step", "action" (of several entries "action 0" and so on),
+        "reward", "value", "probability <action>" and "score <action>" for each of the policy's
+        scores.
+    """
+    columns: dict[str, list[np.ndarray]] = {}
+    for number, episode in enumerate(recording):
+        actions = episode.actions.reshape(len(episode), -1)
+        several = actions.shape[1] > 1
+        row = {
+            "episode": np.full(len(episode), number),
+            "step": np.arange(len(episode)),
+            **{
+                f"action {place}" if several else "action": column
+                for place, column in enumerate(actions.T)
+            },
+            "reward": episode.rewards,
+            "value": episode.values,
+        }
+        for kind, values in (("probability", episode.probabilities), ("score", episode.logits)):
+            names = zip(recording.header.actions, values.T, strict=True)
+            row |= {f"{kind} {action}": column for action, column in names}
+        for name, column in row.items():
+            columns.setdefault(name, []).append(column)
+    return {name: np.concatenate(parts) for name, parts in columns.items()}
