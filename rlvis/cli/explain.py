@@ -37,8 +37,6 @@ def command(
 ) -> None:
     """Explain what a network sees in pictures: files, folders with all in them, patterns.
 
-    Example: rlvis explain photos --model resnet18 -m grad-cam -m saliency --index out/index.html
-
     Args:
         images: the pictures (PNG, JPEG, WebP, TIFF, GIF; any mode, any size), folders of them, or
             patterns such as "photos/*.jpg". In a folder, folders named as labels are classes.

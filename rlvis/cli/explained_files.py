@@ -35,8 +35,8 @@ class Outputs:
         data: write the maps, scores and names of all pictures (.npz, .safetensors).
         table: write what the network predicts for each picture (.csv); where folders are classes
             mistakes come first, the most confident ones at the top.
-        index: write a page of all pictures that leads to their panels, in the order of the table
-            (.html; .png for a picture of it).
+        index: write a page (.html) of all pictures that leads to their panels, in the order of the
+            table.
     """
 
     out: Path | None = None
