@@ -227,3 +227,12 @@ def test_progress_is_told_and_can_stop(policy) -> None:
         record(policy, ENVIRONMENT, episodes=5, methods=["cam"], on_progress=stop_in_the_third)
     assert [each.done for each in told if each.note] == [1, 2]
     assert told[-1].total == 5
+
+
+def test_methods_and_targets_have_the_words_of_explain(policy) -> None:
+    short = {"episodes": 1, "max_steps": 2}
+    recording = record(policy, ENVIRONMENT, method="saliency", target="margin", **short)
+    assert [each.name for each in recording.header.methods] == ["saliency"]
+    assert recording.header.targets == ["margin"]
+    with pytest.raises(InputError, match="method and methods are one parameter"):
+        record(policy, ENVIRONMENT, method="cam", methods=["saliency"], **short)

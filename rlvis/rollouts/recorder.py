@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from rlvis.attribution.engine import explain
+from rlvis.attribution.engine import Methods, explain
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import Method, get_method
 from rlvis.errors import InputError
@@ -41,8 +41,10 @@ def record(
     environment: "str | Env",
     *,
     episodes: int = 1,
-    methods: Sequence[str | Method] | None = None,
-    targets: Sequence[TargetLike] = (),
+    methods: Methods | None = None,
+    targets: TargetLike | Sequence[TargetLike] | None = None,
+    method: Methods | None = None,
+    target: TargetLike | Sequence[TargetLike] | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     deterministic: bool = False,
@@ -75,6 +77,7 @@ def record(
             network's head allows it, else Grad-CAM, and saliency beside it.
         targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action,
             and the one that was taken less the best of the others ("chosen").
+        method, target: other spellings of `methods` and `targets`, as `rlvis.explain` has them.
         out: the folder of the recording; None keeps it in memory.
         seed: of the first episode; episode i is reset with seed + i, which its actions are sampled
             with, too.
@@ -104,12 +107,14 @@ def record(
     check_whole("seed", seed, 0, MOST_SEED)
     if frames not in get_args(Frames):
         raise InputError(f"no way {frames!r} to show frames; choose {', '.join(get_args(Frames))}")
-    named, rule = [get_method(each) for each in methods or ()], as_rule(success)
+    targets, methods = _either("target", target, targets), _either("method", method, methods)
+    given = [methods] if isinstance(methods, (str, Method)) else methods or ()
+    named, rule = [get_method(each) for each in given], as_rule(success)
     report = reporter(on_progress)
     with _opened(environment, wrappers, env_options or {}, render) as (world, name):
         check_compatible(policy, world, name)
         policy = _at_home(policy, world, labels)
-        wanted = as_targets(list(targets), policy) if targets else []
+        wanted = [] if targets in (None, (), []) else as_targets(targets, policy)
         contrast = not wanted and _can_be_compared(policy)
         explained = wanted or _every_action(policy, contrast)
         chosen, layer = _chosen(policy, world, named, wanted, layer, frames)
@@ -157,6 +162,17 @@ def record(
         finally:
             recording.discard_if_empty()
     return recording
+
+
+def _either(name: str, one: Any, several: Any) -> Any:
+    """A parameter that has two spellings.
+
+    Raises:
+        InputError: if both are given.
+    """
+    if one is not None and several not in (None, ()):
+        raise InputError(f"{name} and {name}s are one parameter; give one of them")
+    return several if one is None else one
 
 
 @contextmanager
