@@ -100,6 +100,7 @@ def terminal_bar() -> Iterator[OnProgress]:
         console=console,
         transient=True,
         disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # what is piped on stays on standard output
     ) as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -141,7 +142,8 @@ def _image(tile: Tile, says: str, scale: float = 1, style: str = "") -> str:
     marked = f' class="{" ".join(classes)}"' if classes else ""
     styled = f' style="{style}"' if style else ""
     words = _text(says)
-    return f'<img src="{source}" alt="{words}" title="{words}"{marked}{styled}>'
+    image = f'<img src="{source}" alt="{words}" title="{words}"{marked}{styled}>'
+    return f'<a href="{escape(quote(tile.link))}">{image}</a>' if tile.link else image
 
 
 def _matrix(matrix: Matrix) -> str:

@@ -18,11 +18,13 @@ class Tile:
         picture: uint8 (H, W, 3) or (H, W).
         caption: lines of text, cut where they are too long.
         frame: the colour of a frame round it, or None.
+        link: where the picture leads to in HTML, nowhere if empty.
     """
 
     picture: np.ndarray = field(repr=False)
     caption: Sequence[str] = ()
     frame: Colour | None = None
+    link: str = ""
 
 
 @dataclass(frozen=True)
