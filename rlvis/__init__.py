@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rlvis.zoo.loading import load_model
     from rlvis.zoo.source import ModelSource
 
+__version__: str
+
 __all__ = [
     "METHODS",
     "Decision",
@@ -74,6 +76,8 @@ keep_former_names()
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _SUBMODULES:
         found = import_module(_SUBMODULES[name])
     elif name in _HOME:
@@ -82,6 +86,15 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'rlvis' has no attribute {name!r}")
     globals()[name] = found
     return found
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("rlvis")
+    except PackageNotFoundError:  # used from its folder, not installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -39,7 +39,10 @@ def test_a_photo_is_explained(capsys) -> None:
     main(
         ["explain", str(PHOTOS / "cat.jpg"), "--method", "grad-cam", "-m", "saliency", "--top", "5"]
     )
-    assert capsys.readouterr().out.split() == ["cat-explained.png"]
+    written, *found = capsys.readouterr().out.splitlines()
+    assert written == "cat-explained.png"
+    assert len(found) == 5
+    assert re.fullmatch(r"    Egyptian cat +logit \d+\.\d\d  \d+%", found[0])
     with Image.open("cat-explained.png") as panel:
         assert panel.size[0] > 5 * 300
         assert panel.size[1] > 2 * 300

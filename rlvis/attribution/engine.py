@@ -9,8 +9,8 @@ from typing import Any, overload
 import numpy as np
 
 from rlvis.attribution.explainer import Explainer, Prepared
-from rlvis.attribution.explanation import Explanation
-from rlvis.attribution.mixed_sizes import ExplanationList
+from rlvis.attribution.explanation import Explanation, Explanations
+from rlvis.attribution.mixed_sizes import ExplanationList, MixedExplanations
 from rlvis.attribution.registry import Method
 from rlvis.errors import InputError
 from rlvis.images.depth import Levels
@@ -34,7 +34,7 @@ def explain(
     taken: np.ndarray | None = ...,
     window: Levels | None = ...,
     batch_size: int = ...,
-) -> dict[str, Explanation]: ...
+) -> Explanations: ...
 
 
 @overload
@@ -65,7 +65,7 @@ def explain(
     taken: np.ndarray | None = ...,
     window: Levels | None = ...,
     batch_size: int = ...,
-) -> dict[str, Explanation]: ...
+) -> Explanations: ...
 
 
 def explain(
@@ -105,8 +105,8 @@ def explain(
         options: options of a single method, e.g. `patch=8` for occlusion.
 
     Returns:
-        An `Explanation` (of images of different sizes an `ExplanationList`), or for a sequence of
-        methods a dict of them by method name.
+        An `Explanation`, or for a sequence of methods `Explanations`, a dict of them by name. Of
+        images of different sizes an `ExplanationList`, which has one for each, or a dict of these.
 
     Raises:
         InputError: if a method, option, target, layer or image is wrong; see the message.
@@ -121,12 +121,13 @@ def explain(
             raise InputError("options belong to one method; write them as 'occlusion:patch=8'")
         explainer = explainer.configured(**options)
     items = _prepared(explainer, image)
-    by_item = list(explainer.explain(items, context, taken))
-    found = {
-        str(each): ExplanationList(parts) if len(parts) > 1 else parts[0]
-        for each, *parts in zip(explainer.methods, *by_item, strict=True)
-    }
-    return found if several else next(iter(found.values()))
+    by_method = list(zip(*explainer.explain(items, context, taken), strict=True))
+    names = list(map(str, explainer.methods))
+    if len(items) > 1:
+        lists = [ExplanationList(parts) for parts in by_method]
+        return MixedExplanations(zip(names, lists, strict=True)) if several else lists[0]
+    found = [parts[0] for parts in by_method]
+    return Explanations(zip(names, found, strict=True)) if several else found[0]
 
 
 def _prepared(explainer: Explainer, image: Images) -> list[Prepared]:
@@ -172,8 +173,8 @@ def explain_each(
         model, chosen, target, layer=layer, window=window, batch_size=batch_size
     )
     for parts in explainer.stream(images, on_error):
-        by_method = dict(zip(map(str, explainer.methods), parts, strict=True))
-        yield by_method if several else parts[0]
+        names = map(str, explainer.methods)
+        yield Explanations(zip(names, parts, strict=True)) if several else parts[0]
 
 
 def choose_methods(

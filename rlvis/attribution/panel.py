@@ -59,21 +59,26 @@ class Panel:
 
     def html(self, whole: bool = True) -> str:
         """The panel as HTML: each image with its scores, and a row of maps for each method."""
-        check_scale(self.scale)
-        first = self.explanations[0]
-        check_size(len(first.targets[0]), len(self.explanations), len(first.images))
-        rows = [
-            row
-            for index in range(len(first.images))
-            for row in (
-                _image_row(first, index),
-                *(_map_row(each, index, self.scale) for each in self.explanations),
-            )
-        ]
-        return Page(first.model, [methods_line(self.explanations)], rows).html(whole)
+        rows = panel_rows(self.explanations, self.scale)
+        return Page(self.explanations[0].model, [methods_line(self.explanations)], rows).html(whole)
 
     def _repr_html_(self) -> str:
         return self.html(whole=False)
+
+
+def panel_rows(explanations: Sequence[Heatmaps], scale: Scale) -> list[Row]:
+    """The rows of a page that a panel is as HTML."""
+    check_scale(scale)
+    first = explanations[0]
+    check_size(len(first.targets[0]), len(explanations), len(first.images))
+    return [
+        row
+        for index in range(len(first.images))
+        for row in (
+            _image_row(first, index),
+            *(_map_row(each, index, scale) for each in explanations),
+        )
+    ]
 
 
 def _image_row(explanation: Heatmaps, index: int) -> Row:

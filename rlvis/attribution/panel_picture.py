@@ -55,8 +55,7 @@ def draw_panel(explanations: Sequence[Heatmaps], scale: Scale = "row") -> Image.
     first = explanations[0]
     check_size(len(first.targets[0]), len(explanations), len(first.images))
     blocks = [_block(explanations, index, scale) for index in range(len(first.images))]
-    width = max(block.shape[1] for block in blocks)
-    return Image.fromarray(np.concatenate([_widened(block, width) for block in blocks]))
+    return Image.fromarray(stack(blocks))
 
 
 @dataclass(frozen=True)
@@ -303,6 +302,16 @@ def _thumbnail_height(picture: np.ndarray, width: int) -> int:
     return max(60, min(2 * width, round(width * picture.shape[0] / picture.shape[1])))
 
 
-def _widened(block: np.ndarray, width: int) -> np.ndarray:
-    missing = ((0, 0), (0, width - block.shape[1]), (0, 0))
-    return np.pad(block, missing, constant_values=LIGHT.background[0])
+def stack(blocks: Sequence[np.ndarray]) -> np.ndarray:
+    """Pictures (h, w, 3) one under the other, the narrower ones with background at their right."""
+    width = max(block.shape[1] for block in blocks)
+    return np.concatenate(
+        [
+            np.pad(
+                block,
+                ((0, 0), (0, width - block.shape[1]), (0, 0)),
+                constant_values=LIGHT.background[0],
+            )
+            for block in blocks
+        ]
+    )

@@ -16,6 +16,7 @@ from typing import TextIO
 
 import tyro
 
+import rlvis
 from rlvis.cli import evaluate, explain, labels, layers, methods, record, train, video
 from rlvis.cli.features import (
     attack,
@@ -27,21 +28,21 @@ from rlvis.cli.features import (
     synthesize,
     units,
 )
+from rlvis.cli.help_text import REGISTRY, helpful
 from rlvis.errors import InputError, Notice
 
 
 def _features() -> None:
-    """What the network has learned: filters, patches, units, embed, synthesize, dream, project,
-    attack. `rlvis features --help` lists them."""
+    """See what a network has learned: filters, patches, units and others; these have commands."""
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "train": train.command,
+    "explain": explain.command,
     "record": record.command,
     "video": video.command,
-    "explain": explain.command,
-    "features": _features,
     "evaluate": evaluate.command,
+    "train": train.command,
+    "features": _features,
     "methods": methods.command,
     "layers": layers.command,
     "labels": labels.command,
@@ -60,18 +61,26 @@ FEATURES: dict[str, Callable[..., None]] = {
 }
 
 
-_DESCRIPTION = "See why a visual agent acts as it does."
+_DESCRIPTION = """See why a visual agent acts as it does, and what a network has learned.
+
+Say rlvis COMMAND --help for what a command takes, rlvis --version for the version."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; wrong input ends with one line and status 2, Ctrl-C with 130."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     within = given[:1] == ["features"]
+    if given == ["--version"]:
+        print(f"rlvis {rlvis.__version__}")
+        return
     _end_orderly_on_signals()
     try:
-        with _notices_in_a_line():
+        with _notices_in_a_line(), REGISTRY:
             tyro.extras.subcommand_cli_from_dict(
-                FEATURES if within else COMMANDS,
+                {
+                    name: helpful(f"features {name}" if within else name, each, name in given)
+                    for name, each in (FEATURES if within else COMMANDS).items()
+                },
                 prog="rlvis features" if within else "rlvis",
                 description=_features.__doc__ if within else _DESCRIPTION,
                 args=given[1:] if within else given,

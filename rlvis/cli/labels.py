@@ -8,8 +8,6 @@ from rlvis.cli.loading import USUAL, Network
 def command(part: Positional[str] = "", /, network: OmitArgPrefixes[Network] = USUAL) -> None:
     """List a network's labels with their index; those that have a part in their name.
 
-    Example: rlvis labels cat --model efficientnet-lite0
-
     Args:
         part: a part of the name: cat finds "Egyptian cat". Whole words come first. All labels when
             left out.

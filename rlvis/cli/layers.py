@@ -12,8 +12,6 @@ def command(
 ) -> None:
     """List a network's layers: names as --layer takes them, kinds, output shapes, parameters.
 
-    Example: rlvis layers --model resnet18 --maps
-
     Args:
         network: the network to look into.
         image: a picture to run it on, where it takes any size; noise when left out.

@@ -20,10 +20,10 @@ from rlvis.errors import InputError
 from rlvis.files import check_regular, read_arrays
 from rlvis.images.depth import Levels, check_window, choose_window, eight_bit
 from rlvis.images.loading import load_image
+from rlvis.images.paths import pictures_within
 from rlvis.models.image_model import ImageModel
 from rlvis.rollouts.recording import Recording
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".gif", ".bmp"}
 MOST_CLASSES = 100_000
 _AHEAD = 2
 
@@ -248,11 +248,7 @@ class FolderImages:
         folder = Path(folder)
         if not os.path.isdir(folder):
             raise InputError(f"no folder {folder}; give a folder of pictures")
-        self.paths = sorted(
-            path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
-        )
-        if not self.paths:
-            raise InputError(f"{folder} holds no pictures ({', '.join(sorted(ENDINGS))})")
+        self.paths = pictures_within(folder)
         self.name = folder.resolve().name
         within = [path.relative_to(folder).parts for path in self.paths]
         named = [parts[0] if len(parts) > 1 else None for parts in within]

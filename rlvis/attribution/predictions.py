@@ -1,0 +1,191 @@
+"""What a network says of many pictures: a row for each, mistakes first, as a table or a page."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+from PIL import Image
+
+from rlvis.attribution.explanation import Explanation
+from rlvis.attribution.panel_parts import percentage
+from rlvis.display.page import Page
+from rlvis.display.theme import Colour
+from rlvis.display.tiles import Row, Tile
+from rlvis.images.frames import picture_of
+from rlvis.results import Result, Table
+
+_SIDE = 160
+_WRONG: Colour = (200, 64, 38)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of one picture.
+
+    Attributes:
+        path: the picture's.
+        predicted: the label of the highest score.
+        probability: of that label, NaN where scores make up none.
+        label: what the picture is, None where that is not known.
+        label_probability: of that label.
+        link: where more of it is to be seen.
+        thumbnail: a small JPEG of the picture and the first map, side by side; empty for none.
+    """
+
+    path: str
+    predicted: str
+    probability: float
+    label: str | None = None
+    label_probability: float = float("nan")
+    link: str = ""
+    thumbnail: bytes = field(default=b"", repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        path: str,
+        explanation: Explanation,
+        label: int | None = None,
+        link: str = "",
+        thumbnail: bool = False,
+    ) -> "Prediction":
+        """That of an explanation of one picture.
+
+        Args:
+            path: the picture's.
+            explanation: N = 1.
+            label: the index of what it is, if that is known.
+            link: where more of it is to be seen.
+            thumbnail: whether a page is to show it.
+        """
+        labels, probabilities = explanation.labels, explanation.probabilities[0]
+        highest = int(explanation.logits[0].argmax())
+        return cls(
+            path,
+            labels[highest],
+            float(probabilities[highest]),
+            None if label is None else labels[label],
+            float("nan") if label is None else float(probabilities[label]),
+            link,
+            _thumbnail(explanation) if thumbnail else b"",
+        )
+
+    @property
+    def correct(self) -> bool | None:
+        """Whether the label is the predicted one, None where it is not known."""
+        return None if self.label is None else self.label == self.predicted
+
+    @property
+    def says(self) -> str:
+        """The predicted label with its probability."""
+        share = "" if np.isnan(self.probability) else f" {percentage(self.probability)}"
+        return f"{self.predicted}{share}"
+
+
+class Predictions(Result):
+    """What a network says of many pictures.
+
+    Mistakes come first, the most confident ones at the top, then what is right, the least
+    confident ones at the top; pictures of which nothing is known as they came.
+
+    Args:
+        model: the network's name.
+        rows: one for each picture.
+    """
+
+    def __init__(self, model: str, rows: Sequence[Prediction]) -> None:
+        self.model = model
+        self.rows = sorted(rows, key=_urgency)
+
+    def _of(self, correct: bool | None) -> list[Prediction]:
+        return [row for row in self.rows if row.correct is correct]
+
+    def page(self) -> Page:
+        """Thumbnails in the order of the rows, each leading to where more is to be seen."""
+        headings = {False: "Mistakes", True: "Correct", None: "Pictures"}
+        rows = [
+            Row(_Tiles(group), f"{heading} ({len(group)})", tile=(_SIDE, 2 * _SIDE))
+            for correct, heading in headings.items()
+            if (group := self._of(correct))
+        ]
+        return Page(
+            f"What {self.model} says", [self.accuracy or f"{len(self.rows)} pictures"], rows
+        )
+
+    @property
+    def accuracy(self) -> str:
+        """How many of the pictures whose label is known are correct, "" where there are none."""
+        right, wrong = len(self._of(True)), len(self._of(False))
+        if not right + wrong:
+            return ""
+        return (
+            f"{right} of {right + wrong} pictures correct ({percentage(right / (right + wrong))})"
+        )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns of the table; text for what is not known is empty."""
+        return {name: np.array(column) for name, column in self.table().items()}
+
+    def table(self) -> Table:
+        """A row for each picture; what is not known is empty."""
+        rows = self.rows
+        return {
+            "path": [row.path for row in rows],
+            "label": [row.label or "" for row in rows],
+            "predicted": [row.predicted for row in rows],
+            "probability": [row.probability for row in rows],
+            "correct": ["" if row.correct is None else str(row.correct).lower() for row in rows],
+            "label_probability": [row.label_probability for row in rows],
+        }
+
+    @property
+    def summary(self) -> str:
+        """Of which network, and how many."""
+        return ", ".join(
+            filter(None, [f"{len(self.rows)} pictures by {self.model}", self.accuracy])
+        )
+
+
+def _urgency(row: Prediction) -> tuple[int, float]:
+    place = {False: 0, True: 1, None: 2}[row.correct]
+    confidence = 0.0 if np.isnan(row.probability) else row.probability
+    return place, {0: -confidence, 1: confidence, 2: 0.0}[place]
+
+
+class _Tiles(Sequence[Tile]):
+    """Tiles made when they are looked at: many thumbnails, unpacked, take much memory."""
+
+    def __init__(self, rows: Sequence[Prediction]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Tile: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "_Tiles": ...
+
+    def __getitem__(self, index: int | slice) -> "Tile | _Tiles":
+        if isinstance(index, slice):
+            return _Tiles(self._rows[index])
+        return _tile(self._rows[index])
+
+
+def _tile(row: Prediction) -> Tile:
+    caption = [row.says, *([f"labelled {row.label}"] if row.correct is False else []), row.path]
+    with Image.open(io.BytesIO(row.thumbnail)) as picture:
+        pixels = np.asarray(picture)
+    return Tile(pixels, caption, _WRONG if row.correct is False else None, row.link)
+
+
+def _thumbnail(explanation: Explanation) -> bytes:
+    picture = picture_of(explanation.images[0], explanation.frames)
+    shown = Image.fromarray(np.concatenate([picture, explanation.overlay()[0, 0]], axis=1))
+    shown.thumbnail((2 * _SIDE, _SIDE))
+    buffer = io.BytesIO()
+    shown.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
