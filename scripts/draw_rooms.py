@@ -122,7 +122,8 @@ def draw() -> str:
     """The picture, SVG."""
     height = TOP + ROW * len(ROOMS) + 84 + 116 * len(WAYS)
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' {FONT} role='img'>",
+        "<svg xmlns='http://www.w3.org/2000/svg' role='img' "
+        f"viewBox='0 0 {WIDTH} {height}' {FONT}>",
         "<title>The rooms of rlvis, what each imports, and the way of the data</title>",
         "<rect width='100%' height='100%' fill='#fff'/>",
         text(24, 40, "The rooms", 20, more="font-weight='600'"),
