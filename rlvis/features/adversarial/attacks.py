@@ -17,9 +17,10 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.adversarial.result import Attack, Norm
 from rlvis.images.loading import Images, as_images
 from rlvis.models.distributions import require_categorical
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import PixelScale
 from rlvis.models.replica import replicate
+from rlvis.models.scores import Scores
 from rlvis.options import MANY, check_real, check_whole
 from rlvis.progress import OnProgress, Progress, reporter, silent
 
