@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 
@@ -65,7 +66,7 @@ def notebook_bar() -> OnProgress:
     def show(progress: Progress) -> None:
         bar = HTML(
             f'<progress value="{progress.done}" max="{progress.total}"></progress> '
-            f"{progress.task}: {progress.done} of {progress.total} {progress.unit}"
+            f"{escape(progress.task)}: {progress.done} of {progress.total} {progress.unit}"
         )
         if progress.task in handles:
             handles[progress.task].update(bar)

@@ -1,7 +1,8 @@
 """What the README and the pages of docs/ tell people to type, done as it stands there.
 
 By the language of a block: `sh` is run line by line; `python` is run, or with a title written into
-the file of that name; `diff` is applied to the tree; the commands of `console` are only parsed.
+the file of that name; `diff` changes the file in its title; the commands of `console` are only
+parsed.
 """
 
 import os
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -78,28 +80,44 @@ def copy_tree(folder: Path) -> None:
 
 def follow(block: Block, folder: Path) -> None:
     """Do what a block says."""
-    if block.title:
-        path = folder / block.title
+    path = folder / block.title
+    if block.language == "diff":
+        path.write_text(changed(path.read_text(), block.text))
+    elif block.title:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(block.text)
-    elif block.language == "diff":
-        run(["git", "apply", "-"], folder, block.text)
     elif block.language == "python":
         run([sys.executable, "-W", "error::UserWarning", "-c", block.text], folder)
     elif block.language == "sh":
         follow_commands([shortened(line) for line in block.commands], folder)
 
 
+def changed(text: str, changes: str) -> str:
+    """A text with changes: lines that stay ( ), go (-) and come (+), places parted by @@.
+
+    Raises:
+        AssertionError: if a place is not there, or there twice.
+    """
+    for place in changes.split("@@\n"):
+        lines = [line or " " for line in place.splitlines()]
+        before = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
+        after = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
+        assert text.count(before) == 1, before
+        text = text.replace(before, after)
+    return text
+
+
 def follow_commands(commands: list[str], folder: Path) -> None:
     """Run commands in order, those of rlvis in one process; each must write what it names."""
-    ours = [each for each in commands if each.startswith("rlvis ")]
-    if ours:
-        run([sys.executable, "-P", "-c", RUN_COMMANDS, *ours], folder)
-    for each in commands:
-        if each not in ours:
-            run(shlex.split(each.replace("python ", f"{sys.executable} ", 1)), folder)
-        for name in WRITES.findall(each):
-            assert (folder / name).exists(), each
+    for ours, some in groupby(commands, lambda each: each.startswith("rlvis ")):
+        group = list(some)
+        if ours:
+            run([sys.executable, "-P", "-c", RUN_COMMANDS, *group], folder)
+        else:
+            for each in group:
+                run(shlex.split(each.replace("python ", f"{sys.executable} ", 1)), folder)
+        for name in WRITES.findall(" ".join(group)):
+            assert (folder / name).exists(), name
 
 
 def shortened(command: str) -> str:
@@ -109,8 +127,8 @@ def shortened(command: str) -> str:
     return command
 
 
-def run(command: list[str], folder: Path, typed: str | None = None) -> str:
-    """What a command prints.
+def run(command: list[str], folder: Path) -> None:
+    """Run a command.
 
     Raises:
         AssertionError: if it fails.
@@ -121,13 +139,11 @@ def run(command: list[str], folder: Path, typed: str | None = None) -> str:
         command,
         cwd=folder,
         env=environment,
-        input=typed,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def parse(command: str) -> None:

@@ -92,7 +92,7 @@ def evaluate(
     Args:
         environment: a Gymnasium id; see `rlvis.rollouts.environments.make_environment`.
         episodes: how many; episode i is reset with `seed + i`, whatever `parallel` is.
-        deterministic: take the most probable action instead of drawing one.
+        deterministic: take the most probable action instead of sampling one.
         parallel: environments held at once; their images go through the network together.
         labels: names of the actions, in place of the policy's and the environment's.
         success: when an episode ended well, such as "return > 0.5"; see
@@ -146,14 +146,14 @@ def evaluate(
     )
 
 
-def _oracle_length(world: Env) -> int | None:
+def _oracle_length(env: Env) -> int | None:
     """Steps of the straight path from here, None where nobody knows it."""
-    if not type(world.unwrapped).__module__.startswith("rlvis_envs."):
+    if not type(env.unwrapped).__module__.startswith("rlvis_envs."):
         return None
     from rlvis_envs.oracle import NoPathError, oracle_path
 
     try:
-        return len(oracle_path(world))
+        return len(oracle_path(env))
     except NoPathError:
         return None
 

@@ -94,7 +94,7 @@ class Evidence:
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
             watch(replica, self._capture, heads | {layer})
         if layer is not None or attention:
-            surroundings = LayoutProbe(replica, self.inputs)
+            probe = LayoutProbe(replica, self.inputs)
         rules = {need.rule for need in self._needs} - {"plain"}
         self.inputs.requires_grad_(attention or any(need.at == "input" for need in self._needs))
         with torch.set_grad_enabled(attention or layer is not None or bool(self._needs)):
@@ -127,12 +127,12 @@ class Evidence:
                     f"layer {layer!r} runs several times, and the targets depend on maps of "
                     f"different sizes; explain one target at a time"
                 )
-            layout = surroundings.layout(layer, *read.values())
+            layout = probe.layout(layer, *read.values())
             self._layout = in_order(model, self.inputs, self._context, layer, layout)
         if attention:
             self._attention.keep_behind(self._columns)
             count = self._attention.check(model.name, len(self.inputs))
-            rows = surroundings.tokens("the attention", count)
+            rows = probe.tokens("the attention", count)
             self._patches = in_order(model, self.inputs, self._context, None, rows)
 
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
@@ -337,9 +337,9 @@ class Evidence:
                 found = torch.autograd.grad(
                     target(scores).sum(), list(leaves.values()), allow_unused=True
                 )
-            for (name, leaf), slope in zip(leaves.items(), found, strict=True):
-                slope = torch.zeros_like(leaf) if slope is None else slope
-                rows[name].append(slope.reshape(len(leaf), -1))
+            for (name, leaf), jacobian in zip(leaves.items(), found, strict=True):
+                jacobian = torch.zeros_like(leaf) if jacobian is None else jacobian
+                rows[name].append(jacobian.reshape(len(leaf), -1))
         return {name: torch.stack(each, dim=1) for name, each in rows.items()}
 
     @cached_property
@@ -354,11 +354,11 @@ class Evidence:
         """
         pooled = self.activations.mean(dim=(-2, -1)).expand(-1, len(self._targets), -1)
         weights = torch.zeros_like(pooled)
-        for name, slope in self.score_jacobian.items():
+        for name, jacobian in self.score_jacobian.items():
             for number in range(len(self._targets)):
-                if bool(slope[:, number].any()):
+                if bool(jacobian[:, number].any()):
                     head = self._head(name, pooled[:, number])
-                    weights[:, number] += slope[:, number].to(head) @ head
+                    weights[:, number] += jacobian[:, number].to(head) @ head
         return weights
 
     def _head(self, name: str, pooled: Tensor) -> Tensor:

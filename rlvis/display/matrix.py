@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from rlvis.display.theme import LIGHT, Colour, fit, font, ink_on, paste, text_sprite, write
+from rlvis.display.theme import LIGHT, Colour, fit, font, ink_on, length, paste, text_sprite, write
 
 _MORE, _LESS = (46, 84, 160), (196, 110, 20)
 _MOST_NAME = 150
@@ -29,8 +29,8 @@ def draw_matrix(
         uint8 (H, W, 3).
     """
     size = int(np.clip(cell * 0.34, 9, 13))
-    left = min(_MOST_NAME, 8 + max(_width(name, size) for name in rows))
-    widest, line = max(_width(name, size) for name in columns), sum(font(size).getmetrics())
+    left = min(_MOST_NAME, 8 + max(length(name, size) for name in rows))
+    widest, line = max(length(name, size) for name in columns), sum(font(size).getmetrics())
     upright = widest <= cell - 4
     top = 8 + line if upright else min(_MOST_NAME, 8 + widest)
     room = cell - 4 if upright else top - 8
@@ -69,10 +69,6 @@ def draw_matrix(
                     align="centre",
                 )
     return canvas
-
-
-def _width(text: str, size: int) -> int:
-    return int(font(size).getlength(text)) + 1
 
 
 def cell_colour(value: float) -> Colour:

@@ -35,13 +35,14 @@ _STYLE = """
 .rlvis figcaption { font-size: 13px; color: #626a76; overflow-wrap: anywhere; margin-top: 4px; }
 .rlvis figcaption span { display: block; }
 .rlvis figcaption span:first-child { color: #181c22; }
-.rlvis .scroll { overflow-x: auto; margin-top: 18px; }
+.rlvis .scroll { overflow-x: auto; }
+.rlvis div.scroll { margin-top: 18px; }
 .rlvis table { border-collapse: collapse; font-size: 14px;
   font-variant-numeric: tabular-nums; }
-.rlvis .facts th { text-align: left; white-space: nowrap; padding: 6px 14px 6px 0; }
-.rlvis .facts td { border-top: 1px solid #eaedf1; padding: 6px 14px 6px 0; white-space: nowrap; }
-.rlvis .facts td:last-child { white-space: normal; min-width: 300px; }
-.rlvis .facts img { height: 72px; margin: 3px 8px 3px 0; }
+.rlvis .cells th { text-align: left; white-space: nowrap; padding: 6px 14px 6px 0; }
+.rlvis .cells td { border-top: 1px solid #eaedf1; padding: 6px 14px 6px 0; white-space: nowrap; }
+.rlvis .cells td:last-child { white-space: normal; min-width: 300px; }
+.rlvis .cells img { height: 58px; margin: 3px 8px 3px 0; }
 .rlvis .matrix th { font-weight: normal; padding: 2px 6px; text-align: right; max-width: 150px;
   overflow: hidden; text-overflow: ellipsis; }
 .rlvis .matrix thead th { text-align: center; }
@@ -61,8 +62,8 @@ def write_html(title: str, lines: Sequence[str], rows: Sequence[Row], whole: boo
     """
     head = f"<h1>{_text(title)}</h1>" + "".join(f"<p>{_text(line)}</p>" for line in lines)
     blocks = [
-        _facts(list(group)) if names else _lines(list(group))
-        for names, group in groupby(rows, key=lambda row: tuple(row.facts))
+        _table(list(group)) if names else _lines(list(group))
+        for names, group in groupby(rows, key=lambda row: tuple(row.cells))
     ]
     body = f'<div class="rlvis">{head}{"".join(blocks)}</div>'
     if not whole:
@@ -111,17 +112,17 @@ def _figure(tile: Tile | Matrix, row: Row) -> str:
     return f'<figure style="width: {across}px">{box}{caption}</figure>'
 
 
-def _facts(rows: Sequence[Row]) -> str:
-    """Rows with the same facts as a table."""
-    names = ("", *rows[0].facts, "")
+def _table(rows: Sequence[Row]) -> str:
+    """Rows with the same cells as a table."""
+    names = ("", *rows[0].cells, "")
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in names)
-    body = "".join(_facts_row(row) for row in rows)
+    body = "".join(_table_row(row) for row in rows)
     table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="scroll"><table class="facts">{table}</table></div>'
+    return f'<div class="scroll"><table class="cells">{table}</table></div>'
 
 
-def _facts_row(row: Row) -> str:
-    cells = "".join(f"<td>{_text(value)}</td>" for value in row.facts.values())
+def _table_row(row: Row) -> str:
+    cells = "".join(f"<td>{_text(value)}</td>" for value in row.cells.values())
     pictures = "".join(
         _image(tile, ", ".join(tile.caption)) for tile in row.tiles if isinstance(tile, Tile)
     )

@@ -68,7 +68,7 @@ class Row:
         beside: stands at the right where this row leaves it half of the page, else underneath.
         grows: whether tiles may be drawn larger where there is room; those that may not are never
             enlarged, and stand at the top left of their place.
-        facts: what the note says as names and values; in HTML rows with the same names are the
+        cells: what the note says as names and values; in HTML rows with the same names are the
             rows of a table.
         legend: in HTML in place of the note: words, a bar of colours (h, w, 3), and more words.
         width: that the page gives to it, 0 where it has not been laid out.
@@ -80,7 +80,7 @@ class Row:
     tile: tuple[int, int] = (112, 112)
     beside: "Row | None" = None
     grows: bool = True
-    facts: Mapping[str, str] = field(default_factory=dict)
+    cells: Mapping[str, str] = field(default_factory=dict)
     legend: tuple[str, np.ndarray, str] | None = None
     width: int = 0
 

@@ -1,4 +1,4 @@
-"""How an action is drawn from a row of scores: one kind of distribution per kind of action space.
+"""How an action is sampled from a row of scores: one kind of distribution per kind of action space.
 
     Discrete(K)              Categorical        each score is the logit of an action
                              Greedy             each score is the Q-value of an action

@@ -22,12 +22,12 @@ def action_names(environment: "Env") -> tuple[str, ...]:
     There is one name per score of a policy: per action of a Discrete space, per dimension of a Box.
     """
     labels = distribution_over(environment.action_space).labels
-    world: Any = environment.unwrapped
-    names: Sequence[str] = getattr(world, "action_names", ())
-    if not names and hasattr(world, "get_action_meanings"):
-        names = [each.lower() for each in world.get_action_meanings()]
-    elif not names and isinstance(getattr(world, "actions", None), EnumMeta):
-        numbered = {each.value: each.name for each in world.actions}
+    inner: Any = environment.unwrapped
+    names: Sequence[str] = getattr(inner, "action_names", ())
+    if not names and hasattr(inner, "get_action_meanings"):
+        names = [each.lower() for each in inner.get_action_meanings()]
+    elif not names and isinstance(getattr(inner, "actions", None), EnumMeta):
+        numbered = {each.value: each.name for each in inner.actions}
         names = [numbered[index] for index in range(len(labels)) if index in numbered]
     return tuple(names) if len(names) == len(labels) else labels
 

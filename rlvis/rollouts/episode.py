@@ -10,7 +10,7 @@ from PIL import Image
 
 from rlvis.models.distributions import ActionDistribution
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.stepper import Step
+from rlvis.rollouts.stepper import Step, outcome_word
 
 LARGEST_RENDER = (480, 360)
 
@@ -73,11 +73,7 @@ class Episode:
     @property
     def outcome(self) -> str:
         """How the episode ended, in a word or two."""
-        if self.success:
-            return "success"
-        if self.terminated:
-            return "terminated" if self.success is None else "failed"
-        return "out of time" if self.truncated else "recording stopped"
+        return outcome_word(self.terminated, self.truncated, self.success)
 
 
 def taken_of(episode: Episode) -> np.ndarray:

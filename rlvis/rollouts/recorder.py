@@ -4,26 +4,21 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from rlvis.attribution.engine import Methods, explain
-from rlvis.attribution.explanation import Explanation
-from rlvis.attribution.registry import Method, get_method
+from rlvis.attribution.engine import Methods
+from rlvis.attribution.registry import Method
 from rlvis.errors import InputError
-from rlvis.instrument.layers import resolve_layer
-from rlvis.models.distributions import Categorical
 from rlvis.models.policy import Policy
-from rlvis.models.targets import Target, TargetLike, as_targets, margin, score
-from rlvis.models.targets import chosen as chosen_target
+from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, Progress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.episode import Episode, as_episode, reduced_render, taken_of
-from rlvis.rollouts.header import Header, MethodRecord
+from rlvis.rollouts.episode import Episode, as_episode, reduced_render
+from rlvis.rollouts.header import Header
+from rlvis.rollouts.plan import ExplanationPlan, Frames
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.spaces import check_spaces
 from rlvis.rollouts.stepper import Step, play
@@ -31,9 +26,6 @@ from rlvis.rollouts.success import SuccessRule, as_rule
 
 if TYPE_CHECKING:
     from gymnasium import Env
-
-Frames = Literal["sum", "last", "separate"]
-"""Of stacked frames: maps over all of them together, over the latest only, or over each."""
 
 
 def record(
@@ -81,7 +73,7 @@ def record(
         out: the folder of the recording; None keeps it in memory.
         seed: of the first episode; episode i is reset with seed + i, which its actions are sampled
             with, too.
-        deterministic: take the most probable action instead of drawing one.
+        deterministic: take the most probable action instead of sampling one.
         layer: for the methods that read one; the last spatial layer when left out.
         frames: for stacked frames and methods that read pixels: one map over all frames ("sum"),
             over the "last" one, or one for each ("separate"). A layer mixes the frames, so a map
@@ -105,63 +97,71 @@ def record(
     check_whole("episodes", episodes, 1, MANY)
     check_whole("max_steps", max_steps, 1, MANY)
     check_whole("seed", seed, 0, MOST_SEED)
-    if frames not in get_args(Frames):
-        raise InputError(f"no way {frames!r} to show frames; choose {', '.join(get_args(Frames))}")
     targets, methods = _either("target", target, targets), _either("method", method, methods)
-    given = [methods] if isinstance(methods, (str, Method)) else methods or ()
-    named, rule = [get_method(each) for each in given], as_rule(success)
-    report = reporter(on_progress)
-    with _opened(environment, wrappers, env_options or {}, render) as (world, name):
-        check_compatible(policy, world, name)
-        policy = _at_home(policy, world, labels)
-        wanted = [] if targets in (None, (), []) else as_targets(targets, policy)
-        contrast = not wanted and _can_be_compared(policy)
-        explained = wanted or _every_action(policy, contrast)
-        chosen, layer = _chosen(policy, world, named, wanted, layer, frames)
+    named = [methods] if isinstance(methods, (str, Method)) else methods or ()
+    report, rule = reporter(on_progress), as_rule(success)
+    with _opened(environment, wrappers, env_options or {}, render) as (env, name):
+        check_compatible(policy, env, name)
+        policy = _at_home(policy, env, labels)
+        plan = ExplanationPlan.of(policy, env, named, targets, layer, frames)
         header = Header(
             name,
             policy.name,
             list(policy.labels),
-            _records(chosen, layer),
+            plan.method_records,
             policy.distribution,
             policy.frames or 1,
             list(wrappers),
-            [each.name for each in wanted],
+            [each.name for each in plan.asked],
             str(rule) if rule else None,
-            contrast,
-            [each.unit_for(policy.distribution) for each in (wanted or explained[:1])],
+            plan.contrast,
+            plan.units,
         )
         recording = Recording.create(out, header, overwrite=overwrite)
-        played = play(
+        steps = play(
             policy,
-            [CheckedEnv(world, name)],
+            [CheckedEnv(env, name)],
             episodes,
             seed=seed,
             deterministic=deterministic,
             max_steps=max_steps,
-            picture=reduced_render if render and world.render_mode == "rgb_array" else None,
+            picture=reduced_render if render and env.render_mode == "rgb_array" else None,
             success=rule,
         )
-        steps: list[Step] = []
         try:
-            for step in played:
-                steps.append(step)
+            for step in _recorded(steps, recording, plan, on_episode):
                 if on_step:
                     on_step()
-                done, note = step.episode, ""
-                if step.outcome:
-                    episode, steps = as_episode(steps, policy.distribution), []
-                    recording.append(episode, _explain(policy, episode, chosen, explained, layer))
-                    done += 1
-                    note = (
-                        f"episode of seed {episode.seed}: {episode.outcome}, {len(episode)} steps"
-                    )
-                    if on_episode:
-                        on_episode(episode)
-                report(Progress("recording", done, episodes, "episodes", note))
+                report(_progress(step, episodes))
         finally:
             recording.discard_if_empty()
     return recording
+
+
+def _recorded(
+    steps: Iterator[Step],
+    recording: Recording,
+    plan: ExplanationPlan,
+    on_episode: Callable[[Episode], None] | None,
+) -> Iterator[Step]:
+    """The steps; each episode is explained and written once its last step has been taken."""
+    taken: list[Step] = []
+    for step in steps:
+        taken.append(step)
+        if step.outcome:
+            episode, taken = as_episode(taken, plan.policy.distribution), []
+            recording.append(episode, plan.explain(episode))
+            if on_episode:
+                on_episode(episode)
+        yield step
+
+
+def _progress(step: Step, episodes: int) -> Progress:
+    done, note = step.episode, ""
+    if step.outcome:
+        done += 1
+        note = f"episode of seed {step.seed}: {step.outcome.word}, {step.number + 1} steps"
+    return Progress("recording", done, episodes, "episodes", note)
 
 
 def _either(name: str, one: Any, several: Any) -> Any:
@@ -187,128 +187,21 @@ def _opened(
         check_spaces(environment, name)
         yield environment, name
         return
-    world = make_environment(environment, wrappers=wrappers, **options)
-    modes = world.metadata.get("render_modes") or ()
+    env = make_environment(environment, wrappers=wrappers, **options)
+    modes = env.metadata.get("render_modes") or ()
     if render and "render_mode" not in options and "rgb_array" in modes:
-        world.close()
-        world = make_environment(environment, wrappers=wrappers, **options, render_mode="rgb_array")
+        env.close()
+        env = make_environment(environment, wrappers=wrappers, **options, render_mode="rgb_array")
     try:
-        yield world, environment
+        yield env, environment
     finally:
-        world.close()
+        env.close()
 
 
-def _at_home(policy: Policy, world: "Env", labels: Sequence[str] | None) -> Policy:
+def _at_home(policy: Policy, env: "Env", labels: Sequence[str] | None) -> Policy:
     """The policy, knowing how many frames are stacked in its observations, and its actions by the
     names that are given, or by the environment's where it only numbers them."""
     known = copy.copy(policy)
-    known.labels = named_actions(policy, world, labels)
-    known.frames = policy.frames or stacked_frames(world) or 1
+    known.labels = named_actions(policy, env, labels)
+    known.frames = policy.frames or stacked_frames(env) or 1
     return known
-
-
-def _chosen(
-    policy: Policy,
-    world: "Env",
-    named: Sequence[Method],
-    targets: Sequence[Target],
-    layer: str | None,
-    frames: Frames,
-) -> tuple[list[Method], str | None]:
-    """The methods, one for each frame where asked for, and the layer that they read.
-
-    They are tried on an observation drawn from the space, with every action possible: the
-    environment that is to be played must not be reset for it, since some wrappers make a step of a
-    second reset.
-    """
-    space = copy.deepcopy(world.observation_space)
-    space.seed(0)
-    image, entries = policy.observe(space.sample(), np.ones(len(policy.labels), bool))
-    context = policy.context_of(1, {key: each[None] for key, each in entries.items()})
-    inputs = policy.inputs(image[None])
-    usual = named or usual_methods(policy, image, context)
-    if any(each.reads_layer for each in usual):
-        possible = [margin() if each.name == "chosen" else each for each in targets]
-        layer = resolve_layer(policy, inputs, layer, context, possible)
-    elif layer is not None:
-        raise InputError(
-            f"{', '.join(map(str, usual))} read no layer; leave {layer!r} out, or name a method "
-            "that does, such as grad-cam"
-        )
-    count = policy.frames or 1
-    if frames != "sum" and count == 1:
-        raise InputError(f"frames={frames} does nothing where no frames are stacked; leave it out")
-    return [part for each in usual for part in _by_frame(each, frames, count)], layer
-
-
-def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
-    if frames == "sum" or count == 1 or method.frame is not None or not method.reads_pixels:
-        return [method]
-    return [method.configured(frame=each) for each in range(count)[-1 if frames == "last" else 0 :]]
-
-
-def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> list[Method]:
-    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM, and
-    saliency; saliency alone where no layer has a map.
-
-    Args:
-        policy: the policy.
-        image: one of its images, uint8 (H, W, C).
-        context: of that image, (1, …) each.
-    """
-    saliency = get_method("saliency")
-    try:
-        explain(policy, image, "cam", 0, context=context)
-        return [get_method("cam"), saliency]
-    except InputError:
-        pass
-    try:
-        resolve_layer(policy, policy.inputs(image[None]), None, policy.context_of(1, context))
-    except InputError:
-        return [saliency]
-    return [get_method("grad-cam"), saliency]
-
-
-def _records(methods: Sequence[Method], layer: str | None) -> list[MethodRecord]:
-    return [
-        MethodRecord(
-            str(each),
-            layer if each.reads_layer else None,
-            each.signed,
-            each.frame,
-            each.one_sided,
-            each.adds_up,
-            each.unit,
-        )
-        for each in methods
-    ]
-
-
-def _can_be_compared(policy: Policy) -> bool:
-    """Whether an action is one of several, of which another could have been taken."""
-    return isinstance(policy.distribution, Categorical) and len(policy.labels) > 1
-
-
-def _every_action(policy: Policy, contrast: bool) -> list[Target]:
-    """Every action, and the one that was taken less the best of the others."""
-    each = [score(index) for index in range(len(policy.labels))]
-    return [*each, chosen_target()] if contrast else each
-
-
-def _explain(
-    policy: Policy,
-    episode: Episode,
-    methods: Sequence[Method],
-    targets: Sequence[Target],
-    layer: str | None,
-) -> list[Explanation]:
-    explained = explain(
-        policy,
-        episode.observations,
-        methods,
-        targets,
-        layer=layer,
-        context=episode.context,
-        taken=taken_of(episode) if _can_be_compared(policy) else None,
-    )
-    return list(explained.values())

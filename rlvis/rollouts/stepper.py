@@ -31,13 +31,28 @@ class Outcome:
     success: bool | None
     total: float
 
+    @property
+    def word(self) -> str:
+        """It in a word or two."""
+        return outcome_word(self.terminated, self.truncated, self.success)
+
+
+def outcome_word(terminated: bool, truncated: bool, success: bool | None) -> str:
+    """How an episode ended, in a word or two."""
+    if success:
+        return "success"
+    if terminated:
+        return "terminated" if success is None else "failed"
+    return "out of time" if truncated else "recording stopped"
+
 
 @dataclass(frozen=True)
 class Step:
     """One step of an episode.
 
     Attributes:
-        episode: its number.
+        episode: the number of the episode.
+        number: of the step in it, from 0.
         seed: given to the environment's reset.
         decision: what the policy saw and did.
         info: what the environment told along with the observation acted on.
@@ -47,6 +62,7 @@ class Step:
     """
 
     episode: int
+    number: int
     seed: int
     decision: Decision
     info: Mapping[str, Any]
@@ -153,4 +169,5 @@ class _Running:
                 else ended_well(self.info)
             )
             outcome = Outcome(terminated, truncated, well, total)
-        return Step(self.number, self.seed, decision, info, render, reward, outcome)
+        number = len(self.rewards) - 1
+        return Step(self.number, number, self.seed, decision, info, render, reward, outcome)

@@ -1,7 +1,7 @@
 """The command `rlvis features attack`."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,6 +22,7 @@ from rlvis.cli.playing import EnvSource
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
+    from rlvis.features.adversarial.result import Attack, Attacks
     from rlvis.models.policy import Policy
 
 
@@ -73,9 +74,7 @@ def command(
     from rlvis.features.adversarial.attacked_policy import AttackEvaluation
     from rlvis.features.adversarial.attacks import attack as attack_images
     from rlvis.features.adversarial.attacks import smallest_attack
-    from rlvis.features.adversarial.result import GRAD_CAM, Attack, Attacks
-    from rlvis.progress import Progress, silent
-    from rlvis.results import by_name
+    from rlvis.features.adversarial.result import GRAD_CAM, Attacks
 
     plays = not pictures and images is None
     check_outputs(AttackEvaluation if plays else Attacks, out, data)
@@ -117,26 +116,41 @@ def command(
     if images is not None:
         subjects = _evenly_drawn(images, count, failures, window)
     ask = smallest_attack if eps is None else partial(attack_images, eps=eps, seed=seed)
-    attacked, names = list[Attack](), list[str]()
-    with stoppable_progress() as on_progress:
-        for done, (name, picture, context) in enumerate(subjects, 1):
-            try:
-                one = ask(
-                    inspected, picture, method, context=context, on_progress=silent, **options
-                )
-            except InputError as error:
-                failures.append(error)
-            else:
-                attacked.append(one)
-                names.append(name)
-            on_progress(Progress("attacking", done, len(subjects), "pictures"))
+    attacked = _attack_each(partial(ask, inspected, method=method, **options), subjects, failures)
     if attacked:
-        found = Attacks(by_name(attacked, names))
-        write_outputs(found, out, data, attribution or GRAD_CAM)
+        write_outputs(attacked, out, data, attribution or GRAD_CAM)
     if failures and attacked:
         raise InputError(f"{len(failures)} could not be attacked, the first: {failures[0]}")
     if failures:
         raise failures[0]
+
+
+def _attack_each(
+    ask: Callable[..., "Attack"],
+    subjects: Sequence[tuple[str, Any, Any]],
+    failures: list[InputError],
+) -> "Attacks":
+    """Attack pictures one after the other.
+
+    Args:
+        ask: attacks one.
+        subjects: names, pictures, and what the model takes besides each.
+        failures: takes what is wrong with those that cannot be attacked.
+    """
+    from rlvis.features.adversarial.result import Attacks
+    from rlvis.progress import Progress, silent
+    from rlvis.results import by_name
+
+    attacked, names = list["Attack"](), list[str]()
+    with stoppable_progress() as on_progress:
+        for done, (name, picture, context) in enumerate(subjects, 1):
+            try:
+                attacked.append(ask(picture, context=context, on_progress=silent))
+                names.append(name)
+            except InputError as error:
+                failures.append(error)
+            on_progress(Progress("attacking", done, len(subjects), "pictures"))
+    return Attacks(by_name(attacked, names))
 
 
 def _policy(network: Network) -> "Policy":

@@ -43,7 +43,7 @@ class UnitReader:
     """Layers' outputs as maps of their units.
 
     Args:
-        surroundings: of the forward pass that the layers are known from.
+        probe: of the forward pass that the layers are known from.
         outputs: of the layers in that pass, by name.
         place: brings a layer's tokens into order; see `token_order.in_order`.
 
@@ -56,12 +56,12 @@ class UnitReader:
 
     def __init__(
         self,
-        surroundings: LayoutProbe,
+        probe: LayoutProbe,
         outputs: Mapping[str, Any],
         place: Callable[[str, FeatureLayout], FeatureLayout],
     ) -> None:
         self._layouts: dict[str, FeatureLayout | None] = {
-            name: None if _is_vector(output) else place(name, surroundings.layout(name, output))
+            name: None if _is_vector(output) else place(name, probe.layout(name, output))
             for name, output in outputs.items()
         }
         self.counts = {name: self(name, output).shape[1] for name, output in outputs.items()}
@@ -88,7 +88,7 @@ class UnitReader:
         check_layers(model, layers)
         outputs: dict[str, Any] = {}
         replica, image = replicate(model.module), inputs[:1].detach().clone()
-        surroundings = LayoutProbe(replica, image)
+        probe = LayoutProbe(replica, image)
         watch(replica, lambda name, _, __, output: outputs.update({name: output}), set(layers))
         given = {name: each[:1] for name, each in (context or {}).items()}
         try:
@@ -98,7 +98,7 @@ class UnitReader:
             if not set(layers) <= outputs.keys():
                 raise
         check_ran(layers, outputs)
-        return cls(surroundings, outputs, partial(in_order, model, image, given))
+        return cls(probe, outputs, partial(in_order, model, image, given))
 
     def __call__(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output, or a gradient at it, as maps (n, units, h, w) that share its memory."""

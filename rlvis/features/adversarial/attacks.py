@@ -168,7 +168,7 @@ class _Problem:
         goal = now if target is None else torch.full_like(now, label_index(target, model.labels))
         return cls(model, clean, scale, known, score, goal, target is not None)
 
-    def slope(self, unit: Tensor) -> Tensor:
+    def ascent(self, unit: Tensor) -> Tensor:
         """The gradient along which a goal to reach comes nearer, or one to leave further away."""
         unit = unit.detach().requires_grad_(True)
         with torch.enable_grad():
@@ -194,14 +194,14 @@ class _Problem:
         """
         size = sizes.to(self.clean.device)[:, None, None, None]
         if method == "fgsm":
-            return (self.clean + size * _direction(self.slope(self.clean), norm)).clamp(0, 1)
+            return (self.clean + size * _direction(self.ascent(self.clean), norm)).clamp(0, 1)
         unit = self.clean
         if seed is not None:
             generator = torch.Generator().manual_seed(seed)
             start = torch.rand(unit.shape[1:], generator=generator).to(unit) * 2 - 1
             unit = (unit + _within(start.expand_as(unit) * size, norm, size)).clamp(0, 1)
         for step in range(steps):
-            unit = unit + 2.5 * size / steps * _direction(self.slope(unit), norm)
+            unit = unit + 2.5 * size / steps * _direction(self.ascent(unit), norm)
             unit = (self.clean + _within(unit - self.clean, norm, size)).clamp(0, 1)
             report(Progress("attack", step + 1, steps, "steps"))
         return unit

@@ -125,13 +125,13 @@ def receptive_fields(
     given = {name: each[:1] for name, each in (context or {}).items()}
     with torch.inference_mode():
         image = inputs[:1].clone()
-        surroundings = LayoutProbe(replica, image)
+        probe = LayoutProbe(replica, image)
         tracing = Dependence(image)
         with tracing:
             model.run(replica, image, given)
     check_ran(layers, outputs)
     place = partial(in_order, model, inputs, given)
-    maps, size = UnitReader(surroundings, outputs, place), (inputs.shape[-2], inputs.shape[-1])
+    maps, size = UnitReader(probe, outputs, place), (inputs.shape[-2], inputs.shape[-1])
     found = {}
     for layer in layers:
         units, *grid = maps(layer, outputs[layer]).shape[1:]

@@ -50,7 +50,7 @@ def page(units: LayerSelectivity, confusion: Confusion, patches: Patches, most: 
             f"unit {unit}",
             sentence(units, unit),
             (124, 124),
-            facts=_facts(units, unit),
+            cells=_cells(units, unit),
         )
         for unit in units.ranked[:most].tolist()
     ]
@@ -106,7 +106,7 @@ def sentence(units: LayerSelectivity, unit: int) -> str:
     )
 
 
-def _facts(units: LayerSelectivity, unit: int) -> dict[str, str]:
+def _cells(units: LayerSelectivity, unit: int) -> dict[str, str]:
     """The same numbers by name."""
     preferred = units.preferred[unit]
     return {

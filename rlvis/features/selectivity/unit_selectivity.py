@@ -65,18 +65,18 @@ def units(
     settings = {"layers": list(layers), "k": most}
     work = ImagePass("units", reading, state, resume, on_progress, **settings)
     scan = ActivationScan(reading, layers, most, 1, work.kept)
-    answers = _Answers(layers, work.kept)
+    columns = _ScanColumns(layers, work.kept)
     for seen in scan:
-        answers.add(seen)
-        work.after(seen.batch, lambda: {**scan.state(), **answers.state()})
+        columns.add(seen)
+        work.after(seen.batch, lambda: {**scan.state(), **columns.state()})
     work.finish()
-    read, said = answers.column("numbers"), answers.column("predictions")
+    read, said = columns.column("numbers"), columns.column("predictions")
     classes = classes_of(images, read, by, said, model.labels)
     found = {
         layer: _layer(
             layer,
-            answers.column(f"{layer}/peaks"),
-            bool((answers.column(f"{layer}/least") >= 0).all()),
+            columns.column(f"{layer}/peaks"),
+            bool((columns.column(f"{layer}/least") >= 0).all()),
             threshold,
             classes,
         )
@@ -86,7 +86,7 @@ def units(
     return Selectivity(model.name, read, classes, predictions, found, collected(scan))
 
 
-class _Answers:
+class _ScanColumns:
     """What is kept of every image of a scan, in columns with a part for each batch."""
 
     def __init__(self, layers: Sequence[str], kept: Mapping[str, np.ndarray]) -> None:

@@ -176,7 +176,9 @@ def synthesize(
         while taken < steps and not fault:
             pixels = images(parameters)
             shown = moved(pixels, generator) if robust else pixels
-            gradient = _slope(network, scale.inputs(shown), parameters, taken < _REDIRECTED_STEPS)
+            gradient = _gradient(
+                network, scale.inputs(shown), parameters, taken < _REDIRECTED_STEPS
+            )
             if gradient is None:
                 fault = f"{wanted.name} is NaN or infinite at step {taken + 1}"
                 break
@@ -213,7 +215,7 @@ def _last_layer(model: ImageModel, wanted: Objective, inputs: Tensor) -> str:
     return read[-1] if read else resolve_layer(model, inputs, None, blank_context(model, 1))
 
 
-def _slope(
+def _gradient(
     network: ObjectiveNetwork, inputs: Tensor, parameters: Tensor, redirected: bool
 ) -> Tensor | None:
     """The gradient of the parameters along which the objective falls; None if it is not finite.

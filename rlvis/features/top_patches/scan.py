@@ -1,6 +1,6 @@
 """One pass over an image set that keeps what excites each unit of several layers most.
 
-Memory does not grow with the number of images: of every unit only its strongest answers are kept.
+Memory does not grow with the number of images: of every unit only the strongest activations stay.
 Maps are read where they are made, without a copy, when their layer runs for the last time.
 """
 
@@ -21,11 +21,11 @@ from rlvis.models.replica import replicate
 
 
 class TopK:
-    """The strongest answers of every unit of a layer so far.
+    """The strongest activations of every unit of a layer so far.
 
     Args:
         units: how many there are.
-        most: how many answers to keep of each.
+        most: how many activations to keep of each.
         per_image: how many places of one image may be among them.
         device: where the layer computes.
 
@@ -46,7 +46,7 @@ class TopK:
     def add(self, maps: Tensor, peaks: Tensor, batch: Batch) -> None:
         """Take the maps of a batch in, float (n, U, h, w), whose maxima are `peaks`, (n, U).
 
-        Only maps that reach beyond the least of the kept answers are looked at; of equal answers
+        Only maps that reach beyond the least of the kept activations are looked at; of equal ones
         the earlier image stays.
         """
         image, unit = (peaks > self.values[:, -1]).nonzero(as_tuple=True)
@@ -72,12 +72,12 @@ class TopK:
         self.shapes = _chosen(self.shapes, shapes.expand(units, -1, -1), order)
 
     def state(self) -> dict[str, np.ndarray]:
-        """The answers as arrays."""
+        """The activations as arrays."""
         return {name: getattr(self, name).cpu().numpy() for name in _STATE}
 
     @classmethod
     def of(cls, state: Mapping[str, np.ndarray], per_image: int, device: torch.device) -> "TopK":
-        """Go on from answers that `state` gave."""
+        """Go on from what `state` gave."""
         units, most = state["values"].shape
         strongest = cls(units, most, per_image, device)
         for name in _STATE:
@@ -111,7 +111,7 @@ class ActivationScan:
     Args:
         reading: the images and the network.
         layers: as in `module.named_modules()`.
-        most: how many answers to keep of each unit.
+        most: how many activations to keep of each unit.
         per_image: how many places of one image may be among them.
         state: what `state` gave of a scan that is gone on with.
 

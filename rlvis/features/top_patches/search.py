@@ -87,7 +87,7 @@ def collected(scan: ActivationScan) -> Patches:
 
 
 def _located(field: ReceptiveField, strongest: TopK, sources: Sources) -> LayerPatches:
-    """The answers with their places in maps and pictures."""
+    """The activations with their places in maps and pictures."""
     state = strongest.state()
     places = np.stack(np.divmod(state["places"], field.grid[1]), axis=-1)
     units = np.arange(field.units)[:, None]
