@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, Policy, Preprocess, explain, load_model
 from rlvis.errors import Notice
-from rlvis.zoo.file_kinds import kind_of_network
 from rlvis.zoo.label_names import read_labels
 from rlvis.zoo.loading import load_playing_policy
+from rlvis.zoo.network_files import kind_of_network
 from rlvis.zoo.preprocessing import PREPROCESSINGS
 from rlvis.zoo.source import ModelSource
 from tests.complaints import complaint

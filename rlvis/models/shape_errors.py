@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from rlvis.errors import InputError
 from rlvis.images.preprocess import Preprocess
 
-
 _USE_SIZE = "give its size with Preprocess(size=…), --input-size"
 _USE_GREY = "give it luminance with Preprocess(grey=True), --grey"
 
