@@ -19,8 +19,8 @@ from rlvis.errors import InputError, one_line, unknown
 from rlvis.models.image_model import ImageModel
 from rlvis.named_objects import import_named, is_named
 from rlvis.zoo.classifiers import build_classifier, is_classifier, no_classifier
-from rlvis.zoo.file_kinds import FileKind, kind_of_network
 from rlvis.zoo.label_names import read_labels
+from rlvis.zoo.network_files import FileKind, kind_of_network
 from rlvis.zoo.preprocessing import Preprocessing, choose_preprocess, read_size
 from rlvis.zoo.score_count import named_scores
 from rlvis.zoo.source import ModelSource, refuse_unused

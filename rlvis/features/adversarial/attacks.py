@@ -17,7 +17,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.adversarial.result import Attack, Norm
 from rlvis.images.loading import Images, as_images
 from rlvis.models.distributions import require_categorical
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import PixelScale
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
@@ -66,6 +66,7 @@ def attack(
         InputError: if a name does not exist, eps or the steps are not positive, the model's
             scores are not one choice, or it has no gradient at the image.
     """
+    require_image_model(model)
     _check(model, method, norm, eps, steps)
     problem = _Problem.of(model, images, target, context)
     sizes, report = torch.full((len(problem.clean),), eps), reporter(on_progress)
@@ -97,6 +98,7 @@ def smallest_attack(
     Raises:
         InputError: as for `attack`.
     """
+    require_image_model(model)
     largest = LARGEST.get(norm, 1.0) if largest is None else largest
     _check(model, method, norm, largest, steps)
     problem = _Problem.of(model, images, target, context)
