@@ -4,6 +4,7 @@ Those of agents come from `rlvis_agents`, where it is installed.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -64,11 +65,10 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     Raises:
         InputError: if none does; names that are close are offered.
     """
-    readers = [*READERS, *_of_other_packages(), *([_CLASSIFIER] if classifiers else [])]
+    readers, written = [*READERS, *_of_other_packages()], str(source.model)
     for reader in readers:
         if reader.accepts(source):
             return reader
-    written = str(source.model)
     if os.path.exists(written):
         raise InputError(
             f"{written} is no model; give a state_dict, TorchScript, torch.export or an agent's "
@@ -77,6 +77,8 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     path = Path(written)
     if path.suffix in _ENDINGS or (len(path.parts) > 1 and not written.startswith("timm/")):
         raise InputError(f"no file or folder {written}; check the path")
+    if classifiers and _CLASSIFIER.accepts(source):
+        return _CLASSIFIER
     names = [name for reader in readers for name in reader.names()]
     raise no_classifier(written, names) if classifiers else unknown("policy", written, names)
 
@@ -156,7 +158,9 @@ def _read_export(source: ModelSource) -> ImageModel:
     path = _trusted(source, "torch reads an exported program with pickle, which runs code from it")
     try:
         program = torch.export.load(path)
-        module = program.module()
+        with warnings.catch_warnings():  # torch warns of its own code
+            warnings.simplefilter("ignore", FutureWarning)
+            module = torch.export.unflatten(program)
     except Exception as error:  # readers stumble over damaged files in ways of their own
         raise _unreadable(path, error) from None
     size = source.input_size or _exported_size(program)
@@ -195,7 +199,7 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def _read_weights(source: ModelSource) -> ImageModel:
     if source.arch is None:
         raise InputError(
-            f"{source.model} holds weights alone; say of which network with --arch (a torchvision "
+            f"{source.model} is read as weights alone; say of which network with --arch (a torchvision "
             "or timm name, or package.module:make_model)"
         )
     filled = replace(source, model=source.arch, arch=None, weights=source.model)
