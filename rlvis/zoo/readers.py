@@ -65,7 +65,7 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     Raises:
         InputError: if none does; names that are close are offered.
     """
-    readers, written = [*READERS, *_of_other_packages()], str(source.model)
+    readers, written = [*READERS, *_of_other_packages(), _WEIGHTS], str(source.model)
     for reader in readers:
         if reader.accepts(source):
             return reader
@@ -199,8 +199,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def _read_weights(source: ModelSource) -> ImageModel:
     if source.arch is None:
         raise InputError(
-            f"{source.model} is read as weights alone; say of which network with --arch (a torchvision "
-            "or timm name, or package.module:make_model)"
+            f"{source.model} is read as weights alone; say of which network with --arch (a "
+            "torchvision or timm name, or package.module:make_model)"
         )
     filled = replace(source, model=source.arch, arch=None, weights=source.model)
     reader = find_reader(filled)
@@ -227,8 +227,12 @@ READERS = [
         _OF_INPUT | {"trust"},
     ),
     Reader("an exported program", partial(_is_file, "export"), _read_export, _OF_INPUT | {"trust"}),
-    Reader("a file of weights", partial(_is_file, "weights"), _read_weights, _OF_INPUT | {"arch"}),
 ]
+_WEIGHTS = Reader(
+    "a file of weights", partial(_is_file, "weights"), _read_weights, _OF_INPUT | {"arch"}
+)
+"""After those of other packages, which may know whose weights a file holds."""
+
 _CLASSIFIER = Reader(
     "a classifier by name",
     lambda source: not os.path.exists(source.model) and is_classifier(str(source.model)),
