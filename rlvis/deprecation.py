@@ -1,4 +1,4 @@
-"""Parameters by the names they had before: they keep working, with a DeprecationWarning."""
+"""Parameters and attributes by their former names: they keep working, with a DeprecationWarning."""
 
 import warnings
 from collections.abc import Callable
@@ -35,6 +35,26 @@ def renamed_parameters(
         return call
 
     return decorate
+
+
+class FormerName:
+    """An attribute's former name.
+
+    Args:
+        new: the name that it has now.
+    """
+
+    def __init__(self, new: str) -> None:
+        self._new = new
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._former = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        warnings.warn(f"{self._former} is now {self._new}", DeprecationWarning, stacklevel=2)
+        return getattr(instance, self._new)
 
 
 def _told(read: Callable[[Progress], tuple[int, ...]]) -> Former:

@@ -9,6 +9,7 @@ from rlvis import ImageModel, InputError, Policy, Preprocess
 from rlvis.features.adversarial.attacked_policy import AttackedPolicy
 from rlvis.features.adversarial.attacks import attack, smallest_attack
 from rlvis.features.adversarial.result import save_attack, save_attack_data
+from rlvis.models.distributions import DiagonalGaussian, MultiCategorical
 
 GREY = np.full((6, 8, 3), 128, np.uint8)
 
@@ -120,3 +121,26 @@ def test_a_model_without_gradient():
 
     with pytest.raises(InputError, match="not differentiable at the image"):
         attack(ImageModel(Steps(), ["a", "b"]), GREY)
+
+
+CONTINUOUS = DiagonalGaussian((0.0, 0.0), (-1.0, -1.0), (1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("distribution", "options", "message"),
+    [
+        (CONTINUOUS, {}, "attack works with Discrete actions only"),
+        (MultiCategorical((2, 2)), {}, "attack works with Discrete actions only"),
+        (None, {"method": "cw"}, "no attack 'cw'"),
+        (None, {"steps": 0}, "steps is 0"),
+        (None, {"eps": 0}, "eps is 0"),
+        (None, {"seed": -1}, "seed is -1"),
+        (None, {"target": "gaz"}, "no target 'gaz'"),
+    ],
+)
+def test_an_attacked_policy_refuses_before_anything_is_played(distribution, options, message):
+    labels = [f"a{number}" for number in range(len(distribution.labels) if distribution else 2)]
+    network = nn.Sequential(nn.Flatten(), nn.Linear(6 * 8 * 3, len(labels)))
+    policy = Policy(network, labels, distribution=distribution)
+    with pytest.raises(InputError, match=message):
+        AttackedPolicy(policy, **{"eps": 0.1, **options})

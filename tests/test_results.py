@@ -269,3 +269,19 @@ def test_wrong_overlays_are_one_line() -> None:
     ):
         with pytest.raises(InputError, match=message):
             why.overlay(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("owner", "former", "new"),
+    [
+        (lambda: RESULTS["attack"](), "size", "eps"),
+        (lambda: IMAGES, "facts", "metadata"),
+        (lambda: RESULTS["units"]().layer("3"), "answers", "peak_activations"),
+        (lambda: RESULTS["units"]().layer("3"), "areas", "roc_auc"),
+        (lambda: RESULTS["units"]().layer("3"), "information", "mutual_information"),
+    ],
+)
+def test_attributes_keep_their_former_names(owner, former, new) -> None:
+    owned = owner()
+    with pytest.warns(DeprecationWarning, match=f"{former} is now {new}"):
+        assert getattr(owned, former) is getattr(owned, new)

@@ -19,7 +19,8 @@ from rlvis.attribution.changed_images import (
     differentiable_replica,
     independent,
 )
-from rlvis.attribution.pooled_head import LinearRun, head_matrix
+from rlvis.attribution.pooled_head import LinearRun, head_matrix, score_jacobian
+from rlvis.deprecation import FormerName
 from rlvis.errors import InputError
 from rlvis.instrument.attention_maps import Attentions, by_head
 from rlvis.instrument.autograd_graph import depends, edges_behind
@@ -325,23 +326,9 @@ class Evidence:
 
         "logits": float (N, T, K) and, for an actor-critic, "value": float (N, T, 1).
         """
-        outputs = {"logits": self.scores.logits, "value": self.scores.value}
-        leaves = {
-            name: tensor.detach().requires_grad_(True)
-            for name, tensor in outputs.items()
-            if tensor is not None
-        }
-        scores = replace(self.scores, logits=leaves["logits"], value=leaves.get("value"))
-        rows: dict[str, list[Tensor]] = {name: [] for name in leaves}
-        for target in self._targets:
-            with torch.enable_grad():
-                found = torch.autograd.grad(
-                    target(scores).sum(), list(leaves.values()), allow_unused=True
-                )
-            for (name, leaf), jacobian in zip(leaves.items(), found, strict=True):
-                jacobian = torch.zeros_like(leaf) if jacobian is None else jacobian
-                rows[name].append(jacobian.reshape(len(leaf), -1))
-        return {name: torch.stack(each, dim=1) for name, each in rows.items()}
+        return score_jacobian(self._targets, self.scores)
+
+    slopes = FormerName("score_jacobian")
 
     @cached_property
     def head_weights(self) -> Tensor:

@@ -4,6 +4,7 @@ Those of agents come from `rlvis_agents`, where it is installed.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,8 +20,8 @@ from rlvis.errors import InputError, one_line, unknown
 from rlvis.models.image_model import ImageModel
 from rlvis.named_objects import import_named, is_named
 from rlvis.zoo.classifiers import build_classifier, is_classifier, no_classifier
-from rlvis.zoo.file_kinds import FileKind, kind_of_network
 from rlvis.zoo.label_names import read_labels
+from rlvis.zoo.network_files import FileKind, kind_of_network
 from rlvis.zoo.preprocessing import Preprocessing, choose_preprocess, read_size
 from rlvis.zoo.score_count import named_scores
 from rlvis.zoo.source import ModelSource, refuse_unused
@@ -64,12 +65,10 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     Raises:
         InputError: if none does; names that are close are offered.
     """
-    usual = [*READERS, *_of_other_packages(), _WEIGHTS]
-    readers = [*usual, _CLASSIFIER] if classifiers else usual
+    readers, written = [*READERS, *_of_other_packages(), _WEIGHTS], str(source.model)
     for reader in readers:
         if reader.accepts(source):
             return reader
-    written = str(source.model)
     if os.path.exists(written):
         raise InputError(
             f"{written} is no model; give a state_dict, TorchScript, torch.export or an agent's "
@@ -78,6 +77,8 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     path = Path(written)
     if path.suffix in _ENDINGS or (len(path.parts) > 1 and not written.startswith("timm/")):
         raise InputError(f"no file or folder {written}; check the path")
+    if classifiers and _CLASSIFIER.accepts(source):
+        return _CLASSIFIER
     names = [name for reader in readers for name in reader.names()]
     raise no_classifier(written, names) if classifiers else unknown("policy", written, names)
 
@@ -157,7 +158,9 @@ def _read_export(source: ModelSource) -> ImageModel:
     path = _trusted(source, "torch reads an exported program with pickle, which runs code from it")
     try:
         program = torch.export.load(path)
-        module = program.module()
+        with warnings.catch_warnings():  # torch warns of its own code
+            warnings.simplefilter("ignore", FutureWarning)
+            module = torch.export.unflatten(program)
     except Exception as error:  # readers stumble over damaged files in ways of their own
         raise _unreadable(path, error) from None
     size = source.input_size or _exported_size(program)
@@ -196,8 +199,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def _read_weights(source: ModelSource) -> ImageModel:
     if source.arch is None:
         raise InputError(
-            f"{source.model} holds weights alone; say of which network with --arch (a torchvision "
-            "or timm name, or package.module:make_model)"
+            f"{source.model} is read as weights alone; say of which network with --arch (a "
+            "torchvision or timm name, or package.module:make_model)"
         )
     filled = replace(source, model=source.arch, arch=None, weights=source.model)
     reader = find_reader(filled)

@@ -10,7 +10,7 @@ import torch
 from rlvis.deprecation import renamed_parameters
 from rlvis.display.page import Page
 from rlvis.display.tiles import Matrix, Row
-from rlvis.features.adversarial.attacks import attack
+from rlvis.features.adversarial.attacks import attack, check_attack
 from rlvis.features.adversarial.result import (
     GRAD_CAM,
     Attack,
@@ -39,10 +39,14 @@ class AttackedPolicy(Policy):
         frames_seen, frames_turned: how many observations were attacked, and in how many of them
             the policy then preferred another action.
         examples: the attacks of some of the latter.
+
+    Raises:
+        InputError: if the policy's actions are not one choice, or an option is none of `attack`'s.
     """
 
     @renamed_parameters(size="eps")
     def __init__(self, policy: Policy, eps: float, **options: Any) -> None:
+        check_attack(policy, eps=eps, **options)
         super().__init__(
             policy.module,
             policy.labels,

@@ -17,11 +17,12 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.adversarial.result import Attack, Norm
 from rlvis.images.loading import Images, as_images
 from rlvis.models.distributions import require_categorical
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import PixelScale
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
-from rlvis.options import MANY, check_real, check_whole
+from rlvis.models.targets import label_index
+from rlvis.options import MANY, MOST_SEED, check_real, check_whole
 from rlvis.progress import OnProgress, Progress, reporter, silent
 
 NORMS = ("linf", "l2")
@@ -66,7 +67,8 @@ def attack(
         InputError: if a name does not exist, eps or the steps are not positive, the model's
             scores are not one choice, or it has no gradient at the image.
     """
-    _check(model, method, norm, eps, steps)
+    require_image_model(model)
+    check_attack(model, method, norm=norm, eps=eps, target=target, steps=steps, seed=seed)
     problem = _Problem.of(model, images, target, context)
     sizes, report = torch.full((len(problem.clean),), eps), reporter(on_progress)
     changed = problem.changed(method, norm, sizes, steps, seed, report)
@@ -97,8 +99,9 @@ def smallest_attack(
     Raises:
         InputError: as for `attack`.
     """
+    require_image_model(model)
     largest = LARGEST.get(norm, 1.0) if largest is None else largest
-    _check(model, method, norm, largest, steps)
+    check_attack(model, method, norm=norm, eps=largest, target=target, steps=steps)
     problem = _Problem.of(model, images, target, context)
     low = torch.zeros(len(problem.clean))
     high = torch.full_like(low, largest)
@@ -114,14 +117,31 @@ def smallest_attack(
     return replace(problem.result(best, method, norm, high), smallest=True)
 
 
-def _check(model: ImageModel, method: str, norm: str, eps: float, steps: int) -> None:
+def check_attack(
+    model: ImageModel,
+    method: str = "pgd",
+    *,
+    norm: str = "linf",
+    eps: float = 4 / 255,
+    target: str | int | None = None,
+    steps: int = 20,
+    seed: int = 0,
+) -> None:
+    """Whether `attack` can be asked that of a model; its parameters are those of `attack`.
+
+    Raises:
+        InputError: if not.
+    """
     if method not in METHODS:
         raise unknown("attack", method, METHODS)
     if norm not in NORMS:
         raise unknown("norm", norm, NORMS)
     check_real("eps", eps, 1e-9, 1e6)
     check_whole("steps", steps, 1, MANY)
+    check_whole("seed", seed, 0, MOST_SEED)
     require_categorical(model.distribution, "attack")
+    if target is not None:
+        label_index(target, model.labels)
 
 
 @dataclass(frozen=True)
@@ -154,8 +174,6 @@ class _Problem:
         target: str | int | None,
         context: Mapping[str, Any] | None,
     ) -> "_Problem":
-        from rlvis.models.targets import label_index
-
         pictures = as_images(images)
         scale = PixelScale.of(model, pictures)
         clean = scale.unit(model.inputs(pictures))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rlvis.attribution.engine import explain
 from rlvis.attribution.heatmaps import resize_maps
+from rlvis.deprecation import FormerName
 from rlvis.display.overlays import STRONGEST, grey, limit, overlay
 from rlvis.display.page import Page
 from rlvis.display.tiles import Row, Tile
@@ -54,6 +55,8 @@ class Attack(Result):
     norm: Norm
     eps: Tensor
     smallest: bool = False
+
+    size = FormerName("eps")
 
     @property
     def change(self) -> Tensor:

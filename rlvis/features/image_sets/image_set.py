@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlvis.deprecation import FormerName
 from rlvis.errors import InputError
 from rlvis.files import check_regular, read_arrays
 from rlvis.images.depth import Levels, check_window, choose_window, eight_bit
@@ -169,6 +170,8 @@ class ArrayImages:
 
     meaning = "label"
 
+    facts = FormerName("metadata")
+
     def __init__(
         self,
         pictures: np.ndarray,
@@ -243,6 +246,8 @@ class FolderImages:
 
     meaning = "folder"
 
+    facts = FormerName("metadata")
+
     def __init__(self, folder: str | Path, window: Levels | None = None) -> None:
         self._window = window
         folder = Path(folder)
@@ -288,6 +293,8 @@ class RecordingImages:
     """
 
     meaning = "preferred action"
+
+    facts = FormerName("metadata")
 
     def __init__(self, recording: Recording) -> None:
         numbers = recording.readable()

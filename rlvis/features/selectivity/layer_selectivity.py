@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rlvis.deprecation import FormerName
 from rlvis.features.image_sets.classes import Classes
 from rlvis.features.selectivity import statistics
 
@@ -37,6 +38,10 @@ class LayerSelectivity:
     rectified: bool
     threshold: float
     classes: Classes
+
+    answers = FormerName("peak_activations")
+    areas = FormerName("roc_auc")
+    information = FormerName("mutual_information")
 
     @cached_property
     def firing(self) -> np.ndarray:
