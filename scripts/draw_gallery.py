@@ -43,6 +43,62 @@ from scripts import train_mnist
 DOCS = Path(__file__).parent.parent / "docs"
 WORLD = "rlvis_envs:CubeReach-v0"
 SEED = 1_000
+DIGITS = "--model digits --weights out/mnist.safetensors"
+COMMANDS = {
+    "cube-units": (
+        "rlvis features units out/frames.zarr --model cube-reach --layer features.relu3 "
+        "--by cube_on_left --by cube_on_right --rows 4 --out units.png"
+    ),
+    "cube-codes": (
+        "rlvis features embed out/frames.zarr --model cube-reach --colour action --out codes.png"
+    ),
+    "cube-grid": (
+        "rlvis features embed out/frames.zarr --model cube-reach --colour action --grid grid.png"
+    ),
+    "cube-synthesis": (
+        "rlvis features synthesize left forward right --model cube-reach --count 4 "
+        "--steps 256 --images out/frames.zarr --out likes.png"
+    ),
+    "cube-attack": (
+        "rlvis features attack --model cube-reach --images out/frames.zarr --count 3 "
+        "--attribution cam --out attack.png"
+    ),
+    "net-filters": "rlvis features filters --out filters.png",
+    "edge": "rlvis features filters --image docs/photos/cat.jpg --kernel edge --out edge.png",
+    "net-patches": (
+        "rlvis features patches out/photos --layer _blocks.4 --count 5 --rows 8 --out patches.png"
+    ),
+    "net-patches-whole": (
+        "rlvis features patches out/photos --layer _bn1 --count 5 --rows 5 --whole --out whole.png"
+    ),
+    "net-projection": (
+        "rlvis features project docs/photos/cat.jpg --layer _conv_stem --layer _blocks.2 "
+        "--layer _blocks.4 --rule deconvnet --out projection.png"
+    ),
+    "net-synthesis": (
+        "rlvis features synthesize espresso 'Egyptian cat' missile --count 2 --steps 256 "
+        "--out classes.png"
+    ),
+    "net-dream": "rlvis features dream docs/photos/cat.jpg --what _blocks.8 --out dream.png",
+    "net-attack": (
+        "rlvis features attack docs/photos/cat.jpg --eps 0.0078 --target espresso --out attack.png"
+    ),
+    "digits-codes": f"rlvis features embed mnist {DIGITS} --out codes.png",
+    "digits-grid": f"rlvis features embed mnist {DIGITS} --grid grid.png",
+    "digits-units": (
+        f"rlvis features units mnist {DIGITS} --layer features.relu3 --rows 5 --out units.png"
+    ),
+    "digits-zeiler-fergus": (
+        f"rlvis features project --images mnist {DIGITS} --layer features.relu2 --layer "
+        "features.relu3 --out projections.png"
+    ),
+    "digits-synthesis": (
+        f"rlvis features synthesize 0 1 3 7 {DIGITS} --count 4 --steps 384 --images mnist "
+        "--out digits.png"
+    ),
+    "digits-attack": f"rlvis features attack --images mnist {DIGITS} --count 3 --out attack.png",
+}
+"""What makes the like of each picture."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +110,14 @@ class Exhibit:
         picture: the page.
         title: a few words.
         text: a statement with numbers measured here.
+        command: makes the like of it.
     """
 
     name: str
     picture: Image.Image
     title: str
     text: str
+    command: str
 
 
 def policy() -> list[Exhibit]:
@@ -92,6 +150,7 @@ def _cube_units(agent: rlvis.Policy, frames: RecordingImages) -> Exhibit:
         f"The environment tells on which side the cube is, the policy does not hear it: yet single "
         f"units of its last layer know. Best are {told}. Their strongest patches show the cube at "
         "that side of the picture, with the receptive field cut at its border.",
+        COMMANDS["cube-units"],
     )
 
 
@@ -108,6 +167,7 @@ def _cube_codes(agent: rlvis.Policy, frames: RecordingImages) -> list[Exhibit]:
             "Does the code space separate the actions?",
             f"Yes: of the 15 frames with the nearest codes {same:.0%} prefer the same action, and "
             f"{seen:.0%} agree on whether the cube is in view.",
+            COMMANDS["cube-codes"],
         ),
         Exhibit(
             "cube-grid",
@@ -115,6 +175,7 @@ def _cube_codes(agent: rlvis.Policy, frames: RecordingImages) -> list[Exhibit]:
             "The same frames at their places",
             "Framed by the preferred action. Where no cube is to be seen the policy turns left; it "
             "walks where the cube is ahead, and the cube grows along the way.",
+            COMMANDS["cube-grid"],
         ),
     ]
 
@@ -136,6 +197,7 @@ def _cube_dreams(agent: rlvis.Policy, frames: RecordingImages) -> Exhibit:
         "Made from nothing by gradient ascent; under them the real frames with the highest score. "
         "The network asks for red, and where: the middle of the redness, from the left edge, is at "
         f"{', '.join(sides)} of the width.",
+        COMMANDS["cube-synthesis"],
     )
 
 
@@ -157,6 +219,7 @@ def _cube_attack(agent: rlvis.Policy, recording: rlvis.Recording) -> Exhibit:
         f"The smallest changes that turn these three decisions are {sizes} grey levels of 255. "
         f"Unattacked it succeeds in {clean.success_rate or 0:.0%} of 100 episodes, with every "
         f"frame attacked by FGSM in {falls} grey levels.",
+        COMMANDS["cube-attack"],
     )
 
 
@@ -167,7 +230,7 @@ def classifier() -> list[Exhibit]:
     kernels = filters(model)
     dead = np.flatnonzero(kernels.dead)
     with tempfile.TemporaryDirectory() as folder:
-        photos = FolderImages(_photos(Path(folder)))
+        photos = FolderImages(_photos(Path(folder, "photos")))
         found = patches(model, photos, ["_blocks.4", "_bn1"], 5)
         unit = int(found.layers["_bn1"].values[:, 0].argmax())
         title = photos.title(int(found.layers["_bn1"].images[unit, 0]))
@@ -199,18 +262,21 @@ def classifier() -> list[Exhibit]:
             "Its first filters, and which are dead",
             f"{len(dead)} of the {len(kernels.weights)} kernels ({', '.join(map(str, dead))}) have "
             "weights so small that nothing gets through; the others find edges and colours.",
+            COMMANDS["net-filters"],
         ),
         Exhibit(
             "edge",
             edge.picture(),
             "What a kernel does",
             "The classical edge kernel: its weights sum to 0, so even areas turn black.",
+            COMMANDS["edge"],
         ),
         Exhibit(
             "net-patches",
             page,
             "The patches that excite units of the fifth block most",
             f"Of {len(photos)} photos, along exact receptive fields.",
+            COMMANDS["net-patches"],
         ),
         Exhibit(
             "net-patches-whole",
@@ -218,6 +284,7 @@ def classifier() -> list[Exhibit]:
             "The last layer sees most of a picture",
             f"Unit {unit} answers to {title} with {first:.1f}, to the next photo with "
             f"{second:.1f}.",
+            COMMANDS["net-patches-whole"],
         ),
         Exhibit(
             "net-projection",
@@ -225,6 +292,7 @@ def classifier() -> list[Exhibit]:
             "Back to pixels",
             "Each unit's strongest activation on the cat, projected back by the deconvnet: single "
             "kernels in the first layer, eyes, nose and whiskers by the fifth block.",
+            COMMANDS["net-projection"],
         ),
         Exhibit(
             "net-synthesis",
@@ -236,12 +304,14 @@ def classifier() -> list[Exhibit]:
                 for share, each in zip(right, made, strict=True)
             )
             + " as what they were made for.",
+            COMMANDS["net-synthesis"],
         ),
         Exhibit(
             "net-dream",
             dream(model, "_blocks.8", cat).picture(),
             "What the ninth block sees in a cat",
             "DeepDream with the original's settings: fur turns into scales and eyes.",
+            COMMANDS["net-dream"],
         ),
         Exhibit(
             "net-attack",
@@ -249,6 +319,7 @@ def classifier() -> list[Exhibit]:
             "A cat that is an espresso",
             f"A change of at most 2 grey levels of 255, found by PGD in 20 steps, makes it an "
             f"espresso with {probability:.0%}.",
+            COMMANDS["net-attack"],
         ),
     ]
 
@@ -291,12 +362,14 @@ def digits() -> list[Exhibit]:
             "Ten digits, ten islands",
             f"Trained in seconds, it names {right:.1%} of 1,000 held-out digits rightly; of the 15 "
             f"nearest codes of an image {same:.0%} are of the same digit.",
+            COMMANDS["digits-codes"],
         ),
         Exhibit(
             "digits-grid",
             image_grid(placed, images),
             "Which digits lie where islands meet",
             "Every second digit at its place.",
+            COMMANDS["digits-grid"],
         ),
         Exhibit(
             "digits-units",
@@ -305,12 +378,14 @@ def digits() -> list[Exhibit]:
             f"Unit {best} tells {of_layer.classes.names[of_layer.preferred[best]]} from the rest "
             f"with an area under the ROC curve of {of_layer.area[best]:.3f}, although "
             f"{len(of_layer.always)} of {len(of_layer.firing)} units fire for nearly every digit.",
+            COMMANDS["digits-units"],
         ),
         Exhibit(
             "digits-zeiler-fergus",
             strongest_projections(model, patches(model, images, ["features.relu2", layer], 9)),
-            "TopK patches and their projections",
+            "Strongest patches and their projections",
             "Strokes and bends in the second layer, whole digits in the third.",
+            COMMANDS["digits-zeiler-fergus"],
         ),
         Exhibit(
             "digits-synthesis",
@@ -326,6 +401,7 @@ def digits() -> list[Exhibit]:
             + ", the best real ones "
             + ", ".join(f"{best_real(each.objective):.1f}" for each in made)
             + ".",
+            COMMANDS["digits-synthesis"],
         ),
         Exhibit(
             "digits-attack",
@@ -333,6 +409,7 @@ def digits() -> list[Exhibit]:
             "The smallest changes",
             f"It takes {sizes} grey levels of 255 to turn these three; the cat above took less "
             "than 2.",
+            COMMANDS["digits-attack"],
         ),
     ]
 
@@ -341,8 +418,7 @@ def _photos(folder: Path) -> Path:
     """The colour photos that scikit-image ships, in a folder."""
     from skimage import data
 
-    folder = folder / "photos"
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     for name in (
         "astronaut",
         "chelsea",
@@ -364,11 +440,29 @@ def _index(model: rlvis.ImageModel, label: str) -> int:
     return model.labels.index(label)
 
 
-CHAPTERS: dict[str, tuple[str, Callable[[], list[Exhibit]]]] = {
-    "policy": ("The shipped policy `cube-reach`", policy),
-    "classifier": ("EfficientNet-Lite0", classifier),
-    "digits": ("A network for digits, trained in seconds", digits),
+CHAPTERS: dict[str, tuple[str, str, Callable[[], list[Exhibit]]]] = {
+    "policy": (
+        "The shipped policy `cube-reach`",
+        "rlvis record --policy cube-reach --episodes 20 --seed 1000 --method cam --no-render "
+        "--out out/frames.zarr",
+        policy,
+    ),
+    "classifier": (
+        "EfficientNet-Lite0",
+        "python -m scripts.draw_gallery --photos out/photos",
+        classifier,
+    ),
+    "digits": (
+        "A network for digits, trained in seconds",
+        "python scripts/train_mnist.py --out out/mnist.safetensors",
+        digits,
+    ),
 }
+"""For each its heading, what its commands need first, and what draws it."""
+
+
+def _shown(command: str) -> list[str]:
+    return ["```console", command, "```"]
 
 
 def main() -> None:
@@ -376,21 +470,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("chapters", nargs="*", choices=[*CHAPTERS, []], default=[])
     parser.add_argument("--out", type=Path, default=DOCS)
+    parser.add_argument("--photos", type=Path, help="only write the photos to this folder")
     asked = parser.parse_args()
+    if asked.photos:
+        print(_photos(asked.photos))
+        return
     torch.manual_seed(0)
     lines = [
         "# What three networks have learned",
         "",
-        "Made by `python -m scripts.draw_gallery`, numbers included.",
+        "Made by `python -m scripts.draw_gallery`, numbers included. Under each picture stands a "
+        "command that makes the like of it, at the head of each chapter what these need first.",
     ]
     for name in asked.chapters or CHAPTERS:
-        heading, draw = CHAPTERS[name]
-        lines += ["", f"## {heading}"]
+        heading, first, draw = CHAPTERS[name]
+        lines += ["", f"## {heading}", "", *_shown(first)]
         for each in draw():
             path = asked.out / "gallery" / f"{each.name}.webp"
             print(save_picture(each.picture, path))
             link = path.relative_to(asked.out)
             lines += ["", f"### {each.title}", "", each.text, "", f"![{each.title}]({link})"]
+            lines += ["", *_shown(each.command)]
     if not asked.chapters:
         text = asked.out / "gallery.md"
         text.write_text("\n".join(lines) + "\n")

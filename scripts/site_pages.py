@@ -9,6 +9,7 @@ import base64
 import io
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -117,8 +118,14 @@ def notebook_page() -> Iterator[tuple[str, str | bytes]]:
                 yield f"how-to/{name}", base64.b64decode("".join(data["image/jpeg"]))
                 parts.append(f"![What the cell shows]({name})")
             elif "text/html" in data:
-                parts.append("".join(data["text/html"]).replace("\n\n", "\n"))
+                parts.append(_table("".join(data["text/html"])))
             else:
                 parts.append("```text\n" + "".join(data["text/plain"]) + "\n```")
     parts.append("[Download the notebook](notebook.ipynb)")
     yield "how-to/notebook.md", "\n\n".join(parts)
+
+
+def _table(html: str) -> str:
+    """A data frame's HTML without its own style, so that it takes that of the site."""
+    table = html[html.index("<table") : html.index("</table>") + len("</table>")]
+    return re.sub(r"<(table|tr) [^>]*>", r"<\1>", table)

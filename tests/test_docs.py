@@ -58,6 +58,12 @@ def test_pictures_are_there_and_say_what_they_show(page) -> None:
         assert (page.parent / picture).stat().st_size > 1_000
 
 
+def test_under_each_picture_of_the_gallery_stands_its_command() -> None:
+    text = GALLERY.read_text()
+    under = re.findall(r"^!\[.*?\]\((.*?)\)\n\n```console\n(rlvis features .*)\n```", text, re.M)
+    assert len(under) == text.count("![") >= 15
+
+
 def test_pages_are_found() -> None:
     assert README in RUN
     assert GALLERY in PAGES
