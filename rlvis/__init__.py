@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from rlvis.errors import InputError, NonFiniteError
     from rlvis.images.loading import load_image
     from rlvis.images.preprocess import Preprocess
-    from rlvis.models.image_model import ImageModel, Scores
+    from rlvis.models.image_model import ImageModel
     from rlvis.models.label_search import find_labels
     from rlvis.models.policy import Decision, Policy
+    from rlvis.models.scores import Scores
     from rlvis.rollouts.episode import Episode
     from rlvis.rollouts.recorder import record
     from rlvis.rollouts.recording import Recording
@@ -57,7 +58,8 @@ _MODULES = {
     "errors": ["InputError", "NonFiniteError"],
     "images.loading": ["load_image"],
     "images.preprocess": ["Preprocess"],
-    "models.image_model": ["ImageModel", "Scores"],
+    "models.image_model": ["ImageModel"],
+    "models.scores": ["Scores"],
     "models.label_search": ["find_labels"],
     "models.policy": ["Decision", "Policy"],
     "rollouts.episode": ["Episode"],

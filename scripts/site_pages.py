@@ -1,21 +1,26 @@
 """Pages of the documentation site that are made from the code: a hook of MkDocs.
 
-Every room gets a page with the docstrings of its modules, and every command one with its help.
+Every room gets a page with the docstrings of its modules, the commands get one with their help, and
+the notebook becomes one.
 """
 
 import ast
+import base64
 import io
+import json
 import os
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = (ROOT / "rlvis", ROOT / "agents" / "rlvis_agents", ROOT / "envs" / "rlvis_envs")
-HELP_COLUMNS = 88
+NOTEBOOK = ROOT / "docs" / "how-to" / "notebook.ipynb"
+HELP_COLUMNS = 76
 
 PUBLIC = ("rlvis.models.targets", "rlvis_envs.cube_reach")
 """Modules that have a page of their own."""
@@ -28,13 +33,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def pages() -> Iterator[tuple[str, str]]:
-    """The path and the Markdown of each page."""
+def pages() -> Iterator[tuple[str, str | bytes]]:
+    """The path and the Markdown of each page, and the pictures that come with them."""
     for package in PACKAGES:
         for room in rooms(package):
             yield f"reference/rooms/{room.name}.md", room_page(room, package)
         yield f"reference/rooms/{package.name}-ground.md", ground_page(package)
     yield "reference/commands.md", commands_page()
+    yield from notebook_page()
 
 
 def rooms(package: Path) -> list[Path]:
@@ -96,3 +102,23 @@ def help_of(words: list[str]) -> str:
     except SystemExit:
         pass
     return "\n".join(line.rstrip() for line in printed.getvalue().splitlines()).strip()
+
+
+def notebook_page() -> Iterator[tuple[str, str | bytes]]:
+    """The cells of the notebook with what they show, and the pictures among that."""
+    parts = []
+    for number, cell in enumerate(json.loads(NOTEBOOK.read_text())["cells"]):
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", ()):
+            data: dict[str, Any] = output["data"]
+            if "image/jpeg" in data:
+                name = f"notebook-{number}.jpg"
+                yield f"how-to/{name}", base64.b64decode("".join(data["image/jpeg"]))
+                parts.append(f"![What the cell shows]({name})")
+            elif "text/html" in data:
+                parts.append("".join(data["text/html"]).replace("\n\n", "\n"))
+            else:
+                parts.append("```text\n" + "".join(data["text/plain"]) + "\n```")
+    parts.append("[Download the notebook](notebook.ipynb)")
+    yield "how-to/notebook.md", "\n\n".join(parts)

@@ -50,6 +50,8 @@ BASES: dict[str, list[str]] = {
     "evaluate": ["--episodes", "2"],
     "explain": ["cat.png", "--model", "cube-reach", "--out", "new.png"],
     "methods": [],
+    "layers": ["--model", "cube-reach"],
+    "labels": ["cat", "--model", "cube-reach"],
     "features filters": ["--model", "cube-reach", "--out", "new.png"],
     "features patches": ["old.zarr", "--model", "cube-reach", "--out", "new.png"],
     "features units": ["old.zarr", "--model", "cube-reach", "--out", "new.png"],
@@ -113,7 +115,7 @@ def values_for(option: str, kind: str) -> list[str]:
         return []
     if "int" in kind or "float" in kind:
         return NUMBERS
-    if option in ("out", "data", "video", "gif", "grid"):
+    if option in ("out", "data", "video", "gif", "grid", "table", "index"):
         return PLACES
     if "Path" in kind:
         return READ

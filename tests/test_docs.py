@@ -1,11 +1,16 @@
 """The README and the pages of docs/ are followed literally, and their pictures and links exist."""
 
+import importlib
 import re
+import tomllib
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
+import yaml
 
+from scripts.run_notebook import NOTEBOOK, run, slim
 from tests.pages import GALLERY, PAGES, README, ROOT, blocks_of, copy_tree, follow, parse
 
 RUN = [page for page in PAGES if any(each.language in ("sh", "python") for each in blocks_of(page))]
@@ -58,3 +63,50 @@ def test_pages_are_found() -> None:
     assert GALLERY in PAGES
     assert len(RUN) >= 8
     assert len(COMMANDS) >= 7
+
+
+def test_the_notebook_runs_and_shows_what_it_showed() -> None:
+    kept = nbformat.read(NOTEBOOK, as_version=4)
+    shown = [_forms(cell) for cell in kept.cells]
+    assert shown == [_forms(cell) for cell in slim(run(kept)).cells]
+    assert ["image/jpeg", "text/plain"] in [form for forms in shown for form in forms]
+
+
+def _forms(cell) -> list[list[str]]:
+    return [sorted(output.data) for output in cell.get("outputs", ())]
+
+
+def test_the_tree_has_what_the_architecture_page_names() -> None:
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## Where is")[2]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 10
+    for row in rows:
+        named = re.findall(r"`(.*?)`", row)
+        paths = [each for each in named if "/" in each]
+        tops = [ROOT, ROOT / "agents", ROOT / "envs"]
+        found = [top / each for each in paths for top in tops if (top / each).exists()]
+        assert len(found) == len(paths) > 0, row
+        beside = [each for each in named if each.endswith(".py") and "/" not in each]
+        assert all((found[0].parent / each).exists() for each in beside), row
+        names = set(named) - set(paths) - set(beside)
+        text = "".join(each.read_text() for each in found if each.is_file())
+        assert all(each.removesuffix(", …)") in text for each in names), row
+
+
+@pytest.mark.parametrize(
+    ("package", "page"),
+    [("rlvis", "rlvis"), ("rlvis.features", "features"), ("rlvis_agents", "agents")],
+)
+def test_every_public_name_is_in_the_reference(package, page) -> None:
+    text = (ROOT / "docs" / "reference" / f"{page}.md").read_text()
+    for name in importlib.import_module(package).__all__:
+        assert re.search(rf"^::: rlvis\S*\.{name}$", text, re.M), name
+
+
+def test_the_citation_says_the_version_of_the_package() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert cited["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors", "license"} <= set(cited)
+    assert cited["version"] == project["version"]
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()

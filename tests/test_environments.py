@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 
@@ -292,3 +293,10 @@ def test_environments_that_are_none_are_one_line(name) -> None:
     line = complaint(lambda: make_environment(name))
     assert line
     assert "\n" not in line
+
+
+def test_what_is_no_policy_is_told_how_to_become_one() -> None:
+    with pytest.raises(InputError, match=r"Linear is no policy; give rlvis\.Policy\(module"):
+        record(torch.nn.Linear(1, 1), ENVIRONMENT)
+    with pytest.raises(InputError, match=r"cannot play str; .* rlvis_agents\.load_policy"):
+        evaluate("agent.zip", ENVIRONMENT, 1)

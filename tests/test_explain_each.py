@@ -124,3 +124,34 @@ def test_paths_are_pictures_too(policy, tmp_path: Path) -> None:
     paths = sorted(tmp_path.glob("*.png"))
     found: Any = explain(policy, paths, "cam")
     assert [each.images.shape[1:] for each in found] == [picture.shape for picture in PICTURES]
+
+
+def test_a_list_of_different_sizes_is_a_result(resizing, tmp_path) -> None:
+    found: Any = explain(resizing, PICTURES, "saliency", ["left", "right"])
+    assert "3 images of different sizes" in repr(found)
+    assert [each.shape for each in found.overlay(colormap="turbo")] == [
+        (2, *picture.shape) for picture in PICTURES
+    ]
+    np.testing.assert_array_equal(found.scores, np.concatenate([each.scores for each in found]))
+    assert found.probabilities.shape == (3, 3)
+    assert found.targets == [["left", "right"]] * 3
+    assert [each.size for each in found.to_pil()[1]] == [(30, 40)] * 2
+    assert len(found[1:]) == 2
+    assert list(found.table()["image"]) == [0, 0, 1, 1, 2, 2]
+    saved = np.load(found.save(tmp_path / "x.npz"))
+    np.testing.assert_array_equal(saved["1/maps"], found[1].maps)
+
+
+def test_panels_of_different_sizes_stand_one_under_the_other(resizing, tmp_path) -> None:
+    several: Any = explain(resizing, PICTURES, ["cam", "saliency"])
+    with Image.open(several.save(tmp_path / "x.png")) as drawn:
+        whole = drawn.size
+    alone = [
+        explain(resizing, each, ["cam", "saliency"]).page().picture().size for each in PICTURES
+    ]
+    assert whole == (max(width for width, _ in alone), sum(height for _, height in alone))
+    html = several.save(tmp_path / "x.html").read_text()
+    assert html.count("<!doctype") == 1
+    assert html.count("<img") == sum(
+        explain(resizing, each, ["cam", "saliency"]).html().count("<img") for each in PICTURES
+    )

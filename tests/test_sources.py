@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError, Policy, Preprocess, explain, load_model
 from rlvis.errors import Notice
-from rlvis.zoo.file_kinds import kind_of_network
 from rlvis.zoo.label_names import read_labels
 from rlvis.zoo.loading import load_playing_policy
+from rlvis.zoo.network_files import kind_of_network
 from rlvis.zoo.preprocessing import PREPROCESSINGS
 from rlvis.zoo.source import ModelSource
 from tests.complaints import complaint
@@ -333,3 +333,20 @@ def test_a_module_alone_is_refused_with_what_to_make_of_it() -> None:
 
 def test_a_source_is_a_value() -> None:
     assert ModelSource("x", grey=True) == ModelSource("x", grey=True)
+
+
+@pytest.mark.parametrize(
+    ("network", "hint"),
+    [
+        (nn.Conv2d(1, 2, 3), "--grey"),
+        (nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(4, 2)), "--input-size"),
+    ],
+)
+def test_a_network_that_does_not_take_the_picture_says_what_would_work(network, hint) -> None:
+    assert hint in complaint(lambda: ImageModel(network, ["a", "b"]).scores(IMAGES))
+
+
+@pytest.mark.parametrize("ending", ["", ".safetensors", ".json", ".zip", ".pt2", "/y", ":y"])
+def test_names_too_long_for_a_file_are_names_like_others(ending) -> None:
+    with pytest.raises(InputError):
+        load_model("x" * 300 + ending)

@@ -8,7 +8,8 @@ import torch
 
 from rlvis import find_labels, list_layers
 from rlvis.models.distributions import Categorical
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
+from rlvis.models.scores import Scores
 from rlvis.models.targets import TARGETS, Target, as_targets, rank
 from tests.complaints import complaint
 from tests.conftest import LABELS, PooledPolicy

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import Env
 
 from rlvis.models.distributions import DiagonalGaussian
-from rlvis.models.policy import Policy
+from rlvis.models.policy import Policy, require_policy
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions
@@ -103,6 +103,7 @@ def evaluate(
     Raises:
         InputError: if the environment does not exist, or does not fit the policy.
     """
+    require_policy(policy)
     check_whole("episodes", episodes, 1, MANY)
     check_whole("seed", seed, 0, MOST_SEED)
     rule, envs, straight = as_rule(success), list[Env](), list[int | None]()

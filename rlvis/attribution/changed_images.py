@@ -13,8 +13,9 @@ from rlvis.errors import InputError
 from rlvis.instrument.autograd_graph import is_differentiable
 from rlvis.instrument.layers import watch
 from rlvis.instrument.strided_conv import use_subpixel_gradients
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
+from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
 
 _CACHED = {False: 2**19, True: 2**18}

@@ -29,8 +29,9 @@ from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import Rectifier
 from rlvis.instrument.token_order import in_order
 from rlvis.models.distributions import ActionDistribution
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import is_scripted
+from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
 
 

@@ -11,7 +11,7 @@ from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 from rlvis.models.distributions import require_categorical
-from rlvis.models.image_model import Scores
+from rlvis.models.scores import Scores
 
 
 @method(

@@ -1,23 +1,24 @@
 """What has the network learned? Filters, strongest patches, units, codes, images it dreams of.
 
->>> import torch
->>> from rlvis import ImageModel, Preprocess, features
->>> network = torch.nn.Sequential(
-...     torch.nn.Conv2d(3, 8, 5),
-...     torch.nn.ReLU(),
-...     torch.nn.AdaptiveAvgPool2d(1),
-...     torch.nn.Flatten(),
-...     torch.nn.Linear(8, 2),
-... )
->>> model = ImageModel(network, ["cat", "dog"], Preprocess((32, 32)), name="pets")
->>> features.filters(model).norms.shape  # of the first convolution
-(8,)
->>> images = features.ArrayImages(torch.randint(256, (20, 32, 32, 3)).byte().numpy())
->>> features.patches(model, images, ["1"], k=4).layer("1").values.shape
-(8, 4)
->>> made = features.synthesize(model, "cat - dog", steps=3)
->>> made.images.shape
-(1, 3, 32, 32)
+Examples:
+    >>> import torch
+    >>> from rlvis import ImageModel, Preprocess, features
+    >>> network = torch.nn.Sequential(
+    ...     torch.nn.Conv2d(3, 8, 5),
+    ...     torch.nn.ReLU(),
+    ...     torch.nn.AdaptiveAvgPool2d(1),
+    ...     torch.nn.Flatten(),
+    ...     torch.nn.Linear(8, 2),
+    ... )
+    >>> model = ImageModel(network, ["cat", "dog"], Preprocess((32, 32)), name="pets")
+    >>> features.filters(model).norms.shape  # of the first convolution
+    (8,)
+    >>> images = features.ArrayImages(torch.randint(256, (20, 32, 32, 3)).byte().numpy())
+    >>> features.patches(model, images, ["1"], k=4).layer("1").values.shape
+    (8, 4)
+    >>> made = features.synthesize(model, "cat - dog", steps=3)
+    >>> made.images.shape
+    (1, 3, 32, 32)
 
 `features.open_images` opens a folder of pictures, an array or a recording.
 """

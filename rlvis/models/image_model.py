@@ -9,7 +9,6 @@ the state of a recurrent network. Tools hold it as it was while they ask about t
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Self
 
@@ -21,103 +20,8 @@ from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess
 from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.replica import forward_pass, replicate
+from rlvis.models.scores import Scores, read_output
 from rlvis.models.shape_errors import as_input_error
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Named scores of a batch of images.
-
-    Attributes:
-        logits: float (N, K), unnormalised, one column per label; -inf where a mask forbids one.
-        value: float (N,), the critic's estimate, or None for a plain classifier.
-        labels: the K names.
-        memory: float (N, …), by name: what a recurrent network passes on to the next step.
-        log_std: float (N, K), the logarithms of the standard deviations of continuous actions,
-            where they depend on the image.
-        taken: int64 (N,), the action that was taken on each image, where somebody says it.
-    """
-
-    logits: Tensor
-    value: Tensor | None
-    labels: tuple[str, ...]
-    memory: Mapping[str, Tensor] = field(default_factory=dict)
-    log_std: Tensor | None = None
-    taken: Tensor | None = None
-
-    def of_image(self, index: int) -> "Scores":
-        """The scores of one image, as a batch of one, without gradient."""
-        value = None if self.value is None else self.value.detach()[index : index + 1]
-        taken = None if self.taken is None else self.taken[index : index + 1]
-        return Scores(self.logits.detach()[index : index + 1], value, self.labels, taken=taken)
-
-    def repeat(self, count: int) -> "Scores":
-        """The scores of all images, `count` times over, without gradient."""
-        value = None if self.value is None else self.value.detach().repeat(count)
-        taken = None if self.taken is None else self.taken.repeat(count)
-        return Scores(self.logits.detach().repeat(count, 1), value, self.labels, taken=taken)
-
-    @property
-    def log_probabilities(self) -> Tensor:
-        """Float (N, K): the log-softmax of the logits."""
-        return self.logits.log_softmax(dim=1)
-
-    @property
-    def probabilities(self) -> Tensor:
-        """Float (N, K): the softmax of the logits."""
-        return self.logits.softmax(dim=1)
-
-
-def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
-    """Find logits and value in whatever a module returns.
-
-    Understood are a tensor (N, K); a tuple or list whose first entry is that tensor and whose
-    second, where it has one entry per image, is the value; a mapping or an object with `logits`
-    and perhaps `value`, for recurrent networks `memory`, a mapping, and for continuous actions
-    `log_std`.
-
-    Raises:
-        InputError: if there are no logits of shape (N, K), or K is not the number of labels.
-        NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
-    """
-    logits, value, memory, log_std = find_scores(output)
-    if logits.shape[1] != len(labels):
-        raise InputError(
-            f"the network gives {logits.shape[1]} scores per image, but there are "
-            f"{len(labels)} labels; give one label per score"
-        )
-    if isinstance(value, Tensor) and value.numel() == logits.shape[0]:
-        value = value.reshape(-1)
-    else:
-        value = None
-    masked = logits.isneginf() & logits.isfinite().any(dim=1, keepdim=True)
-    for name, tensor in (("scores", logits.masked_fill(masked, 0)), ("value", value)):
-        if tensor is not None and not bool(torch.isfinite(tensor).all()):
-            raise NonFiniteError(
-                f"the network's {name} are NaN or infinite; check its weights and the input's range"
-            )
-    return Scores(logits, value, labels, memory or {}, log_std)
-
-
-def find_scores(output: Any) -> tuple[Tensor, Any, Any, Any]:
-    """The logits (N, K) in whatever a module returns, and what it calls value, memory and log_std.
-
-    Raises:
-        InputError: if there are no logits of that shape.
-    """
-    logits, value, memory, log_std = output, None, None, None
-    besides = ("value", "memory", "log_std")
-    if isinstance(output, Mapping):
-        logits, value, memory, log_std = (output.get(name) for name in ("logits", *besides))
-    elif hasattr(output, "logits"):
-        logits = output.logits
-        value, memory, log_std = (getattr(output, name, None) for name in besides)
-    elif isinstance(output, (tuple, list)) and output:
-        logits, value = output[0], output[1] if len(output) > 1 else None
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
-        raise InputError(f"the network gives {shape}; expected one row of scores per image (N, K)")
-    return logits, value, memory, log_std
 
 
 class ImageModel:

@@ -234,6 +234,26 @@ class Policy(ImageModel):
         return {name: np.zeros(shape, np.float32) for name, shape in self.memory.items()}
 
 
+def require_policy(policy: object) -> None:
+    """Whether an object can be played.
+
+    Raises:
+        InputError: if it is no `Policy`; the message says how to make one of it.
+    """
+    if isinstance(policy, Policy):
+        return
+    kind = type(policy).__name__
+    if isinstance(policy, (ImageModel, nn.Module)):
+        raise InputError(
+            f"{kind} is no policy; give rlvis.Policy(module, labels, …), whose module gives "
+            "(logits, value) for images"
+        )
+    raise InputError(
+        f"cannot play {kind}; give an rlvis.Policy, or load an agent's file with "
+        "rlvis_agents.load_policy(path)"
+    )
+
+
 def _entry(value: Any) -> np.ndarray:
     """A copy of an entry of an observation; pictures become (H, W, C)."""
     entry = np.array(value)

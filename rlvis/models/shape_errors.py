@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from rlvis.errors import InputError
 from rlvis.images.preprocess import Preprocess
 
+_USE_SIZE = "give its size with Preprocess(size=…), --input-size"
+_USE_GREY = "give it luminance with Preprocess(grey=True), --grey"
+
 
 @contextmanager
 def as_input_error(name: str, module: nn.Module, preprocess: Any, inputs: Tensor) -> Iterator[None]:
@@ -74,8 +77,16 @@ def _of_other_shape(name: str, preprocess: Any, inputs: Tensor, error: Exception
     size = preprocess.size if isinstance(preprocess, Preprocess) else None
     if size == (height, width) and f"got {channels} channels" not in said:
         return None
-    hint = f"its preprocessing makes {size[1]}×{size[0]}" if size else "see Preprocess(size=…)"
+    hint = f"its preprocessing makes {size[1]}×{size[0]}" if size else _USE_SIZE
+    if channels == 3 and _channels_expected(error) == 1:
+        hint = _USE_GREY
     return (
         f"{name} takes no input of {channels} channels and {width}×{height} pixels; {hint} "
         f"({said[:160]})"
     )
+
+
+def _channels_expected(error: Exception) -> int | None:
+    """How many channels a convolution says that it expects, None where it does not say."""
+    said = re.search(r"to have (\d+) channels?, but got", str(error))
+    return int(said[1]) if said else None

@@ -29,8 +29,9 @@ from rlvis.models.distributions import (
     MultiCategorical,
     require_categorical,
 )
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.label_search import unknown_label
+from rlvis.models.scores import Scores
 
 FEW = 10
 """So many labels are shown side by side without being asked for."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rlvis.attribution.engine import Methods
 from rlvis.attribution.registry import Method
 from rlvis.errors import InputError
-from rlvis.models.policy import Policy
+from rlvis.models.policy import Policy, require_policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, Progress, reporter
@@ -94,6 +94,7 @@ def record(
         InputError: if the policy does not fit the environment, a name does not exist, or `out`
             cannot be written.
     """
+    require_policy(policy)
     check_whole("episodes", episodes, 1, MANY)
     check_whole("max_steps", max_steps, 1, MANY)
     check_whole("seed", seed, 0, MOST_SEED)

@@ -4,6 +4,7 @@ Those of agents come from `rlvis_agents`, where it is installed.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,8 +20,8 @@ from rlvis.errors import InputError, one_line, unknown
 from rlvis.models.image_model import ImageModel
 from rlvis.named_objects import import_named, is_named
 from rlvis.zoo.classifiers import build_classifier, is_classifier, no_classifier
-from rlvis.zoo.file_kinds import FileKind, kind_of_network
 from rlvis.zoo.label_names import read_labels
+from rlvis.zoo.network_files import FileKind, kind_of_network
 from rlvis.zoo.preprocessing import Preprocessing, choose_preprocess, read_size
 from rlvis.zoo.score_count import named_scores
 from rlvis.zoo.source import ModelSource, refuse_unused
@@ -64,11 +65,10 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     Raises:
         InputError: if none does; names that are close are offered.
     """
-    readers = [*READERS, *_of_other_packages(), *([_CLASSIFIER] if classifiers else [])]
+    readers, written = [*READERS, *_of_other_packages(), _WEIGHTS], str(source.model)
     for reader in readers:
         if reader.accepts(source):
             return reader
-    written = str(source.model)
     if os.path.exists(written):
         raise InputError(
             f"{written} is no model; give a state_dict, TorchScript, torch.export or an agent's "
@@ -77,6 +77,8 @@ def find_reader(source: ModelSource, classifiers: bool = True) -> Reader:
     path = Path(written)
     if path.suffix in _ENDINGS or (len(path.parts) > 1 and not written.startswith("timm/")):
         raise InputError(f"no file or folder {written}; check the path")
+    if classifiers and _CLASSIFIER.accepts(source):
+        return _CLASSIFIER
     names = [name for reader in readers for name in reader.names()]
     raise no_classifier(written, names) if classifiers else unknown("policy", written, names)
 
@@ -139,7 +141,7 @@ def _of_module(
 
 def _is_file(kind: FileKind, source: ModelSource) -> bool:
     path = Path(source.model)
-    described = path.suffix == ".safetensors" and path.with_suffix(".json").exists()
+    described = path.suffix == ".safetensors" and os.path.exists(path.with_suffix(".json"))
     return os.path.isfile(path) and not described and kind_of_network(path) == kind
 
 
@@ -156,7 +158,9 @@ def _read_export(source: ModelSource) -> ImageModel:
     path = _trusted(source, "torch reads an exported program with pickle, which runs code from it")
     try:
         program = torch.export.load(path)
-        module = program.module()
+        with warnings.catch_warnings():  # torch warns of its own code
+            warnings.simplefilter("ignore", FutureWarning)
+            module = torch.export.unflatten(program)
     except Exception as error:  # readers stumble over damaged files in ways of their own
         raise _unreadable(path, error) from None
     size = source.input_size or _exported_size(program)
@@ -195,8 +199,8 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def _read_weights(source: ModelSource) -> ImageModel:
     if source.arch is None:
         raise InputError(
-            f"{source.model} holds weights alone; say of which network with --arch (a torchvision "
-            "or timm name, or package.module:make_model)"
+            f"{source.model} is read as weights alone; say of which network with --arch (a "
+            "torchvision or timm name, or package.module:make_model)"
         )
     filled = replace(source, model=source.arch, arch=None, weights=source.model)
     reader = find_reader(filled)
@@ -223,8 +227,12 @@ READERS = [
         _OF_INPUT | {"trust"},
     ),
     Reader("an exported program", partial(_is_file, "export"), _read_export, _OF_INPUT | {"trust"}),
-    Reader("a file of weights", partial(_is_file, "weights"), _read_weights, _OF_INPUT | {"arch"}),
 ]
+_WEIGHTS = Reader(
+    "a file of weights", partial(_is_file, "weights"), _read_weights, _OF_INPUT | {"arch"}
+)
+"""After those of other packages, which may know whose weights a file holds."""
+
 _CLASSIFIER = Reader(
     "a classifier by name",
     lambda source: not os.path.exists(source.model) and is_classifier(str(source.model)),

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from rlvis.errors import InputError, Notice
 from rlvis.images.preprocess import Preprocess
-from rlvis.models.image_model import ImageModel, find_scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import channels_read
 from rlvis.models.replica import forward_pass, replicate
+from rlvis.models.scores import find_scores
 from rlvis.models.shape_errors import as_input_error
 
 _USUAL_SIZE = 224, 224

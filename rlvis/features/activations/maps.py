@@ -10,7 +10,7 @@ from rlvis.display.page import Page
 from rlvis.display.tiles import Row, Tile, fitted, greys, image_row
 from rlvis.features.activations.units import activations_of
 from rlvis.images.loading import Images, as_images
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import seen_part
 from rlvis.results import Result, Table
 
@@ -82,6 +82,7 @@ def activation_maps(
     Raises:
         InputError: if the layer does not exist, did not run or has no units.
     """
+    require_image_model(model)
     pictures = as_images(image)
     maps = activations_of(model, pictures, layer, context)
     return ActivationMaps(

@@ -18,8 +18,9 @@ from rlvis.images.loading import Images
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
 from rlvis.instrument.layers import watch
 from rlvis.instrument.token_order import in_order
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
+from rlvis.models.scores import Scores
 
 Of = TypeVar("Of")
 

@@ -19,8 +19,8 @@ from rlvis.features.adversarial.result import (
     how_line,
 )
 from rlvis.images.loading import Images, as_images
-from rlvis.models.image_model import Scores
 from rlvis.models.policy import Policy
+from rlvis.models.scores import Scores
 from rlvis.progress import silent
 from rlvis.results import Result, Table
 

@@ -17,9 +17,10 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.adversarial.result import Attack, Norm
 from rlvis.images.loading import Images, as_images
 from rlvis.models.distributions import require_categorical
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import PixelScale
 from rlvis.models.replica import replicate
+from rlvis.models.scores import Scores
 from rlvis.models.targets import label_index
 from rlvis.options import MANY, MOST_SEED, check_real, check_whole
 from rlvis.progress import OnProgress, Progress, reporter, silent
@@ -66,6 +67,7 @@ def attack(
         InputError: if a name does not exist, eps or the steps are not positive, the model's
             scores are not one choice, or it has no gradient at the image.
     """
+    require_image_model(model)
     check_attack(model, method, norm=norm, eps=eps, target=target, steps=steps, seed=seed)
     problem = _Problem.of(model, images, target, context)
     sizes, report = torch.full((len(problem.clean),), eps), reporter(on_progress)
@@ -97,6 +99,7 @@ def smallest_attack(
     Raises:
         InputError: as for `attack`.
     """
+    require_image_model(model)
     largest = LARGEST.get(norm, 1.0) if largest is None else largest
     check_attack(model, method, norm=norm, eps=largest, target=target, steps=steps)
     problem = _Problem.of(model, images, target, context)

@@ -15,8 +15,9 @@ from rlvis.deprecation import FormerName
 from rlvis.display.overlays import STRONGEST, grey, limit, overlay
 from rlvis.display.page import Page
 from rlvis.display.tiles import Row, Tile
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import as_picture
+from rlvis.models.scores import Scores
 from rlvis.results import Result, Results, Table, by_name
 
 Norm = Literal["linf", "l2"]

@@ -17,7 +17,7 @@ from rlvis.features.activations.units import unit_activations
 from rlvis.features.image_sets.image_pass import ImagePass
 from rlvis.features.image_sets.image_set import Batch, BatchReader, ImageSet
 from rlvis.instrument.layers import watch
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.replica import replicate
 from rlvis.options import MANY, check_whole
 from rlvis.progress import OnProgress
@@ -122,6 +122,7 @@ def codes(
             holds other work.
         Stopped: if `on_progress` raised KeyboardInterrupt.
     """
+    require_image_model(model)
     check_whole("batch_size", batch_size, 1, MANY)
     if pool not in POOLS:
         raise InputError(f"no way {pool!r} to pool maps; choose {', '.join(POOLS)}")

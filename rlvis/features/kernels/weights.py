@@ -10,7 +10,7 @@ from rlvis.display.page import Page
 from rlvis.display.tiles import Row, Tile, greys
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_layers
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.results import Result, Table
 
 DEAD, SATURATED = 0.01, 4.0
@@ -165,6 +165,7 @@ def filters(model: ImageModel, layer: str | None = None) -> Filters:
     Raises:
         InputError: if the layer does not exist or is no convolution.
     """
+    require_image_model(model)
     convolutions = {
         name: part for name, part in model.module.named_modules() if isinstance(part, nn.Conv2d)
     }

@@ -23,7 +23,7 @@ from rlvis.features.projection.figure import NAMES, SIDE, over_each_other
 from rlvis.images.loading import Images, as_images
 from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import RULES, Rectifier
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import seen_part
 from rlvis.models.replica import is_scripted, replicate
 from rlvis.results import Result, Results, Table, by_name
@@ -142,6 +142,7 @@ def project(
         InputError: if the layer, a unit or the rule does not exist, the layer does not depend on
             the image, or the rule is not defined for the network's activations.
     """
+    require_image_model(model)
     if rule not in RULES:
         raise unknown("rule", rule, RULES)
     pictures = as_images(image)
@@ -220,6 +221,7 @@ def project_layers(
     Raises:
         InputError: as for `project`, or if no layer is named.
     """
+    require_image_model(model)
     if not layers:
         raise InputError("no layer given; name at least one")
     found = [project(model, image, layer, units, rule, context=context) for layer in layers]

@@ -11,7 +11,7 @@ from rlvis.display.tiles import Row, Tile
 from rlvis.features.projection.backward import Projections, project
 from rlvis.features.projection.figure import NAMES, SIDE, over_each_other
 from rlvis.features.top_patches.result import Patches
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.progress import OnProgress, Progress, reporter
 from rlvis.results import Result, Table
 
@@ -113,6 +113,7 @@ def project_patches(
     Raises:
         InputError: if a unit does not exist, or the rule is not defined for the network.
     """
+    require_image_model(model)
     report = reporter(on_progress)
     wanted = [
         (layer, int(unit), int(number))

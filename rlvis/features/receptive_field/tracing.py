@@ -21,7 +21,7 @@ from rlvis.features.receptive_field.pixel_dependence import Dependence
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
 from rlvis.instrument.layers import watch
 from rlvis.instrument.token_order import in_order
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.replica import replicate
 
 
@@ -110,6 +110,7 @@ def receptive_fields(
     Raises:
         InputError: if a layer does not exist, does not run, or has no units.
     """
+    require_image_model(model)
     check_layers(model, layers)
     replica = replicate(model.module)
     runs = dict.fromkeys(layers, 0)

@@ -14,7 +14,7 @@ from rlvis.features.selectivity.layer_selectivity import Confusion, LayerSelecti
 from rlvis.features.selectivity.result import Selectivity
 from rlvis.features.top_patches.scan import ActivationScan, ScanResult
 from rlvis.features.top_patches.search import collected
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.options import MANY, check_real, check_whole
 from rlvis.progress import OnProgress
 
@@ -55,6 +55,7 @@ def units(
             two classes, or `state` holds other work.
         Stopped: if `on_progress` raised KeyboardInterrupt.
     """
+    require_image_model(model)
     check_layers(model, layers)
     check_whole("the number of patches", k, 1, MANY)
     check_whole("batch_size", batch_size, 1, MANY)

@@ -19,7 +19,7 @@ from rlvis.features.activations.units import activations_of, check_layers
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, guide, parse, whole_layer
 from rlvis.images.loading import LARGEST_SIDE, SMALLEST_SIDE, Images, as_images
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import PixelScale, as_picture, image_channels, seen_part
 from rlvis.options import MANY, MOST_SEED, check_real, check_whole
 from rlvis.progress import OnProgress, Progress, reporter, silent
@@ -137,6 +137,7 @@ def dream(
             differentiable, or a layer does not take images of this size.
         NonFiniteError: if the gradient is not finite.
     """
+    require_image_model(model)
     settings = settings or DreamSettings()
     check_whole("seed", seed, 0, MOST_SEED)
     for side in size:
@@ -192,6 +193,7 @@ def dream_film(
     Raises:
         InputError: as for `dream`, or if the file cannot be written or numbers are not positive.
     """
+    require_image_model(model)
     check_whole("frames", frames, 1, MANY)
     check_real("fps", fps, 0.1, 120)
     check_real("zoom", zoom, 1.0001, 10)

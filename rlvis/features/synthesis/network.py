@@ -11,8 +11,9 @@ from rlvis.features.activations.units import UnitReader, check_layers
 from rlvis.features.synthesis.objectives import Objective
 from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import Rectifier
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
+from rlvis.models.scores import Scores
 
 
 class _FarEnoughError(Exception):

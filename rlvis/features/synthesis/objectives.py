@@ -20,7 +20,8 @@ from torch import Tensor
 
 from rlvis.errors import InputError
 from rlvis.features.activations.units import check_unit
-from rlvis.models.image_model import ImageModel, Scores
+from rlvis.models.image_model import ImageModel
+from rlvis.models.scores import Scores
 from rlvis.models.targets import label_index
 
 Seen = Mapping[str, Tensor]

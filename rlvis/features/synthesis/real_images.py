@@ -12,7 +12,7 @@ from rlvis.features.synthesis.objectives import Objective, parse
 from rlvis.features.top_patches.layer_patches import unit_tiles
 from rlvis.features.top_patches.search import patches
 from rlvis.images.frames import latest
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.progress import OnProgress
 
 _SIDE = 124
@@ -46,6 +46,7 @@ def strongest(
     Raises:
         InputError: if a label or layer does not exist, or no image can be read.
     """
+    require_image_model(model)
     wanted = parse(objective, model) if isinstance(objective, str) else objective
     skipped = {} if skipped is None else skipped
     count = min(count, len(images))

@@ -20,7 +20,7 @@ from rlvis.features.synthesis.parametrization import FourierImages, PixelImages
 from rlvis.features.synthesis.transforms import moved
 from rlvis.images.loading import LARGEST_SIDE, SMALLEST_SIDE
 from rlvis.instrument.layers import resolve_layer
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import PixelScale, as_picture, input_shape
 from rlvis.options import MANY, MOST_SEED, check_real, check_whole
 from rlvis.progress import OnProgress, Progress, reporter
@@ -149,6 +149,7 @@ def synthesize(
             or the objective does not depend on the image.
         NonFiniteError: if the objective is not finite at the very start.
     """
+    require_image_model(model)
     check_whole("count", count, 1, 4096)
     check_whole("steps", steps, 1, MANY)
     check_real("learning_rate", learning_rate, 1e-9, 1e3)

@@ -16,8 +16,8 @@ from rlvis.errors import InputError
 from rlvis.features.image_sets.image_set import Batch, BatchReader
 from rlvis.features.receptive_field.tracing import ReceptiveField, receptive_fields
 from rlvis.instrument.layers import watch
-from rlvis.models.image_model import Scores
 from rlvis.models.replica import replicate
+from rlvis.models.scores import Scores
 
 
 class TopK:

@@ -14,7 +14,7 @@ from rlvis.features.receptive_field.tracing import ReceptiveField, Sources
 from rlvis.features.top_patches.layer_patches import LayerPatches
 from rlvis.features.top_patches.result import Patches
 from rlvis.features.top_patches.scan import ActivationScan, TopK
-from rlvis.models.image_model import ImageModel
+from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.options import MANY, check_whole
 from rlvis.progress import OnProgress
 
@@ -53,6 +53,7 @@ def patches(
             no units, no image can be read, or `state` holds other work.
         Stopped: if `on_progress` raised KeyboardInterrupt.
     """
+    require_image_model(model)
     for name, number in (
         ("the number of patches", k),
         ("per_image", per_image),
