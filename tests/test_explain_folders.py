@@ -3,6 +3,10 @@
 import csv
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -222,3 +226,27 @@ def test_a_picture_that_does_not_fit_the_data_is_told(rooms, capsys) -> None:
     said = capsys.readouterr().err
     assert "rooms/left/1.png: its maps are 1×58×79, those before 1×58×78" in said
     assert len(np.load("d.npz")["maps"]) == 1
+
+
+def test_ctrl_c_keeps_what_is_done(tmp_path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 60, 80, 3), np.uint8)
+    (tmp_path / "many").mkdir()
+    for number, each in enumerate(noise):
+        Image.fromarray(each).save(tmp_path / "many" / f"{number:03}.png")
+    options = ["many", "--model", "cube-reach", "--batch-size", "2", "--table", "table.csv"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "rlvis.cli", "explain", *options],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = tmp_path / "explained" / "000-explained.png"
+    while not first.exists() and running.poll() is None:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert re.search(r"stopped after \d+ of 300 pictures", said)
+    rows = (tmp_path / "table.csv").read_text().splitlines()
+    assert 2 <= len(rows) < 301

@@ -344,3 +344,9 @@ def test_a_source_is_a_value() -> None:
 )
 def test_a_network_that_does_not_take_the_picture_says_what_would_work(network, hint) -> None:
     assert hint in complaint(lambda: ImageModel(network, ["a", "b"]).scores(IMAGES))
+
+
+@pytest.mark.parametrize("ending", ["", ".safetensors", ".json", ".zip", ".pt2", "/y", ":y"])
+def test_names_too_long_for_a_file_are_names_like_others(ending) -> None:
+    with pytest.raises(InputError):
+        load_model("x" * 300 + ending)

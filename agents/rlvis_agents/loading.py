@@ -143,7 +143,7 @@ def _is_ours(source: ModelSource) -> bool:
     path = Path(source.model)
     if os.path.isdir(path):
         return not is_zoo_run(path)
-    described = path.suffix == ".json" or path.with_suffix(".json").exists()
+    described = path.suffix == ".json" or os.path.exists(path.with_suffix(".json"))
     return source.model in shipped_policies() or (
         READER_OF.get(path.suffix) is _read_ours and os.path.exists(path) and described
     )

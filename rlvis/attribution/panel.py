@@ -7,29 +7,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from rlvis.attribution import panel_parts as parts
 from rlvis.attribution.heatmaps import Heatmaps, resize_maps
-from rlvis.attribution.panel_parts import (
-    Scale,
-    cell_side,
-    check_scale,
-    dimmed,
-    full_strengths,
-    highest_scores,
-    legend_of,
-    methods_line,
-    percentage,
-    picture_size,
-    score_words,
-    seen_note,
-    seen_part,
-)
+from rlvis.attribution.panel_parts import Scale
 from rlvis.attribution.panel_picture import check_size, draw_panel
 from rlvis.display.overlays import colour_bar, grey, overlay, resize_picture
 from rlvis.display.page import Page
+from rlvis.display.page_layout import GAP
 from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile
 from rlvis.file_kinds import save_as
 from rlvis.images.frames import picture_of
+
+_IMAGE_SIDE, _ROOM, _LEAST_SIDE = 240, 952, 180
+"""Pixels of the image on a page, of the room beside it, and of a map."""
 
 
 def save_panel(explanations: Sequence[Heatmaps], path: str | Path, scale: Scale = "row") -> Path:
@@ -59,8 +50,9 @@ class Panel:
 
     def html(self, whole: bool = True) -> str:
         """The panel as HTML: each image with its scores, and a row of maps for each method."""
+        lines = [parts.methods_line(self.explanations)]
         rows = panel_rows(self.explanations, self.scale)
-        return Page(self.explanations[0].model, [methods_line(self.explanations)], rows).html(whole)
+        return Page(self.explanations[0].model, lines, rows).html(whole)
 
     def _repr_html_(self) -> str:
         return self.html(whole=False)
@@ -68,52 +60,57 @@ class Panel:
 
 def panel_rows(explanations: Sequence[Heatmaps], scale: Scale) -> list[Row]:
     """The rows of a page that a panel is as HTML."""
-    check_scale(scale)
+    parts.check_scale(scale)
     first = explanations[0]
     check_size(len(first.targets[0]), len(explanations), len(first.images))
     return [
-        row
+        _image_row(first, index, [_map_row(each, index, scale) for each in explanations])
         for index in range(len(first.images))
-        for row in (
-            _image_row(first, index),
-            *(_map_row(each, index, scale) for each in explanations),
-        )
     ]
 
 
-def _image_row(explanation: Heatmaps, index: int) -> Row:
-    """The image itself and its highest scores, as a page has them."""
+def _image_row(explanation: Heatmaps, index: int, maps: Sequence[Row]) -> Row:
+    """The image itself and its highest scores, and beside them its maps, as a page has them."""
     picture = picture_of(explanation.images[index], explanation.frames)
     probabilities = explanation.probabilities[index]
-    caption = [seen_note(explanation)]
+    caption = [parts.seen_note(explanation)]
     if explanation.value is not None:
         caption.append(f"value {explanation.value[index]:.2f}")
     if not np.isnan(probabilities).all():
         caption += [
-            f"{percentage(float(probabilities[label]))} {explanation.labels[label]}"
-            for label in highest_scores(probabilities)
+            f"{parts.percentage(float(probabilities[label]))} {explanation.labels[label]}"
+            for label in parts.highest_scores(probabilities)
         ]
     heading = "image" if len(explanation.images) == 1 else f"image {index}"
-    width, height = picture_size(picture, cell_side(1))
-    return Row([Tile(dimmed(picture, explanation), caption)], heading, tile=(height, width))
+    width, height = parts.picture_size(picture, _IMAGE_SIDE)
+    tile = Tile(parts.dimmed(picture, explanation), caption)
+    return Row([tile], heading, tile=(height, width), beside=maps)
 
 
 def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
     """The maps of one method for an image, as a page has them."""
-    ground = grey(seen_part(picture_of(explanation.images[index], explanation.frames), explanation))
-    width, height = picture_size(ground, cell_side(len(explanation.targets[index])))
+    ground = grey(
+        parts.seen_part(picture_of(explanation.images[index], explanation.frames), explanation)
+    )
+    width, height = parts.picture_size(ground, _side(len(explanation.targets[index])))
     ground = resize_picture(ground, width, height)
-    limits, notes = full_strengths(explanation, index, scale), explanation.notes[index]
+    limits, notes = parts.full_strengths(explanation, index, scale), explanation.notes[index]
     tiles = []
     for target, name in enumerate(explanation.targets[index]):
-        score, share, _ = score_words(explanation, index, target)
+        score, share, _ = parts.score_words(explanation, index, target)
         heat = resize_maps(explanation.maps[index, target][None, None], height, width)[0, 0]
         limit = 0.0 if notes[target] else limits[target]
         caption = [name, score + (f", probability {share}" if share else ""), *notes[target]]
         tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), caption))
     before, after = (
-        " ".join(words) for words in legend_of(explanation, index, limits, scale).words
+        " ".join(words) for words in parts.legend_of(explanation, index, limits, scale).words
     )
     bar = colour_bar(160, 20, explanation.signed, LIGHT.surface[0])
     legend = (before, bar, after) if after else None
     return Row(tiles, explanation.method, before, (height, width), legend=legend)
+
+
+def _side(targets: int) -> int:
+    """The longer side of a map: so that those of a few targets stand in one line."""
+    in_a_line = (_ROOM + GAP) // targets - GAP
+    return max(_LEAST_SIDE, min(parts.cell_side(targets), in_a_line))

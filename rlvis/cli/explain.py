@@ -14,6 +14,7 @@ from rlvis.cli.bars import progress
 from rlvis.cli.explained_files import ExplainedFiles, Outputs
 from rlvis.cli.loading import USUAL, Network, refuse_unused
 from rlvis.errors import InputError, Notice
+from rlvis.interrupt import Stopped, interruptible
 from rlvis.options import MANY, check_whole
 
 if TYPE_CHECKING:
@@ -94,10 +95,12 @@ def command(
     label_of = _label_of(pictures, inspected.labels)
     with ArraySpool() as spool:
         files = ExplainedFiles(outputs, parse_value(outputs.scale), label_of, spool)
-        failures = _write_all(pictures, paths, explain_pictures, files)
+        failures, looked_at = _write_all(pictures, paths, explain_pictures, files)
         written, accuracy = files.finish(inspected.name, inspected.labels)
     for line in filter(None, [*written, accuracy]):
         print(line)
+    if looked_at < len(pictures):
+        raise Stopped(f"stopped after {looked_at} of {len(pictures)} pictures; theirs is written")
     if len(pictures) > 1 and failures:
         raise InputError(f"{len(failures)} of {len(pictures)} pictures could not be explained")
     if failures:
@@ -109,8 +112,15 @@ def _write_all(
     paths: Sequence[Path],
     explain_pictures: "Callable[..., Iterator[Explanations]]",
     files: ExplainedFiles,
-) -> dict[int, InputError]:
-    """Write what belongs to each picture; what is wrong with those that cannot be explained."""
+) -> tuple[dict[int, InputError], int]:
+    """Write what belongs to each picture, until Ctrl-C.
+
+    Returns:
+        What is wrong with those that cannot be explained, and how many were looked at.
+
+    Raises:
+        KeyboardInterrupt: if that was asked for before the first was written.
+    """
     failures: dict[int, InputError] = {}
 
     def fail(number: int, error: InputError) -> None:
@@ -119,7 +129,7 @@ def _write_all(
             print(f"rlvis: {_named(error, pictures[number].path)}", file=sys.stderr)
 
     numbers = iter(range(len(pictures)))
-    with progress("picture") as (start, advance):
+    with interruptible() as asked_to_stop, progress("picture") as (start, advance):
         start(len(pictures), "explaining")
         for found in explain_pictures(on_error=fail):
             number = next(each for each in numbers if each not in failures)
@@ -130,7 +140,11 @@ def _write_all(
                 continue
             _tell(written or [pictures[number].path], next(iter(found.values())), files.last)
             advance(to=number + 1)
-    return failures
+            if asked_to_stop():
+                return failures, number + 1
+        if asked_to_stop():
+            raise KeyboardInterrupt
+    return failures, len(pictures)
 
 
 def _named(error: InputError, path: Path) -> str:

@@ -36,19 +36,20 @@ class PolicySource(Network):
 
 @dataclass(frozen=True)
 class EnvSource:
-    """The environment that a policy acts in."""
+    """The environment that a policy acts in.
+
+    Attributes:
+        env: a Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when
+            left out.
+        wrappers: a wrapper that it was trained with; repeat for several, the innermost first.
+            grayscale, resize:height=84, frame-stack:frames=4, frame-skip:frames=4, atari, or any
+            package.module.Wrapper, options after a colon.
+        env_options: an option of the environment as name=value; repeat for several.
+    """
 
     env: str | None = None
-    """A Gymnasium id such as CarRacing-v3 or module:Id-v0; the one it was trained in when left
-    out."""
-
     wrappers: Wrappers = ()
-    """A wrapper that it was trained with; repeat for several, the innermost first. grayscale,
-    resize:height=84, frame-stack:frames=4, frame-skip:frames=4, atari, or any
-    package.module.Wrapper, options after a colon."""
-
     env_options: EnvOptions = ()
-    """An option of the environment as name=value; repeat for several."""
 
     def of(self, policy: "Policy") -> "EnvConfig":
         """The environment asked for, else the one that a policy was trained in, as it was there.
@@ -82,20 +83,20 @@ class EnvSource:
 
 @dataclass(frozen=True)
 class Play:
-    """How a policy is played."""
+    """How a policy is played.
+
+    Attributes:
+        episodes: how many episodes.
+        seed: of the first episode, counted up; an episode's actions are sampled with it, too.
+        deterministic: take the most probable action instead of sampling one.
+        success: when an episode ended well, such as "return > 0.5": return, length, reward (the
+            last one) or an entry of the environment's info. As the environment says when left out.
+    """
 
     episodes: int = 3
-    """How many episodes."""
-
     seed: int = 0
-    """Of the first episode, counted up; an episode's actions are sampled with it, too."""
-
     deterministic: bool = False
-    """Take the most probable action instead of sampling one."""
-
     success: str | None = None
-    """When an episode ended well, such as "return > 0.5": return, length, reward (the last one) or
-    an entry of the environment's info. As the environment says when left out."""
 
     def check(self, policy: "Policy") -> None:
         """Refuse --deterministic for a policy that samples nothing."""
@@ -108,14 +109,16 @@ class Play:
 
 @dataclass(frozen=True)
 class FilmLook:
-    """How a film looks."""
+    """How a film looks.
+
+    Attributes:
+        fps: steps per second.
+        scale: what full strength stands for: episode (the most of a method's maps in it), frame (in
+            each frame) or a number.
+    """
 
     fps: float = 10
-    """Steps per second."""
-
     scale: str = "episode"
-    """What full strength stands for: episode (the most of a method's maps in it), frame (in each
-    frame) or a number."""
 
     def check(self, path: Path) -> None:
         """Whether a film can be made like this; see `check_film`."""

@@ -14,20 +14,22 @@ from rlvis.display.theme import ink_on, typeset
 from rlvis.display.tiles import Matrix, Row, Tile
 from rlvis.file_kinds import picture_bytes
 
-_WIDTH = 1224
+_WIDTH, _LARGE = 1224, 400
 _STYLE = """
 .rlvis { font: 15px/1.45 system-ui, sans-serif; color: #181c22; background: #fff;
   max-width: 1280px; box-sizing: border-box; margin: 0 auto; padding: 20px 28px; }
 .rlvis h1 { font-size: 24px; line-height: 1.25; margin: 0 0 8px; }
 .rlvis h2 { font-size: 17px; margin: 0 12px 0 0; display: inline; }
 .rlvis p { color: #626a76; margin: 2px 0; }
-.rlvis .line { display: flex; flex-wrap: wrap; gap: 0 28px; margin-top: 18px; }
+.rlvis .line { display: flex; flex-wrap: wrap; gap: 18px 28px; margin-top: 18px; }
 .rlvis .row { max-width: 100%; }
 .rlvis .row > p { display: inline; font-size: 14px; }
 .rlvis .row > p img { width: 80px; height: 10px; margin: 0 6px; }
-.rlvis .row + .beside { flex: 1 1 300px; }
+.rlvis .beside { flex: 1 1 300px; }
+.rlvis .beside .row + .row { margin-top: 18px; }
 .rlvis .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin-top: 8px; }
-.rlvis figure { margin: 0; max-width: 100%; }
+.rlvis .tiles.large { flex-wrap: nowrap; }
+.rlvis figure { margin: 0; max-width: 100%; min-width: 0; }
 .rlvis .box { display: grid; place-items: center; }
 .rlvis .box img { display: block; height: auto; }
 .rlvis img.framed { outline: 3px solid var(--frame); }
@@ -47,7 +49,7 @@ _STYLE = """
   overflow: hidden; text-overflow: ellipsis; }
 .rlvis .matrix thead th { text-align: center; }
 .rlvis .matrix td { border: 1px solid #fff; min-width: 26px; height: 26px; text-align: center; }
-@media (max-width: 600px) { .rlvis { padding: 14px; } }
+@media (max-width: 600px) { .rlvis { padding: 14px; } .rlvis .tiles.large { flex-wrap: wrap; } }
 """
 
 
@@ -78,13 +80,17 @@ def write_html(title: str, lines: Sequence[str], rows: Sequence[Row], whole: boo
 def _lines(rows: Sequence[Row]) -> str:
     """Rows side by side where there is room."""
     if any(row.beside for row in rows):
-        lines = [_row(row) + (_row(row.beside, "beside") if row.beside else "") for row in rows]
+        lines = [_row(row) + _beside(row.beside) for row in rows]
     else:
         lines = ["".join(map(_row, line)) for line in arrange(rows, _WIDTH)]
     return "".join(f'<div class="line">{line}</div>' for line in lines)
 
 
-def _row(row: Row, place: str = "") -> str:
+def _beside(rows: Sequence[Row]) -> str:
+    return f'<div class="beside">{"".join(map(_row, rows))}</div>' if rows else ""
+
+
+def _row(row: Row) -> str:
     heading = f"<h2>{_text(row.heading)}</h2>" if row.heading else ""
     note = f"<p>{_text(row.note)}</p>" if row.note else ""
     if row.legend is not None:
@@ -93,9 +99,9 @@ def _row(row: Row, place: str = "") -> str:
         note = f"<p>{_text(before)}{image}{_text(after)}</p>"
     width = f' style="min-width: min(100%, {row.width}px)"' if row.width else ""
     tiles = "".join(_figure(tile, row) for tile in row.tiles)
-    classes = f"row {place}".strip()
-    inner = f'{heading}{note}<div class="tiles">{tiles}</div>'
-    return f'<section class="{classes}"{width}>{inner}</section>'
+    large = " large" * (row.tile[1] > _LARGE)
+    inner = f'{heading}{note}<div class="tiles{large}">{tiles}</div>'
+    return f'<section class="row"{width}>{inner}</section>'
 
 
 def _figure(tile: Tile | Matrix, row: Row) -> str:

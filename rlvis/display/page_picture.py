@@ -65,19 +65,20 @@ def _side_by_side(row: Row) -> int:
 
 
 def _apart(row: Row, width: int) -> list[Row]:
-    """The row, and as a row of its own what has no room beside it."""
-    if row.beside is None or _side_by_side(row) <= width // 2:
+    """The row, and as rows of their own what has no room beside it."""
+    if not row.beside or _side_by_side(row) <= width // 2:
         return [row]
-    return [replace(row, beside=None), row.beside]
+    return [replace(row, beside=()), *row.beside]
 
 
 def _row(row: Row, width: int) -> np.ndarray:
     """A row, and what stands beside it, on a canvas of that width."""
-    if row.beside is None:
+    if not row.beside:
         return _alone(row, width)
     across = _side_by_side(row)
     inner = across - _MARGIN + 2 * GAP
-    parts = _alone(row, inner), _row(row.beside, width - inner + _MARGIN)[:, _MARGIN:]
+    beside = [_alone(each, width - inner + _MARGIN)[:, _MARGIN:] for each in row.beside]
+    parts = _alone(row, inner), np.concatenate(beside)
     height = max(map(len, parts))
     return np.concatenate(
         [np.pad(each, _below(height - len(each)), constant_values=255) for each in parts], axis=1

@@ -9,6 +9,8 @@ import numpy as np
 from rlvis.display.matrix import draw_matrix
 from rlvis.display.theme import Colour
 
+_IMAGE_SIDE = 192
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -65,7 +67,8 @@ class Row:
         heading: stands over them; nothing if empty.
         note: stands beside the heading, smaller.
         tile: the height and width of each picture in pixels.
-        beside: stands at the right where this row leaves it half of the page, else underneath.
+        beside: rows that stand at the right, one under the other, where this row leaves them half
+            of the page, else underneath.
         grows: whether tiles may be drawn larger where there is room; those that may not are never
             enlarged, and stand at the top left of their place.
         cells: what the note says as names and values; in HTML rows with the same names are the
@@ -78,17 +81,23 @@ class Row:
     heading: str = ""
     note: str = ""
     tile: tuple[int, int] = (112, 112)
-    beside: "Row | None" = None
+    beside: "Sequence[Row]" = ()
     grows: bool = True
     cells: Mapping[str, str] = field(default_factory=dict)
     legend: tuple[str, np.ndarray, str] | None = None
     width: int = 0
 
 
-def single(picture: np.ndarray, heading: str, height: int = 200) -> Row:
-    """A row of one picture (H, W, 3), that high on the page."""
-    across = round(height * picture.shape[1] / picture.shape[0])
-    return Row([Tile(picture)], heading, tile=(height, across))
+def image_row(picture: np.ndarray, rows: Sequence[Row]) -> Row:
+    """A row of one picture (H, W, 3) with others beside it that are about it."""
+    size = fitted(picture.shape, 2 * _IMAGE_SIDE, _IMAGE_SIDE)
+    return Row([Tile(picture)], "the image", tile=size, beside=rows)
+
+
+def fitted(shape: Sequence[int], height: int, width: int) -> tuple[int, int]:
+    """The height and width of a picture (H, W, …) that is as large as a box allows."""
+    scale = min(height / shape[0], width / shape[1])
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def greys(values: np.ndarray, most: float, signed: bool) -> np.ndarray:

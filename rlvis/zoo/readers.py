@@ -141,7 +141,7 @@ def _of_module(
 
 def _is_file(kind: FileKind, source: ModelSource) -> bool:
     path = Path(source.model)
-    described = path.suffix == ".safetensors" and path.with_suffix(".json").exists()
+    described = path.suffix == ".safetensors" and os.path.exists(path.with_suffix(".json"))
     return os.path.isfile(path) and not described and kind_of_network(path) == kind
 
 

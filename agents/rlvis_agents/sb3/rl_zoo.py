@@ -7,6 +7,7 @@
 Its YAML names Python objects; they are read as plain data and none is made.
 """
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class ZooRun:
 
 def is_zoo_run(folder: Path) -> bool:
     """Whether a folder looks like one of RL-Zoo."""
-    return any(folder.glob("*/config.yml"))
+    return os.path.isdir(folder) and any(folder.glob("*/config.yml"))
 
 
 def read_zoo_run(folder: Path) -> ZooRun:

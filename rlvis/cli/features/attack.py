@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,15 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from rlvis.cli.bars import stoppable_progress
-from rlvis.cli.features.outputs import check_outputs, write_outputs
-from rlvis.cli.loading import (
-    USUAL,
-    Network,
-    agents_package,
-    open_image_set,
-    picture_through,
-    refuse_unused,
-)
+from rlvis.cli.features.inputs import ANY_DEPTH, DepthWindow
+from rlvis.cli.features.outputs import Files
+from rlvis.cli.loading import USUAL, Network, agents_package, refuse_unused
 from rlvis.cli.playing import EnvSource
 from rlvis.errors import InputError
 
@@ -25,28 +20,68 @@ if TYPE_CHECKING:
     from rlvis.features.adversarial.result import Attack, Attacks
     from rlvis.models.policy import Policy
 
-
 _MEASURES = ("success_rate", "mean_return", "mean_length")
+
+
+@dataclass(frozen=True)
+class AttackOptions:
+    """How pictures are changed; see `rlvis.features.attack`.
+
+    Attributes:
+        method: FGSM takes one step, PGD many.
+        norm: how the change is measured: its largest value, or its length.
+        eps: the change allowed, of 1 from black to white; the smallest that turns the decision is
+            looked for when left out (for a policy's episodes 4/255).
+        target: a label to be decided for; any other than now when left out.
+        steps: of PGD.
+        seed: of PGD's start, where a change is allowed.
+    """
+
+    method: Literal["fgsm", "pgd"] = "pgd"
+    norm: Literal["linf", "l2"] = "linf"
+    eps: Annotated[float | None, arg(aliases=["--size"])] = None
+    target: str | None = None
+    steps: int = 20
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse what the method does not read."""
+        if self.method == "fgsm":
+            refuse_unused("for fgsm, which takes one step", steps=self.steps != 20, seed=self.seed)
+
+    def of_episodes(self) -> dict[str, Any]:
+        """As `AttackedPolicy` takes them."""
+        return {**asdict(self), "eps": 4 / 255 if self.eps is None else self.eps}
+
+    def attacker(self) -> "Callable[..., Attack]":
+        """What attacks pictures like this.
+
+        Raises:
+            InputError: if an option has no meaning beside the others.
+        """
+        from rlvis.features.adversarial.attacks import attack, smallest_attack
+
+        options = asdict(self)
+        if self.eps is not None:
+            return partial(attack, **options)
+        where = "where the smallest attack is looked for; it is for an --eps"
+        refuse_unused(where, seed=self.seed)
+        del options["eps"], options["seed"]
+        return partial(smallest_attack, **options)
 
 
 def command(
     pictures: Positional[tuple[Path, ...]] = (),
     /,
     network: OmitArgPrefixes[Network] = USUAL,
-    method: Literal["fgsm", "pgd"] = "pgd",
-    norm: Literal["linf", "l2"] = "linf",
-    eps: Annotated[float | None, arg(aliases=["--size"])] = None,
-    target: str | None = None,
-    steps: int = 20,
-    seed: int = 0,
-    attribution: str | None = None,
+    how: OmitArgPrefixes[AttackOptions] = AttackOptions(),
+    attribution: str = "grad-cam",
     images: str | None = None,
     count: int = 4,
-    window: str | None = None,
+    depth: OmitArgPrefixes[DepthWindow] = ANY_DEPTH,
     env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
     episodes: int = 50,
-    out: Path = Path("attack.png"),
-    data: Path | None = None,
+    files: OmitArgPrefixes[Files] = Files(Path("attack.png")),  # noqa: B008
 ) -> None:
     """Small changes of pictures that turn the decision; for a policy, what they do to its success.
 
@@ -54,44 +89,26 @@ def command(
         pictures: files. Without any, and without --images, a policy is evaluated with every frame
             attacked.
         network: the network to look into.
-        method: FGSM takes one step, PGD many.
-        norm: how the change is measured: its largest value, or its length.
-        eps: the change allowed, of 1 from black to white; the smallest that turns the decision is
-            looked for when left out (for a policy's episodes 4/255).
-        target: a label to be decided for; any other than now when left out.
-        steps: of PGD.
-        seed: of PGD's start, where a size is given.
-        attribution: method shown before and after, grad-cam when left out.
+        how: how pictures are changed.
+        attribution: method shown before and after.
         images: in place of pictures a set of them, such as a recording.
         count: how many of the set, evenly drawn.
-        window: the values low,high that become black and white in pictures of more than 8 bits;
-            found and told when left out.
+        depth: how pictures of more than 8 bits are seen.
         env: of a policy, the environment that it acts in.
         episodes: of a policy, how many to play with and without attack.
-        out: the page to write (.png, .jpg, .webp, .pdf, .html), or the numbers as for data.
-        data: also write images and scores, or what came of the episodes (.npz, .safetensors, .csv).
+        files: what is written.
     """
+    from rlvis.attribution.registry import get_method
     from rlvis.features.adversarial.attacked_policy import AttackEvaluation
-    from rlvis.features.adversarial.attacks import attack as attack_images
-    from rlvis.features.adversarial.attacks import smallest_attack
-    from rlvis.features.adversarial.result import GRAD_CAM, Attacks
+    from rlvis.features.adversarial.result import Attacks
 
     plays = not pictures and images is None
-    check_outputs(AttackEvaluation if plays else Attacks, out, data)
-    options: dict[str, Any] = {"norm": norm, "target": target, "steps": steps}
+    files.check(AttackEvaluation if plays else Attacks)
+    get_method(attribution)
+    how.check()
     if plays:
-        allowed = {"eps": 4 / 255 if eps is None else eps, "seed": seed, "method": method}
-        refuse_unused("where a policy plays", count=count != 4, window=window)
-        policy = _policy(network)
-        config = env.of(policy)
-        play = partial(
-            agents_package().evaluate,
-            environment=config.environment,
-            episodes=episodes,
-            wrappers=config.wrappers,
-            **config.options,
-        )
-        _attack_episodes(policy, options | allowed, play, attribution, out, data)
+        refuse_unused("where a policy plays", count=count != 4, window=depth.window)
+        files.write(_attack_episodes(_policy(network), how, env, episodes), attribution)
         return
     if pictures and images is not None:
         raise InputError("name either pictures or a set of images with --images")
@@ -104,21 +121,16 @@ def command(
     )
     if images is None:
         refuse_unused("without --images", count=count != 4)
-    if eps is None:
-        refuse_unused("where the smallest attack is looked for; it is for an --eps", seed=seed)
-    if method == "fgsm":
-        refuse_unused("for fgsm, which takes one step", steps=steps != 20)
-    inspected = network.load()
+    attacker, inspected = how.attacker(), network.load()
     failures = list[InputError]()
     subjects: list[tuple[str, Any, Any]] = [
-        (path.name, picture_through(path, window), {}) for path in pictures
+        (path.name, depth.picture(path), {}) for path in pictures
     ]
     if images is not None:
-        subjects = _evenly_drawn(images, count, failures, window)
-    ask = smallest_attack if eps is None else partial(attack_images, eps=eps, seed=seed)
-    attacked = _attack_each(partial(ask, inspected, method=method, **options), subjects, failures)
+        subjects = _evenly_drawn(images, count, failures, depth)
+    attacked = _attack_each(partial(attacker, inspected), subjects, failures)
     if attacked:
-        write_outputs(attacked, out, data, attribution or GRAD_CAM)
+        files.write(attacked, attribution)
     if failures and attacked:
         raise InputError(f"{len(failures)} could not be attacked, the first: {failures[0]}")
     if failures:
@@ -126,7 +138,7 @@ def command(
 
 
 def _attack_each(
-    ask: Callable[..., "Attack"],
+    ask: "Callable[..., Attack]",
     subjects: Sequence[tuple[str, Any, Any]],
     failures: list[InputError],
 ) -> "Attacks":
@@ -165,22 +177,16 @@ def _policy(network: Network) -> "Policy":
     return network.load_policy()
 
 
-def _attack_episodes(
-    policy: "Policy",
-    options: dict[str, Any],
-    play: Callable[..., Any],
-    attribution: str | None,
-    out: Path,
-    data: Path | None,
-) -> None:
-    """Play with and without attack, and show what came of it."""
+def _attack_episodes(policy: "Policy", how: AttackOptions, env: EnvSource, episodes: int) -> Any:
+    """Play with and without attack; what came of it."""
     from rlvis.features.adversarial.attacked_policy import AttackedPolicy, AttackEvaluation
-    from rlvis.features.adversarial.result import GRAD_CAM
 
-    attacked = AttackedPolicy(policy, **options)
+    attacked, config = AttackedPolicy(policy, **how.of_episodes()), env.of(policy)
     played = {}
     for name, each in (("as it is", policy), ("attacked", attacked)):
-        played[name] = play(each)
+        played[name] = agents_package().evaluate(
+            each, config.environment, episodes, wrappers=config.wrappers, **config.options
+        )
         print(f"{policy.name} {name}: {played[name]}")
     outcomes = {
         name: {
@@ -194,17 +200,16 @@ def _attack_episodes(
         for name, each in played.items()
     }
     lines = [f"{name}: {each}" for name, each in played.items()]
-    found = AttackEvaluation(attacked, outcomes, measures, lines)
-    write_outputs(found, out, data, attribution or GRAD_CAM)
+    return AttackEvaluation(attacked, outcomes, measures, lines)
 
 
 def _evenly_drawn(
-    images: str, count: int, failures: list[InputError], window: str | None
+    images: str, count: int, failures: list[InputError], depth: DepthWindow
 ) -> list[tuple[str, Any, Any]]:
     """Some pictures of a set, and what a model takes besides each; what cannot be read fails."""
     if count < 1:
         raise InputError(f"{count} images; at least one is needed")
-    opened, drawn = open_image_set(images, window), []
+    opened, drawn = depth.open_images(images), []
     for number in range(0, len(opened), max(1, len(opened) // count))[:count]:
         try:
             context = opened.context([number])

@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING, Any
 from tyro.conf import OmitArgPrefixes, Positional
 
 from rlvis.cli.bars import stoppable_progress
-from rlvis.cli.features.outputs import check_outputs, write_outputs
-from rlvis.cli.loading import (
-    USUAL,
-    Network,
-    refuse_unused,
-)
+from rlvis.cli.features.outputs import Files
+from rlvis.cli.loading import USUAL, Network, refuse_unused
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,11 +27,10 @@ def command(
     jitter: int = 32,
     size: tuple[int, int] = (360, 480),
     seed: int = 0,
-    out: Path = Path("dream.png"),
     bare: bool = False,
     video: Path | None = None,
     frames: int = 60,
-    data: Path | None = None,
+    files: OmitArgPrefixes[Files] = Files(Path("dream.png")),  # noqa: B008
 ) -> None:
     """DeepDream: what a layer sees in a picture, or in noise, drawn into it.
 
@@ -51,12 +46,10 @@ def command(
         jitter: shift at each step, in pixels.
         size: height and width of the noise.
         seed: of noise and jitter.
-        out: the page to write (.png, .jpg, .webp, .pdf, .html), with what was there before
-            beside it.
-        bare: write the dream alone.
+        bare: write the dream alone, without what was there before beside it.
         video: write a film that goes deeper and deeper instead (.mp4 or .gif).
         frames: of the film.
-        data: also write the pictures as arrays (.npz or .safetensors).
+        files: what is written.
     """
     from PIL import Image
 
@@ -65,8 +58,8 @@ def command(
     from rlvis.file_kinds import save_picture
     from rlvis.instrument.layers import resolve_layer
 
-    check_outputs(dreams.Dream, out, data)
-    if video is not None and data is not None:
+    files.check(dreams.Dream)
+    if video is not None and files.data is not None:
         raise InputError("--data takes a picture, not a film; leave one of them out")
     if video is None:
         refuse_unused("without --video", frames=frames != 60)
@@ -90,11 +83,10 @@ def command(
             return
         dreamt = dreams.dream(inspected, what, image, **options)
     if not bare:
-        write_outputs(dreamt, out, data)
+        files.write(dreamt)
         return
-    print(save_picture(Image.fromarray(dreamt.after), out))
-    if data is not None:
-        print(dreamt.save(data))
+    print(save_picture(Image.fromarray(dreamt.after), files.out))
+    files.write_data(dreamt)
 
 
 def _blank_input(model: "ImageModel") -> Any:

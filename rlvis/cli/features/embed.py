@@ -1,26 +1,20 @@
 """The command `rlvis features embed`."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes
 
 from rlvis.cli.bars import stoppable_progress
-from rlvis.cli.features.outputs import check_outputs, write_outputs
-from rlvis.cli.loading import (
-    USUAL,
-    Network,
-    open_image_set,
-    refuse_unused,
-    tell_skipped,
-    unfinished,
-)
+from rlvis.cli.features.inputs import ImageSource, tell_skipped
+from rlvis.cli.features.outputs import Files
+from rlvis.cli.loading import USUAL, Network, refuse_unused
 
 
 def command(
-    images: Positional[str],
-    /,
+    images: OmitArgPrefixes[ImageSource],
     network: OmitArgPrefixes[Network] = USUAL,
     layer: str | None = None,
     method: Literal["tsne", "pca"] = "tsne",
@@ -28,16 +22,14 @@ def command(
     pool: Literal["mean", "max", "flatten"] = "mean",
     colour: str | None = None,
     seed: int = 0,
-    window: str | None = None,
-    out: Path = Path("embedding.png"),
-    grid: Path | None = None,
-    data: Path | None = None,
     resume: bool = False,
+    grid: Path | None = None,
+    files: OmitArgPrefixes[Files] = Files(Path("embedding.png")),  # noqa: B008
 ) -> None:
     """The codes of images in a layer, laid out in the plane.
 
     Args:
-        images: a folder of pictures, a recording, an array (.npy, .npz), or mnist.
+        images: the images to look at.
         network: the network to look into.
         layer: whose codes; what the scores are made from when left out.
         method: t-SNE or principal components.
@@ -46,12 +38,9 @@ def command(
         colour: label, action (the same, of a recording), or anything that the recording knows,
             such as value or cube_in_view.
         seed: of t-SNE.
-        window: the values low,high that become black and white in pictures of more than 8 bits;
-            found and told when left out.
-        out: the page of the points (.png, .jpg, .webp, .pdf, .html).
-        grid: also write the images themselves at their places.
-        data: also write points and codes (.npz, .safetensors, .csv).
         resume: go on with work that was stopped.
+        grid: also write a page of the images themselves at their places.
+        files: what is written.
     """
     from rlvis.features.embedding.figure import check_colour
     from rlvis.features.embedding.layer_codes import codes
@@ -59,23 +48,16 @@ def command(
     from rlvis.features.embedding.plane import Embedding
     from rlvis.features.embedding.plane import embed as embed_codes
 
-    check_outputs(Embedding, out, grid, data)
+    files.check(Embedding, grid)
     if method == "pca":
         refuse_unused("for pca", perplexity=perplexity != 30, seed=seed)
-    inspected, opened = network.load(), open_image_set(images, window)
+    inspected, opened = network.load(), images.open()
     check_layout(len(opened), method, perplexity)
     check_colour(opened, colour)
-    kept, state = unfinished(out, "codes"), unfinished(out)
+    kept, state = files.unfinished("codes"), files.unfinished()
     with stoppable_progress() as on_progress:
-        found = codes(
-            inspected,
-            opened,
-            layer,
-            pool=pool,
-            state=kept,
-            resume=resume,
-            on_progress=on_progress,
-        )
+        find = partial(codes, state=kept, resume=resume, on_progress=on_progress)
+        found = find(inspected, opened, layer, pool=pool)
         placed = embed_codes(
             found,
             method,
@@ -85,7 +67,7 @@ def command(
             resume=resume and os.path.exists(state),
             on_progress=on_progress,
         )
-    write_outputs(placed, out, data, by=colour)
+    files.write(placed, by=colour)
     if grid is not None:
         print(placed.save(grid, by=colour, grid=True))
     kept.unlink(missing_ok=True)

@@ -5,12 +5,8 @@ from typing import TYPE_CHECKING
 
 from tyro.conf import OmitArgPrefixes
 
-from rlvis.cli.features.outputs import check_outputs, write_outputs
-from rlvis.cli.loading import (
-    USUAL,
-    Network,
-    refuse_unused,
-)
+from rlvis.cli.features.outputs import Files
+from rlvis.cli.loading import USUAL, Network, refuse_unused
 from rlvis.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,8 +18,7 @@ def command(
     layer: str | None = None,
     image: Path | None = None,
     kernel: str | None = None,
-    out: Path = Path("filters.png"),
-    data: Path | None = None,
+    files: OmitArgPrefixes[Files] = Files(Path("filters.png")),  # noqa: B008
 ) -> None:
     """The kernels of a layer; with an image what a kernel does to it, or all activation maps.
 
@@ -32,8 +27,7 @@ def command(
         layer: a convolution, the first one when left out.
         image: a picture.
         kernel: apply this one to the image: blur, edge, sharpen, or a learned one as layer:unit.
-        out: the page to write (.png, .jpg, .webp, .pdf, .html), or the numbers as for data.
-        data: also write the numbers (.npz, .safetensors, .csv).
+        files: what is written.
     """
     import numpy as np
 
@@ -50,7 +44,7 @@ def command(
     if kernel is not None:
         refuse_unused("beside a kernel", layer=layer)
     kind = Filters if image is None else ActivationMaps if kernel is None else Filtered
-    check_outputs(kind, out, data)
+    files.check(kind)
     inspected = network.load()
     found: Result
     if image is None:
@@ -59,4 +53,4 @@ def command(
         found = apply_kernel(np.asarray(load_image(image)), kernel, inspected)
     else:
         found = activation_maps(inspected, image, str(layer))
-    write_outputs(found, out, data)
+    files.write(found)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rlvis.display.page import Page
-from rlvis.display.tiles import Row, Tile, greys, single
+from rlvis.display.tiles import Row, Tile, fitted, greys, image_row
 from rlvis.features.activations.units import activations_of
 from rlvis.images.loading import Images, as_images
 from rlvis.models.image_model import ImageModel, require_image_model
@@ -43,15 +43,9 @@ class ActivationMaps(Result):
         tiles = [
             Tile(greys(unit, most, signed), [str(number)]) for number, unit in enumerate(self.maps)
         ]
-        rows = [
-            single(self.image, "the image"),
-            Row(tiles, "its activation maps", tile=(72, round(72 * self._aspect))),
-        ]
-        return Page(f"Activations of {self.model}, layer {self.layer}", lines, rows)
-
-    @property
-    def _aspect(self) -> float:
-        return self.maps.shape[2] / self.maps.shape[1]
+        row = Row(tiles, "its activation maps", tile=fitted(self.maps.shape[1:], 72, 150))
+        title = f"Activations of {self.model}, layer {self.layer}"
+        return Page(title, lines, [image_row(self.image, [row])])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The image and the maps."""

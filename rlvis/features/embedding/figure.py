@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from rlvis.display.overlays import resize_picture
 from rlvis.display.page import Page
-from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour, write
+from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour, length, write
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
 from rlvis.features.embedding.layer_codes import Codes
@@ -235,7 +235,7 @@ def _square(picture: np.ndarray, side: int) -> np.ndarray:
     """The centre of a picture, uint8 (side, side, 3)."""
     rgb = latest(picture)
     least = min(rgb.shape[:2])
-    top, left = ((length - least) // 2 for length in rgb.shape[:2])
+    top, left = ((side - least) // 2 for side in rgb.shape[:2])
     return resize_picture(rgb[top : top + least, left : left + least], side, side)
 
 
@@ -244,10 +244,11 @@ def _height_of_legend(chosen: Colouring) -> int:
 
 
 def _legend(chosen: Colouring, height: int) -> np.ndarray:
-    canvas = np.full((height, _LEGEND, 3), 255, np.uint8)
+    widest = max(length(name, 15) for name, _ in chosen.legend)
+    canvas = np.full((height, min(_LEGEND, 48 + widest), 3), 255, np.uint8)
     for place, (name, colour) in enumerate(chosen.legend):
         y = 12 + place * _LINE
         canvas[y + 2 : y + 16, 16:30] = colour
-        shown = fit(name, _LEGEND - 48, 15)
+        shown = fit(name, canvas.shape[1] - 48, 15)
         write(canvas, shown, 40, y, size=15, colour=LIGHT.text, background=LIGHT.background)
     return canvas

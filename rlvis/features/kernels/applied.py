@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.display.page import Page
-from rlvis.display.tiles import Row, Tile, greys
+from rlvis.display.tiles import Row, Tile, fitted, greys
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_unit
 from rlvis.features.kernels.weights import filters
@@ -73,7 +73,8 @@ class Filtered(Result):
             ),
             Tile(result, ["result"]),
         ]
-        return Page(f"What the kernel {self.name} does", lines, [Row(tiles, tile=(390, 390))])
+        size = fitted(result.shape, 390, 390)
+        return Page(f"What the kernel {self.name} does", lines, [Row(tiles, tile=size)])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Image, kernel and result."""

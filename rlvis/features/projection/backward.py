@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from rlvis.display.page import Page
-from rlvis.display.tiles import Row, Tile, single
+from rlvis.display.tiles import Row, Tile, fitted, image_row
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import UnitReader, check_unit
 from rlvis.features.projection.figure import NAMES, SIDE, over_each_other
@@ -64,7 +64,12 @@ class Projections(Result):
             )
             for each, unit, activation in zip(self.maps, self.units, self.activations, strict=True)
         ]
-        return Row(tiles, f"layer {self.layer}", f"{len(tiles)} units", (2 * SIDE + 4, SIDE))
+        return Row(
+            tiles,
+            f"layer {self.layer}",
+            f"{len(tiles)} units",
+            fitted((2 * SIDE + 4, SIDE), 204, 100),
+        )
 
     def page(self) -> Page:
         """The image, and the projections of this layer."""
@@ -110,8 +115,8 @@ def _page(found: Sequence[Projections]) -> Page:
         f"{NAMES[first.rule]} of each unit's strongest activation, everything else set to zero; "
         "under what the unit saw; middle grey is 0, each projection on its own scale",
     ]
-    rows = [single(first.image, "the image"), *(each.row for each in found)]
-    return Page(f"What units of {first.model} answer to", lines, rows)
+    row = image_row(first.image, [each.row for each in found])
+    return Page(f"What units of {first.model} answer to", lines, [row])
 
 
 def project(

@@ -50,8 +50,8 @@ class DreamSettings:
     def line(self) -> str:
         """The settings in words."""
         return (
-            f"{self.octaves} octaves of scale {self.scale:g}, {self.iterations} iterations at "
-            f"each, a step of {self.step:g} of 255, jitter {self.jitter}"
+            f"octaves: {self.octaves}, of scale {self.scale:g}; iterations at each: "
+            f"{self.iterations}, by a step of {self.step:g} of 255, jitter {self.jitter}"
         )
 
     def __post_init__(self) -> None:

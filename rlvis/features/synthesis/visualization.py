@@ -102,7 +102,7 @@ def _page(made: Sequence[Synthesis], real: Sequence[Row], side: int) -> Page:
     for place, each in enumerate(made):
         height, width = each.images.shape[-2:]
         tile = round(side * height / max(height, width)), round(side * width / max(height, width))
-        beside = real[place] if place < len(real) else None
+        beside = real[place : place + 1]
         rows.append(Row(each.tiles(), each.objective, each.fault, tile, beside))
     lines = [f"{made[0].settings}; values are the objective of each image as shown, not moved"]
     return Page(f"What excites {made[0].model}", lines, rows)
