@@ -1,5 +1,7 @@
-"""Reading and writing files so that nothing hangs, nothing is left half-written, and what is wrong
-is said in one line."""
+"""Reading and writing files.
+
+Nothing hangs, nothing is left half-written, and what is wrong is said in one line.
+"""
 
 import errno
 import os

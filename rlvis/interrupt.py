@@ -9,8 +9,11 @@ from types import FrameType
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Inside, the first Ctrl-C only makes the function it gives answer True; a second one stops at
-    once, as usual. Signals reach the main thread only; elsewhere the answer stays False."""
+    """Hold back the first Ctrl-C: it only makes the function that is given answer True.
+
+    A second one stops at once, as usual. Signals reach the main thread only; elsewhere the answer
+    stays False.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set

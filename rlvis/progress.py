@@ -78,8 +78,10 @@ def notebook_bar() -> OnProgress:
 
 @contextmanager
 def terminal_bar() -> Iterator[OnProgress]:
-    """A bar for each task on standard error, gone at the end; where that is no terminal, the notes
-    alone."""
+    """A bar for each task on standard error, gone at the end.
+
+    Where standard error is no terminal there are the notes alone.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,

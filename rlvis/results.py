@@ -94,7 +94,8 @@ class Result(ABC):
         Args:
             path: ends in .png, .jpg, .webp, .pdf or .html for the page, .npz or .safetensors for
                 the arrays, .csv for the rows where there are some.
-            view, options: what `page` takes.
+            *view: what `page` takes.
+            **options: what `page` takes.
 
         Raises:
             InputError: if the ending is none of these, or the file cannot be written.

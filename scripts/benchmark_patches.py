@@ -20,7 +20,8 @@ import torch
 from PIL import Image
 
 from rlvis import ImageModel, load_classifier, load_image
-from rlvis.features.image_sets.image_set import ArrayImages, BatchReader, FolderImages, ImageSet
+from rlvis.features.image_sets.batches import BatchReader
+from rlvis.features.image_sets.image_set import ArrayImages, FolderImages, ImageSet
 from rlvis.features.top_patches.search import patches
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from rlvis import ImageModel, InputError
 from rlvis.features.activations.units import activations_of, unit_activations
-from rlvis.features.image_sets.image_set import ArrayImages, BatchReader
+from rlvis.features.image_sets.batches import BatchReader
+from rlvis.features.image_sets.image_set import ArrayImages
 from rlvis.features.projection.backward import project
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel

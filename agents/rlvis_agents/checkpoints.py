@@ -131,6 +131,8 @@ def write_checkpoint(
     """Write the folder `run/checkpoints/<steps>`, whole or not at all; returns it.
 
     Args:
+        run: the folder of the training run.
+        network: whose weights are written.
         card: has `steps`. A checkpoint of that step count that is there already is replaced.
         optimizer: its `state_dict()`.
 

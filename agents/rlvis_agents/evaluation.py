@@ -90,8 +90,10 @@ def evaluate(
     """Play episodes and count.
 
     Args:
+        policy: acts.
         environment: a Gymnasium id; see `rlvis.rollouts.environments.make_environment`.
         episodes: how many; episode i is reset with `seed + i`, whatever `parallel` is.
+        seed: see `episodes`.
         deterministic: take the most probable action instead of sampling one.
         parallel: environments held at once; their images go through the network together.
         labels: names of the actions, in place of the policy's and the environment's.

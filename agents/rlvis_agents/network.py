@@ -29,6 +29,7 @@ class AppendXProduct(nn.Module):
     """
 
     def forward(self, features: Tensor) -> Tensor:
+        """The features and, after them, each times x."""
         width = features.shape[-1]
         x = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
         return torch.cat((features, features * x), dim=1)

@@ -167,7 +167,8 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         Args:
             view: "agent": what the camera sees. "top": the plan of the room, x to the right, z
                 down.
-            width, height: Size in pixels.
+            width: In pixels.
+            height: In pixels.
 
         Raises:
             ValueError: An unknown view or a size out of range.

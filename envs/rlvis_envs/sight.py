@@ -17,7 +17,8 @@ def cube_in_view(scene: Scene, pose: Pose, aspect: float) -> bool:
     which may hide it, are not considered.
 
     Args:
-        scene, pose: The world and the agent in it.
+        scene: The world.
+        pose: The agent in it.
         aspect: Width over height of the camera's image.
     """
     camera, cube = scene.camera, scene.cube

@@ -156,7 +156,12 @@ def explain_each(
     They may have any sizes; those that reach the network in one size go through it together.
 
     Args:
-        model, method, target, methods, layer, window: see `explain`.
+        model: see `explain`.
+        method: see `explain`.
+        target: see `explain`.
+        methods: see `explain`.
+        layer: see `explain`.
+        window: see `explain`.
         images: paths, pictures, arrays, or batches of them as a data loader gives them.
         batch_size: how many of them are read, and go through the network, at once.
         on_error: told the number of an image that cannot be explained, and why, before anything is

@@ -79,6 +79,7 @@ def smoothgrad(evidence: Evidence, samples: int = 25, noise: float = 0.15, seed:
     """Heatmaps (N, T, H, W): saliency of the gradient averaged over noisy copies of the image.
 
     Args:
+        evidence: of the images and targets.
         samples: how many copies.
         noise: standard deviation, as a share of each image's range of values.
         seed: of the noise.
@@ -102,6 +103,7 @@ def integrated_gradients(evidence: Evidence, steps: int = 32, baseline: float = 
     The integral along the straight path is taken by the Gauss-Legendre rule.
 
     Args:
+        evidence: of the images and targets.
         steps: points on the path.
         baseline: the image that shows nothing, one number in the network's input units.
     """

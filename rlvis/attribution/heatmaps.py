@@ -101,8 +101,11 @@ class Heatmaps:
 
     @property
     def evidence(self) -> np.ndarray:
-        """Float32 (N, T): what the image adds to each score, the sum of its map; NaN where the
-        method's maps do not sum to that (see `adds_up`). The rest of the score is the bias."""
+        """Float32 (N, T): what the image adds to each score, the sum of its map.
+
+        NaN where the method's maps do not sum to that (see `adds_up`). The rest of the score is the
+        bias.
+        """
         sums = self.maps.sum(axis=(2, 3))
         return np.where(self.adds_up or (False,) * sums.shape[1], sums, np.float32("nan"))
 

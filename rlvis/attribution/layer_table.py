@@ -107,8 +107,11 @@ def _noise(model: ImageModel) -> Tensor:
 def _grid(
     probe: LayoutProbe, name: str, output: Any, image: Sequence[int]
 ) -> tuple[int, int] | None:
-    """(h, w) of the map in an output, which has more than one place and the image's proportions:
-    other tensors of four axes, such as the heads of attention, are none."""
+    """(h, w) of the map in an output, if there is one.
+
+    A map has more than one place and the image's proportions: other tensors of four axes, such as
+    the heads of attention, are none.
+    """
     with suppress(InputError):
         rows, columns = probe.layout(name, output).grid
         height, width = image

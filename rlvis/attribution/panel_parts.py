@@ -36,8 +36,10 @@ def check_scale(scale: Scale) -> None:
 
 
 def full_strengths(explanation: Heatmaps, index: int, scale: Scale) -> list[float]:
-    """The value drawn at full strength in each of an image's T maps; those of maps that a note says
-    nothing is to be seen of do not count."""
+    """The value drawn at full strength in each of an image's T maps.
+
+    Maps that a note says nothing is to be seen of do not count.
+    """
     maps, units = explanation.maps[index], explanation.map_units
     if not isinstance(scale, str):
         return [float(scale)] * len(maps)
@@ -109,8 +111,10 @@ def cell_side(targets: int) -> int:
 
 
 def picture_size(picture: np.ndarray, side: int) -> tuple[int, int]:
-    """Width and height of a picture whose longer side is about that long, longer where it is thin,
-    but no larger than twice that."""
+    """Width and height of a picture whose longer side is about that long.
+
+    It is longer where the picture is thin, but no longer than twice that.
+    """
     height, width = picture.shape[:2]
     thin = max(height, width) / min(height, width)
     scale = side / max(height, width) * min(2.0, max(1.0, sqrt(thin / 2)))

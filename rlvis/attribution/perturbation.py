@@ -32,6 +32,7 @@ def occlusion(
     the border, so every pixel is covered.
 
     Args:
+        evidence: of the images and targets.
         patch: side of the square patch in input pixels; an eighth of the longer side if left out.
         stride: distance between patches in input pixels; half a patch if left out.
         baseline: what covers: a number in the network's input units, "mean" for each image's own
@@ -68,6 +69,7 @@ def blurred_spots(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> T
     ½ (V - V′)², for any other ½ ‖π - π′‖² over all logits, whichever of them is the target.
 
     Args:
+        evidence: of the images and targets.
         radius: of the disc and its blur, in input pixels.
         stride: distance between spots in input pixels.
     """
@@ -98,6 +100,7 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     how little the distribution over the others changes, S = 2 K Δp / (K + Δp) where Δp > 0.
 
     Args:
+        evidence: of the images and targets.
         radius: of the disc and its blur, in input pixels.
         stride: distance between spots in input pixels.
 
@@ -133,6 +136,7 @@ def rise(
     It is a mean of scores, negative where they are: what tells is where it is high and where low.
 
     Args:
+        evidence: of the images and targets.
         masks: how many.
         cells: the masks' coarse grid has this many cells along each side, smoothly enlarged.
         keep: the share of cells left visible.
@@ -156,17 +160,19 @@ def _fall(before: Scores, after: Scores, old: Tensor, new: Tensor, _: int) -> Te
     return (old - new).T
 
 
-BatchReader = Callable[[Scores, Scores, Tensor, Tensor, int], Tensor]
+ScoreReader = Callable[[Scores, Scores, Tensor, Tensor, int], Tensor]
 """Scores before (1, K) and after (M, K) M changes, the targets' values before (1, T) and after
 (M, T), and the image's place in the batch; gives (T, M)."""
 
 
-def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: BatchReader) -> Tensor:
+def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: ScoreReader) -> Tensor:
     """What `read` says of every image under every mask, (N, T, M).
 
     Args:
+        evidence: of the images.
         masks: (M, H, W), 1 where the cover replaces the image.
         covers: broadcastable to (N, C, H, W).
+        read: see `ScoreReader`.
     """
     chunk = at_once(evidence.inputs[0])
     images = evidence.inputs.detach().contiguous()  # mixing is faster plane by plane
@@ -182,7 +188,7 @@ def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: BatchReader)
     return torch.stack(rows).to(masks)  # under autocast scores come in half precision
 
 
-def _spotwise(evidence: Evidence, radius: float, stride: int, read: BatchReader) -> Tensor:
+def _spotwise(evidence: Evidence, radius: float, stride: int, read: ScoreReader) -> Tensor:
     """What `read` says of blurred spots on a grid, enlarged to the input: (N, T, H, W)."""
     if radius <= 0 or stride < 1:
         raise InputError(

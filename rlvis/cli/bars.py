@@ -9,8 +9,11 @@ from rlvis.progress import OnProgress, Progress, terminal_bar
 
 @contextmanager
 def stoppable_progress() -> Iterator[OnProgress]:
-    """A bar for long work; the first Ctrl-C stops the work when it next tells how far it is, so
-    that it can be kept, a second one at once."""
+    """A bar for long work that can be stopped.
+
+    The first Ctrl-C stops the work when it next tells how far it is, so that it can be kept, a
+    second one at once.
+    """
     with interruptible() as asked_to_stop, terminal_bar() as show:
 
         def on_progress(progress: Progress) -> None:
@@ -25,8 +28,10 @@ def stoppable_progress() -> Iterator[OnProgress]:
 def progress(
     unit: str,
 ) -> Iterator[tuple[Callable[[int, str], None], Callable[..., None]]]:
-    """A bar for a loop: a function to start it and one to advance it, by one step or `to` so many,
-    with a note if there is something to say."""
+    """A bar for a loop: a function to start it and one to advance it.
+
+    It advances by one step or `to` so many, with a note if there is something to say.
+    """
     with terminal_bar() as show:
         now = Progress("", 0, 0, f"{unit}s")
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network(ModelSource):
-    __doc__ = ModelSource.__doc__
+    """A model that a command names."""
 
     def load(self) -> "ImageModel":
         """See `rlvis.load_model`."""

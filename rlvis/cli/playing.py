@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PolicySource(Network):
-    __doc__ = Network.__doc__
+    """A policy that a command names."""
 
     model: Annotated[
         str,

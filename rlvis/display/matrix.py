@@ -21,7 +21,8 @@ def draw_matrix(
 
     Args:
         values: float (R, C), -1..1; 0 is white, 1 blue, -1 orange.
-        rows, columns: their names.
+        rows: their names.
+        columns: their names.
         cell: the side of a cell in pixels.
         text: writes a value into its cell; nothing stands there if left out.
 

@@ -80,7 +80,9 @@ def fit(text: str, width: int, size: int, bold: bool = False, share: float = 1.0
 
     Args:
         text: to be cut.
-        width, size, bold: of what it is written in.
+        width: of the room for it, in pixels.
+        size: of the font.
+        bold: of the font.
         share: how much of what is left stands before the ellipsis.
     """
     if length(text, size, bold) <= width:

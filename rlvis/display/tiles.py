@@ -101,7 +101,9 @@ def fitted(shape: Sequence[int], height: int, width: int) -> tuple[int, int]:
 
 
 def greys(values: np.ndarray, most: float, signed: bool) -> np.ndarray:
-    """Values of any shape as greys, uint8: 0 to `most` from black to white, or ± `most` round
-    middle grey where they are signed."""
+    """Values of any shape as greys, uint8.
+
+    They go from 0 to `most` from black to white, or ± `most` round middle grey where signed.
+    """
     scaled = values / (most or 1)
     return ((scaled + 1) * 127.5 if signed else scaled * 255).clip(0, 255).round().astype(np.uint8)

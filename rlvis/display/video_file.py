@@ -48,8 +48,11 @@ def film_writer(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]
 
 
 class _Sink:
-    """A file that FFmpeg writes to and never sees fail: it crashes the process where a disk is
-    full. The first error is kept, and what comes after it is dropped."""
+    """A file that FFmpeg writes to and never sees fail.
+
+    FFmpeg crashes the process where a disk is full. The first error is kept, and what comes after
+    it is dropped.
+    """
 
     def __init__(self, file: io.FileIO) -> None:
         self._file = file

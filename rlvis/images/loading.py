@@ -99,8 +99,11 @@ def _known_formats() -> list[str]:
 
 
 def _deep_levels(picture: Image.Image, path: Path) -> np.ndarray | None:
-    """The levels (H, W), or red, green, blue and opacity (H, W, 4), of an opened picture of more
-    than 8 bits or with signed ones; None where Pillow's own 8 bits hold all of them."""
+    """The levels of an opened picture of more than 8 bits or with signed ones.
+
+    They are (H, W), or red, green, blue and opacity (H, W, 4); None where Pillow's own 8 bits hold
+    all of them.
+    """
     tiles = getattr(picture, "tile", [])
     mode, raw = picture.mode, str(tiles[0][3]) if tiles else ""
     if mode.startswith("I") or mode == "F":

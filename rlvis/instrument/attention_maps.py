@@ -34,6 +34,7 @@ class Attentions(CallInterceptor):
         self.maps: list[Tensor] = []
 
     def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """The result of a call, its attention kept where it is attention."""
         if func is F.scaled_dot_product_attention:
             return self._scaled_dot_product(*args, **kwargs)
         if func is F.multi_head_attention_forward:

@@ -131,6 +131,7 @@ class Rectifier(CallInterceptor):
             self.rule = before
 
     def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """The result of a call, with the rule's backward pass where it is a rectifier."""
         name = _name(func)
         if name in _UNCONCERNED:
             return func(*args, **kwargs)
@@ -263,8 +264,10 @@ def _derive(
 
 
 def _kind(probe: Tensor, value: Any) -> tuple[str, float, float]:
-    """What a function does to numbers: "rectifier" (c · min(max(x, 0), top)), "linear", "bounded"
-    or "other"; and for a rectifier c and top."""
+    """What a function does to numbers, and for a rectifier its c and top.
+
+    It is a "rectifier" (c · min(max(x, 0), top)), "linear", "bounded" or "other".
+    """
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return "other", 1.0, inf
     value, probe = value.double(), probe.double()

@@ -70,8 +70,10 @@ class ActionDistribution(ABC):
         """Bool (T, K) for T actions: whether what each score stands for was chosen."""
 
     def modes(self, scores: np.ndarray) -> np.ndarray:
-        """Float32 (T, K) for scores (T, K): each as the entry of an action that it makes likeliest,
-        where scores stand for entries; else the scores."""
+        """Float32 (T, K) for scores (T, K): each as the entry of an action that it makes likeliest.
+
+        Where scores do not stand for entries they are as they were.
+        """
         return scores
 
     @property
@@ -82,8 +84,10 @@ class ActionDistribution(ABC):
     @property
     @abstractmethod
     def action_space(self) -> tuple[Any, ...]:
-        """The kind and the sizes of the actions, equal for distributions in the same space; from
-        where actions are numbered is left to the library that trained the policy."""
+        """The kind and the sizes of the actions, equal for distributions in the same space.
+
+        From where actions are numbered is left to the library that trained the policy.
+        """
 
     def record(self) -> dict[str, Any]:
         """The distribution as JSON holds it; `from_record` reads it."""
@@ -100,9 +104,11 @@ class Factored(ActionDistribution):
 
     @property
     def choices(self) -> tuple[slice, ...]:
+        """Each factor is a choice."""
         return self.factors
 
     def probabilities(self, scores: Tensor) -> Tensor:
+        """Float32 (N, K); see `ActionDistribution.probabilities`."""
         return torch.cat([scores[:, factor].softmax(dim=1) for factor in self.factors], dim=1)
 
     @property
@@ -111,6 +117,7 @@ class Factored(ActionDistribution):
         """The number of the first way of each choice."""
 
     def taken(self, actions: np.ndarray) -> np.ndarray:
+        """Which scores the actions stand for; see `ActionDistribution.taken`."""
         columns = actions.reshape(len(actions), -1).T
         return np.concatenate(
             [
@@ -152,11 +159,12 @@ class Categorical(Factored):
 
     @property
     def action_space(self) -> tuple[Any, ...]:
+        """See `ActionDistribution.action_space`."""
         return "discrete", self.count
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """ "action 0" to "action K-1"."""
+        """Their numbers: "action 0" to "action K-1"."""
         return tuple(f"action {self.start + index}" for index in range(self.count))
 
     @property
@@ -187,8 +195,10 @@ class Greedy(Categorical):
 
 @dataclass(frozen=True)
 class MultiCategorical(Factored):
-    """Several choices at once, `sizes[i]` ways for the i-th, numbered from `starts[i]`, or from 0
-    where there is none; an action is int64 (D,)."""
+    """Several choices at once; an action is int64 (D,).
+
+    The i-th has `sizes[i]` ways, numbered from `starts[i]`, or from 0 where there is none.
+    """
 
     kind = "multi-categorical"
     sizes: tuple[int, ...]
@@ -199,11 +209,12 @@ class MultiCategorical(Factored):
 
     @property
     def action_space(self) -> tuple[Any, ...]:
+        """See `ActionDistribution.action_space`."""
         return "multi-discrete", self.sizes
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """ "a0=0", "a0=1" … "a1=0" and so on: which entry of the action has which value."""
+        """Which entry of the action has which value: "a0=0", "a0=1" … "a1=0" and so on."""
         ways = enumerate(zip(self.sizes, self.first, strict=True))
         return tuple(
             f"a{place}={first + index}" for place, (size, first) in ways for index in range(size)
@@ -236,11 +247,12 @@ class Bernoulli(ActionDistribution):
 
     @property
     def action_space(self) -> tuple[Any, ...]:
+        """See `ActionDistribution.action_space`."""
         return "multi-binary", self.count
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """ "a0" to "aK-1": the bits of the action."""
+        """The bits of the action: "a0" to "aK-1"."""
         return tuple(f"a{place}" for place in range(self.count))
 
     def _mode(self, scores: Tensor) -> np.ndarray:
@@ -256,13 +268,15 @@ class Bernoulli(ActionDistribution):
         return scores.sigmoid()
 
     def taken(self, actions: np.ndarray) -> np.ndarray:
+        """Which scores the actions stand for; see `ActionDistribution.taken`."""
         return actions.reshape(len(actions), -1) == 1
 
 
 @dataclass(frozen=True)
 class DiagonalGaussian(ActionDistribution):
-    """Independent normal distributions; an action is float32 (D,), or of another shape with D
-    entries, clipped to its bounds.
+    """Independent normal distributions; an action is float32 (D,), clipped to its bounds.
+
+    It may have another shape with D entries.
 
     Attributes:
         log_std: logarithms of the standard deviations, the same for every image.
@@ -291,11 +305,12 @@ class DiagonalGaussian(ActionDistribution):
 
     @property
     def action_space(self) -> tuple[Any, ...]:
+        """See `ActionDistribution.action_space`."""
         return "box", (len(self.log_std),) if self.shape is None else self.shape
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """ "a0" to "aD-1": the entries of the action; "a0,0" and so on where it has more axes."""
+        """The entries of the action: "a0" to "aD-1"; "a0,0" and so on where it has more axes."""
         shape = self.shape or (len(self.log_std),)
         return tuple("a" + ",".join(map(str, place)) for place in np.ndindex(*shape))
 

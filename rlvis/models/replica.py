@@ -37,8 +37,9 @@ _GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rand
 
 
 def replicate(module: nn.Module) -> nn.Module:
-    """A replica of `module` in eval mode, without in-place activations, compiled code or weights of
-    its own.
+    """A replica of `module` in eval mode that shares its weights.
+
+    It has no in-place activations and no compiled code.
 
     Modules, methods and functions that are held in attributes, closures, defaults, partials or
     containers are replaced by those of the replica too. Of a scripted module the whole is copied.
@@ -201,8 +202,10 @@ class _Copies:
         return _Scripted(scripted)
 
     def _function(self, function: FunctionType, copied: Callable[[Any], Any] | None = None) -> Any:
-        """A function with the copies of what its closure, its defaults and the globals it names
-        hold."""
+        """A function with copies of what it holds.
+
+        It holds things in its closure, its defaults and the globals it names.
+        """
         copied = copied or self
         if hasattr(function, "_torchdynamo_orig_callable"):
             return self(function._torchdynamo_orig_callable)

@@ -57,6 +57,7 @@ class Target:
     unit: str = "score"
 
     def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
+        """The target's value of each image, float (N,); labels are those of the reference."""
         return self.of(scores, scores if reference is None else reference)
 
     def unit_for(self, distribution: ActionDistribution) -> str:
@@ -262,6 +263,7 @@ def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageMod
         target: a label, an index, a target, any callable on `Scores`, or a sequence of these.
             None means every action of a policy (up to ten labels) and the highest score of a
             classifier.
+        model: whose labels these are.
 
     Raises:
         InputError: if a label does not exist (the closest ones are offered), an index is out of

@@ -88,8 +88,9 @@ class CheckedEnv:
             return picture
 
     def action_mask(self) -> np.ndarray | None:
-        """Bool (K,), which actions are allowed now, as sb3-contrib's `ActionMasker` tells it; None
-        where the environment has no `action_masks`.
+        """Bool (K,), which actions are allowed now, as sb3-contrib's `ActionMasker` tells it.
+
+        None where the environment has no `action_masks`.
 
         Raises:
             InputError: if that fails.

@@ -35,8 +35,9 @@ def action_names(environment: "Env") -> tuple[str, ...]:
 def named_actions(
     policy: Policy, environment: "Env", given: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """The names of a policy's actions that are given, else its own, else the environment's where it
-    only numbers them.
+    """The names of a policy's actions: those given, else its own.
+
+    Where it only numbers them they are the environment's.
 
     Raises:
         InputError: if those given are not one for each, all different.

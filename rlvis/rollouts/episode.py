@@ -66,8 +66,7 @@ class Episode:
 
     @property
     def entries(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of actions that have D entries, float32 (T, D): what each score makes likeliest, and what
-        was taken."""
+        """Of actions that have D entries what was likeliest and what was taken, float32 (T, D)."""
         return self.distribution.modes(self.logits), self.actions.reshape(len(self), -1)
 
     @property
@@ -82,8 +81,10 @@ def taken_of(episode: Episode) -> np.ndarray:
 
 
 def against_the_best(episode: Episode) -> np.ndarray:
-    """Int64 (T, 2): the score of the action taken, and the highest of the others; the same twice
-    where all others are masked."""
+    """Int64 (T, 2): the score of the action taken, and the highest of the others.
+
+    It is the same twice where all others are masked.
+    """
     taken = taken_of(episode)
     others = episode.logits.copy()
     others[np.arange(len(episode)), taken] = -np.inf

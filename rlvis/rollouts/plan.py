@@ -135,8 +135,9 @@ def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
 
 
 def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> list[Method]:
-    """Plain CAM where the head is global average pooling and a linear layer, else Grad-CAM, and
-    saliency; saliency alone where no layer has a map.
+    """A class activation map and saliency; saliency alone where no layer has a map.
+
+    It is plain CAM where the head is global average pooling and a linear layer, else Grad-CAM.
 
     Args:
         policy: the policy.

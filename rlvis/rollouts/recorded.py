@@ -191,8 +191,10 @@ class RecordedEpisodes:
         return stored.read(name) if name in stored else None
 
     def notes(self, number: int, method: str) -> list[list[list[str]]]:
-        """What a picture of each heatmap should say beside it: for T steps and n columns, as in
-        `evidence`, the notes of `Explanation.notes`; none in recordings of before."""
+        """What a picture of each heatmap should say beside it; see `Explanation.notes`.
+
+        There are notes for T steps and n columns, as in `evidence`; none in recordings of before.
+        """
         stored, name = self._stored(number), f"notes/{method}"
         if name not in stored:
             columns = len(self.header.targets or self.header.actions)

@@ -69,7 +69,8 @@ def record(
             network's head allows it, else Grad-CAM, and saliency beside it.
         targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action,
             and the one that was taken less the best of the others ("chosen").
-        method, target: other spellings of `methods` and `targets`, as `rlvis.explain` has them.
+        method: another spelling of `methods`, as `rlvis.explain` has it.
+        target: another spelling of `targets`.
         out: the folder of the recording; None keeps it in memory.
         seed: of the first episode; episode i is reset with seed + i, which its actions are sampled
             with, too.
@@ -86,7 +87,8 @@ def record(
         wrappers: put around the environment, the innermost first; see `rlvis.rollouts.wrappers`.
         env_options: passed to the environment's constructor.
         overwrite: replace an older recording at `out`.
-        on_step, on_episode: called after every step and every written episode.
+        on_step: called after every step.
+        on_episode: called after every written episode.
         on_progress: told after every step how many episodes are done; see `rlvis.progress`. It may
             raise KeyboardInterrupt to stop there: the episodes written so far stay.
 
@@ -200,8 +202,11 @@ def _opened(
 
 
 def _at_home(policy: Policy, env: "Env", labels: Sequence[str] | None) -> Policy:
-    """The policy, knowing how many frames are stacked in its observations, and its actions by the
-    names that are given, or by the environment's where it only numbers them."""
+    """The policy as it is in an environment.
+
+    It knows how many frames are stacked in its observations, and its actions by the names that are
+    given, or by the environment's where it only numbers them.
+    """
     known = copy.copy(policy)
     known.labels = named_actions(policy, env, labels)
     known.frames = policy.frames or stacked_frames(env) or 1

@@ -159,7 +159,8 @@ class Recording(RecordedEpisodes, Result):
         Args:
             path: ends in .mp4 or .gif for the film, .png, .webp, .pdf or .html for the page, .csv,
                 .npz or .safetensors for the steps.
-            view, options: what `to_video` or `page` takes.
+            *view: what `to_video` or `page` takes.
+            **options: what `to_video` or `page` takes.
 
         Raises:
             InputError: if the ending is none of these, or the file cannot be written.

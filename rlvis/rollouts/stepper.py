@@ -83,8 +83,9 @@ def play(
     success: SuccessRule | None = None,
     on_reset: Callable[[int, CheckedEnv], None] | None = None,
 ) -> Iterator[Step]:
-    """Play episodes, as many at once as there are environments; their images go through the network
-    together.
+    """Play episodes, as many at once as there are environments.
+
+    Their images go through the network together.
 
     Args:
         policy: the policy; it remembers from step to step where it has memory.

@@ -15,8 +15,9 @@ PREPROCESS = Preprocess((28, 28), grey=True)
 
 
 class DigitNetwork(nn.Module):
-    """Three convolutions, global average pooling and one linear layer, so that class activation
-    maps are exact.
+    """Three convolutions, global average pooling and one linear layer.
+
+    Class activation maps of it are exact.
 
     Args:
         channels: of the three convolutions.

@@ -38,7 +38,8 @@ def load_playing_policy(model: Any, **options: Any) -> Policy:
     """A policy that is given observations as they are, ready to act.
 
     Args:
-        model, options: as for `load_model`.
+        model: as for `load_model`.
+        **options: as for `load_model`.
 
     Raises:
         InputError: as for `load_model`, or if it is no policy.

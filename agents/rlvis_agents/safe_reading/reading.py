@@ -1,5 +1,7 @@
-"""Files of others, read within bounds: what says of itself, or turns out, to be larger than such a
-file can honestly be is not unpacked."""
+"""Files of others, read within bounds.
+
+What says of itself, or turns out, to be larger than such a file can honestly be is not unpacked.
+"""
 
 import io
 import json

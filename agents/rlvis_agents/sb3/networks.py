@@ -39,6 +39,7 @@ class NatureCNN(nn.Module):
         self.linear = nn.Sequential(nn.Linear(flat, features), nn.ReLU())
 
     def forward(self, images: Tensor) -> Tensor:
+        """Features (N, F) of images (N, C, H, W)."""
         return self.linear(self.cnn(images).flatten(1))
 
     @staticmethod
@@ -64,6 +65,7 @@ class Flat(nn.Module):
         self.space = space
 
     def forward(self, images: Tensor) -> Tensor:
+        """The images' values (N, F), in the order of the space."""
         return self.space.arranged(images).flatten(1)
 
 
@@ -84,6 +86,7 @@ class CombinedExtractor(nn.Module):
         self.extractors = nn.ModuleDict(extractors)
 
     def forward(self, images: Tensor, **context: Tensor) -> Tensor:
+        """Features (N, F) of all entries, one after the other."""
         seen = {key: entry(context[key]).to(images.dtype) for key, entry in self.entries.items()}
         seen[self.image_key] = images
         return torch.cat([part(seen[key]) for key, part in self.extractors.items()], dim=1)
@@ -234,6 +237,7 @@ class OwnExtractor(nn.Module):
         self.image_key, self.entries = image_key, dict(entries)
 
     def forward(self, images: Tensor, **context: Tensor) -> Tensor:
+        """Features (N, F) of images (N, C, H, W) and the other entries."""
         arranged = self.space.arranged(images)
         if self.image_key is None:
             return self.extractor(arranged)

@@ -1,5 +1,4 @@
-"""Agents of Stable-Baselines3 loaded by their own library, and the proof that what is explained is
-what acts.
+"""Agents loaded by Stable-Baselines3 itself, and the proof that what is explained is what acts.
 
 A policy class may override any of its methods. So its parts are taken only where they give, on
 observations drawn by chance, what its own methods give.

@@ -1,5 +1,7 @@
-"""The statistics of Stable-Baselines3's `VecNormalize`, by which an agent's observations were
-normalised in training, read without running code from their file."""
+"""The statistics of Stable-Baselines3's `VecNormalize`, read without running code from their file.
+
+An agent's observations were normalised by them in training.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

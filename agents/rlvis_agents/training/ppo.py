@@ -25,6 +25,7 @@ class PooledFeatures(BaseFeaturesExtractor):
         self.features = FeatureMaps(observation_space.shape[0], channels)
 
     def forward(self, observations: Tensor) -> Tensor:
+        """Features (N, channels[2]) of observations (N, C, H, W)."""
         return pool(self.features(observations.contiguous(memory_format=torch.channels_last)))
 
 

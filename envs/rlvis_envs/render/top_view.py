@@ -27,7 +27,8 @@ def paint_top_view(scene: Scene, pose: Pose, aspect: float, camera_aspect: float
     """Paint the plan into the bound picture: x to the right, z down, metres to the same scale.
 
     Args:
-        scene, pose: What to paint.
+        scene: The world to paint.
+        pose: The agent in it.
         aspect: Width over height of the picture; the room is centred in it.
         camera_aspect: Width over height of the observation, for the field of view.
     """

@@ -114,7 +114,7 @@ def layer_names(
 ) -> list[str]:
     """The layers asked for, else the last spatial one; that have these units."""
     from rlvis.features.activations.units import UnitReader, check_unit
-    from rlvis.features.image_sets.image_set import BatchReader
+    from rlvis.features.image_sets.batches import BatchReader
     from rlvis.instrument.layers import resolve_layer
 
     for batch in BatchReader(images, model, 1):

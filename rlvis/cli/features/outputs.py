@@ -40,7 +40,8 @@ class Files:
 
         Args:
             found: the result.
-            view, options: what its page takes.
+            *view: what its page takes.
+            **options: what its page takes.
         """
         print(found.save(self.out, *view, **options))
         self.write_data(found, *view, **options)
@@ -76,7 +77,8 @@ class LayerFiles(Files):
         Args:
             found: a result whose page is of one layer, named first.
             layers: where there are several each one's name is added to the file's.
-            view, options: what its page takes besides.
+            *view: what its page takes besides.
+            **options: what its page takes besides.
         """
         from rlvis.file_kinds import KINDS
 

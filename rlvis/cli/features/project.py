@@ -25,8 +25,9 @@ def command(
     depth: OmitArgPrefixes[DepthWindow] = ANY_DEPTH,
     files: OmitArgPrefixes[Files] = Files(Path("projection.png")),  # noqa: B008
 ) -> None:
-    """Units' strongest activations back to pixels, layer after layer: of a picture, or of the
-    images of a set that excite each unit most.
+    """Units' strongest activations back to pixels, layer after layer.
+
+    They are those of a picture, or of the images of a set that excite each unit most.
 
     Args:
         image: the picture.

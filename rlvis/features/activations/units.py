@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError, unknown
-from rlvis.features.image_sets.image_set import Batch, BatchReader
+from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.images.loading import Images
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
 from rlvis.instrument.layers import watch

@@ -92,8 +92,13 @@ def smallest_attack(
     Args:
         largest: the largest change that is tried, `LARGEST` of the norm if left out; images that
             resist it come back attacked by it.
-        model, images, method, norm, target, steps, context: as for `attack`; PGD starts at the
-            image itself.
+        model: as for `attack`.
+        images: as for `attack`.
+        method: as for `attack`; PGD starts at the image itself.
+        norm: as for `attack`.
+        target: as for `attack`.
+        steps: as for `attack`.
+        context: as for `attack`.
         on_progress: called after every halving; see `rlvis.progress`.
 
     Raises:

@@ -147,7 +147,9 @@ def scatter_page(
     Args:
         points: float (N, 2).
         lines: what the page says of them.
-        codes, images, by: as for `colouring`.
+        codes: as for `colouring`.
+        images: as for `colouring`.
+        by: as for `colouring`.
 
     Raises:
         InputError: as `colouring`.
@@ -181,7 +183,9 @@ def grid_page(
     Args:
         points: float (N, 2).
         lines: what the page says of them.
-        codes, images, by: as for `colouring`, which frames the images.
+        codes: as for `colouring`, which frames the images.
+        images: as for `colouring`, which frames the images.
+        by: as for `colouring`, which frames the images.
 
     Raises:
         InputError: as `colouring`.

@@ -14,8 +14,9 @@ from rlvis.display.page import Page
 from rlvis.display.tiles import Row, Tile, greys
 from rlvis.errors import InputError
 from rlvis.features.activations.units import unit_activations
+from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.features.image_sets.image_pass import ImagePass
-from rlvis.features.image_sets.image_set import Batch, BatchReader, ImageSet
+from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.instrument.layers import watch
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.replica import replicate

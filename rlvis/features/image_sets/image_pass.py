@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rlvis.features.image_sets.image_set import Batch, BatchReader, ImageSet
+from rlvis.features.image_sets.batches import Batch, BatchReader
+from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.models.image_model import ImageModel
 from rlvis.progress import OnProgress, reporter
 from rlvis.resumable import Arrays, ResumableWork

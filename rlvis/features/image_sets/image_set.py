@@ -5,16 +5,11 @@ passed over, counted and named.
 """
 
 import os
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rlvis.deprecation import FormerName
 from rlvis.errors import InputError
@@ -22,7 +17,6 @@ from rlvis.files import check_regular, read_arrays
 from rlvis.images.depth import Levels, check_window, choose_window, eight_bit
 from rlvis.images.loading import load_image
 from rlvis.images.paths import pictures_within
-from rlvis.models.image_model import ImageModel
 from rlvis.rollouts.recording import Recording
 
 MOST_CLASSES = 100_000
@@ -60,97 +54,6 @@ class ImageSet(Protocol):
 
     def context(self, indices: Sequence[int]) -> Mapping[str, np.ndarray]:
         """What a model takes besides these images, (n, …) each; see `ImageModel.context_of`."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some images as a network takes them.
-
-    Attributes:
-        indices: of the images in their set, int64 (n,).
-        inputs: float (n, C, H, W).
-        context: see `ImageModel.context_of`.
-        shapes: height, width and channels of the pictures they were made from, int64 (n, 3).
-    """
-
-    indices: np.ndarray
-    inputs: Tensor
-    context: dict[str, Tensor]
-    shapes: np.ndarray
-
-
-@dataclass
-class BatchReader:
-    """Batches of an image set for a model, read ahead while the network works.
-
-    Attributes:
-        images: the set.
-        model: whose preprocessing brings images to one size.
-        batch_size: how many images go through the network at once.
-        start: the number of the first image.
-        skipped: the errors of the images that could not be read, by number.
-    """
-
-    images: ImageSet
-    model: ImageModel
-    batch_size: int = 64
-    start: int = 0
-    skipped: dict[int, str] = field(default_factory=dict)
-
-    def __iter__(self) -> Iterator[Batch]:
-        numbers = range(self.start, len(self.images))
-        parts = [
-            numbers[place : place + self.batch_size]
-            for place in range(0, len(numbers), self.batch_size)
-        ]
-        waiting: deque[Future[Batch | None]] = deque()
-        with ThreadPoolExecutor(_AHEAD) as pool:
-            for part in parts:
-                waiting.append(pool.submit(self._read, part))
-                if len(waiting) > _AHEAD:
-                    yield from self._ready(waiting)
-            while waiting:
-                yield from self._ready(waiting)
-
-    def following(self, indices: np.ndarray) -> int:
-        """The number of the image after a batch (n,), some images of which may be passed over."""
-        place = (int(indices[-1]) - self.start) // self.batch_size + 1
-        return min(len(self.images), self.start + place * self.batch_size)
-
-    @staticmethod
-    def _ready(waiting: "deque[Future[Batch | None]]") -> Iterator[Batch]:
-        batch = waiting.popleft().result()
-        if batch is not None:
-            yield batch
-
-    def _read(self, part: Sequence[int]) -> Batch | None:
-        """A batch of those images that can be read."""
-        kept, inputs, shapes = [], [], []
-        for index in part:
-            try:
-                picture = self.images.picture(index)
-                inputs.append(self.model.inputs(picture[None]))
-            except InputError as error:
-                self.skipped[index] = str(error)
-            else:
-                kept.append(index)
-                shapes.append(picture.shape)
-        if not kept:
-            return None
-        context = self.model.context_of(len(kept), self.images.context(kept))
-        together = torch.cat(_of_one_size(inputs, self.model))
-        return Batch(np.array(kept), together, context, np.array(shapes))
-
-
-def _of_one_size(inputs: list[Tensor], model: ImageModel) -> list[Tensor]:
-    sizes = {tuple(each.shape[1:]) for each in inputs}
-    if len(sizes) > 1:
-        shown = ", ".join(f"{width}×{height}" for _, height, width in sorted(sizes)[:3])
-        raise InputError(
-            f"the images differ in size ({shown}) and {model.name} does not resize them; "
-            "give it a Preprocess with a size"
-        )
-    return inputs
 
 
 class ArrayImages:

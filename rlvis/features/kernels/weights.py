@@ -48,14 +48,18 @@ class Filters(Result):
 
     @property
     def saturated(self) -> np.ndarray:
-        """Bool (U,): norms above `SATURATED` times the layer's median; they drown the others out
-        (Zeiler & Fergus 2014, section 3.1)."""
+        """Bool (U,): norms above `SATURATED` times the layer's median.
+
+        They drown the others out (Zeiler & Fergus 2014, section 3.1).
+        """
         return self.norms > SATURATED * np.median(self.norms)
 
     @cached_property
     def smoothness(self) -> np.ndarray:
-        """Float32 (U,): correlation of neighbouring weights, -1..1, near 0 for noise, as kernels
-        have before they learn; NaN for kernels of one pixel."""
+        """Float32 (U,): correlation of neighbouring weights, -1..1; NaN for kernels of one pixel.
+
+        It is near 0 for noise, as kernels have before they learn.
+        """
         rows = (self.weights[:, :, 1:] * self.weights[:, :, :-1]).sum(axis=(1, 2, 3))
         columns = (self.weights[..., 1:] * self.weights[..., :-1]).sum(axis=(1, 2, 3))
         places = self.weights[0, 0].size
@@ -179,7 +183,7 @@ def filters(model: ImageModel, layer: str | None = None) -> Filters:
 
 
 def _named(state: str, where: np.ndarray) -> str:
-    """ "no dead", or "2 dead (4, 17)"."""
+    """In words: "no dead", or "2 dead (4, 17)"."""
     units = np.flatnonzero(where)
     shown = ", ".join(map(str, units[:8])) + (" …" if len(units) > 8 else "")
     return f"{len(units)} {state} ({shown})" if len(units) else f"no {state}"

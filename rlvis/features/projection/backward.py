@@ -216,7 +216,11 @@ def project_layers(
 
     Args:
         layers: from the image to the top.
-        model, image, rule, units, context: as for `project`.
+        model: as for `project`.
+        image: as for `project`.
+        rule: as for `project`.
+        units: as for `project`.
+        context: as for `project`.
 
     Raises:
         InputError: as for `project`, or if no layer is named.

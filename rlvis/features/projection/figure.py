@@ -47,8 +47,10 @@ def reached(projection: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def as_picture(projection: np.ndarray) -> np.ndarray:
-    """A projection (H, W, C) as colours round middle grey, its 99.9% quantile at full strength;
-    uint8 (H, W, 3)."""
+    """A projection (H, W, C) as colours round middle grey, uint8 (H, W, 3).
+
+    Its 99.9% quantile is drawn at full strength.
+    """
     colours = projection if projection.shape[-1] == 3 else projection.sum(axis=-1, keepdims=True)
     most = float(np.quantile(np.abs(colours), 0.999)) or 1.0
     picture = ((colours / most + 1) * 127.5).clip(0, 255).round().astype(np.uint8)

@@ -80,11 +80,13 @@ def full(extent: Extent, shape: Sequence[int]) -> Extent:
 
 
 def unknown(call: Call) -> Sequence[Extent]:
+    """Any element may depend on all that is given."""
     return [call.whole]
 
 
 @rule("hardswish", "hardswish_", "native_dropout", "_to_copy", "_prelu_kernel")
 def elementwise(call: Call) -> Sequence[Extent]:
+    """Each element depends on those at its place in all tensors that are given."""
     given = [each for each in tree_leaves(call.arguments) if isinstance(each, Tensor)]
     return [joined([each for each in map(call.extent, given) if each is not None])]
 

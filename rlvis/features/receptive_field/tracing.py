@@ -69,7 +69,9 @@ class ReceptiveField:
         """The fields of places, int64 (…, 4): top, left, bottom, right, the last two exclusive.
 
         Args:
-            units, rows, columns: numbers or int arrays (…) of the units and places.
+            units: numbers or int arrays (…) of the units and places.
+            rows: numbers or int arrays (…) of the units and places.
+            columns: numbers or int arrays (…) of the units and places.
 
         Returns:
             In pixels of the network's input; all 0 for a place that no pixel changes.
@@ -194,8 +196,11 @@ class Sources:
         return np.where(empty, 0, np.stack(found, axis=-1))
 
     def _trace(self, picture: tuple[int, int, int]) -> list[np.ndarray] | None:
-        """By row and by column of the input: the first row of the picture that it or a later one
-        depends on and the last one that it or an earlier one does; the same of columns."""
+        """What of the picture each row and column of the input depends on, if that is known.
+
+        By row: the first row of the picture that it or a later one depends on, and the last one
+        that it or an earlier one does; the same of columns.
+        """
         height, width, channels = picture
         with torch.inference_mode():
             image = torch.zeros(1, channels, height, width, dtype=torch.uint8)

@@ -103,8 +103,10 @@ def _spatial(extent: Extent, tensor: Tensor) -> Extent:
 
 
 def _of_groups(bounds: Tensor, groups: int) -> Tensor:
-    """Bounds (1, C, h, w) of channels as those of the groups of a convolution, (1, groups, h, w),
-    or (1, 1, h, w) where all are the same."""
+    """Bounds (1, C, h, w) of channels as those of the groups of a convolution, (1, groups, h, w).
+
+    They are (1, 1, h, w) where all are the same.
+    """
     if bounds.shape[1] == 1:
         return bounds
     return bounds.unflatten(1, (groups, -1)).amax(2)
@@ -113,8 +115,10 @@ def _of_groups(bounds: Tensor, groups: int) -> Tensor:
 def _slid(
     bounds: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, after: Any = (0, 0)
 ) -> Tensor:
-    """The maximum within windows; around is nothing, on the far side `after` rows and columns
-    more of it."""
+    """The maximum within windows.
+
+    Around is nothing, on the far side `after` rows and columns more of it.
+    """
     down, right = padding
     around = (right, right + after[1], down, down + after[0])
     return F.max_pool2d(F.pad(bounds, around, value=NOTHING), kernel, stride, 0, dilation)

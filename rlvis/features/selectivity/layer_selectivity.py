@@ -82,8 +82,10 @@ class LayerSelectivity:
 
     @cached_property
     def mutual_information(self) -> np.ndarray:
-        """Float64 (U,): the mutual information of a unit's answer, in four steps of as many images,
-        and the class, in bits."""
+        """Float64 (U,): the mutual information of a unit's answer and the class, in bits.
+
+        Answers are taken in four steps of as many images.
+        """
         known = self.classes.labels >= 0
         steps = statistics.quantised(self.peak_activations[known])
         return statistics.mutual_information(steps, self.classes.members[:, known])
@@ -163,15 +165,19 @@ class Confusion:
 
     @property
     def agreed(self) -> bool:
-        """Whether the network gives every image its class, as a policy does whose classes are the
-        actions that it prefers."""
+        """Whether the network gives every image its class.
+
+        A policy does whose classes are the actions that it prefers.
+        """
         known = min(len(self.classes), len(self.says))
         diagonal = np.trace(self.counts[:known, :known]) == self.counts.sum()
         return bool(diagonal) and self.classes[:known] == self.says[:known]
 
     def confused(self, one: int, other: int) -> tuple[float, float] | None:
-        """The shares of the images of one class that the network takes for the other, and the other
-        way round; None where the network has no such labels."""
+        """The shares of each class's images that the network takes for the other.
+
+        None where the network has no such labels.
+        """
         names = self.classes[one], self.classes[other]
         if not set(names) <= set(self.says):
             return None

@@ -198,7 +198,7 @@ def _few(confusion: Confusion) -> str:
 
 
 def _listed(many: str, one: str, units: np.ndarray) -> str:
-    """ "no unit never fires", or "3 never fire (1, 4, 7)"."""
+    """In words: "no unit never fires", or "3 never fire (1, 4, 7)"."""
     if not len(units):
         return f"no unit {one}"
     shown = ", ".join(map(str, units[:12])) + (", …" if len(units) > 12 else "")

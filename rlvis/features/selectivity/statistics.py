@@ -61,8 +61,10 @@ def roc_auc(peak_activations: np.ndarray, members: np.ndarray) -> np.ndarray:
 
 
 def quantised(peak_activations: np.ndarray) -> np.ndarray:
-    """Each unit's answers in `STEPS` steps from low to high, int64 (N, U): how many of their
-    quantiles they exceed."""
+    """Each unit's answers in `STEPS` steps from low to high, int64 (N, U).
+
+    A step is how many of the unit's quantiles an answer exceeds.
+    """
     edges = np.quantile(peak_activations, np.arange(1, STEPS) / STEPS, axis=0)
     return (peak_activations[None] > edges[:, None]).sum(axis=0)
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from rlvis.deprecation import DONE, renamed_parameters
 from rlvis.features.activations.units import check_layers
+from rlvis.features.image_sets.batches import BatchReader
 from rlvis.features.image_sets.classes import Classes, classes_of
 from rlvis.features.image_sets.image_pass import ImagePass
-from rlvis.features.image_sets.image_set import BatchReader, ImageSet
+from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.features.selectivity.layer_selectivity import Confusion, LayerSelectivity
 from rlvis.features.selectivity.result import Selectivity
 from rlvis.features.top_patches.scan import ActivationScan, ScanResult

@@ -188,7 +188,12 @@ def dream_film(
         zoom: by how much each frame is closer than the one before.
         settings: of the first frame; the later ones take one octave and a third of the iterations.
         on_progress: called after every frame; see `rlvis.progress`.
-        model, what, image, size, guide_image, seed: as for `dream`.
+        model: as for `dream`.
+        what: as for `dream`.
+        image: as for `dream`.
+        size: as for `dream`.
+        guide_image: as for `dream`.
+        seed: as for `dream`.
 
     Raises:
         InputError: as for `dream`, or if the file cannot be written or numbers are not positive.

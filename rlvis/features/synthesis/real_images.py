@@ -5,8 +5,9 @@ import torch
 from rlvis.deprecation import DONE, renamed_parameters
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError
+from rlvis.features.image_sets.batches import BatchReader
 from rlvis.features.image_sets.image_pass import ImagePass
-from rlvis.features.image_sets.image_set import BatchReader, ImageSet
+from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, parse
 from rlvis.features.top_patches.layer_patches import unit_tiles

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError
-from rlvis.features.image_sets.image_set import Batch, BatchReader
+from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.features.receptive_field.tracing import ReceptiveField, receptive_fields
 from rlvis.instrument.layers import watch
 from rlvis.models.replica import replicate

@@ -8,8 +8,9 @@ import numpy as np
 from rlvis.deprecation import DONE, renamed_parameters
 from rlvis.errors import InputError
 from rlvis.features.activations.units import check_layers
+from rlvis.features.image_sets.batches import BatchReader
 from rlvis.features.image_sets.image_pass import ImagePass
-from rlvis.features.image_sets.image_set import BatchReader, ImageSet
+from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.features.receptive_field.tracing import ReceptiveField, Sources
 from rlvis.features.top_patches.layer_patches import LayerPatches
 from rlvis.features.top_patches.result import Patches

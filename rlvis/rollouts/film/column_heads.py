@@ -1,5 +1,7 @@
-"""What stands over a column of heatmaps: an action with its probability, Q-value or mean, or a
-target of another kind with its value."""
+"""What stands over a column of heatmaps.
+
+That is an action with its probability, Q-value or mean, or a target of another kind with its value.
+"""
 
 from collections.abc import Sequence
 from math import floor, log10
@@ -91,8 +93,10 @@ class ActionHeads:
         bar[:, : round(width * share)] = colour
 
     def _share(self, step: int, index: int) -> tuple[float, str]:
-        """How long an action's bar is, 0..1, and the number that it shows: π, or the Q-value, whose
-        bar reaches from the least to the most of the episode."""
+        """How long an action's bar is, 0..1, and the number that it shows.
+
+        That is π, or the Q-value, whose bar reaches from the least to the most of the episode.
+        """
         if not isinstance(self._episode.distribution, Greedy):
             share = float(self._probabilities[step, index])
             return share, f"{share:.2f}"

@@ -100,8 +100,10 @@ class FrameLayout:
         return self.feet[row] if self.feet else ROW_FOOT
 
     def _grid(self, row: int) -> tuple[int, tuple[int, int]]:
-        """How many of a column's maps stand side by side, so that they are largest, and how large
-        they are then."""
+        """How many of a column's maps stand side by side, and how large they are then.
+
+        It is as many as make them largest.
+        """
         strip = _LEAST_TIMELINE + (self.tracks - 1) * LEAST_TRACK
         room = HEIGHT - MARGIN // 2 - strip - TOP - _COLUMN_HEAD
         room -= sum(self._foot(each) for each in range(self.rows))
