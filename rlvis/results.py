@@ -144,7 +144,13 @@ class Results(Result, dict[str, Part]):
         }
 
     def table(self) -> Table:
-        """The rows of all parts, one after the other."""
+        """The rows of all parts, one after the other.
+
+        Raises:
+            InputError: if there are no parts.
+        """
+        if not self:
+            raise InputError("no rows: there are no results")
         tables = [part.table() for part in self.values()]
         return {
             column: [value for table in tables for value in table[column]] for column in tables[0]

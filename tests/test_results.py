@@ -285,3 +285,41 @@ def test_attributes_keep_their_former_names(owner, former, new) -> None:
     owned = owner()
     with pytest.warns(DeprecationWarning, match=f"{former} is now {new}"):
         assert getattr(owned, former) is getattr(owned, new)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: explained()["cam"][4:].page(), "an explanation of no images"),
+        (lambda: explained()["cam"][4:]._repr_html_(), "an explanation of no images"),
+        (lambda: Explanations().page(), "no explanations"),
+        (lambda: Explanations().table(), "no rows"),
+        (lambda: explain(model(), []), "no images given"),
+        (lambda: features.patches(model(), IMAGES, []), "no layer named"),
+        (lambda: features.units(model(), IMAGES, []), "no layer named"),
+        (lambda: features.project(model(), ONE, "3", []), "no unit given"),
+        (
+            lambda: features.apply_kernel(ONE, np.zeros((2, 3, 3))),
+            r"no kernel of shape \(2, 3, 3\)",
+        ),
+        (lambda: features.apply_kernel(ONE, np.full((3, 3), np.nan)), "give finite numbers"),
+    ],
+)
+def test_nothing_to_show_is_said(ask, message) -> None:
+    with pytest.raises(InputError, match=message):
+        ask()
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1)])
+def test_thin_pictures_have_pages(shape) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    free = ImageModel(nn.Sequential(network, nn.AdaptiveAvgPool2d(1), nn.Flatten()), ["a", "b"])
+    picture = RNG.integers(0, 256, (*shape, 3), np.uint8)
+    for found in (
+        explain(free, picture, "saliency"),
+        features.activation_maps(free, picture, "0.0"),
+        features.project(free, picture, "0.0", [0]),
+        features.apply_kernel(picture, "edge"),
+    ):
+        assert max(found.picture().size) < 2000
+        assert found.html()

@@ -11,7 +11,6 @@ from rlvis.attribution.panel import Panel
 from rlvis.attribution.panel_parts import Scale, check_scale, full_strengths
 from rlvis.display.colormaps import MOST_OPAQUE, check_colormap
 from rlvis.display.overlays import grey, overlay
-from rlvis.errors import InputError
 from rlvis.images.frames import picture_of
 from rlvis.results import Result, Results, Table
 
@@ -168,8 +167,6 @@ class Explanations(Results[Explanation]):
         """One panel of all of them; see `panel_picture.draw_panel`.
 
         Raises:
-            InputError: if there are none.
+            InputError: if there are none, or they are of no images.
         """
-        if not self:
-            raise InputError("no explanations; name at least one method")
         return Panel(list(self.values()), scale)

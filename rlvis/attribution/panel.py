@@ -44,6 +44,10 @@ class Panel:
     explanations: Sequence[Heatmaps]
     scale: Scale = "row"
 
+    def __post_init__(self) -> None:
+        parts.check_shown(self.explanations)
+        parts.check_scale(self.scale)
+
     def picture(self) -> Image.Image:
         """The panel as a picture."""
         return draw_panel(self.explanations, self.scale)
@@ -60,7 +64,6 @@ class Panel:
 
 def panel_rows(explanations: Sequence[Heatmaps], scale: Scale) -> list[Row]:
     """The rows of a page that a panel is as HTML."""
-    parts.check_scale(scale)
     first = explanations[0]
     check_size(len(first.targets[0]), len(explanations), len(first.images))
     return [

@@ -25,6 +25,18 @@ def methods_line(explanations: Sequence[Heatmaps]) -> str:
     return "explained by " + ", ".join(each.method for each in explanations)
 
 
+def check_shown(explanations: Sequence[Heatmaps]) -> None:
+    """Whether there is anything on a panel.
+
+    Raises:
+        InputError: if there are no explanations, or they are of no images.
+    """
+    if not explanations:
+        raise InputError("no explanations; name at least one method")
+    if not len(explanations[0].images):
+        raise InputError("an explanation of no images; take at least one")
+
+
 def check_scale(scale: Scale) -> None:
     """Whether full strength can stand for that.
 

@@ -13,6 +13,7 @@ from rlvis.attribution.panel_parts import (
     Scale,
     cell_side,
     check_scale,
+    check_shown,
     dimmed,
     full_strengths,
     highest_scores,
@@ -51,6 +52,7 @@ def draw_panel(explanations: Sequence[Heatmaps], scale: Scale = "row") -> Image.
     Raises:
         InputError: if the scale is none of these, or the panel would be too large to look at.
     """
+    check_shown(explanations)
     check_scale(scale)
     first = explanations[0]
     check_size(len(first.targets[0]), len(explanations), len(first.images))

@@ -146,7 +146,9 @@ def as_images(images: Images, window: Levels | None = None) -> Tensor:
         return _from_array(images, window)
     if isinstance(images, Tensor):
         return _from_tensor(images, window)
-    if isinstance(images, Sequence) and images:
+    if isinstance(images, Sequence):
+        if not images:
+            raise InputError("no images given; give at least one")
         parts = [as_images(each, window) for each in images]
         shapes = {tuple(part.shape[1:]) for part in parts}
         if len(shapes) > 1:

@@ -13,7 +13,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_unit
 from rlvis.features.kernels.weights import filters
 from rlvis.images.frames import latest
-from rlvis.images.loading import as_images
+from rlvis.images.loading import Images, as_images
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import seen_part
 from rlvis.results import Result
@@ -88,7 +88,7 @@ class Filtered(Result):
 
 
 def apply_kernel(
-    image: np.ndarray, kernel: str | np.ndarray, model: ImageModel | None = None
+    image: Images, kernel: str | np.ndarray, model: ImageModel | None = None
 ) -> Filtered:
     """A kernel's answer at every place of an image.
 
@@ -96,24 +96,28 @@ def apply_kernel(
     the network's input, scaled as the network has it, without stride, bias and what follows.
 
     Args:
-        image: uint8 (H, W, C).
+        image: one, in any form `as_images` takes.
         kernel: "blur", "edge" or "sharpen" (`CLASSICAL`), an array (kh, kw), or a unit of one of
             the model's first convolutions as "layer:unit".
         model: has that layer.
 
     Raises:
-        InputError: if there is no such kernel, or it does not read images.
+        InputError: if there is no such kernel, it has other than two axes or is not finite, or it
+            does not read images.
     """
+    pictures = as_images(image)[:1]
     if isinstance(kernel, np.ndarray):
-        return _classical(image, kernel.astype(np.float32), "given")
+        if kernel.ndim != 2 or not kernel.size or not np.isfinite(kernel).all():
+            raise InputError(f"no kernel of shape {kernel.shape}; give finite numbers (kh, kw)")
+        return _classical(pictures, kernel.astype(np.float32), "given")
     if kernel in CLASSICAL:
-        return _classical(image, CLASSICAL[kernel], kernel)
+        return _classical(pictures, CLASSICAL[kernel], kernel)
     layer, colon, unit = kernel.rpartition(":")
     if not colon or model is None or not unit.isdigit():
         raise unknown("kernel", kernel, [*CLASSICAL, "layer:unit"])
     weights = filters(model, layer).weights
     check_unit(layer, int(unit), len(weights))
-    inputs = model.inputs(image[None]).float().cpu()
+    inputs = model.inputs(pictures).float().cpu()
     learned = torch.from_numpy(weights[int(unit)])
     if inputs.shape[1] != len(learned):
         raise InputError(
@@ -121,12 +125,12 @@ def apply_kernel(
             "name a layer that reads the image"
         )
     result = _correlated(inputs, learned[None])
-    seen = seen_part(model, as_images(image)[0])
+    seen = seen_part(model, pictures[0])
     return Filtered(seen, weights[int(unit)], kernel, result[0, 0].numpy())
 
 
-def _classical(image: np.ndarray, kernel: np.ndarray, name: str) -> Filtered:
-    rgb = latest(image)
+def _classical(pictures: Tensor, kernel: np.ndarray, name: str) -> Filtered:
+    rgb = latest(pictures[0].permute(1, 2, 0).numpy())
     planes = torch.from_numpy(rgb.transpose(2, 0, 1).astype(np.float32))[:, None]
     result = _correlated(planes, torch.from_numpy(kernel)[None, None])
     return Filtered(rgb, kernel, name, result[:, 0].permute(1, 2, 0).numpy())

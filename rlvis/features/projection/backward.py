@@ -155,6 +155,8 @@ def project(
         order = strongest.argsort(descending=True)
         active = order[strongest[order] > 0] if bool((strongest > 0).any()) else order
         units = active[:_STRONGEST].tolist()
+    if not units:
+        raise InputError("no unit given; name at least one, or leave the units out")
     for unit in units:
         check_unit(layer, unit, len(maps))
     chosen = torch.tensor(list(units))

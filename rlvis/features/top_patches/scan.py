@@ -118,6 +118,9 @@ class ActivationScan:
     Attributes:
         fields: the receptive fields, by layer, once the first batch has been read.
         strongest: by layer, once the first batch has been read.
+
+    Raises:
+        InputError: if no layer is named.
     """
 
     def __init__(
@@ -128,6 +131,8 @@ class ActivationScan:
         per_image: int,
         state: Mapping[str, np.ndarray] | None = None,
     ) -> None:
+        if not layers:
+            raise InputError("no layer named; name at least one")
         self.reading, self.layers = reading, list(layers)
         self.most, self.per_image = most, per_image
         self.fields: dict[str, ReceptiveField] = {}
