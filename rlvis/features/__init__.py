@@ -21,6 +21,10 @@ Examples:
     (1, 3, 32, 32)
 
 `features.open_images` opens a folder of pictures, an array or a recording.
+
+Every function names all its parameters itself, also those that many share (batch_size, state,
+resume, on_progress), so that help() and editors show them; what they do is written once, in
+`resumable` and `progress`.
 """
 
 from rlvis.features.activations.maps import activation_maps

@@ -234,15 +234,7 @@ def project_layers(
     return LayerProjections(by_name(found, layers))
 
 
-def projection_sheet(
-    model: ImageModel,
-    image: Images,
-    layers: Sequence[str],
-    rule: str = "deconvnet",
-    units: Sequence[int] | None = None,
-    *,
-    context: Mapping[str, Any] | None = None,
-) -> tuple[Image.Image, list[Projections]]:
-    """The page of `project_layers` as a picture, and what is on it."""
-    found = project_layers(model, image, layers, rule, units, context=context)
+def projection_sheet(*asked: Any, **options: Any) -> tuple[Image.Image, list[Projections]]:
+    """The page of `project_layers` as a picture, and what is on it; what it takes is the same."""
+    found = project_layers(*asked, **options)
     return found.picture(), list(found.values())

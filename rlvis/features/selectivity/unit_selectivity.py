@@ -45,11 +45,10 @@ def units(
             `rlvis.features.image_sets.classes.classes_of`. Their labels if left out.
         threshold: above which a unit fires; left out, 0 for a layer that is never negative and the
             mean answer for others.
-        batch_size: how many images go through the network at once.
-        state: a file (.npz) in which unfinished work is kept, every half minute and when stopped;
-            it is removed at the end.
-        resume: go on from that file; the result is the same as of one run.
-        on_progress: called after every batch; see `rlvis.progress`.
+        batch_size: as for `patches`.
+        state: as for `patches`.
+        resume: as for `patches`.
+        on_progress: as for `patches`.
 
     Raises:
         InputError: if a layer does not exist or has no units, no image can be read, there are not
