@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rlvis import METHODS, ImageModel, InputError, NonFiniteError, explain
 from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.models.targets import as_targets, contrast, entropy, log_prob, margin, score, top, value
+from tests.by_hand import relu_by_hand
 from tests.conftest import LABELS, PooledPolicy, PooledTransformer, randomise
 
 OF_TRANSFORMERS = [name for name, each in METHODS.items() if each.reads_attention]
@@ -150,18 +151,7 @@ def test_cam_without_a_pooled_head_is_refused() -> None:
 
 def guided_by_hand(model: nn.Module, x: Tensor, target: int, rule: str) -> Tensor:
     """The gradient of FunctionalResidual with each ReLU's backward written out, in float64."""
-
-    class Rule(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x.clamp(min=0)
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return {"guided": g.relu() * (x > 0), "deconvnet": g.relu(), "plain": g * (x > 0)}[rule]
-
+    Rule = relu_by_hand(rule)  # noqa: N806
     x = x.double().requires_grad_()
     m = model.double()
     s = m.stem(x)

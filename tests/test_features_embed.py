@@ -122,26 +122,13 @@ def test_codes_go_on_where_they_were_stopped(model, images, tmp_path):
 
     with pytest.raises(Stopped, match="after 50 of 120 images"):
         codes(model, images, batch_size=50, state=state, on_progress=stop)
-    found = codes(
-        model,
-        images,
-        batch_size=50,
-        state=state,
-        resume=True,
-        on_progress=lambda progress: seen.append(progress.done),
-    )
+    goes_on = {"state": state, "resume": True, "on_progress": lambda each: seen.append(each.done)}
+    found = codes(model, images, batch_size=50, **goes_on)
     assert seen == [50, 100, 120]
     whole = codes(model, images, batch_size=50)
     np.testing.assert_array_equal(found.values, whole.values)
     np.testing.assert_array_equal(found.indices, whole.indices)
-    again = codes(
-        model,
-        images,
-        batch_size=50,
-        state=state,
-        resume=True,
-        on_progress=lambda progress: seen.append(progress.done),
-    )
+    again = codes(model, images, batch_size=50, **goes_on)
     assert len(seen) == 3
     np.testing.assert_array_equal(again.values, whole.values)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rlvis import ImageModel, InputError, explain
 from rlvis.attribution.evidence import Evidence, GradientRequest
 from rlvis.models.targets import as_targets
+from tests.by_hand import relu_by_hand
 from tests.conftest import LABELS, randomise
 
 
@@ -136,18 +137,7 @@ def gradients(rectify: Callable[[Tensor], Tensor], inputs: Tensor, rule: str) ->
 
 def by_hand(inputs: Tensor, rule: str) -> Tensor:
     """The backward pass of `Rectified` written out."""
-
-    class Rule(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x.clamp(min=0)
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return g.relu() * (x > 0) if rule == "guided" else g.relu()
-
+    Rule = relu_by_hand(rule)  # noqa: N806
     m, x = randomise(Rectified(nn.Identity())), inputs.clone().requires_grad_()
     y = Rule.apply(m.one(x))
     y = y + Rule.apply(Rule.apply(m.two(y)) - 0.1)

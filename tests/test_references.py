@@ -5,7 +5,6 @@ from pathlib import Path
 import captum.attr
 import cv2
 import pytest
-import pytorch_grad_cam
 import torch
 import torchcam.methods
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from rlvis import ImageModel, explain, load_classifier
 from tests.agreement import agree
+from tests.by_hand import GRAD_CAMS
 from tests.conftest import LABELS, PooledPolicy, randomise
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
@@ -61,15 +61,7 @@ def test_grad_cam_is_captums(case) -> None:
     agree("grad-cam", "captum", ours, theirs[:, 0])
 
 
-@pytest.mark.parametrize(
-    ("method", "library"),
-    [
-        ("grad-cam", pytorch_grad_cam.GradCAM),
-        ("grad-cam++", pytorch_grad_cam.GradCAMPlusPlus),
-        ("hires-cam", pytorch_grad_cam.HiResCAM),
-        ("layer-cam", pytorch_grad_cam.LayerCAM),
-    ],
-)
+@pytest.mark.parametrize(("method", "library"), GRAD_CAMS)
 def test_grad_cams_are_pytorch_grad_cams(case, method, library) -> None:
     model, reference, layer, name, inputs = case
     # Its absolute epsilon of 1e-6 swamps small gradients; a larger score keeps clear of that.

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-import pytorch_grad_cam
 import timm
 import torch
 import torch.nn.functional as F
@@ -19,6 +18,7 @@ from torchvision.models.vision_transformer import VisionTransformer as Torchvisi
 from rlvis import ImageModel, InputError, explain
 from rlvis.instrument.attention_maps import Attentions
 from tests.agreement import agree
+from tests.by_hand import GRAD_CAMS
 
 CLASSES = [f"class {index}" for index in range(10)]
 SIDE = 64
@@ -122,15 +122,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize(
-    ("method", "library"),
-    [
-        ("grad-cam", pytorch_grad_cam.GradCAM),
-        ("grad-cam++", pytorch_grad_cam.GradCAMPlusPlus),
-        ("hires-cam", pytorch_grad_cam.HiResCAM),
-        ("layer-cam", pytorch_grad_cam.LayerCAM),
-    ],
-)
+@pytest.mark.parametrize(("method", "library"), GRAD_CAMS)
 def test_maps_of_tokens_are_pytorch_grad_cams(inputs, name, method, library) -> None:
     layer, reshape = CASES[name]
     inputs = inputs.double()  # Grad-CAM++ divides by what may come close to zero
