@@ -5,7 +5,7 @@ its own, so that they do not depend on the episodes beside it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -107,14 +107,53 @@ def play(
     """
     waiting = iter(range(episodes))
 
-    def begin(environment: CheckedEnv, number: int) -> _Running:
+    def begin(environment: CheckedEnv, number: int) -> Running:
         observation, info = environment.reset(seed + number, number)
         if on_reset:
             on_reset(number, environment)
         generator = torch.Generator().manual_seed(seed + number)
-        return _Running(environment, number, seed + number, generator, observation, info)
+        return Running(environment, number, seed + number, generator, observation, info)
+
+    def following(environment: CheckedEnv) -> Running | None:
+        number = next(waiting, None)
+        return None if number is None else begin(environment, number)
 
     running = [begin(*each) for each in zip(environments, waiting, strict=False)]
+    yield from go_on(
+        policy,
+        running,
+        deterministic=deterministic,
+        max_steps=max_steps,
+        picture=picture,
+        success=success,
+        following=following,
+    )
+
+
+def go_on(
+    policy: Policy,
+    running: "Sequence[Running]",
+    *,
+    deterministic: bool = False,
+    max_steps: int | None = None,
+    picture: Callable[[CheckedEnv], np.ndarray] | None = None,
+    success: SuccessRule | None = None,
+    following: "Callable[[CheckedEnv], Running | None] | None" = None,
+) -> Iterator[Step]:
+    """Play episodes that are under way to their ends, all of them a step at a time.
+
+    Args:
+        policy: the policy.
+        running: the episodes, each in an environment of its own.
+        deterministic: as for `play`.
+        max_steps: as for `play`.
+        picture: as for `play`.
+        success: as for `play`.
+        following: gives the episode to be played next in an environment whose episode has ended.
+
+    Yields:
+        Every step, those of one episode in their order.
+    """
     masked = MASK in policy.context
     while running:
         renders = [picture(each.environment) if picture else None for each in running]
@@ -125,14 +164,24 @@ def play(
             yield step
             if step.outcome is None:
                 going_on.append(each)
-            elif (number := next(waiting, None)) is not None:
-                going_on.append(begin(each.environment, number))
+            elif following and (another := following(each.environment)):
+                going_on.append(another)
         running = going_on
 
 
 @dataclass
-class _Running:
-    """An episode that is being played, at the observation to be acted on."""
+class Running:
+    """An episode that is being played, at the observation to be acted on.
+
+    Attributes:
+        environment: it is played in.
+        number, seed: of the episode.
+        generator: its actions are sampled with.
+        observation, info: what the environment told last.
+        memory: what the policy remembers; None at an episode's start.
+        rewards: so far.
+        forced: actions that are taken first, whatever the policy decides.
+    """
 
     environment: CheckedEnv
     number: int
@@ -142,8 +191,10 @@ class _Running:
     info: Mapping[str, Any]
     memory: Mapping[str, np.ndarray] | None = None
     rewards: list[float] = field(default_factory=list)
+    forced: list[int | np.ndarray] = field(default_factory=list)
 
     def situation(self, masked: bool) -> Situation:
+        """What the policy acts on; with what actions are possible where it asks for that."""
         mask = self.environment.action_mask() if masked else None
         return Situation(self.observation, self.memory, mask, self.generator)
 
@@ -154,8 +205,10 @@ class _Running:
         max_steps: int | None,
         success: SuccessRule | None,
     ) -> Step:
-        """Take the action decided on."""
+        """Take the action decided on, or the one that is forced."""
         info = self.info
+        if self.forced:
+            decision = replace(decision, action=self.forced.pop(0))
         self.observation, reward, terminated, truncated, self.info = self.environment.step(
             decision.action
         )

@@ -1,0 +1,276 @@
+"""The moments of a recording that matter: where the value fell, the preference turned, π wavered.
+
+    drop        the value falls the most: what was promised does not come
+    flip        the preferred action changes, and how much
+    indecision  the likeliest action is hardly ahead of the next
+    surprise    an action was taken that π held for improbable
+    importance  the scores lie furthest apart: HIGHLIGHTS (Amir & Amir 2018)
+
+Kinds take turns, so that what is strongest by one does not crowd out the others; and a moment whose
+picture differs from those chosen before goes first (HIGHLIGHTS-DIV, Amir & Amir 2018, section 4.2).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from rlvis.display.page import Page
+from rlvis.display.theme import label_colour
+from rlvis.display.tiles import Row, Tile
+from rlvis.errors import InputError, unknown
+from rlvis.images.frames import picture_of
+from rlvis.options import MANY, check_whole
+from rlvis.results import Result, Table
+from rlvis.rollouts.episode import taken_of
+from rlvis.rollouts.signals import Signals, signals_of
+
+if TYPE_CHECKING:
+    from rlvis.rollouts.recorded import RecordedEpisodes
+
+KINDS = ("drop", "flip", "indecision", "surprise", "importance")
+USUAL = ("drop", "flip", "indecision", "surprise")
+_CANDIDATES = 8
+_APART = 5
+_THUMB = (16, 16)
+_AROUND = (-4, -2, 0, 2, 4)
+_TILE = (156, 208)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A step worth looking at.
+
+    Attributes:
+        episode: its number in the recording.
+        step: in the episode, from 0.
+        kind: see the module.
+        strength: the number it was chosen by: see `Signals`; for indecision the margin.
+        reason: what happens there, in words.
+    """
+
+    episode: int
+    step: int
+    kind: str
+    strength: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Moments(Result):
+    """Moments of a recording, those that matter most first."""
+
+    recording: "RecordedEpisodes"
+    found: Sequence[Moment]
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[Moment]:
+        return iter(self.found)
+
+    def __getitem__(self, place: int) -> Moment:
+        return self.found[place]
+
+    @property
+    def summary(self) -> str:
+        """How many, of what."""
+        header = self.recording.header
+        return f"{len(self)} moments of {header.policy} in {header.environment}"
+
+    def table(self) -> Table:
+        """A row for each moment: episode, step, kind, strength, reason."""
+        names = ("episode", "step", "kind", "strength", "reason")
+        return {name: [getattr(each, name) for each in self.found] for name in names}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns of `table`."""
+        return {name: np.array(column) for name, column in self.table().items()}
+
+    def page(self) -> Page:
+        """What was seen at each moment, before and after, and why it was chosen."""
+        lines = [
+            "each moment in the middle, steps before and after it beside; under each the action, "
+            "and π of it"
+        ]
+        return Page(self.summary, lines, [_row(self.recording, each) for each in self.found])
+
+
+def find_moments(
+    recording: "RecordedEpisodes",
+    most: int = 8,
+    *,
+    kinds: Sequence[str] = USUAL,
+    episodes: Sequence[int] | None = None,
+    apart: int = _APART,
+) -> Moments:
+    """The moments that matter most over all episodes.
+
+    Args:
+        recording: the recording.
+        most: moments.
+        kinds: of which; those that a policy has no numbers for are left out.
+        episodes: numbers of the episodes; all that are whole when left out.
+        apart: steps that lie at least between two moments of one episode.
+
+    Raises:
+        InputError: if there is no such kind or episode, or nothing happens in the episodes by any
+            of the kinds.
+    """
+    check_whole("moments", most, 1, MANY)
+    check_whole("apart", apart, 0, MANY)
+    for each in kinds:
+        if each not in KINDS:
+            raise unknown("kind of moment", each, KINDS)
+    if not kinds:
+        raise InputError(f"no kind of moment is named; choose of {', '.join(KINDS)}")
+    numbers = recording.readable() if episodes is None else list(episodes)
+    if not numbers:
+        raise InputError("no episode to look for moments in; name at least one")
+    strengths = {number: signals_of(recording.episode(number)) for number in numbers}
+    pools = {kind: _strongest(kind, strengths, max(most, _CANDIDATES) * 4, apart) for kind in kinds}
+    pools = {kind: pool for kind, pool in pools.items() if pool}
+    if not pools:
+        raise InputError(
+            f"{recording.header.policy} has no numbers for {', '.join(kinds)}; "
+            f"the kinds of moments are {', '.join(KINDS)}"
+        )
+    chosen = _take_turns(recording, pools, most, apart)
+    return Moments(
+        recording,
+        [
+            Moment(number, step, kind, value, _reason(recording, number, step, kind, value))
+            for kind, number, step, value in chosen
+        ],
+    )
+
+
+Candidate = tuple[str, int, int, float]
+"""Kind, episode, step, strength."""
+
+
+def strength_of(kind: str, signals: Signals) -> np.ndarray:
+    """Float64 (T,): the more, the more a step is such a moment; −inf where it is none."""
+    if kind == "indecision":
+        values = -signals.margin
+    elif kind == "surprise":
+        values = np.where(signals.greedy == 1, np.nan, signals.surprise)
+    else:
+        values = getattr(signals, kind)
+    values = np.where(np.isfinite(values), values, -np.inf)
+    return np.where(values > 0, values, -np.inf) if kind in ("drop", "flip", "surprise") else values
+
+
+def _strongest(kind: str, signals: dict[int, Signals], most: int, apart: int) -> list[Candidate]:
+    """The strongest steps of a kind, apart from each other, the strongest first."""
+    rows = [(number, strength_of(kind, each)) for number, each in signals.items()]
+    numbers = np.concatenate([np.full(len(values), number) for number, values in rows])
+    steps = np.concatenate([np.arange(len(values)) for _, values in rows])
+    values = np.concatenate([values for _, values in rows])
+    found: list[Candidate] = []
+    for place in np.argsort(-values, kind="stable"):
+        if len(found) == most or np.isneginf(values[place]):
+            break
+        number, step = int(numbers[place]), int(steps[place])
+        if all(abs(step - other) > apart for _, its, other, _ in found if its == number):
+            strength = -values[place] if kind == "indecision" else values[place]
+            found.append((kind, number, step, float(strength)))
+    return found
+
+
+def _take_turns(
+    recording: "RecordedEpisodes", pools: dict[str, list[Candidate]], most: int, apart: int
+) -> list[Candidate]:
+    """The kinds in turn give of their strongest the one least like those given before."""
+    chosen: list[Candidate] = []
+    seen: list[np.ndarray] = []
+    thumbs: dict[tuple[int, int], np.ndarray] = {}
+    for kind in cycle(pools):
+        pool = pools[kind] = [
+            each
+            for each in pools[kind]
+            if not any(each[1] == its[1] and abs(each[2] - its[2]) <= apart for its in chosen)
+        ]
+        if len(chosen) == most or not any(pools.values()):
+            return chosen
+        if not pool:
+            continue
+        best = pool[: _CANDIDATES if seen else 1]
+        for _, number, step, _ in best:
+            if (number, step) not in thumbs:
+                thumbs[number, step] = _thumb(recording, number, step)
+        news = [
+            min((float(np.abs(thumbs[each[1:3]] - other).mean()) for other in seen), default=0.0)
+            for each in best
+        ]
+        place = int(np.argmax(news))
+        chosen.append(best[place])
+        seen.append(thumbs[best[place][1:3]])
+    raise AssertionError("cycle never ends")
+
+
+def _thumb(recording: "RecordedEpisodes", number: int, step: int) -> np.ndarray:
+    """What was seen, small, float32 (16, 16, C): differences of detail do not count."""
+    observation = recording.observation(number, step)
+    channels = [
+        np.asarray(Image.fromarray(observation[..., place]).resize(_THUMB, Image.Resampling.BOX))
+        for place in range(observation.shape[-1])
+    ]
+    return np.stack(channels, axis=-1).astype(np.float32)
+
+
+def _reason(recording: "RecordedEpisodes", number: int, step: int, kind: str, value: float) -> str:
+    episode = recording.episode(number)
+    actions = recording.header.actions
+    probabilities = episode.probabilities[step]
+    if kind == "drop":
+        last = step == len(episode) - 1
+        then = "the episode ends" if last else f"the next is {episode.values[step + 1]:.2f}"
+        return (
+            f"the value falls short by {value:.2f}: it was {episode.values[step]:.2f}, "
+            f"the reward {episode.rewards[step]:.3g}, {then}"
+        )
+    if kind == "importance":
+        return f"the scores of the actions lie {value:.2f} apart"
+    ranked = np.argsort(-np.nan_to_num(probabilities, nan=-1))[:2]
+    by = [f"{actions[each]} {probabilities[each]:.2f}" for each in ranked]
+    if kind == "indecision":
+        return (
+            f"undecided: {' against '.join(by)}"
+            if np.isfinite(probabilities).all()
+            else (f"undecided: the best is only {value:.3g} ahead")
+        )
+    if kind == "flip":
+        return f"the preference turns: now {', '.join(by)}"
+    taken = _taken_names(recording, number, step)
+    return f"takes {taken}, which π held for improbable (e^−{value:.1f}); likeliest: {by[0]}"
+
+
+def _taken_names(recording: "RecordedEpisodes", number: int, step: int) -> str:
+    episode, actions = recording.episode(number), recording.header.actions
+    chosen = episode.distribution.taken(episode.actions[step : step + 1])[0]
+    return " and ".join(actions[place] for place in np.flatnonzero(chosen)) or "no action"
+
+
+def _row(recording: "RecordedEpisodes", moment: Moment) -> Row:
+    """The moment in the middle, steps before and after it beside it."""
+    header = recording.header
+    episode = recording.episode(moment.episode)
+    taken = taken_of(episode)
+    tiles = []
+    for shift in _AROUND:
+        step = moment.step + shift
+        if not 0 <= step < len(episode):
+            continue
+        action = int(taken[step])
+        share = episode.probabilities[step, action]
+        did = header.actions[action] if len(episode.distribution.choices) == 1 else ""
+        caption = f"step {step}: {did} {share:.2f}" if did else f"step {step}"
+        picture = picture_of(episode.observations[step], header.frames)
+        tiles.append(Tile(picture, [caption], label_colour(action) if shift == 0 else None))
+    heading = f"{moment.kind}: episode {moment.episode}, step {moment.step}"
+    note = f"{moment.reason} ({episode.outcome})"
+    return Row(tiles, heading, note, tile=_TILE)
