@@ -16,20 +16,15 @@ LARGEST_RENDER = (480, 360)
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One episode of T steps; entry t of every array belongs to the observation acted on at step t.
+class EpisodeNumbers:
+    """What one episode of T steps was in numbers; entry t belongs to what was acted on at step t.
 
     Attributes:
         seed: given to the environment's reset.
-        observations: uint8 (T, H, W, C), what the policy saw.
-        renders: uint8 (T, h, w, 3), the environment's own picture, reduced to `LARGEST_RENDER`
-            (width, height) where it is larger, or None.
         actions: the actions taken, int64 (T,); int64 or float32 (T, D) where one has D entries.
         rewards: float32 (T,), received for them.
         logits: float32 (T, K), the scores; for continuous actions the means.
         values: float32 (T,), NaN where the policy has no critic.
-        context: arrays (T, …) of what the policy knew besides the image: other entries of the
-            observation, and what it remembered.
         info: arrays (T, …) of what the environment told along with each observation.
         terminated, truncated: how it ended; both False where recording stopped it.
         success: whether it ended well, by the rule that was given or as the environment's last info
@@ -38,14 +33,11 @@ class Episode:
     """
 
     seed: int
-    observations: np.ndarray = field(repr=False)
-    renders: np.ndarray | None = field(repr=False)
     actions: np.ndarray = field(repr=False)
     rewards: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
-    context: dict[str, np.ndarray] = field(repr=False)
-    info: dict[str, np.ndarray] = field(repr=False)
+    info: Mapping[str, np.ndarray] = field(repr=False)
     terminated: bool
     truncated: bool
     success: bool | None
@@ -75,12 +67,29 @@ class Episode:
         return outcome_word(self.terminated, self.truncated, self.success)
 
 
-def taken_of(episode: Episode) -> np.ndarray:
+@dataclass(frozen=True)
+class Episode(EpisodeNumbers):
+    """An episode with what was seen; see `EpisodeNumbers` for its other attributes.
+
+    Attributes:
+        observations: uint8 (T, H, W, C), what the policy saw.
+        renders: uint8 (T, h, w, 3), the environment's own picture, reduced to `LARGEST_RENDER`
+            (width, height) where it is larger, or None where it was not kept.
+        context: arrays (T, …) of what the policy knew besides the image: other entries of the
+            observation, and what it remembered.
+    """
+
+    observations: np.ndarray = field(repr=False)
+    renders: np.ndarray | None = field(repr=False)
+    context: Mapping[str, np.ndarray] = field(repr=False)
+
+
+def taken_of(episode: EpisodeNumbers) -> np.ndarray:
     """Int64 (T,): the score that stands for the action taken at each step, where one does."""
     return episode.distribution.taken(episode.actions).argmax(axis=1)
 
 
-def against_the_best(episode: Episode) -> np.ndarray:
+def against_the_best(episode: EpisodeNumbers) -> np.ndarray:
     """Int64 (T, 2): the score of the action taken, and the highest of the others.
 
     It is the same twice where all others are masked.

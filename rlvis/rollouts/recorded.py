@@ -5,16 +5,23 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import zarr
 
+from rlvis.attribution.engine import Methods
+from rlvis.attribution.explanation import Explanations
 from rlvis.errors import InputError, Notice
-from rlvis.rollouts.episode import Episode, against_the_best
+from rlvis.models.policy import Policy
+from rlvis.models.targets import TargetLike
+from rlvis.rollouts.episode import Episode, EpisodeNumbers, against_the_best
 from rlvis.rollouts.header import Header, Targets
 from rlvis.rollouts.store import DamageError, read_attributes
 from rlvis.rollouts.stored_episode import StoredEpisode
+
+if TYPE_CHECKING:
+    from gymnasium import Env
 
 FORMAT, VERSION = "rlvis-recording", 3
 """Of version 1 were recordings without checksums, which left chunks of zeros out; of version 2
@@ -135,6 +142,91 @@ class RecordedEpisodes:
             )
         except KeyError as missing:
             raise stored.damaged(f"{missing} is missing") from None
+
+    def numbers(self, number: int) -> EpisodeNumbers:
+        """The numbers of an episode, without what was seen: quick to read.
+
+        Raises:
+            InputError: if there is none, or it is damaged.
+        """
+        return self.episode(number)
+
+    def states(self, number: int) -> list[Any] | None:
+        """The environment's state before each step, as its `get_state` gave it.
+
+        None where there are none (`header.no_states` says why).
+
+        Raises:
+            InputError: if there is no such episode, or it is damaged.
+        """
+        if not self.header.states:
+            return None
+        steps = self._stored(number).attributes["steps"]
+        return [self.state(number, step) for step in range(steps)]
+
+    def state(self, number: int, step: int) -> Any:
+        """The environment's state before one step, read without the others; see `states`."""
+        return None
+
+    def renders(self, number: int, steps: slice = slice(None)) -> np.ndarray | None:
+        """The environment's own view of steps, uint8 (n, h, w, 3): kept, or drawn from the states.
+
+        None where it was not kept and cannot be drawn.
+        """
+        renders = self.episode(number).renders
+        return None if renders is None else renders[steps]
+
+    def explained(
+        self,
+        number: int,
+        steps: slice = slice(None),
+        methods: Methods | None = None,
+        targets: TargetLike | Sequence[TargetLike] | None = None,
+        *,
+        layer: str | None = None,
+        policy: Policy | None = None,
+    ) -> Explanations:
+        """Maps of steps of an episode: from the recording where they are there, else made now.
+
+        Args:
+            number: of the episode.
+            steps: which of its steps.
+            methods: those recorded when left out; where none is, the usual ones.
+            targets: those recorded when left out, which are every action and "chosen" where
+                nothing else was asked for.
+            layer: for methods that read one.
+            policy: the recorded one; found where it was loaded from when left out.
+
+        Returns:
+            An `Explanation` of the steps for each method, by its name.
+
+        Raises:
+            InputError: if there is no such episode, method or target, the policy is not there any
+                more, or it is another than was recorded.
+        """
+        raise NotImplementedError
+
+    def policy(self, given: Policy | None = None) -> Policy:
+        """The policy that was recorded, its actions named as they were then.
+
+        Args:
+            given: it, where it is not to be found where it was loaded from.
+
+        Raises:
+            InputError: if it is not there any more, or another one.
+        """
+        raise NotImplementedError
+
+    def make_environment(self, **options: Any) -> "Env":
+        """The environment as it was when it was recorded, made anew.
+
+        Args:
+            options: of its constructor, besides those it had.
+
+        Raises:
+            InputError: if it cannot be made, or lies in a package that a file may not name.
+        """
+        raise NotImplementedError
 
     def targets(self, number: int) -> Targets | None:
         """What the heatmaps of an episode explain, None where it is each action."""
