@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from rlvis.cli.playing import RecordedPolicy
+from rlvis.cli.recorded import RecordedPolicy
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
             the folder of a recording of one, whose episodes of the same seeds are compared.
         source: the first policy.
         most: episodes on the page and in the film, those that differ most first.
-        maps: draw maps of both networks and their difference on the page.
+        maps: draw maps of both networks, and on the page their difference.
         out: a page (.html, .png, .pdf) or the table of the episodes (.csv, .json, .npz).
         video: a film of both side by side (.mp4, .gif).
         fps: of the film, steps per second.
@@ -43,7 +43,7 @@ def command(
         check_film(video, fps, "episode")
     check_whole("--most", most, 1, MANY)
     first = Recording.open(recording)
-    drawn = maps and out is not None and out.suffix.lower() not in (".csv", ".json", ".npz")
+    drawn = maps and (video is not None or out is not None)
     policy = source.of(first) if drawn else None
     if (Path(other) / "zarr.json").exists():
         second = Recording.open(other)
@@ -52,13 +52,12 @@ def command(
     else:
         found = compare(first, load_playing_policy(ModelSource(other)), policy=policy)
     print(found.summary)
-    worst = found.widest[0]
+    worst, step = found.moments(1)[0]
     print(
-        f"they differ most in episode {worst.number} at step {worst.widest}: "
-        f"{worst.divergence[worst.widest]:.2f} bits"
+        f"they differ most in episode {worst.number} at step {step}: "
+        f"{worst.divergence[step]:.2f} bits"
     )
-    page = {} if found.contents() and out and out.suffix in (".csv", ".json", ".npz") else {"most": most}
     if out is not None:
-        print(found.save(out, **page))
+        print(found.save(out, most=most))
     if video is not None:
         print(found.save(video, most=most, fps=fps))

@@ -14,10 +14,9 @@ from rlvis.models.distributions import Categorical, Greedy
 from rlvis.models.policy import Policy
 from rlvis.options import MANY, check_whole
 from rlvis.results import Result, Table
-from rlvis.rollouts.branches import BranchPoint, Futures, play_branches, rest_of
-from rlvis.rollouts.environments import EnvConfig
-from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.alternatives_page import what_if_page
+from rlvis.rollouts.branches import BranchPoint, Futures, play_branches, rest_of
+from rlvis.rollouts.episode import Episode
 
 if TYPE_CHECKING:
     from rlvis.rollouts.recorded import RecordedEpisodes
@@ -93,7 +92,6 @@ def what_if(
     futures: int = 8,
     deterministic: bool = False,
     max_steps: int = 1000,
-    environment: EnvConfig | None = None,
 ) -> WhatIf:
     """Take other actions at a recorded moment and let the policy go on from there.
 
@@ -107,7 +105,6 @@ def what_if(
             is the same in all of them.
         deterministic: take the most probable action instead of sampling one.
         max_steps: where a future is stopped if it has not ended.
-        environment: as it is made; as the recording has it when left out.
 
     Raises:
         InputError: if there is no such moment or action, actions are no choice of one of several,
@@ -133,7 +130,6 @@ def what_if(
     played = play_branches(
         moment,
         [(action, number) for action in tried for number in range(count)],
-        environment or recording.header.made_as,
         deterministic=not sampled,
         max_steps=max_steps,
     )

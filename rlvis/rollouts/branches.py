@@ -17,7 +17,6 @@ import torch
 from rlvis.errors import InputError
 from rlvis.models.policy import Policy
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.environments import EnvConfig, open_environment
 from rlvis.rollouts.episode import Episode, as_episode, reduced_render, taken_of
 from rlvis.rollouts.intervals import share_interval
 from rlvis.rollouts.stepper import Running, Step, go_on
@@ -84,7 +83,6 @@ class Futures:
 def play_branches(
     moment: "BranchPoint",
     branches: Sequence[tuple[int, int]],
-    config: EnvConfig,
     *,
     deterministic: bool,
     max_steps: int,
@@ -94,7 +92,6 @@ def play_branches(
     Args:
         moment: the moment.
         branches: the number of the action it starts with, and of its future, for each.
-        config: the environment as it is made.
         deterministic: take the most probable action instead of sampling one.
         max_steps: where a future is stopped if it has not ended.
 
@@ -108,7 +105,7 @@ def play_branches(
         return None if following is None else moment.branch(env, *following)
 
     with ExitStack() as opened:
-        made = [_open(config, opened) for _ in range(min(AT_ONCE, len(branches)))]
+        made = [_open(moment.recording, opened) for _ in range(min(AT_ONCE, len(branches)))]
         shown = made[0].environment.render_mode == "rgb_array"
         of: list[list[Step]] = [[] for _ in branches]
         for each in go_on(
@@ -166,7 +163,8 @@ class BranchPoint:
         """The observation and the info of the moment, the environment being there."""
         observation, info = env.reset(self._episode.seed, self._number)
         if self._state is not None and self.brought_by == "state" and _is_bare(env.environment):
-            observation, info = env.environment.unwrapped.set_state(self._state)
+            bare: Any = env.environment.unwrapped
+            observation, info = bare.set_state(self._state)
             if self._shows(observation, self._step):
                 return observation, info
             observation, info = env.reset(self._episode.seed, self._number)
@@ -227,12 +225,16 @@ def _is_bare(env: "Env") -> bool:
     while env is not env.unwrapped:
         if not isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
             return False
-        env = env.env  # type: ignore[attr-defined]
+        env = env.env
     return hasattr(env, "set_state")
 
 
-def _open(config: EnvConfig, opened: ExitStack) -> CheckedEnv:
+def _open(recording: "RecordedEpisodes", opened: ExitStack) -> CheckedEnv:
     """An environment that shows its own view where it has one; it is closed at the end."""
-    env = open_environment(config)
+    env = recording.make_environment()
+    modes = env.metadata.get("render_modes") or ()
+    if env.render_mode is None and "rgb_array" in modes:
+        env.close()
+        env = recording.make_environment(render_mode="rgb_array")
     opened.callback(env.close)
-    return CheckedEnv(env, config.environment)
+    return CheckedEnv(env, recording.header.environment)

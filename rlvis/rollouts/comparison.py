@@ -15,7 +15,7 @@ from rlvis.errors import InputError
 from rlvis.models.policy import Policy
 from rlvis.results import Result, Table
 from rlvis.rollouts.comparison_page import comparison_film, comparison_page
-from rlvis.rollouts.pairs import Pair, asked, of_one_seed
+from rlvis.rollouts.pairs import Pair, asked, different_moments, of_one_seed
 
 if TYPE_CHECKING:
     from rlvis.rollouts.recorded import RecordedEpisodes
@@ -51,10 +51,9 @@ class Comparison(Result):
         """The share of the steps seen by both in which they prefer the same action."""
         return float(np.concatenate([pair.same_preference for pair in self.pairs]).mean())
 
-    @property
-    def widest(self) -> list[Pair]:
-        """The pairs, those that differ most first."""
-        return sorted(self.pairs, key=lambda pair: -float(np.nan_to_num(pair.divergence).max()))
+    def moments(self, most: int = 6) -> list[tuple[Pair, int]]:
+        """Pairs and the steps at which they differ much, the widest first, then unlike ones."""
+        return different_moments(self.pairs, most)
 
     @property
     def summary(self) -> str:
@@ -78,7 +77,7 @@ class Comparison(Result):
         """
         rows: list[dict[str, Any]] = []
         for pair in self.pairs:
-            row = {
+            row: dict[str, Any] = {
                 "episode": pair.number,
                 "seed": pair.first.seed,
                 "parts": -1 if pair.parting is None else pair.parting,
@@ -104,7 +103,7 @@ class Comparison(Result):
             self.summary,
             self.names,
             self.recording.header,
-            self.widest[:most],
+            self.moments(most),
             self.same_frames,
             self.policies,
         )
@@ -118,9 +117,14 @@ class Comparison(Result):
         return super().save(path, *view, **options)
 
     def _film(self, path: str | Path, *, most: int = 6, **options: Any) -> Path:
-        pairs = self.widest[:most]
         return comparison_film(
-            self.names, self.recording.header, pairs, self.same_frames, path, **options
+            self.names,
+            self.recording.header,
+            [pair for pair, _ in self.moments(most)],
+            self.same_frames,
+            self.policies,
+            path,
+            **options,
         )
 
 

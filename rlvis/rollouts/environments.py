@@ -80,22 +80,6 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
     return made
 
 
-def open_environment(config: EnvConfig) -> "Env":
-    """An environment that can draw its own picture, where it has one.
-
-    Raises:
-        InputError: as `make_environment`.
-    """
-    env = make_environment(config.environment, wrappers=config.wrappers, **config.options)
-    modes = env.metadata.get("render_modes") or ()
-    if "render_mode" in config.options or "rgb_array" not in modes:
-        return env
-    env.close()
-    return make_environment(
-        config.environment, wrappers=config.wrappers, **config.options, render_mode="rgb_array"
-    )
-
-
 def _unregistered(environment: str, registered: list[str]) -> InputError:
     module, _, name = environment.rpartition(":")
     prefix = f"{module}:" if module else ""

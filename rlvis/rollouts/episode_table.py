@@ -1,9 +1,9 @@
 """Which episodes to look at: a row of numbers for each, sorted and filtered."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -208,7 +208,7 @@ class EpisodeTable(Result):
 
 
 def _row(recording: "RecordedEpisodes", number: int) -> dict[str, Any]:
-    episode = recording.episode(number)
+    episode = recording.numbers(number)
     signals = signals_of(episode)
     margin_step, drop_step, surprise_step = (
         _where(signals.margin, -1),
@@ -230,7 +230,7 @@ def _row(recording: "RecordedEpisodes", number: int) -> dict[str, Any]:
         "surprise_step": surprise_step,
         "entropy": float(signals.entropy.mean()),
         "disagreement": float(1 - signals.greedy.mean()),
-        "stuck": longest_without_news(recording.picture_codes(number)),
+        "stuck": longest_without_news(_picture_codes(recording, number)),
     }
 
 
@@ -256,8 +256,6 @@ def _cell(name: str, value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, (float, np.floating)) else str(value)
 
 
-def only_all(table: EpisodeTable, filters: Sequence[str]) -> EpisodeTable:
-    """The rows that pass every filter; see `EpisodeTable.only`."""
-    for each in filters:
-        table = table.only(each)
-    return table
+def _picture_codes(recording: "RecordedEpisodes", number: int) -> np.ndarray:
+    """Uint32 (T,): equal for equal pictures."""
+    return np.array([crc32(each.tobytes()) for each in recording.episode(number).observations])

@@ -16,7 +16,6 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from rlvis.display.page import Page
 from rlvis.display.theme import label_colour
@@ -25,6 +24,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.images.frames import picture_of
 from rlvis.options import MANY, check_whole
 from rlvis.results import Result, Table
+from rlvis.rollouts.diversity import novelty, thumbnail
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.signals import Signals, signals_of
 
@@ -35,7 +35,6 @@ KINDS = ("drop", "flip", "indecision", "surprise", "importance")
 USUAL = ("drop", "flip", "indecision", "surprise")
 _CANDIDATES = 8
 _APART = 5
-_THUMB = (16, 16)
 _AROUND = (-4, -2, 0, 2, 4)
 _TILE = (156, 208)
 
@@ -130,7 +129,7 @@ def find_moments(
     numbers = recording.readable() if episodes is None else list(episodes)
     if not numbers:
         raise InputError("no episode to look for moments in; name at least one")
-    strengths = {number: signals_of(recording.episode(number)) for number in numbers}
+    strengths = {number: signals_of(recording.numbers(number)) for number in numbers}
     pools = {kind: _strongest(kind, strengths, max(most, _CANDIDATES) * 4, apart) for kind in kinds}
     pools = {kind: pool for kind, pool in pools.items() if pool}
     if not pools:
@@ -201,29 +200,15 @@ def _take_turns(
         best = pool[: _CANDIDATES if seen else 1]
         for _, number, step, _ in best:
             if (number, step) not in thumbs:
-                thumbs[number, step] = _thumb(recording, number, step)
-        news = [
-            min((float(np.abs(thumbs[each[1:3]] - other).mean()) for other in seen), default=0.0)
-            for each in best
-        ]
-        place = int(np.argmax(news))
+                thumbs[number, step] = thumbnail(recording.episode(number).observations[step])
+        place = int(novelty([thumbs[each[1:3]] for each in best], seen).argmax())
         chosen.append(best[place])
         seen.append(thumbs[best[place][1:3]])
     raise AssertionError("cycle never ends")
 
 
-def _thumb(recording: "RecordedEpisodes", number: int, step: int) -> np.ndarray:
-    """What was seen, small, float32 (16, 16, C): differences of detail do not count."""
-    observation = recording.observation(number, step)
-    channels = [
-        np.asarray(Image.fromarray(observation[..., place]).resize(_THUMB, Image.Resampling.BOX))
-        for place in range(observation.shape[-1])
-    ]
-    return np.stack(channels, axis=-1).astype(np.float32)
-
-
 def _reason(recording: "RecordedEpisodes", number: int, step: int, kind: str, value: float) -> str:
-    episode = recording.episode(number)
+    episode = recording.numbers(number)
     actions = recording.header.actions
     probabilities = episode.probabilities[step]
     if kind == "drop":
@@ -250,7 +235,7 @@ def _reason(recording: "RecordedEpisodes", number: int, step: int, kind: str, va
 
 
 def _taken_names(recording: "RecordedEpisodes", number: int, step: int) -> str:
-    episode, actions = recording.episode(number), recording.header.actions
+    episode, actions = recording.numbers(number), recording.header.actions
     chosen = episode.distribution.taken(episode.actions[step : step + 1])[0]
     return " and ".join(actions[place] for place in np.flatnonzero(chosen)) or "no action"
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rlvis.errors import InputError
 from rlvis.models.policy import Policy
+from rlvis.rollouts.diversity import novelty, thumbnail
 from rlvis.rollouts.episode import Episode
 
 if TYPE_CHECKING:
@@ -73,8 +74,16 @@ class Pair:
 
         Of all steps where they never do.
         """
-        apart = np.where(self.same_preference, -1.0, 0.0) + np.nan_to_num(self.divergence)
-        return int(apart.argmax())
+        return int(self._apart.argmax())
+
+    def wide(self, share: float = 0.8) -> list[int]:
+        """The steps at which they differ at least by that share of the most."""
+        most = self._apart.max()
+        return [int(each) for each in np.flatnonzero(self._apart >= min(most, share * most))]
+
+    @property
+    def _apart(self) -> np.ndarray:
+        return np.where(self.same_preference, -1.0, 0.0) + np.nan_to_num(self.divergence)
 
 
 def asked(policy: Policy, recording: "RecordedEpisodes", number: int) -> Pair:
@@ -170,3 +179,25 @@ def _kl(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The Kullback-Leibler divergence of rows, in bits."""
     ratio = np.divide(one, other, where=one > 0, out=np.ones_like(one))
     return (one * np.log2(ratio)).sum(axis=1)
+
+
+def different_moments(pairs: Sequence[Pair], most: int) -> list[tuple[Pair, int]]:
+    """A step of each of so many pairs at which the two differ much, seen things unlike each other.
+
+    The first is that at which they differ most.
+    """
+    left = sorted(pairs, key=lambda pair: -float(np.nan_to_num(pair.divergence).max()))
+    chosen: list[tuple[Pair, int]] = []
+    seen: list[np.ndarray] = []
+    while left and len(chosen) < most:
+        steps = [
+            (pair, step)
+            for pair in left[: 4 * most]
+            for step in (pair.wide() if chosen else [pair.widest])[:: max(1, pair.shared // 20)]
+        ]
+        thumbs = [thumbnail(pair.first.observations[step]) for pair, step in steps]
+        place = int(novelty(thumbs, seen).argmax()) if chosen else 0
+        chosen.append(steps[place])
+        seen.append(thumbs[place])
+        left.remove(steps[place][0])
+    return chosen

@@ -15,7 +15,7 @@ from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, Progress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
-from rlvis.rollouts.environments import EnvConfig, make_environment, open_environment
+from rlvis.rollouts.environments import make_environment
 from rlvis.rollouts.episode import Episode, as_episode, reduced_render
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.plan import ExplanationPlan, Frames
@@ -190,12 +190,11 @@ def _opened(
         check_spaces(environment, name)
         yield environment, name
         return
-    config = EnvConfig(environment, tuple(wrappers), dict(options))
-    env = (
-        open_environment(config)
-        if render
-        else make_environment(environment, wrappers=wrappers, **options)
-    )
+    env = make_environment(environment, wrappers=wrappers, **options)
+    modes = env.metadata.get("render_modes") or ()
+    if render and "render_mode" not in options and "rgb_array" in modes:
+        env.close()
+        env = make_environment(environment, wrappers=wrappers, **options, render_mode="rgb_array")
     try:
         yield env, environment
     finally:

@@ -5,26 +5,11 @@ critic has no drop of the value.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from rlvis.models.distributions import ActionDistribution, Bernoulli, Greedy
-
-
-class Played(Protocol):
-    """What of an episode of T steps is read here; see `rlvis.Episode`."""
-
-    actions: np.ndarray
-    rewards: np.ndarray
-    logits: np.ndarray
-    values: np.ndarray
-    terminated: bool
-    distribution: ActionDistribution
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Float32 (T, K)."""
+from rlvis.models.distributions import Bernoulli, Greedy
+from rlvis.rollouts.episode import EpisodeNumbers
 
 
 @dataclass(frozen=True)
@@ -61,7 +46,7 @@ class Signals:
         return -self.advantage
 
 
-def signals_of(episode: Played) -> Signals:
+def signals_of(episode: EpisodeNumbers) -> Signals:
     """The signals of an episode of T steps."""
     distribution = episode.distribution
     preference = _preference(episode)
@@ -94,14 +79,14 @@ def signals_of(episode: Played) -> Signals:
     )
 
 
-def advantages(episode: Played) -> np.ndarray:
+def advantages(episode: EpisodeNumbers) -> np.ndarray:
     """Float64 (T,): see `Signals.advantage`."""
     values = episode.values.astype(np.float64)
     following = np.append(values[1:], 0.0 if episode.terminated else np.nan)
     return episode.rewards + following - values
 
 
-def _preference(episode: Played) -> np.ndarray:
+def _preference(episode: EpisodeNumbers) -> np.ndarray:
     """Float64 (T, K): probabilities, or the Q-values of a policy that takes the highest."""
     greedy = isinstance(episode.distribution, Greedy)
     return (episode.logits if greedy else episode.probabilities).astype(np.float64)
@@ -149,7 +134,7 @@ def _surprise(choice: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return -np.log(np.maximum(taken, np.finfo(np.float32).tiny))
 
 
-def _importance(episode: Played) -> np.ndarray:
+def _importance(episode: EpisodeNumbers) -> np.ndarray:
     scores = episode.logits.astype(np.float64)
     if not episode.distribution.choices or isinstance(episode.distribution, Bernoulli):
         return np.full(len(scores), np.nan)

@@ -204,15 +204,15 @@ class EpisodeFrames:
             return
         outcome = self._episode.outcome
         text = f"{outcome} after {len(self)} steps"
-        colour = _OUTCOMES.get(outcome, _OTHER_OUTCOME)
+        colour = outcome_colour(outcome)
         on_dark(canvas, text, WIDTH - MARGIN, 17, 20, colour, bold=True, align="right")
 
     def _draw_side(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         episode = self._episode
-        _picture(canvas, picture, Box(MARGIN, TOP + CAPTION, SIDE, 252))
+        draw_picture(canvas, picture, Box(MARGIN, TOP + CAPTION, SIDE, 252))
         if episode.renders is not None:
             place = Box(MARGIN, TOP + 3 * CAPTION + 252, SIDE, 252)
-            _picture(canvas, episode.renders[step], place)
+            draw_picture(canvas, episode.renders[step], place)
         value = episode.values[step]
         numbers = (
             "–" if np.isnan(value) else signed_number(value),
@@ -354,6 +354,11 @@ class EpisodeFrames:
         return self._block[1]
 
 
+def outcome_colour(outcome: str) -> Colour:
+    """The colour in which a film says how an episode ended."""
+    return _OUTCOMES.get(outcome, _OTHER_OUTCOME)
+
+
 def _across(parts: Sequence[tuple[str, Colour]], size: int) -> int:
     return sum(length(text, size) + 3 for text, _ in parts)
 
@@ -400,7 +405,7 @@ def _rounded(limits: np.ndarray) -> list[float]:
     return [float(f"{each:.2g}") for each in limits]
 
 
-def _picture(canvas: np.ndarray, picture: np.ndarray, box: Box) -> None:
+def draw_picture(canvas: np.ndarray, picture: np.ndarray, box: Box) -> None:
     """A picture as large as the box allows, centred in it."""
     scale = min(box.width / picture.shape[1], box.height / picture.shape[0])
     width, height = round(picture.shape[1] * scale), round(picture.shape[0] * scale)

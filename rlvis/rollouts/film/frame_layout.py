@@ -1,6 +1,6 @@
 """Where things stand in a frame of a film."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rlvis.rollouts.film.timeline import LEAST_TRACK
@@ -22,6 +22,10 @@ class Box:
     y: int
     width: int
     height: int
+
+    def moved(self, x: int) -> "Box":
+        """The same, further to the right."""
+        return replace(self, x=self.x + x)
 
 
 @dataclass(frozen=True)

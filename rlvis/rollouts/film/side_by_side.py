@@ -1,19 +1,21 @@
 """A film of two episodes side by side: two futures of a moment, two policies from the same seed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlvis.display.theme import DARK, Colour, fit, length, on_dark
+from rlvis.attribution.explanation import resize_maps
+from rlvis.display.overlays import grey, limit, overlay, resize_picture
+from rlvis.display.theme import DARK, Colour, fit, on_dark, paste
 from rlvis.display.video_file import film_writer
 from rlvis.images.frames import picture_of
 from rlvis.rollouts.branches import Futures
 from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.film.column_heads import ActionHeads, signed_number
-from rlvis.rollouts.film.frame import outcome_colour, paste_picture
+from rlvis.rollouts.film.frame import draw_picture, outcome_colour
 from rlvis.rollouts.film.frame_layout import HEIGHT, MARGIN, TOP, WIDTH, Box
 from rlvis.rollouts.film.timeline import Timeline
 from rlvis.rollouts.header import Header
@@ -22,9 +24,25 @@ _GAP = 40
 _HALF = (WIDTH - 2 * MARGIN - _GAP) // 2
 _VIEW = Box(0, 112, 420, 315)
 _CAMERA = Box(436, 134, _HALF - 436, 120)
-_NUMBERS, _HEADS, _STRIP = 278, 446, 516
+_MAP = replace(_CAMERA, y=282)
+_NUMBERS, _HEADS, _STRIP = 408, 446, 516
 _MOST_ACTIONS = 5
 _RULE: Colour = (58, 66, 78)
+
+
+@dataclass(frozen=True)
+class LaneMaps:
+    """What a network looked at, in an episode of T steps.
+
+    Attributes:
+        title: over them.
+        maps: float (T, h, w).
+        signed: whether negative values speak against.
+    """
+
+    title: str
+    maps: np.ndarray = field(repr=False)
+    signed: bool
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,7 @@ class Lane:
         actions: the names of its actions.
         frames: how many are stacked in its observations.
         start: the number of its first step.
-        marks: steps of it that are marked: where the two part.
+        maps: of its network, if they are to be shown.
     """
 
     title: str
@@ -47,6 +65,7 @@ class Lane:
     actions: Sequence[str]
     frames: int = 1
     start: int = 0
+    maps: LaneMaps | None = None
 
 
 class SideBySide:
@@ -94,6 +113,7 @@ class _LaneFrames:
             lane.episode, self._shown, _HALF, HEIGHT - MARGIN - _STRIP, start=lane.start
         )
         self._returns = lane.episode.rewards.cumsum()
+        self._limit = limit(lane.maps.maps) if lane.maps else 0.0
 
     def __len__(self) -> int:
         return len(self._episode)
@@ -104,32 +124,49 @@ class _LaneFrames:
         on_dark(canvas, fit(lane.note, _HALF, 14), x, TOP + 26, 14, DARK.muted)
         if self._episode.renders is not None:
             on_dark(canvas, "camera", x + _CAMERA.x, _CAMERA.y - 22, 14, DARK.muted)
-        for name, shift in (("value", 0), ("return", 76)):
-            on_dark(canvas, name, x + _CAMERA.x + shift, _NUMBERS, 14, DARK.muted)
+        if lane.maps:
+            title = fit(lane.maps.title, _MAP.width, 14)
+            on_dark(canvas, title, x + _MAP.x, _MAP.y - 20, 14, DARK.muted)
 
     def draw(self, canvas: np.ndarray, step: int) -> None:
         lane, episode, x = self._lane, self._episode, self._x
         ended, step = step >= len(episode), min(step, len(episode) - 1)
         text, colour = f"step {lane.start + step}", DARK.text
         if ended:
-            text, colour = f"{episode.outcome}, {len(episode)} steps", outcome_colour(episode)
+            text, colour = (
+                f"{episode.outcome}, {len(episode)} steps",
+                outcome_colour(episode.outcome),
+            )
         on_dark(canvas, text, x + _HALF, TOP + 2, 18, colour, bold=True, align="right")
         camera = picture_of(episode.observations[step], lane.frames)
         if episode.renders is None:
-            paste_picture(canvas, camera, _VIEW.moved(x))
+            draw_picture(canvas, camera, _VIEW.moved(x))
         else:
-            paste_picture(canvas, episode.renders[step], _VIEW.moved(x))
-            paste_picture(canvas, camera, _CAMERA.moved(x))
-        value = episode.values[step]
-        for number, shift in (
-            ("–" if np.isnan(value) else signed_number(value), 0),
-            (signed_number(self._returns[step]), 76),
-        ):
-            on_dark(canvas, number, x + _CAMERA.x + shift, _NUMBERS + 20, 22, bold=True)
+            draw_picture(canvas, episode.renders[step], _VIEW.moved(x))
+            draw_picture(canvas, camera, _CAMERA.moved(x))
+        if lane.maps:
+            self._draw_map(canvas, lane.maps, step, camera)
+        value = "–" if np.isnan(episode.values[step]) else signed_number(episode.values[step])
+        left = x + _CAMERA.x
+        for name, number in (("value", value), ("return", signed_number(self._returns[step]))):
+            left += on_dark(canvas, f"{name} ", left, _NUMBERS, 14, DARK.muted)
+            left += on_dark(canvas, number, left, _NUMBERS, 14, bold=True) + 12
         for place, index in enumerate(self._shown):
             left = x + place * (self._width + 14)
             self._heads.draw(canvas, step, index, left, _HEADS, self._width)
         self._strip.draw(canvas, x, _STRIP, step)
+
+    def _draw_map(self, canvas: np.ndarray, maps: LaneMaps, step: int, camera: np.ndarray) -> None:
+        scale = min(_MAP.width / camera.shape[1], _MAP.height / camera.shape[0])
+        width, height = round(camera.shape[1] * scale), round(camera.shape[0] * scale)
+        ground = grey(resize_picture(camera, width, height))
+        heat = resize_maps(maps.maps[step : step + 1, None], height, width)[0, 0]
+        paste(
+            canvas,
+            overlay(ground, heat, self._limit, maps.signed),
+            self._x + _MAP.x + (_MAP.width - width) // 2,
+            _MAP.y,
+        )
 
 
 def write_side_by_side(

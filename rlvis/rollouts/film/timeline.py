@@ -28,10 +28,13 @@ class Timeline:
         episode: the episode.
         shown: indices of the scores whose tracks are shown.
         width, height: of the strip in pixels.
+        start: the number of the first step.
     """
 
-    def __init__(self, episode: Episode, shown: Sequence[int], width: int, height: int) -> None:
-        self._steps = len(episode)
+    def __init__(
+        self, episode: Episode, shown: Sequence[int], width: int, height: int, start: int = 0
+    ) -> None:
+        self._steps, self._start = len(episode), start
         self._width = width
         tracks = tracks_of(episode.distribution, shown)
         enough = _LEAST_WITH_VALUE + (len(tracks) - 1) * LEAST_TRACK
@@ -136,7 +139,7 @@ class Timeline:
         )
         for step in range(0, self._steps, every):
             x = round((step + 0.5) * self._width / self._steps)
-            _write_muted(part, str(step), max(4, min(x, self._width - 12)))
+            _write_muted(part, str(self._start + step), max(4, min(x, self._width - 12)))
         return part
 
 
