@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -153,7 +154,7 @@ class Scene:
 
     def to_dict(self) -> dict[str, Any]:
         """Return fresh nested plain dicts and lists, equal to what JSON gives back."""
-        return json.loads(self._json)
+        return pickle.loads(self._plain)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
@@ -175,8 +176,9 @@ class Scene:
         )
 
     @cached_property
-    def _json(self) -> str:
-        return json.dumps(asdict(self))
+    def _plain(self) -> bytes:
+        """What `to_dict` gives, pickled: the quickest way to a fresh copy of it."""
+        return pickle.dumps(json.loads(json.dumps(asdict(self))))
 
 
 def _box(plain: Mapping[str, Any]) -> Box:

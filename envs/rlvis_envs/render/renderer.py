@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from rlvis_envs.miniworld import gl
-from rlvis_envs.render.drawings import draw_box, draw_surface
+from rlvis_envs.render.drawings import draw_box, draw_room
 from rlvis_envs.render.framebuffer import FrameBuffer
 from rlvis_envs.render.gl import drawing
 from rlvis_envs.render.top_view import paint_top_view
-from rlvis_envs.scene import Box, Camera, Look, Pose
+from rlvis_envs.scene import Box, Camera, Pose
 from rlvis_envs.stage import Stage
 
 NEAR, FAR = 0.04, 100.0
@@ -89,8 +89,7 @@ def _camera_image(target: FrameBuffer, stage: Stage) -> np.ndarray:
     _aim(target, stage.camera, stage.pose)
     gl.glClearColor(*stage.look.sky, 1)
     gl.glClear(COLOR_AND_DEPTH)
-    _light(stage.look)
-    _paint_room(stage.room_size, stage.look)
+    draw_room(stage.room_size, stage.look)
     for box in stage.objects.values():
         gl.glColor3f(*box.color)
         _place(box)
@@ -124,28 +123,6 @@ def _projection(field_of_view: float, aspect: float) -> "Array[Any]":
     f = 1 / math.tan(math.radians(field_of_view) / 2)
     depth = (NEAR + FAR) / (NEAR - FAR), 2 * NEAR * FAR / (NEAR - FAR)
     return (gl.GLfloat * 16)(f / aspect, 0, 0, 0, 0, f, 0, 0, 0, 0, depth[0], -1, 0, 0, depth[1], 0)
-
-
-def _light(look: Look) -> None:
-    """Set the light, whose direction is of the room: the camera must have been aimed before."""
-    for name, values in (
-        (gl.GL_POSITION, (*look.light_direction, 0)),
-        (gl.GL_AMBIENT, (*look.light_ambient, 1)),
-        (gl.GL_DIFFUSE, (*look.light_color, 1)),
-    ):
-        gl.glLightfv(gl.GL_LIGHT0, name, (gl.GLfloat * 4)(*values))
-    gl.glEnable(gl.GL_LIGHTING)
-
-
-def _paint_room(size: float, look: Look) -> None:
-    gl.glEnable(gl.GL_TEXTURE_2D)
-    gl.glDisable(gl.GL_DEPTH_TEST)
-    gl.glColor3f(*WHITE)
-    for kind, texture in (("floor", look.floor), ("ceiling", look.ceiling), ("wall", look.wall)):
-        if texture is not None:
-            draw_surface(kind, size, texture)
-    gl.glEnable(gl.GL_DEPTH_TEST)
-    gl.glDisable(gl.GL_TEXTURE_2D)
 
 
 def _place(box: Box) -> None:
