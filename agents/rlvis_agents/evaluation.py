@@ -26,6 +26,7 @@ class Evaluation:
 
     Attributes:
         environment: its id.
+        env_options: what its constructor was given beside.
         episodes: how many were played; episode i was reset with the seed `seed + i`.
         seed: see `episodes`.
         deterministic: whether the most probable action was taken, or one was drawn.
@@ -41,6 +42,7 @@ class Evaluation:
     """
 
     environment: str
+    env_options: dict[str, Any]
     episodes: int
     seed: int
     deterministic: bool
@@ -137,6 +139,7 @@ def evaluate(
     of_actions = dict(zip(names, means.mean(axis=0).tolist(), strict=True))
     return Evaluation(
         environment=environment,
+        env_options=options,
         episodes=episodes,
         seed=seed,
         deterministic=deterministic,

@@ -16,3 +16,4 @@ _ENTRY_POINT = "rlvis_envs.cube_reach:CubeReachEnv"
 
 register("CubeReach-v0", entry_point=_ENTRY_POINT)
 register("CubeReachDistractors-v0", entry_point=_ENTRY_POINT, kwargs={"distractors": 3})
+register("CubeReachChoice-v0", entry_point="rlvis_envs.cube_reach_choice:CubeReachChoiceEnv")

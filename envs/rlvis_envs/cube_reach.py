@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, ClassVar, SupportsFloat
 
 import gymnasium
@@ -10,18 +9,19 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from rlvis_envs.episode import EpisodeState
+from rlvis_envs.episode import ACTIONS, FORWARD, LEFT, RIGHT, EpisodeState
 from rlvis_envs.geometry import DRIFT, FORWARD_FACTORS, TURN_FACTORS
+from rlvis_envs.interventions import Interventions
 from rlvis_envs.options import Options, check_choice, check_integer
 from rlvis_envs.render.renderer import Renderer
-from rlvis_envs.scene import sample_scene
+from rlvis_envs.sampling import sample_scene
+from rlvis_envs.scene import Pose, Scene
 
-LEFT, FORWARD, RIGHT = range(3)
 VIEWS = ("agent", "top")
 STATE_KEYS = {"options", "scene", "pose", "step_count", "success", "random"}
 
 
-class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
+class CubeReachEnv(Interventions, gymnasium.Env[np.ndarray, np.int64]):
     """A square room with a red cube; the episode is won by touching it.
 
     *Actions*: `Discrete(3)`, named in `action_names`: 0 left, 1 forward, 2 right.
@@ -72,7 +72,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 15}  # noqa: RUF012 - as in Gymnasium
-    action_names: ClassVar[tuple[str, ...]] = ("left", "forward", "right")
+    action_names: ClassVar[tuple[str, ...]] = ACTIONS
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         render_height: int = 240,
         render_width: int = 320,
     ) -> None:
-        self.options = Options(
+        self.options: Options = Options(
             room_size,
             forward_step,
             turn_step,
@@ -129,7 +129,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Start an episode in a new world; see `gymnasium.Env.reset`. There are no `options`."""
         super().reset(seed=seed)
-        return self._enter(EpisodeState(*sample_scene(self.options, self.np_random)))
+        return self._enter(EpisodeState(*self._sample()))
 
     def step(
         self, action: np.int64 | int
@@ -149,10 +149,10 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
             episode.turn(-turn)
         else:
             raise ValueError(f"action={action!r} must be 0 (left), 1 (forward) or 2 (right)")
-        success = episode.success
-        truncated = episode.step_count >= self.options.step_limit and not success
+        terminated = episode.touched is not None
+        truncated = episode.step_count >= self.options.step_limit and not terminated
         observation, info = self._observe()
-        return observation, float(success), success, truncated, info
+        return observation, float(episode.success), terminated, truncated, info
 
     def render(self) -> np.ndarray | None:
         """Return the view chosen at construction, uint8 (render_height, render_width, 3)."""
@@ -166,7 +166,7 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
 
         Args:
             view: "agent": what the camera sees. "top": the plan of the room, x to the right, z
-                down.
+                down; `plan_mapping` says where.
             width: In pixels.
             height: In pixels.
 
@@ -176,25 +176,25 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         check_choice("view", view, VIEWS)
         check_integer("width", width, 8, 4096)
         check_integer("height", height, 8, 4096)
-        return self._drawing().view(view, self.episode.pose, width, height)
+        return self._drawing().view(view, self.episode.stage, width, height)
 
     def cube_mask(self) -> np.ndarray:
-        """Return which pixels of the present observation show any of the red cube, bool (H, W).
+        """Return which pixels of the observation show any of the cube that counts, bool (H, W).
 
-        Exact: a pixel on the cube's antialiased edge belongs to it as soon as one of its samples
-        does. Neither the world nor the random state is touched.
+        See `object_mask`.
         """
-        return self._drawing().cube_mask(self.episode.pose)
+        return self.object_mask(self.episode.scene.cube_name)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything the future depends on, as a plain dict that also survives JSON.
 
         Keys: "options", "scene" (surfaces, light, camera, cubes), "pose" (of the agent),
-        "step_count", "success" and "random" (of the generator). A state may be edited: move a cube
-        or repaint a wall, and `set_state` shows the world as it would have been.
+        "step_count", "success", "touched" (which red cube) and "random" (of the generator). A state
+        may be edited: move a cube or repaint a wall, and `set_state` shows the world as it would
+        have been.
         """
         return {
-            "options": asdict(self.options),
+            "options": dict(vars(self.options)),
             **self.episode.to_dict(),
             "random": self.np_random.bit_generator.state,
         }
@@ -212,7 +212,9 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
         """
         if missing := STATE_KEYS - set(state):
             raise ValueError(f"not a state of CubeReach: {', '.join(sorted(missing))} missing")
-        mine, theirs = asdict(self.options), state["options"]
+        mine, theirs = vars(self.options), state["options"]
+        if set(mine) != set(theirs):
+            raise ValueError(f"this state is of another world, one with {', '.join(theirs)}")
         if different := [f"{k}={theirs.get(k)!r}" for k in mine if mine[k] != theirs.get(k)]:
             raise ValueError(f"this state needs an environment made with {', '.join(different)}")
         self.np_random.bit_generator.state = state["random"]
@@ -224,16 +226,19 @@ class CubeReachEnv(gymnasium.Env[np.ndarray, np.int64]):
             self._renderer.free()
         self._renderer = self._episode = None
 
+    def _sample(self) -> tuple[Scene, Pose]:
+        """Draw a new world and the agent's start in it."""
+        return sample_scene(self.options, self.np_random)
+
     def _enter(self, episode: EpisodeState) -> tuple[np.ndarray, dict[str, Any]]:
         if self._renderer is None:
             self._renderer = Renderer(self.options.obs_width, self.options.obs_height)
-        self._renderer.load(episode.scene)
         self._episode = episode
         return self._observe()
 
     def _observe(self) -> tuple[np.ndarray, dict[str, Any]]:
         aspect = self.options.obs_width / self.options.obs_height
-        return self._drawing().camera_image(self.episode.pose), self.episode.info(aspect)
+        return self._drawing().camera_image(self.episode.stage), self.episode.info(aspect)
 
     def _drawing(self) -> Renderer:
         if self._renderer is None:

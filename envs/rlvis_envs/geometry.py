@@ -22,6 +22,13 @@ DRIFT: float = DEFAULT_PARAMS.params["forward_drift"].max
 CLEARANCE = 2 * AGENT_RADIUS + 0.05
 """Free floor around a distractor, in metres: the agent can walk all the way round it."""
 
+CHOICE_START = (0.08, 0.2)
+CHOICE_START_ASIDE = 0.1
+CHOICE_DEPTH = (0.48, 0.62)
+CHOICE_ASIDE = (0.2, 0.28)
+"""Where agent and cubes of a choice stand, in shares of the room's size: the agent's way ahead of
+the near wall and at most aside of the middle, the cubes' way ahead and aside."""
+
 _START_MARGIN = 0.1
 
 
@@ -47,6 +54,13 @@ def smallest_room(forward_step: float) -> float:
     """Least room size in metres that has room for a start, wherever the cube is."""
     least = 2 * AGENT_RADIUS + math.sqrt(2) * start_distance(forward_step)
     return math.ceil(10 * least + 2) / 10
+
+
+def smallest_choice_room(forward_step: float) -> float:
+    """Least room size in metres in which both cubes of a choice are out of reach at the start."""
+    apart = CHOICE_START[1] - CHOICE_DEPTH[0], CHOICE_START_ASIDE - CHOICE_ASIDE[0]
+    least = max(start_distance(forward_step) / math.hypot(*apart), CONTACT / CHOICE_ASIDE[0])
+    return math.ceil(10 * least) / 10
 
 
 def distractor_limit(room_size: float) -> int:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-from rlvis_envs.geometry import distractor_limit, smallest_room
+from rlvis_envs.geometry import distractor_limit, smallest_choice_room, smallest_room
+
+CUES = ("floor", "ceiling", "light", "object", "shade")
+"""What may speak for a side beside the marker."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,27 @@ class Options:
             distractor_limit(self.room_size),
             f" in a room of {self.room_size:g} m",
         )
+
+
+@dataclass(frozen=True)
+class ChoiceOptions(Options):
+    """The same of a world with two red cubes, and its spurious cue.
+
+    See `rlvis_envs.cube_reach_choice.CubeReachChoiceEnv` for their meaning.
+
+    Raises:
+        ValueError: An option out of its range; the message names the option and the range.
+    """
+
+    cue: str | None
+    cue_agreement: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low = smallest_choice_room(self.forward_step)
+        check_number("room_size", self.room_size, low, 100.0, "metres")
+        check_choice("cue", self.cue, (None, *CUES))
+        check_number("cue_agreement", self.cue_agreement, 0, 1, "(the probability)")
 
 
 def check_integer(name: str, value: object, low: int, high: int, where: str = "") -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import gymnasium
 
-from rlvis_envs.cube_reach import FORWARD, LEFT, RIGHT, CubeReachEnv
-from rlvis_envs.episode import step_ahead
+from rlvis_envs.cube_reach import CubeReachEnv
+from rlvis_envs.episode import FORWARD, LEFT, RIGHT, step_ahead
 from rlvis_envs.geometry import CONTACT, bearing, wrap
 from rlvis_envs.scene import Pose, Scene
 
@@ -90,7 +90,7 @@ class _Strides:
         """The poses on the way ahead, until something is in it or `most` steps are taken."""
         for _ in repeat(None) if most is None else range(most):
             x, z = step_ahead(pose, self._forward)
-            if self._scene.touches(x, z) or self._scene.blocks(x, z):
+            if self._scene.touched(x, z) is not None or self._scene.blocks(x, z):
                 return
             pose = Pose(x, z, pose.angle)
             yield pose

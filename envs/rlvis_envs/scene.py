@@ -1,61 +1,17 @@
-"""A world as plain numbers: what a picture of it depends on, and how a new one is drawn by lot."""
+"""A world as plain numbers: what is in the room, and what an agent in it runs into."""
 
+import json
 import math
+import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
-import numpy as np
+from rlvis_envs.geometry import AGENT_RADIUS, CONTACT, CUBE_SIZE
+from rlvis_envs.materials import Triple, color_name
 
-from rlvis_envs.geometry import (
-    AGENT_RADIUS,
-    CLEARANCE,
-    CONTACT,
-    CUBE_RADIUS,
-    start_distance,
-)
-from rlvis_envs.miniworld import COLORS, DEFAULT_PARAMS
-from rlvis_envs.options import Options
-
-Triple = tuple[float, float, float]
-
-FLOORS = (
-    "floor_tiles_bw_1",
-    "asphalt_1",
-    "cardboard_1",
-    "concrete_1",
-    "grass_1",
-    "marble_1",
-    "marble_2",
-    "rock_1",
-    "wood_1",
-    "wood_2",
-    "wood_planks_1",
-)
-WALLS = (
-    "concrete_1",
-    "brick_wall_1",
-    "cardboard_2",
-    "cinder_blocks_1",
-    "concrete_2",
-    "concrete_3",
-    "concrete_4",
-    "drywall_1",
-    "marble_1",
-    "stucco_1",
-    "wood_planks_1",
-)
-CEILINGS = (
-    "concrete_tiles_1",
-    "ceiling_tile_noborder_1",
-    "ceiling_tiles_1",
-    "drywall_1",
-    "stucco_1",
-    None,
-)
-OTHER_COLORS: tuple[Triple, ...] = tuple(
-    tuple(rgb.tolist()) for name, rgb in COLORS.items() if name != "red"
-)
+SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
@@ -86,13 +42,40 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class Cube:
-    """A cube on the floor: centre in metres, angle in radians, colour in [0, 1]."""
+class Box:
+    """An upright box, a cube on the floor unless said otherwise.
+
+    Attributes:
+        x, z: its centre in metres.
+        angle: how it is turned, in radians.
+        color: red, green and blue in [0, 1].
+        size: its extents in metres along its own x, up, and along its own z.
+        base: height of its underside over the floor in metres.
+    """
 
     x: float
     z: float
     angle: float
     color: Triple
+    size: Triple = (CUBE_SIZE, CUBE_SIZE, CUBE_SIZE)
+    base: float = 0.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Two red cubes of which one counts.
+
+    Attributes:
+        side: "left" or "right", seen from where the agent starts: which cube counts.
+        decoy: the other one.
+        marker: what tells the side by its colour.
+        cue_side: the side that the spurious cue speaks for; None without a cue.
+    """
+
+    side: str
+    decoy: Box
+    marker: Box
+    cue_side: str | None = None
 
 
 @dataclass(frozen=True)
@@ -111,8 +94,37 @@ class Scene:
     room_size: float
     look: Look
     camera: Camera
-    cube: Cube
-    distractors: tuple[Cube, ...]
+    cube: Box
+    distractors: tuple[Box, ...]
+    choice: Choice | None = None
+
+    @cached_property
+    def cube_name(self) -> str:
+        """What the cube that counts is called in `objects`."""
+        return "cube" if self.choice is None else f"{self.choice.side} cube"
+
+    @cached_property
+    def goals(self) -> dict[str, Box]:
+        """The cubes that end the episode when touched, by name."""
+        if self.choice is None:
+            return {self.cube_name: self.cube}
+        return {
+            f"{side} cube": self.cube if side == self.choice.side else self.choice.decoy
+            for side in SIDES
+        }
+
+    @cached_property
+    def objects(self) -> dict[str, Box]:
+        """Everything that stands or hangs in the room, by name."""
+        named = dict(self.goals)
+        if self.choice is not None:
+            named["marker"] = self.choice.marker
+        for box in self.distractors:
+            name, count = f"{color_name(box.color)} cube", 1
+            while (numbered := name if count == 1 else f"{name} {count}") in named:
+                count += 1
+            named[numbered] = box
+        return named
 
     def blocks(self, x: float, z: float) -> bool:
         """Whether an agent at (x, z) would overlap a wall or a distractor."""
@@ -133,90 +145,44 @@ class Scene:
                 return cube.x + (x - cube.x) * out, cube.z + (z - cube.z) * out
         return x, z
 
-    def touches(self, x: float, z: float) -> bool:
-        """Whether the circle of an agent at (x, z) meets the circle of the red cube."""
-        return math.hypot(self.cube.x - x, self.cube.z - z) < CONTACT
+    def touched(self, x: float, z: float) -> str | None:
+        """Name of the goal whose circle meets that of an agent at (x, z); None if none does."""
+        for name, cube in self.goals.items():
+            if math.hypot(cube.x - x, cube.z - z) < CONTACT:
+                return name
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return fresh nested plain dicts and lists, equal to what JSON gives back."""
+        return pickle.loads(self._plain)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """Rebuild a scene from nested plain dicts and lists."""
+        """Rebuild a scene from `to_dict`."""
+        choice = plain.get("choice")
         return cls(
             room_size=plain["room_size"],
             look=Look(**_tuples(plain["look"])),
             camera=Camera(**plain["camera"]),
-            cube=Cube(**_tuples(plain["cube"])),
-            distractors=tuple(Cube(**_tuples(cube)) for cube in plain["distractors"]),
+            cube=_box(plain["cube"]),
+            distractors=tuple(map(_box, plain["distractors"])),
+            choice=choice
+            and Choice(
+                side=choice["side"],
+                decoy=_box(choice["decoy"]),
+                marker=_box(choice["marker"]),
+                cue_side=choice["cue_side"],
+            ),
         )
 
-
-def sample_scene(options: Options, rng: np.random.Generator) -> tuple[Scene, Pose]:
-    """Draw a world and the agent's start in it by lot.
-
-    The agent starts out of reach of the cube and everything can be walked round.
-    """
-    randomness = rng if options.domain_rand else None
-    look, camera, red = _sample_appearance(randomness)
-    while True:
-        cube = _sample_cube(rng, options.room_size, CUBE_RADIUS, red)
-        scene = Scene(options.room_size, look, camera, cube, ())
-        scene = _add_distractors(scene, options.distractors, rng)
-        pose = _sample_start(scene, options.forward_step, rng)
-        if pose is not None and len(scene.distractors) == options.distractors:
-            return scene, pose
+    @cached_property
+    def _plain(self) -> bytes:
+        """What `to_dict` gives, pickled: the quickest way to a fresh copy of it."""
+        return pickle.dumps(json.loads(json.dumps(asdict(self))))
 
 
-def _sample_appearance(rng: np.random.Generator | None) -> tuple[Look, Camera, Triple]:
-    def value(name: str) -> Any:
-        return np.asarray(DEFAULT_PARAMS.sample(rng, name), float).tolist()
-
-    def texture(names: tuple[Any, ...]) -> Any:
-        return names[0] if rng is None else names[rng.integers(len(names))]
-
-    look = Look(
-        floor=texture(FLOORS),
-        wall=texture(WALLS),
-        ceiling=texture(CEILINGS),
-        sky=tuple(value("sky_color")),
-        light_direction=tuple(np.add(value("light_pos"), 1).tolist()),
-        light_color=tuple(value("light_color")),
-        light_ambient=tuple(value("light_ambient")),
-    )
-    camera = Camera(
-        height=value("cam_height"),
-        forward=value("cam_fwd_disp"),
-        pitch=value("cam_pitch"),
-        field_of_view=value("cam_fov_y"),
-    )
-    red = np.clip(COLORS["red"] + value("obj_color_bias"), 0, 1)
-    return look, camera, tuple(red.tolist())
-
-
-def _sample_cube(rng: np.random.Generator, room_size: float, margin: float, color: Triple) -> Cube:
-    x, z = rng.uniform(margin, room_size - margin, size=2).tolist()
-    return Cube(x, z, rng.uniform(-math.pi, math.pi), color)
-
-
-def _add_distractors(scene: Scene, count: int, rng: np.random.Generator) -> Scene:
-    """Add up to `count` cubes, each with CLEARANCE around it; fewer if they find no place."""
-    spacing = 2 * CUBE_RADIUS + CLEARANCE
-    for _ in range(20 * count):
-        if len(scene.distractors) == count:
-            break
-        color = OTHER_COLORS[rng.integers(len(OTHER_COLORS))]
-        new = _sample_cube(rng, scene.room_size, CUBE_RADIUS + CLEARANCE, color)
-        others = (scene.cube, *scene.distractors)
-        if all(math.hypot(new.x - c.x, new.z - c.z) >= spacing for c in others):
-            scene = replace(scene, distractors=(*scene.distractors, new))
-    return scene
-
-
-def _sample_start(scene: Scene, forward_step: float, rng: np.random.Generator) -> Pose | None:
-    for _ in range(100):
-        x, z = rng.uniform(AGENT_RADIUS, scene.room_size - AGENT_RADIUS, size=2).tolist()
-        distance = math.hypot(scene.cube.x - x, scene.cube.z - z)
-        if distance >= start_distance(forward_step) and not scene.blocks(x, z):
-            return Pose(x, z, rng.uniform(-math.pi, math.pi))
-    return None
+def _box(plain: Mapping[str, Any]) -> Box:
+    return Box(**_tuples(plain))
 
 
 def _tuples(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,11 @@
 """The settings of a training run."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Suppress
 
 from rlvis.errors import InputError
 from rlvis.options import MANY, MOST_SEED, check_real, check_whole
@@ -13,6 +17,8 @@ class TrainConfig:
 
     env: str = "rlvis_envs:CubeReach-v0"
     """Gymnasium id, also in the form module:Id-v0."""
+    env_options: Annotated[Mapping[str, Any], Suppress] = field(default_factory=dict)
+    """Passed to the environment's constructor."""
     steps: int = 60_000
     """Environment steps in all; a resumed run counts on from where it stopped."""
     seed: int = 0

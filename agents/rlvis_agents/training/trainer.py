@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from functools import partial
 from importlib.util import find_spec
@@ -64,7 +64,7 @@ def train(config: TrainConfig, on_step: Callable[[], None] | None = None) -> Pol
     as_device(config.device)
     before = _last_checkpoint(config)
     done = int(before.name) if before is not None else 0
-    envs = DummyVecEnv([partial(_monitored, config.env)] * config.envs)
+    envs = DummyVecEnv([partial(_monitored, config)] * config.envs)
     try:
         card = _card(config, envs.envs[0])
         ppo = build(config, envs, _seed(config.seed, done))
@@ -127,7 +127,8 @@ class CheckpointCallback(BaseCallback):
 
     def _evaluate(self) -> None:
         episodes = self.config.evaluation_episodes
-        evaluation = evaluate(self.policy, self.config.env, episodes)
+        config = self.config
+        evaluation = evaluate(self.policy, config.env, episodes, **config.env_options)
         self.card["evaluation"] = evaluation.as_dict()
         self.progress.report(self.ppo.num_timesteps, evaluation)
         for name in ("success_rate", "mean_return", "mean_length"):
@@ -196,8 +197,8 @@ class _Told(gymnasium.Wrapper):
         return self._checked.step(action)
 
 
-def _monitored(environment: str) -> Monitor:
-    return Monitor(_Told(make_environment(environment), environment))
+def _monitored(config: TrainConfig) -> Monitor:
+    return Monitor(_Told(make_environment(config.env, **config.env_options), config.env))
 
 
 def _seed(seed: int, done: int) -> int:
@@ -210,10 +211,11 @@ def _card(config: TrainConfig, environment: Env) -> Card:
     if environment.observation_space.dtype != np.uint8:
         raise InputError(f"training needs uint8 images; {config.env} gives floats, wrap it")
     settings = asdict(config)
-    kept_apart = ("env", "seed", "channels", "out", "resume", "progress", "tensorboard")
+    kept_apart = ("env", "env_options", "seed", "channels", "out", "resume", "progress", "tensorboard")
     return {
         "name": config.folder.name,
         "environment": config.env,
+        "env_options": dict(config.env_options),
         "observation_shape": list(image_shape(environment.observation_space)),
         "labels": list(action_names(environment)),
         "channels": list(config.channels),
@@ -253,7 +255,8 @@ def _take_up(checkpoint: Path, card: Card, ppo: PPO) -> float:
         InputError: if the checkpoint is damaged or of another environment or network.
     """
     network, before = read_policy(checkpoint / POLICY)
-    for name in ("environment", "observation_shape", "labels", "channels"):
+    before.setdefault("env_options", {})
+    for name in ("environment", "env_options", "observation_shape", "labels", "channels"):
         if before.get(name) != card[name]:
             raise InputError(
                 f"{checkpoint} was trained with {name} {before.get(name)}, not {card[name]}; "
@@ -299,7 +302,10 @@ def _way_on(config: TrainConfig, kept: Path) -> str:
         value, name = getattr(config, field.name), field.name.replace("_", "-")
         if value == field.default or name == "resume":
             continue
-        if isinstance(value, bool):
+        if isinstance(value, Mapping):
+            for option in value.items():
+                words += ["--env-option", "=".join(map(str, option))]
+        elif isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no-{name}")
         else:
             words += [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]

@@ -43,13 +43,13 @@ def drawing() -> Iterator[None]:
                 before.set_current()
 
 
-def new_lists(count: int) -> int:
-    """Reserve `count` consecutive display lists and return the first one's number.
+def new_list() -> int:
+    """Reserve a display list and return its number.
 
-    Number 1 is never among them: every stock MiniWorld environment deletes and redefines it.
+    That is never 1: every stock MiniWorld environment deletes and redefines this one.
     """
-    first = gl.glGenLists(count)
-    return first if first != 1 else new_lists(count)
+    number = gl.glGenLists(1)
+    return number if number != 1 else new_list()
 
 
 def load_texture(name: str) -> Any:

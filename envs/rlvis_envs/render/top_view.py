@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable
 
-from rlvis_envs.geometry import AGENT_RADIUS, CUBE_SIZE
+from rlvis_envs.geometry import AGENT_RADIUS
 from rlvis_envs.miniworld import TEX_DENSITY, gl
 from rlvis_envs.render.gl import load_texture
-from rlvis_envs.scene import Cube, Pose, Scene
+from rlvis_envs.scene import Box, Pose
+from rlvis_envs.stage import Stage
 
 Point = tuple[float, float]
 Color = tuple[float, ...]
@@ -21,40 +22,48 @@ BODY = (0.09, 0.24, 0.45)
 WHITE = (1.0, 1.0, 1.0)
 WALL_WIDTH = 0.16
 MARGIN = 0.25
+LEAST_EXTENT = 0.2
+"""A box thinner than this is painted as thick as this, in metres."""
 
 
-def paint_top_view(scene: Scene, pose: Pose, aspect: float, camera_aspect: float) -> None:
+def plan_mapping(size: float, width: int, height: int) -> tuple[float, float, float]:
+    """Return scale, offset_x and offset_y of a plan: pixel = offset + scale * metres.
+
+    Args:
+        size: Side of the room in metres.
+        width, height: Of the picture in pixels; the room is centred in it.
+    """
+    scale = min(width, height) / (size + 2 * (WALL_WIDTH + MARGIN))
+    return scale, (width - scale * size) / 2, (height - scale * size) / 2
+
+
+def paint_top_view(stage: Stage, width: int, height: int, camera_aspect: float) -> None:
     """Paint the plan into the bound picture: x to the right, z down, metres to the same scale.
 
     Args:
-        scene: The world to paint.
-        pose: The agent in it.
-        aspect: Width over height of the picture; the room is centred in it.
+        stage: What to paint.
+        width, height: Of the picture in pixels.
         camera_aspect: Width over height of the observation, for the field of view.
     """
-    size = scene.room_size
-    _set_up(size, aspect)
+    size = stage.room_size
+    _set_up(size, width, height)
     _polygon(_rectangle(-WALL_WIDTH, size + WALL_WIDTH), WALL)
-    _paint_floor(size, scene.look.floor)
+    _paint_floor(size, stage.look.floor)
     _polygon(_rectangle(0, size), VEIL)
-    _polygon(_sight(scene, pose, camera_aspect), SIGHT)
-    for cube in (*scene.distractors, scene.cube):
-        _paint_cube(cube)
-    _paint_agent(pose)
+    _polygon(_sight(stage, camera_aspect), SIGHT)
+    for box in stage.objects.values():
+        _paint_box(box)
+    _paint_agent(stage.pose)
     gl.glDisable(gl.GL_BLEND)
     gl.glEnable(gl.GL_CULL_FACE)
     gl.glEnable(gl.GL_DEPTH_TEST)
 
 
-def _set_up(size: float, aspect: float) -> None:
-    extent = size / 2 + WALL_WIDTH + MARGIN
-    half_width, half_height = extent * max(1, aspect), extent * max(1, 1 / aspect)
-    middle = size / 2
+def _set_up(size: float, width: int, height: int) -> None:
+    scale, left, top = plan_mapping(size, width, height)
     gl.glMatrixMode(gl.GL_PROJECTION)
     gl.glLoadIdentity()
-    gl.glOrtho(
-        middle - half_width, middle + half_width, middle + half_height, middle - half_height, -1, 1
-    )
+    gl.glOrtho(-left / scale, (width - left) / scale, (height - top) / scale, -top / scale, -1, 1)
     gl.glMatrixMode(gl.GL_MODELVIEW)
     gl.glLoadIdentity()
     for capability in (gl.GL_LIGHTING, gl.GL_DEPTH_TEST, gl.GL_CULL_FACE):
@@ -78,32 +87,43 @@ def _paint_floor(size: float, name: str) -> None:
     gl.glDisable(gl.GL_TEXTURE_2D)
 
 
-def _paint_cube(cube: Cube) -> None:
-    for side, shift, color in (
-        (CUBE_SIZE + 0.04, 0.07, SHADOW),
-        (CUBE_SIZE + 0.06, 0.0, OUTLINE),
-        (CUBE_SIZE - 0.02, 0.0, cube.color),
+def _paint_box(box: Box) -> None:
+    width, depth = (max(extent, LEAST_EXTENT) for extent in (box.size[0], box.size[2]))
+    for grown, shift, color in (
+        (0.04, 0.07, SHADOW),
+        (0.06, 0.0, OUTLINE),
+        (-0.02, 0.0, box.color),
     ):
-        square = _ring(cube.x + shift, cube.z + shift, side / math.sqrt(2), cube.angle, 4)
-        _polygon(square, color)
+        half_width, half_depth = (width + grown) / 2, (depth + grown) / 2
+        corners = ((1, -1), (-1, -1), (-1, 1), (1, 1))
+        cos, sin = math.cos(box.angle), math.sin(box.angle)
+        ahead_and_aside = [(i * half_width, j * half_depth) for i, j in corners]
+        _polygon(
+            [
+                (box.x + shift + a * cos + b * sin, box.z + shift - a * sin + b * cos)
+                for a, b in ahead_and_aside
+            ],
+            color,
+        )
 
 
 def _paint_agent(pose: Pose) -> None:
-    _polygon(_ring(pose.x + 0.06, pose.z + 0.06, AGENT_RADIUS, 0, 64), SHADOW)
-    _polygon(_ring(pose.x, pose.z, AGENT_RADIUS, 0, 64), WHITE)
-    _polygon(_ring(pose.x, pose.z, AGENT_RADIUS - 0.05, 0, 64), BODY)
+    _polygon(_disc(pose.x + 0.06, pose.z + 0.06, AGENT_RADIUS), SHADOW)
+    _polygon(_disc(pose.x, pose.z, AGENT_RADIUS), WHITE)
+    _polygon(_disc(pose.x, pose.z, AGENT_RADIUS - 0.05), BODY)
     tip, wing, notch = 0.29, 0.26, 0.08
     arrow = ((tip, 0.0), (wing, 2.4), (-notch, 0.0), (wing, -2.4))
     _polygon([_polar(pose.x, pose.z, r, pose.angle + turn) for r, turn in arrow], WHITE)
 
 
-def _sight(scene: Scene, pose: Pose, aspect: float) -> list[Point]:
+def _sight(stage: Stage, aspect: float) -> list[Point]:
     """The floor in the camera's horizontal field of view, up to the walls."""
-    half = math.atan(math.tan(math.radians(scene.camera.field_of_view) / 2) * aspect)
+    pose = stage.pose
+    half = math.atan(math.tan(math.radians(stage.camera.field_of_view) / 2) * aspect)
     corners = [(pose.x, pose.z)]
     for i in range(65):
         angle = pose.angle + half * (i / 32 - 1)
-        reach = _to_wall(pose, angle, scene.room_size)
+        reach = _to_wall(pose, angle, stage.room_size)
         corners.append(_polar(pose.x, pose.z, reach, angle))
     return corners
 
@@ -120,10 +140,8 @@ def _polar(x: float, z: float, radius: float, angle: float) -> Point:
     return x + radius * math.cos(angle), z - radius * math.sin(angle)
 
 
-def _ring(x: float, z: float, radius: float, angle: float, corners: int) -> list[Point]:
-    """A regular polygon; with four corners, the square that looks along `angle`."""
-    first = angle + math.pi / corners
-    return [_polar(x, z, radius, first + i * math.tau / corners) for i in range(corners)]
+def _disc(x: float, z: float, radius: float) -> list[Point]:
+    return [_polar(x, z, radius, i * math.tau / 64) for i in range(64)]
 
 
 def _rectangle(low: float, high: float) -> list[Point]:
