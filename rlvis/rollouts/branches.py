@@ -105,7 +105,7 @@ def play_branches(
         return None if following is None else moment.branch(env, *following)
 
     with ExitStack() as opened:
-        made = [_open(moment.recording, opened) for _ in range(min(AT_ONCE, len(branches)))]
+        made = [open_recorded(moment.recording, opened) for _ in range(min(AT_ONCE, len(branches)))]
         shown = made[0].environment.render_mode == "rgb_array"
         of: list[list[Step]] = [[] for _ in branches]
         for each in go_on(
@@ -145,7 +145,7 @@ class BranchPoint:
         action, future = branch
         seed = self._episode.seed
         generator = torch.Generator().manual_seed(seed * 1_000_003 + self._step * 1009 + future)
-        observation, info = self._bring(env)
+        observation, info = self.bring(env)
         context = self._episode.context
         first = self.policy.distribution.first[0]  # type: ignore[attr-defined]
         return Running(
@@ -159,8 +159,12 @@ class BranchPoint:
             forced=[first + action],
         )
 
-    def _bring(self, env: CheckedEnv) -> tuple[Any, Mapping[str, Any]]:
-        """The observation and the info of the moment, the environment being there."""
+    def bring(self, env: CheckedEnv) -> tuple[Any, Mapping[str, Any]]:
+        """Bring an environment to the moment; the observation and the info there.
+
+        Raises:
+            InputError: if it cannot be brought there.
+        """
         observation, info = env.reset(self._episode.seed, self._number)
         if self._state is not None and self.brought_by == "state" and _is_bare(env.environment):
             bare: Any = env.environment.unwrapped
@@ -229,8 +233,8 @@ def _is_bare(env: "Env") -> bool:
     return hasattr(env, "set_state")
 
 
-def _open(recording: "RecordedEpisodes", opened: ExitStack) -> CheckedEnv:
-    """An environment that shows its own view where it has one; it is closed at the end."""
+def open_recorded(recording: "RecordedEpisodes", opened: ExitStack) -> CheckedEnv:
+    """The recorded environment, showing its own view where it has one; closed at the end."""
     env = recording.make_environment()
     modes = env.metadata.get("render_modes") or ()
     if env.render_mode is None and "rgb_array" in modes:
