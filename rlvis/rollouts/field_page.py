@@ -14,7 +14,7 @@ from rlvis.display.tiles import Row, Tile
 _FINE = 3
 """Drawn so many times as large, then reduced: edges are smooth."""
 _VEIL = 0.35
-_TILE, _SMALL = (390, 390), (190, 190)
+_TILE, _SMALL = (296, 296), (190, 190)
 _MOST_HEADINGS = 12
 _WALKS = "forward"
 _COMPASS = "0° looks right, 90° up"
@@ -51,8 +51,8 @@ def draw_field(
         Tile(
             drawing.rosettes(headings, preferred, margin),
             [
-                "what it prefers: each wedge is a heading, coloured by the action,",
-                "the paler the less sure",
+                "what it prefers: a wedge for each heading",
+                "in the action's colour, paler if unsure",
             ],
         )
     ]
@@ -61,8 +61,8 @@ def draw_field(
             Tile(
                 drawing.arrows(headings, probabilities[..., list(actions).index(_WALKS)]),
                 [
-                    "where it walks: the mean over headings of π(forward) times",
-                    "the way ahead; the longest arrow is the most",
+                    "where it walks: π(forward) times the way",
+                    "ahead, mean over headings",
                 ],
             )
         )
