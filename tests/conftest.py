@@ -103,11 +103,15 @@ def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
     return module
 
 
+def pooled_policy(seed: int = 0) -> Policy:
+    """A policy for the corridors of `tests.worlds`, with weights drawn by a seed."""
+    module = randomise(PooledPolicy(), seed).eval()
+    return Policy(module, LABELS, name="pooled", observation_shape=(24, 32, 3))
+
+
 @pytest.fixture
 def policy() -> Policy:
-    return Policy(
-        randomise(PooledPolicy()).eval(), LABELS, name="pooled", observation_shape=(24, 32, 3)
-    )
+    return pooled_policy()
 
 
 @pytest.fixture

@@ -78,7 +78,40 @@ class Gears(Corridor):
         return float((action[0] - 1) * (1 + action[1]))
 
 
+class Remembered(Corridor):
+    """A corridor that gives its state and takes it."""
+
+    def get_state(self) -> dict[str, int]:
+        return {"place": self.place, "steps": self.steps}
+
+    def set_state(self, state: dict[str, int]) -> tuple:
+        self.place, self.steps = state["place"], state["steps"]
+        return self._observation(), self._info()
+
+
+class Unjudged(Corridor):
+    """A corridor that does not say when an episode ended well."""
+
+    def _info(self) -> dict[str, Any]:
+        return {"place": self.place}
+
+    def step(self, action: Any) -> tuple:
+        self.place = int(np.clip(self.place + round(3 * self._direction(action)), 2, 29))
+        self.steps += 1
+        return self._observation(), 0.0, False, self.steps >= 5, self._info()
+
+
+class Dice(Corridor):
+    """A corridor in which chance comes from nowhere that a seed reaches."""
+
+    def step(self, action: Any) -> tuple:
+        return super().step(int(np.random.default_rng().integers(0, 3)))
+
+
 gymnasium.register("Corridor-v0", Corridor)
+gymnasium.register("Remembered-v0", Remembered)
+gymnasium.register("Unjudged-v0", Unjudged)
+gymnasium.register("Dice-v0", Dice)
 gymnasium.register("Wide-v0", Corridor, kwargs={"width": 48})
 gymnasium.register("FourActions-v0", Corridor, kwargs={"action_space": spaces.Discrete(4)})
 gymnasium.register("Buttons-v0", Corridor, kwargs={"action_space": spaces.MultiBinary(3)})
