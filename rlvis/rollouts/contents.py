@@ -1,47 +1,69 @@
-"""What an episode of a recording is made of: arrays with named axes, a block of steps at a time."""
+"""What an episode of a recording is made of, a block of steps at a time: pictures and numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import torch
 
 from rlvis.attribution.explanation import Explanation
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.stepper import Step
 
-Arrays = dict[str, tuple[np.ndarray, tuple[str, ...]]]
-"""By name the rows of an array, and the names of its axes behind that of time."""
-
 KINDS = ("heatmaps", "contrasts", "evidence", "notes")
-"""Of arrays that there is one of for each method, in folders of their own."""
+"""Of what there is one of for each method: "heatmaps/cam"."""
 
 
-def played(header: Header, steps: Sequence[Step]) -> Arrays:
+@dataclass
+class Block:
+    """What is known of n steps.
+
+    Attributes:
+        pictures: arrays (n, …), with the names of their axes behind that of time.
+        numbers: arrays (n, …).
+    """
+
+    pictures: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def played(steps: Sequence[Step]) -> Block:
     """What was seen and done at steps of one episode."""
     decisions = [each.decision for each in steps]
-    actions = np.array([each.action for each in decisions])
-    logits = np.stack([each.logits for each in decisions])
-    probabilities = header.distribution.probabilities(torch.from_numpy(logits)).numpy()
-    arrays: Arrays = {
-        "observation": (np.stack([each.image for each in decisions]), ("y", "x", "channel")),
-        "action_taken": (
-            actions,
-            ("dimension", "dimension_1", "dimension_2")[: actions.ndim - 1],
-        ),
-        "reward": (np.array([each.reward for each in steps], np.float32), ()),
-        "value": (np.array([each.value for each in decisions], np.float32), ()),
-        "logit": (logits, ("action",)),
-    }
+    block = Block()
+    block.pictures["observation"] = (
+        np.stack([each.image for each in decisions]),
+        ("y", "x", "channel"),
+    )
     renders = [each.render for each in steps if each.render is not None]
     if renders:
-        arrays["render"] = (np.stack(renders), ("render_y", "render_x", "colour"))
-    if np.isfinite(probabilities).all():
-        arrays["probability"] = (probabilities, ("action",))
+        block.pictures["render"] = (np.stack(renders), ("render_y", "render_x", "colour"))
+    block.numbers = {
+        "action_taken": np.array([each.action for each in decisions]),
+        "reward": np.array([each.reward for each in steps], np.float32),
+        "value": np.array([each.value for each in decisions], np.float32),
+        "logit": np.stack([each.logits for each in decisions]),
+    }
     for key in decisions[0].context:
-        column = np.stack([each.context[key] for each in decisions])
-        axes = tuple(f"context_{key}_{axis}" for axis in range(column.ndim - 1))
-        arrays[f"context_{key}"] = (column, axes)
-    return arrays
+        block.numbers[f"context_{key}"] = np.stack([each.context[key] for each in decisions])
+    for key, column in _told([each.info for each in steps]).items():
+        block.numbers[f"info_{key}"] = column
+    return block
+
+
+def _told(infos: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The entries that every step has, as numbers of one shape."""
+    columns = {}
+    for key in infos[0]:
+        if not all(key in info for info in infos):
+            continue
+        try:
+            column = np.array([info[key] for info in infos])
+        except ValueError:
+            continue
+        if column.dtype.kind in "biuf":
+            columns[key] = column
+    return columns
 
 
 class Numbered:
@@ -61,7 +83,7 @@ class Numbered:
 
 def explained(
     header: Header, explanations: Sequence[Explanation], notes: Numbered, names: Numbered
-) -> Arrays:
+) -> Block:
     """What was found out of steps of one episode.
 
     Args:
@@ -70,7 +92,7 @@ def explained(
         notes: what pictures should say, "" as 0.
         names: of targets.
     """
-    arrays: Arrays = {}
+    block = Block()
     axis = "target" if header.targets else "action"
     for explanation in explanations:
         method, maps = explanation.method, explanation.maps
@@ -79,15 +101,15 @@ def explained(
         sides = ("y", "x") if alike else (f"y_{height}", f"x_{width}")
         if header.contrast:
             if not all(explanation.adds_up):
-                arrays[f"contrasts/{method}"] = (maps[:, -1], sides)
+                block.pictures[f"contrasts/{method}"] = (maps[:, -1], sides)
             maps = maps[:, :-1]
-        arrays[f"heatmaps/{method}"] = (maps, (axis, *sides))
+        block.pictures[f"heatmaps/{method}"] = (maps, (axis, *sides))
         if any(explanation.adds_up):
-            arrays[f"evidence/{method}"] = (explanation.evidence, ("explained",))
+            block.numbers[f"evidence/{method}"] = explanation.evidence
         said = [[notes["\n".join(each)] for each in row] for row in explanation.notes]
-        arrays[f"notes/{method}"] = (np.array(said, np.uint8), ("explained",))
+        block.numbers[f"notes/{method}"] = np.array(said, np.uint8)
     if header.targets and explanations:
         told = [[names[each] for each in row] for row in explanations[0].targets]
-        arrays["target_name"] = (np.array(told, np.uint32), ("target",))
-        arrays["target_value"] = (explanations[0].scores, ("target",))
-    return arrays
+        block.numbers["target_name"] = np.array(told, np.uint32)
+        block.numbers["target_value"] = explanations[0].scores
+    return block

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from rlvis.attribution.explanation import Explanation
-from rlvis.rollouts.contents import Arrays, Numbered, explained, played
+from rlvis.rollouts.contents import Block, Numbered, explained, played
 from rlvis.rollouts.header import Header
-from rlvis.rollouts.info_table import InfoTable
+from rlvis.rollouts.number_table import NumberTable, fits
 from rlvis.rollouts.stepper import Step
-from rlvis.rollouts.store import Place, write_group
+from rlvis.rollouts.store import METADATA, Place, group_metadata
 from rlvis.rollouts.zarr_array import GrowingArray
+
+NUMBERS = "numbers"
+"""The array of the table of numbers."""
 
 
 class EpisodeWriter:
@@ -26,27 +29,27 @@ class EpisodeWriter:
     def __init__(self, place: Place, header: Header) -> None:
         self._place, self._header = place, header
         self._arrays: dict[str, GrowingArray] = {}
-        self._info = InfoTable()
+        self._table = NumberTable()
         self._notes, self._names = Numbered([""]), Numbered()
         self._windows: dict[str, list[int]] = {}
-        self._state_bytes = 0
+        self._steps = self._state_bytes = 0
 
     def add(self, steps: Sequence[Step], explanations: Sequence[Explanation] = ()) -> None:
         """Write the steps that follow, and the maps of them."""
-        self._append(played(self._header, steps))
-        info = self._info.rows([each.info for each in steps])
-        if info.shape[1]:
-            self._append({"info": (info, ("info_entry",))})
+        seen, found = played(steps), self._explained(explanations)
         states = [each.state for each in steps if each.state is not None]
         if states:
-            self._append_states(states)
-        self.add_maps(explanations)
+            ends = self._state_bytes + np.cumsum([len(each) for each in states], dtype=np.int64)
+            self._state_bytes = int(ends[-1])
+            seen.numbers["state_end"] = ends
+            content = np.frombuffer(b"".join(states), np.uint8)
+            self._array("state", (), "state_byte").append(content)
+        block = Block(seen.pictures | found.pictures, seen.numbers | found.numbers)
+        self._append(block, len(steps))
 
     def add_maps(self, explanations: Sequence[Explanation]) -> None:
         """Write the maps of the steps that follow."""
-        self._append(explained(self._header, explanations, self._notes, self._names))
-        for each in explanations:
-            self._windows[each.method] = list(astuple(each.window))
+        self._append(self._explained(explanations), len(explanations[0]))
 
     def finish(self, last: Step) -> None:
         """Write the rest, and what makes it an episode.
@@ -70,34 +73,44 @@ class EpisodeWriter:
 
     def close(self, attributes: Mapping[str, Any]) -> None:
         """Write the rest of the arrays, then the attributes, by which it is whole."""
-        for array in self._arrays.values():
-            array.close()
-        for folder in {name.partition("/")[0] for name in self._arrays if "/" in name}:
-            write_group(self._place.inner(folder), {})
+        whole = {name for name, array in self._arrays.items() if array.rows == self._steps}
+        for name, array in self._arrays.items():
+            if name in whole or name == "state":
+                array.close()
+            else:
+                array.discard()
+        for folder in {name.partition("/")[0] for name in whole if "/" in name}:
+            self._place.inner(folder).write(METADATA, group_metadata({}))
         more = {
-            "arrays": list(self._arrays),
-            "info": self._info.record(),
+            "arrays": [name for name in self._arrays if name in whole or name == "state"],
+            "numbers": self._table.record(),
             "notes": self._notes.texts[1:],
             "target_names": self._names.texts,
             "windows": self._windows,
         }
-        write_group(self._place, {**attributes, **more})
+        self._place.write(METADATA, group_metadata({**attributes, **more}))
 
     def discard(self) -> None:
         """Remove what was written of it."""
         self._place.remove()
 
-    def _append(self, arrays: Arrays) -> None:
-        for name, (rows, axes) in arrays.items():
-            self._array(name, axes).append(rows)
+    def _explained(self, explanations: Sequence[Explanation]) -> Block:
+        for each in explanations:
+            self._windows[each.method] = list(astuple(each.window))
+        return explained(self._header, explanations, self._notes, self._names)
 
-    def _append_states(self, states: Sequence[bytes]) -> None:
-        """The bytes of all states one after the other, and where each ends."""
-        ends = self._state_bytes + np.cumsum([len(each) for each in states], dtype=np.int64)
-        self._state_bytes = int(ends[-1])
-        self._array("state_end", ()).append(ends)
-        content = np.frombuffer(b"".join(states), np.uint8)
-        self._array("state", (), "state_byte").append(content)
+    def _append(self, block: Block, count: int) -> None:
+        small = {name: each for name, each in block.numbers.items() if fits(each)}
+        table = self._table.rows(small, count)
+        if table.shape[1]:
+            self._array(NUMBERS, ("number",)).append(table)
+        for name, (rows, axes) in block.pictures.items():
+            self._array(name, axes).append(rows)
+        for name in block.numbers.keys() - small.keys():
+            rows = block.numbers[name]
+            axes = tuple(f"{name}_{axis}" for axis in range(rows.ndim - 1))
+            self._array(name, axes).append(rows)
+        self._steps += count
 
     def _array(self, name: str, axes: Sequence[str], first: str = "time") -> GrowingArray:
         if name not in self._arrays:

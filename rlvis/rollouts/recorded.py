@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "rlvis-recording", 4
 """Of version 1 were recordings without checksums, which left chunks of zeros out; of version 2
 those without contrasts, evidence, notes and units; of version 3 those with heatmaps at the
-resolution of the images, an array for each entry of info, and an index that names every episode."""
+resolution of the images, an array for each number, and an index that names every episode."""
 
 EPISODE = re.compile(r"episode_([0-9]{4,9})")
 _ALL = slice(None)
@@ -154,7 +154,7 @@ class RecordedEpisodes:
             **self._numbers_of(stored),
             observations=stored.read("observation"),
             renders=stored.read("render") if "render" in stored else None,
-            context=stored.context(),
+            context=stored.named("context_"),
         )
 
     def _numbers_of(self, stored: StoredEpisode) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class RecordedEpisodes:
             "rewards": stored.read("reward"),
             "logits": stored.read("logit"),
             "values": stored.read("value"),
-            "info": stored.info(),
+            "info": stored.named("info_"),
             "terminated": attributes["terminated"],
             "truncated": attributes["truncated"],
             "success": attributes["success"],

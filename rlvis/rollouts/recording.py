@@ -5,25 +5,29 @@
       episode_0000             attributes: seed, steps, total_reward, outcome, …, arrays
         observation            (time, y, x, channel)        uint8
         render                 (time, render_y, render_x, colour)   uint8, where it was kept
-        action_taken           (time), or (time, dimension) where an action has several entries
-        reward, value          (time)
-        context_<name>         (time, …), what the policy knew besides the image
-        logit, probability     (time, action), no probability for continuous actions
-        info                   (time, info_entry), what the environment told; the attribute info
-                               says from which column on each entry stands, its shape and type
-        state, state_end       (state_byte), (time): the environment's states before each step one
-                               after the other, and where each ends; see the attribute states
+        numbers                (time, number)               float64: all numbers of a step; the
+                               attribute numbers says in which columns, from which on, of which
+                               shape and type each is:
+          action_taken           the action, of one or several entries
+          reward, value
+          logit                  for each action
+          context_<name>         what the policy knew besides the image
+          info_<key>             what the environment told
+          state_end              where the state before the step ends in `state`
+          evidence/<method>      of methods whose maps sum to what the image adds to a score: that
+                                 sum, for the actions and then the contrast
+          notes/<method>         for the same an entry of the attribute notes: what a picture of
+                                 the map should say beside it, from 1
+          target_value           for each target, where targets were named; maps have that axis
+          target_name            for the same an entry of the attribute target_names
+        state                  (state_byte): the environment's states before each step one after
+                               the other, as the recording's attribute states says
         heatmaps/<method>      (time, action, y, x)         float32, at the method's own resolution:
                                of the part of the images that the attribute windows names
         contrasts/<method>     (time, y, x), of the action taken less the best of the others; left
                                out where it is the difference of two maps
-        evidence/<method>      (time, explained), of methods whose maps sum to what the image adds
-                               to a score: that sum, for the actions and then the contrast
-        notes/<method>         (time, explained)            uint8, an entry of the attribute notes:
-                               what a picture of the map should say beside it, from 1
-        target_value           (time, target), where targets were named; maps have that axis
-        target_name            (time, target)               an entry of the attribute target_names
 
+What has more than 64 numbers at a step, such as the memory of a policy, is an array of its own.
 Dimensions are named, so xarray opens every group as it is (`y_15` is an axis of maps of 15 rows). A
 recording takes its place when its first episode is whole, until then what was there stays; each
 episode is written whole before the index names it: after a crash every episode of the index is
@@ -53,7 +57,7 @@ from rlvis.rollouts.header import Header
 from rlvis.rollouts.recorded import EPISODE, FORMAT, VERSION, as_ranges, episode_name
 from rlvis.rollouts.revisited import RevisitedEpisodes
 from rlvis.rollouts.stepper import Step
-from rlvis.rollouts.store import Folder, Memory, write_group
+from rlvis.rollouts.store import METADATA, Folder, Memory, group_metadata
 from rlvis.rollouts.stored_episode import StoredEpisode
 
 if TYPE_CHECKING:
@@ -133,7 +137,8 @@ class Recording(RevisitedEpisodes, Result):
 
     def _write_index(self) -> None:
         attributes = {"format": FORMAT, "version": VERSION, **self.header.record()}
-        write_group(self._place, {**attributes, "episodes": as_ranges(self._numbers)})
+        attributes["episodes"] = as_ranges(self._numbers)
+        self._place.replace(METADATA, group_metadata(attributes))
 
     def _take_place(self) -> None:
         """Put the recording where it belongs, in place of an older one."""

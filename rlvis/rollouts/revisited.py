@@ -60,7 +60,7 @@ class RevisitedEpisodes(RecordedEpisodes):
             self.header,
             self.title,
             stored.read("observation", first)[0],
-            stored.context(first),
+            stored.named("context_", first),
             stored.read("logit", first)[0],
         )
         return self._known_policy
@@ -79,7 +79,9 @@ class RevisitedEpisodes(RecordedEpisodes):
         asked = targets if targets is not None else self.header.targets
         first = slice(1)
         image = stored.read("observation", first)[0]
-        return ExplanationPlan.of(known, image, stored.context(first), named, asked, layer)
+        return ExplanationPlan.of(
+            known, image, stored.named("context_", first), named, asked, layer
+        )
 
     def explained(
         self,
@@ -222,4 +224,4 @@ class RevisitedEpisodes(RecordedEpisodes):
         stored = self._stored(number)
         taken = taken_of(self.header.distribution, stored.read("action_taken", steps))
         images = stored.read("observation", steps)
-        return plan.explain(images, stored.context(steps), taken)
+        return plan.explain(images, stored.named("context_", steps), taken)

@@ -137,10 +137,10 @@ class Memory:
         self._folders.clear()
 
 
-def write_group(place: Place, attributes: Mapping[str, Any]) -> None:
-    """Write the metadata of a group, whole or not at all."""
+def group_metadata(attributes: Mapping[str, Any]) -> bytes:
+    """The metadata of a group, a file named `METADATA`."""
     metadata = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-    place.replace(METADATA, json.dumps(metadata).encode())
+    return json.dumps(metadata).encode()
 
 
 def read_attributes(place: Place) -> dict[str, Any]:

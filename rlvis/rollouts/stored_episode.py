@@ -8,7 +8,8 @@ import numpy as np
 
 from rlvis.errors import InputError
 from rlvis.rollouts.contents import KINDS
-from rlvis.rollouts.info_table import read_info
+from rlvis.rollouts.episode_writer import NUMBERS
+from rlvis.rollouts.number_table import Columns, read_columns
 from rlvis.rollouts.store import DamageError, Folder, Place, array_names, read_attributes
 from rlvis.rollouts.zarr_array import StoredArray
 
@@ -55,11 +56,19 @@ class StoredEpisode:
         """How many."""
         return self.attributes["steps"]
 
+    @cached_property
+    def _columns(self) -> dict[str, Columns]:
+        """The entries of the table of numbers; older recordings have arrays instead."""
+        try:
+            return read_columns(self.attributes.get("numbers", {}))
+        except (TypeError, ValueError):
+            raise self.damaged("its table of numbers is not described") from None
+
     def __contains__(self, name: str) -> bool:
-        return name in self.attributes["arrays"]
+        return name in self.attributes["arrays"] or name in self._columns
 
     def open(self, name: str) -> StoredArray:
-        """An array by its name, such as "heatmaps/cam", to be read part by part.
+        """An array of pictures, such as "heatmaps/cam", to be read part by part.
 
         Raises:
             InputError: if it is damaged or missing; reading it raises that, too.
@@ -73,12 +82,23 @@ class StoredEpisode:
         return array
 
     def read(self, name: str, steps: slice = _ALL) -> np.ndarray:
-        """The rows of an array at some steps.
+        """What was kept under a name, at some steps.
 
         Raises:
             InputError: if it is damaged or missing.
         """
-        return self.open(name)[steps]
+        columns = self._columns.get(name)
+        if columns is None:
+            return self.open(name)[steps]
+        if self._table.ndim != 2 or columns.place.stop > self._table.shape[1]:
+            raise self.damaged(f"{name} is no part of its table of numbers")
+        rows = self._table[steps, columns.place]
+        with np.errstate(invalid="ignore"):
+            return rows.reshape(len(rows), *columns.shape).astype(columns.kind)
+
+    @cached_property
+    def _table(self) -> np.ndarray:
+        return self.open(NUMBERS)[_ALL]
 
     def check(self) -> None:
         """Read everything, a chunk at a time.
@@ -88,21 +108,14 @@ class StoredEpisode:
         """
         for name in self.attributes["arrays"]:
             self.open(name).check()
-        self.info(slice(1))
+        for name in self._columns:
+            self.read(name)
 
-    def context(self, steps: slice = _ALL) -> dict[str, np.ndarray]:
-        """What the policy knew besides the image."""
-        return self._named("context_", steps)
-
-    def info(self, steps: slice = _ALL) -> dict[str, np.ndarray]:
-        """What the environment told along with its observations."""
-        entries = self._named("info_", steps)
-        if "info" in self:
-            try:
-                entries |= read_info(self.attributes["info"], self.read("info", steps))
-            except (KeyError, ValueError, TypeError, AttributeError):
-                raise self.damaged("its table of info is not as it is described") from None
-        return entries
+    def named(self, prefix: str, steps: slice = _ALL) -> dict[str, np.ndarray]:
+        """What was kept under names with a prefix, without it."""
+        names = [*self.attributes["arrays"], *self._columns]
+        found = [name for name in names if name.startswith(prefix)]
+        return {name.removeprefix(prefix): self.read(name, steps) for name in found}
 
     def states(self, steps: slice = _ALL) -> list[bytes]:
         """The environment's states before steps, as they were kept.
@@ -114,11 +127,6 @@ class StoredEpisode:
         ends = [0, *self.read("state_end").tolist()]
         content = self.open("state")
         return [content[ends[step] : ends[step + 1]].tobytes() for step in wanted]
-
-    def _named(self, prefix: str, steps: slice) -> dict[str, np.ndarray]:
-        """The arrays under a prefix, without it."""
-        names = [each for each in self.attributes["arrays"] if each.startswith(prefix)]
-        return {name.removeprefix(prefix): self.read(name, steps) for name in names}
 
     def damaged(self, reason: str) -> InputError:
         """The error that says what is wrong with it."""

@@ -12,7 +12,7 @@ Checksums (crc32c) in the chunks find what has changed in them; older recordings
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import ceil, prod
@@ -89,7 +89,7 @@ class Layout:
             )
         return made
 
-    def metadata(self, axes: Sequence[str], attributes: Mapping[str, Any]) -> bytes:
+    def metadata(self, axes: Sequence[str]) -> bytes:
         """The layout as Zarr writes it, with the names of the axes."""
         return json.dumps(
             {
@@ -108,7 +108,7 @@ class Layout:
                     {"name": "zstd", "configuration": {"level": 0, "checksum": False}},
                     {"name": "crc32c"},
                 ],
-                "attributes": attributes,
+                "attributes": {},
                 "dimension_names": axes,
             }
         ).encode()
@@ -152,20 +152,22 @@ class GrowingArray:
         place: its folder.
         axes: the names of its axes behind the first.
         first: the name of the first axis.
+
+    Attributes:
+        rows: how many it has so far.
     """
 
     def __init__(self, place: Place, axes: Sequence[str], first: str = "time") -> None:
         self._place, self._axes = place, [first, *axes]
         self._waiting: list[np.ndarray] = []
-        self._rows = self._chunks = 0
-        self.attributes: dict[str, Any] = {}
+        self.rows = self._chunks = 0
 
     def append(self, rows: np.ndarray) -> None:
         """Write rows (n, …) of the shape and kind of those before, when they fill a chunk."""
         self._waiting.append(rows)
-        self._rows += len(rows)
+        self.rows += len(rows)
         full = self._chunk_rows(rows)
-        while self._rows - self._chunks * full >= full:
+        while self.rows - self._chunks * full >= full:
             waiting = np.concatenate(self._waiting)
             self._write(waiting[:full])
             self._waiting = [waiting[full:]]
@@ -173,14 +175,18 @@ class GrowingArray:
     def close(self) -> None:
         """Write what waits, and the array's metadata."""
         waiting = np.concatenate(self._waiting)
-        full = min(self._chunk_rows(waiting), max(1, self._rows))
+        full = min(self._chunk_rows(waiting), max(1, self.rows))
         if len(waiting):
             lacking = full - len(waiting)
             padding = [(0, lacking), *[(0, 0)] * (waiting.ndim - 1)]
             self._write(np.pad(waiting, padding) if lacking else waiting)
         row = waiting.shape[1:]
-        layout = Layout(waiting.dtype, (self._rows, *row), (full, *(max(1, n) for n in row)))
-        self._place.write(METADATA, layout.metadata(self._axes, self.attributes))
+        layout = Layout(waiting.dtype, (self.rows, *row), (full, *(max(1, n) for n in row)))
+        self._place.write(METADATA, layout.metadata(self._axes))
+
+    def discard(self) -> None:
+        """Remove what was written of it."""
+        self._place.remove()
 
     def _chunk_rows(self, rows: np.ndarray) -> int:
         row = prod(rows.shape[1:]) * rows.itemsize
