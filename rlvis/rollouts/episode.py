@@ -1,16 +1,15 @@
 """An episode: every frame and number of it, as arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from rlvis.models.distributions import ActionDistribution
+from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.stepper import Step, outcome_word
+from rlvis.rollouts.stepper import outcome_word
 
 LARGEST_RENDER = (480, 360)
 
@@ -84,9 +83,19 @@ class Episode(EpisodeNumbers):
     context: Mapping[str, np.ndarray] = field(repr=False)
 
 
-def taken_of(episode: EpisodeNumbers) -> np.ndarray:
-    """Int64 (T,): the score that stands for the action taken at each step, where one does."""
-    return episode.distribution.taken(episode.actions).argmax(axis=1)
+def taken_of(distribution: ActionDistribution, actions: np.ndarray) -> np.ndarray | None:
+    """Int64 (T,): the score that stands for the action taken at each step.
+
+    None where actions are not one of several, of which another could have been taken.
+    """
+    if not one_of_several(distribution):
+        return None
+    return distribution.taken(actions).argmax(axis=1)
+
+
+def one_of_several(distribution: ActionDistribution) -> bool:
+    """Whether an action is one of several, of which another could have been taken."""
+    return isinstance(distribution, Categorical) and len(distribution.labels) > 1
 
 
 def against_the_best(episode: EpisodeNumbers) -> np.ndarray:
@@ -94,37 +103,11 @@ def against_the_best(episode: EpisodeNumbers) -> np.ndarray:
 
     It is the same twice where all others are masked.
     """
-    taken = taken_of(episode)
+    taken = episode.distribution.taken(episode.actions).argmax(axis=1)
     others = episode.logits.copy()
     others[np.arange(len(episode)), taken] = -np.inf
     best = others.argmax(axis=1)
     return np.stack([taken, np.where(np.isneginf(others.max(axis=1)), taken, best)], axis=1)
-
-
-def as_episode(steps: Sequence[Step], distribution: ActionDistribution) -> Episode:
-    """The steps of one episode, up to its last, as arrays."""
-    decisions = [each.decision for each in steps]
-    renders = [each.render for each in steps if each.render is not None]
-    outcome = steps[-1].outcome
-    assert outcome is not None
-    return Episode(
-        seed=steps[0].seed,
-        observations=np.stack([each.image for each in decisions]),
-        renders=np.stack(renders) if renders else None,
-        actions=np.array([each.action for each in decisions]),
-        rewards=np.array([each.reward for each in steps], np.float32),
-        logits=np.stack([each.logits for each in decisions]),
-        values=np.array([each.value for each in decisions], np.float32),
-        context={
-            name: np.stack([each.context[name] for each in decisions])
-            for name in decisions[0].context
-        },
-        info=_numeric([each.info for each in steps]),
-        terminated=outcome.terminated,
-        truncated=outcome.truncated,
-        success=outcome.success,
-        distribution=distribution,
-    )
 
 
 def reduced_render(environment: CheckedEnv) -> np.ndarray:
@@ -136,18 +119,3 @@ def reduced_render(environment: CheckedEnv) -> np.ndarray:
         return render.copy()
     size = round(width * scale), round(height * scale)
     return np.asarray(Image.fromarray(render).resize(size, Image.Resampling.BOX))
-
-
-def _numeric(infos: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The entries that every step has, as numbers of one shape."""
-    columns = {}
-    for key in infos[0]:
-        if not all(key in info for info in infos):
-            continue
-        try:
-            column = np.array([info[key] for info in infos])
-        except ValueError:
-            continue
-        if column.dtype.kind in "biuf":
-            columns[key] = column
-    return columns

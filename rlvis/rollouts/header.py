@@ -64,6 +64,7 @@ class Header:
         fingerprint: of the policy's weights, see `recorded_policy.fingerprint`; "" where unknown.
         states: how the environment's states are kept: "json", "bytes", or "" where none are.
         no_states: why there are none.
+        no_environment: why the environment cannot be made again, "" where it can.
     """
 
     environment: str
@@ -82,6 +83,7 @@ class Header:
     fingerprint: str = ""
     states: str = ""
     no_states: str = ""
+    no_environment: str = ""
 
     def unit_of(self, method: MethodRecord, column: int) -> str:
         """The unit of a method's maps of a target, or of the actions, "" where it is not known."""
@@ -121,6 +123,7 @@ class Header:
                 str(record.get("fingerprint", "")),
                 str(record.get("states", "")),
                 str(record.get("no_states", "")),
+                str(record.get("no_environment", "")),
             )
             described = len(made.distribution.labels)
         except (KeyError, TypeError, AttributeError, OverflowError) as error:

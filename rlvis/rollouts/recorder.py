@@ -1,31 +1,54 @@
-"""`record`: a policy and an environment in, a recording with every step explained out."""
+"""`record`: a policy and an environment in, a recording out, every step explained where asked for.
+
+    play      environments side by side, their images through the network together
+    explain   the steps of a moment, of whichever episodes, together
+    write     by a thread of its own, a chunk at a time
+
+so that neither takes more memory where episodes are longer.
+"""
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rlvis.attribution.engine import Methods
+from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import Method
 from rlvis.errors import InputError
+from rlvis.files import write_error
 from rlvis.models.policy import Policy, require_policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, Progress, reporter
+from rlvis.rollouts.background import Background
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.episode import Episode, as_episode, reduced_render
+from rlvis.rollouts.episode import Episode, reduced_render, taken_of
+from rlvis.rollouts.episode_writer import EpisodeWriter
 from rlvis.rollouts.header import Header
-from rlvis.rollouts.plan import ExplanationPlan, Frames
+from rlvis.rollouts.plan import ExplanationPlan, Frames, sample_of
+from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.spaces import check_spaces
+from rlvis.rollouts.states import FORMS, NoStatesError, form_of, is_plain
 from rlvis.rollouts.stepper import Step, play
 from rlvis.rollouts.success import SuccessRule, as_rule
 
 if TYPE_CHECKING:
     from gymnasium import Env
+
+NONE = "none"
+"""In place of methods: maps are made when they are looked at."""
+
+_BLOCK = 64
 
 
 def record(
@@ -43,22 +66,25 @@ def record(
     layer: str | None = None,
     frames: Frames = "sum",
     max_steps: int = 1000,
-    render: bool = True,
+    render: bool | None = None,
+    states: bool = True,
     labels: Sequence[str] | None = None,
     success: str | SuccessRule | None = None,
     wrappers: Sequence[str] = (),
     env_options: Mapping[str, Any] | None = None,
+    parallel: int = 16,
     overwrite: bool = False,
     on_step: Callable[[], None] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Recording:
-    """Roll a policy out and explain every frame for every action.
+    """Roll a policy out, and explain every frame for every action where maps are wanted.
 
-    An episode is played first and then explained as one batch, which is much faster than frame by
-    frame. Finished episodes stay in the recording whatever happens later. What a policy with memory
-    remembered at a step, and other entries of its observation, are held as they were: a map says
-    what mattered in this image, given those.
+    Steps of several episodes are played and explained together, which is much faster than one by
+    one; memory does not grow with the length of the episodes. Finished episodes stay in the
+    recording whatever happens later. What a policy with memory remembered at a step, and other
+    entries of its observation, are held as they were: a map says what mattered in this image, given
+    those.
 
     Args:
         policy: from `rlvis_agents.load_policy`, or any `rlvis.Policy`.
@@ -66,7 +92,8 @@ def record(
             stays open.
         episodes: how many.
         methods: attribution methods, e.g. ["cam", "saliency"]; left out, plain CAM where the
-            network's head allows it, else Grad-CAM, and saliency beside it.
+            network's head allows it, else Grad-CAM, and saliency beside it. "none" makes no maps:
+            they are made when they are looked at, see `Recording.explained`.
         targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action,
             and the one that was taken less the best of the others ("chosen").
         method: another spelling of `methods`, as `rlvis.explain` has it.
@@ -80,17 +107,20 @@ def record(
             over the "last" one, or one for each ("separate"). A layer mixes the frames, so a map
             made from one is always over all.
         max_steps: where the recording of an episode stops if it has not ended.
-        render: keep the environment's own picture of every step, too.
+        render: keep the environment's own picture of every step, too. Left out, it is kept beside
+            maps where it cannot be drawn later from the states, see `Recording.renders`.
+        states: keep the environment's state before every step, where it has `get_state`.
         labels: names of the actions, in place of the policy's and the environment's.
         success: when an episode ended well, such as "return > 0.5"; see
             `rlvis.rollouts.success`. Left out, as the environment says.
         wrappers: put around the environment, the innermost first; see `rlvis.rollouts.wrappers`.
         env_options: passed to the environment's constructor.
+        parallel: environments held at once, where they are made by an id.
         overwrite: replace an older recording at `out`.
         on_step: called after every step.
-        on_episode: called after every written episode.
+        on_episode: called after every written episode, as they end.
         on_progress: told after every step how many episodes are done; see `rlvis.progress`. It may
-            raise KeyboardInterrupt to stop there: the episodes written so far stay.
+            raise KeyboardInterrupt to stop there: the episodes finished so far stay.
 
     Raises:
         InputError: if the policy does not fit the environment, a name does not exist, or `out`
@@ -100,69 +130,187 @@ def record(
     check_whole("episodes", episodes, 1, MANY)
     check_whole("max_steps", max_steps, 1, MANY)
     check_whole("seed", seed, 0, MOST_SEED)
+    check_whole("parallel", parallel, 1, 1024)
     targets, methods = _either("target", target, targets), _either("method", method, methods)
-    named = [methods] if isinstance(methods, (str, Method)) else methods or ()
-    report, rule = reporter(on_progress), as_rule(success)
-    with _opened(environment, wrappers, env_options or {}, render) as (env, name):
-        check_compatible(policy, env, name)
-        policy = _at_home(policy, env, labels)
-        plan = ExplanationPlan.of(policy, env, named, targets, layer, frames)
+    named = [methods] if isinstance(methods, (str, Method)) else list(methods or ())
+    rule, report = as_rule(success), reporter(on_progress)
+    with _opened(
+        environment, wrappers, env_options or {}, render is not False, min(parallel, episodes)
+    ) as envs:
+        name, first = envs[0].name, envs[0].environment
+        check_compatible(policy, first, name)
+        policy = _at_home(policy, first, labels)
         header = Header(
             name,
             policy.name,
             list(policy.labels),
-            plan.method_records,
+            [],
             policy.distribution,
             policy.frames or 1,
             list(wrappers),
-            [each.name for each in plan.asked],
-            str(rule) if rule else None,
-            plan.contrast,
-            plan.units,
+            success=str(rule) if rule else None,
+            source=policy.source,
+            fingerprint=fingerprint(policy),
+            **_options(environment, env_options or {}),
         )
+        plan = None
+        if named == [NONE]:
+            _refuse_for_none(targets=targets, layer=layer)
+        else:
+            plan = ExplanationPlan.of(
+                policy, *sample_of(policy, first), named, targets, layer, frames
+            )
+            header = plan.described(header)
         recording = Recording.create(out, header, overwrite=overwrite)
+        recording.remember(policy)
+        view = _View(render, plan is not None, not header.no_environment, states)
         steps = play(
             policy,
-            [CheckedEnv(env, name)],
+            envs,
             episodes,
             seed=seed,
             deterministic=deterministic,
             max_steps=max_steps,
-            picture=reduced_render if render and env.render_mode == "rgb_array" else None,
+            picture=view.picture if first.render_mode == "rgb_array" else None,
+            state=view.state,
             success=rule,
         )
+        done = 0
         try:
-            for step in _recorded(steps, recording, plan, on_episode):
-                if on_step:
-                    on_step()
-                report(_progress(step, episodes))
+            with _Pipeline(recording, plan, view) as pipeline:
+                for step in steps:
+                    pipeline.put(step)
+                    if on_step:
+                        on_step()
+                    done += step.outcome is not None
+                    report(_progress(step, done, episodes))
+                    _tell(pipeline, on_episode)
+            _tell(pipeline, on_episode)
         finally:
             recording.discard_if_empty()
     return recording
 
 
-def _recorded(
-    steps: Iterator[Step],
-    recording: Recording,
-    plan: ExplanationPlan,
-    on_episode: Callable[[Episode], None] | None,
-) -> Iterator[Step]:
-    """The steps; each episode is explained and written once its last step has been taken."""
-    taken: list[Step] = []
-    for step in steps:
-        taken.append(step)
-        if step.outcome:
-            episode, taken = as_episode(taken, plan.policy.distribution), []
-            recording.append(episode, plan.explain(episode))
-            if on_episode:
-                on_episode(episode)
-        yield step
+class _View:
+    """What is kept of an environment besides what the policy sees: its states, its own picture.
+
+    Args:
+        render: whether pictures are kept; None for where they cannot be drawn from the states.
+        explained: whether maps are made, beside which pictures are looked at.
+        made_again: whether the environment can be made again.
+        states: whether states are kept.
+    """
+
+    def __init__(
+        self, render: bool | None, explained: bool, made_again: bool, states: bool
+    ) -> None:
+        self._render, self._explained, self._made_again = render, explained, made_again
+        self.form: str | None = None if states else ""
+        self.no_states = "" if states else "they were not asked for"
+
+    def state(self, env: CheckedEnv) -> bytes | None:
+        """The environment's state, None where it cannot be kept."""
+        if self.form is None:
+            try:
+                self.form = form_of(env.environment)
+            except NoStatesError as why:
+                self.form, self.no_states = "", str(why)
+        if not self.form:
+            return None
+        form = FORMS[self.form]
+        return env.ask("get_state", lambda asked: form.pack(form.get(asked)))
+
+    def picture(self, env: CheckedEnv) -> np.ndarray | None:
+        """The environment's own picture, None where it is not kept."""
+        drawn_later = bool(self.form) and self._made_again
+        kept = self._explained and not drawn_later if self._render is None else self._render
+        return reduced_render(env) if kept else None
 
 
-def _progress(step: Step, episodes: int) -> Progress:
-    done, note = step.episode, ""
+class _Pipeline:
+    """Steps in, of whichever episodes; explained together and written in the background."""
+
+    def __init__(self, recording: Recording, plan: ExplanationPlan | None, view: _View) -> None:
+        self._recording, self._plan, self._view = recording, plan, view
+        self._background = Background()
+        self._block: list[Step] = []
+        self._writers: dict[int, EpisodeWriter] = {}
+        self.written: deque[int] = deque()
+
+    def __enter__(self) -> "_Pipeline":
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            self._background.__exit__(*raised)
+        finally:
+            for unfinished in self._writers.values():
+                unfinished.discard()
+
+    def put(self, step: Step) -> None:
+        """Take a step; a finished episode is passed on at once.
+
+        Raises:
+            InputError: if an earlier one could not be written.
+        """
+        if not self._block:
+            self._recording.describe_states(self._view.form or "", self._view.no_states)
+        self._block.append(step)
+        if step.outcome is None and len(self._block) < _BLOCK:
+            return
+        block, self._block = sorted(self._block, key=attrgetter("episode")), []
+        explanations = self._explain(block)
+        start = 0
+        for number, group in groupby(block, attrgetter("episode")):
+            steps = list(group)
+            part = slice(start, start := start + len(steps))
+            self._background.submit(
+                self._write, number, steps, [each[part] for each in explanations]
+            )
+
+    def _explain(self, block: Sequence[Step]) -> list[Explanation]:
+        if self._plan is None:
+            return []
+        decisions = [each.decision for each in block]
+        context = {
+            name: np.stack([each.context[name] for each in decisions])
+            for name in decisions[0].context
+        }
+        actions = np.array([each.action for each in decisions])
+        taken = taken_of(self._plan.policy.distribution, actions)
+        images = np.stack([each.image for each in decisions])
+        return list(self._plan.explain(images, context, taken).values())
+
+    def read(self, number: int) -> Episode:
+        """An episode that was written."""
+        return self._recording.episode_named(number)
+
+    def _write(
+        self, number: int, steps: Sequence[Step], explanations: Sequence[Explanation]
+    ) -> None:
+        try:
+            if number not in self._writers:
+                self._writers[number] = self._recording.begin(number)
+            self._writers[number].add(steps, explanations)
+            if steps[-1].outcome:
+                self._recording.finish(number, self._writers[number], steps[-1])
+                del self._writers[number]
+                self.written.append(number)
+        except OSError as error:
+            raise write_error(self._recording.title, error) from None
+
+
+def _tell(pipeline: _Pipeline, on_episode: Callable[[Episode], None] | None) -> None:
+    """Give the episodes that were written since to whom asked for them."""
+    while pipeline.written:
+        number = pipeline.written.popleft()
+        if on_episode:
+            on_episode(pipeline.read(number))
+
+
+def _progress(step: Step, done: int, episodes: int) -> Progress:
+    note = ""
     if step.outcome:
-        done += 1
         note = f"episode of seed {step.seed}: {step.outcome.word}, {step.number + 1} steps"
     return Progress("recording", done, episodes, "episodes", note)
 
@@ -178,27 +326,58 @@ def _either(name: str, one: Any, several: Any) -> Any:
     return several if one is None else one
 
 
+def _refuse_for_none(**given: Any) -> None:
+    """Refuse what says how maps are made where none are.
+
+    Raises:
+        InputError: naming the first that was given.
+    """
+    for name, value in given.items():
+        if value not in (None, (), []):
+            raise InputError(f"{name} does nothing where no maps are made; leave it out")
+
+
 @contextmanager
 def _opened(
-    environment: "str | Env", wrappers: Sequence[str], options: Mapping[str, Any], render: bool
-) -> "Iterator[tuple[Env, str]]":
-    """The environment, made so that its own picture can be kept where it has one, and its name."""
+    environment: "str | Env",
+    wrappers: Sequence[str],
+    options: Mapping[str, Any],
+    render: bool,
+    count: int,
+) -> Iterator[list[CheckedEnv]]:
+    """So many environments, made so that their own picture can be kept where they have one."""
     if not isinstance(environment, str):
         if wrappers or options:
             raise InputError("wrappers and options belong to an environment's id; wrap it yourself")
         name = environment.spec.id if environment.spec else type(environment.unwrapped).__name__
         check_spaces(environment, name)
-        yield environment, name
+        yield [CheckedEnv(environment, name)]
         return
-    env = make_environment(environment, wrappers=wrappers, **options)
-    modes = env.metadata.get("render_modes") or ()
-    if render and "render_mode" not in options and "rgb_array" in modes:
-        env.close()
-        env = make_environment(environment, wrappers=wrappers, **options, render_mode="rgb_array")
-    try:
-        yield env, environment
-    finally:
-        env.close()
+    how = dict(options)
+    with ExitStack() as opened:
+
+        def make() -> "Env":
+            env = make_environment(environment, wrappers=wrappers, **how)
+            opened.callback(env.close)
+            return env
+
+        envs = [make()]
+        modes = envs[0].metadata.get("render_modes") or ()
+        if render and "render_mode" not in options and "rgb_array" in modes:
+            opened.close()
+            how["render_mode"] = "rgb_array"
+            envs = [make()]
+        envs += [make() for _ in range(count - 1)]
+        yield [CheckedEnv(env, environment) for env in envs]
+
+
+def _options(environment: "str | Env", options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a header says how the environment is made again, or why it cannot be."""
+    if not isinstance(environment, str):
+        return {"no_environment": "it was given as an object, not by its id"}
+    if not is_plain(options):
+        return {"no_environment": "its options hold other things than JSON does"}
+    return {"env_options": dict(options)}
 
 
 def _at_home(policy: Policy, env: "Env", labels: Sequence[str] | None) -> Policy:

@@ -57,6 +57,7 @@ class Step:
         decision: what the policy saw and did.
         info: what the environment told along with the observation acted on.
         render: the environment's own picture of that moment, uint8 (h, w, 3), if it was asked for.
+        state: the environment's state at that moment, if it was asked for.
         reward: received for the action.
         outcome: where this step was the episode's last.
     """
@@ -67,6 +68,7 @@ class Step:
     decision: Decision
     info: Mapping[str, Any]
     render: np.ndarray | None
+    state: bytes | None
     reward: float
     outcome: Outcome | None
 
@@ -79,7 +81,8 @@ def play(
     seed: int,
     deterministic: bool = False,
     max_steps: int | None = None,
-    picture: Callable[[CheckedEnv], np.ndarray] | None = None,
+    picture: Callable[[CheckedEnv], np.ndarray | None] | None = None,
+    state: Callable[[CheckedEnv], bytes | None] | None = None,
     success: SuccessRule | None = None,
     on_reset: Callable[[int, CheckedEnv], None] | None = None,
 ) -> Iterator[Step]:
@@ -96,6 +99,7 @@ def play(
         deterministic: take the most probable action instead of sampling one.
         max_steps: where an episode is stopped if it has not ended.
         picture: makes the `render` of each step, before it is taken.
+        state: gives the `state` of each step, before its picture is made.
         success: when an episode ended well; as the environment says where left out.
         on_reset: called with an episode's number and its environment before its first step.
 
@@ -156,11 +160,12 @@ def go_on(
     """
     masked = MASK in policy.context
     while running:
+        states = [state(each.environment) if state else None for each in running]
         renders = [picture(each.environment) if picture else None for each in running]
         decisions = policy.act_on([each.situation(masked) for each in running], deterministic)
         going_on = []
-        for each, decision, shown in zip(running, decisions, renders, strict=True):
-            step = each.take(decision, shown, max_steps, success)
+        for each, decision, shown, kept in zip(running, decisions, renders, states, strict=True):
+            step = each.take(decision, shown, kept, max_steps, success)
             yield step
             if step.outcome is None:
                 going_on.append(each)
@@ -202,6 +207,7 @@ class Running:
         self,
         decision: Decision,
         render: np.ndarray | None,
+        state: bytes | None,
         max_steps: int | None,
         success: SuccessRule | None,
     ) -> Step:
@@ -224,4 +230,4 @@ class Running:
             )
             outcome = Outcome(terminated, truncated, well, total)
         number = len(self.rewards) - 1
-        return Step(self.number, number, self.seed, decision, info, render, reward, outcome)
+        return Step(self.number, number, self.seed, decision, info, render, state, reward, outcome)
