@@ -13,14 +13,15 @@ from rlvis.rollouts.comparison import compare
 from rlvis.rollouts.intervals import share_interval
 from rlvis.rollouts.moments import KINDS, find_moments, strength_of
 from rlvis.rollouts.signals import signals_of
-from tests.conftest import pooled_policy
+from tests.conftest import seeking_policy
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
 
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
-    return record(pooled_policy(), ENVIRONMENT, episodes=10, methods=["cam"], seed=1)
+    policy = seeking_policy(shift=4)  # it goes past the middle and back, and often misses it
+    return record(policy, ENVIRONMENT, episodes=10, methods=["grad-cam"], seed=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,7 +61,8 @@ def test_pictures_that_differ_go_before_more_of_the_same(recording) -> None:
     seen = {place: recording.episode(place[0]).observations[place[1]] for place in strongest}
     start = seen[first.episode, first.step].astype(float)
     far = {place: np.abs(image - start).mean() for place, image in seen.items()}
-    assert far[second.episode, second.step] > np.median(list(far.values()))
+    assert far[second.episode, second.step] == max(far.values())
+    assert strongest.index((second.episode, second.step)) > 1
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_a_moment_looks_like_itself(recording, tmp_path) -> None:
 
 
 def test_an_action_can_be_taken_that_was_not(recording) -> None:
-    policy = pooled_policy()
+    policy = seeking_policy(shift=4)
     episode = recording.episode(3)
     step = len(episode) // 2
     found = what_if(recording, policy, 3, step, futures=4)
@@ -110,7 +112,7 @@ def test_an_action_can_be_taken_that_was_not(recording) -> None:
 
 
 def test_futures_share_their_random_numbers_and_repeat(recording) -> None:
-    policy = pooled_policy()
+    policy = seeking_policy()
     one, again = (what_if(recording, policy, 1, 1, ["left"], futures=3) for _ in range(2))
     for first, second in zip(one.futures, again.futures, strict=True):
         for left, right in zip(first.episodes, second.episodes, strict=True):
@@ -122,21 +124,23 @@ def test_futures_share_their_random_numbers_and_repeat(recording) -> None:
 
 
 def test_a_state_brings_the_environment_there() -> None:
-    policy = pooled_policy()
-    recording = record(policy, "tests.worlds:Remembered-v0", episodes=2, methods=["cam"])
+    policy = seeking_policy()
+    recording = record(policy, "tests.worlds:Remembered-v0", episodes=2, methods=["grad-cam"])
     assert recording.states(0) is not None
-    found = what_if(recording, policy, 1, 2, ["left"], futures=2)
+    found = what_if(recording, policy, 1, 1, futures=2)
     assert found.brought_by == "state"
-    np.testing.assert_array_equal(
-        found.futures[1].episodes[0].observations[0], recording.episode(1).observations[2]
-    )
+    for futures in found.futures:
+        np.testing.assert_array_equal(
+            futures.episodes[0].observations[0], recording.episode(1).observations[1]
+        )
 
 
 def test_chance_that_no_seed_reaches_is_said() -> None:
-    policy = pooled_policy()
-    recording = record(policy, "tests.worlds:Dice-v0", episodes=1, methods=["cam"], seed=5)
+    policy = seeking_policy()
+    recording = record(policy, "tests.worlds:Dice-v0", episodes=6, methods="none", seed=5)
+    longest = max(range(6), key=lambda number: len(recording.numbers(number)))
     with pytest.raises(InputError, match=r"cannot be brought to step .* get_state\(\)"):
-        what_if(recording, policy, 0, len(recording.episode(0)) - 1)
+        what_if(recording, policy, longest, len(recording.numbers(longest)) - 1)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +155,7 @@ def test_chance_that_no_seed_reaches_is_said() -> None:
 )
 def test_moments_that_are_not_there(recording, where, message) -> None:
     with pytest.raises(InputError, match=message):
-        what_if(recording, pooled_policy(), **where)
+        what_if(recording, seeking_policy(), **where)
 
 
 def test_continuous_actions_have_no_other_action() -> None:
@@ -162,16 +166,16 @@ def test_continuous_actions_have_no_other_action() -> None:
     gaussian = DiagonalGaussian((0.0,) * 3, (-1.0,) * 3, (1.0,) * 3)
     policy = Policy(randomise(PooledPolicy()).eval(), ("a", "b", "c"), distribution=gaussian)
     header = replace(
-        record(pooled_policy(), ENVIRONMENT, methods=["cam"]).header, distribution=gaussian
+        record(seeking_policy(), ENVIRONMENT, methods=["grad-cam"]).header, distribution=gaussian
     )
-    recording = record(pooled_policy(), ENVIRONMENT, methods=["cam"])
+    recording = record(seeking_policy(), ENVIRONMENT, methods=["grad-cam"])
     recording.header = header
     with pytest.raises(InputError, match="one of several actions"):
         what_if(recording, policy, 0, 0)
 
 
 def test_what_came_of_it_is_drawn(recording, tmp_path) -> None:
-    found = what_if(recording, pooled_policy(), 2, 1, ["left"], futures=2)
+    found = what_if(recording, seeking_policy(), 2, 1, ["left"], futures=2)
     found.save(tmp_path / "w.png")
     found.save(tmp_path / "w.mp4")
     assert found.futures[0].summary in found.html()
@@ -187,8 +191,8 @@ def test_intervals_are_those_of_wilson() -> None:
 
 
 def test_another_policy_on_the_same_frames(recording) -> None:
-    other = pooled_policy(seed=9)
-    found = compare(recording, other, policy=pooled_policy())
+    other = seeking_policy(gain=0.3, shift=6)
+    found = compare(recording, other, policy=seeking_policy(shift=4))
     agreed, steps = 0, 0
     for pair, episode in zip(found, recording, strict=True):
         theirs = other.scores(episode.observations)
@@ -206,14 +210,16 @@ def test_another_policy_on_the_same_frames(recording) -> None:
 
 
 def test_a_policy_agrees_with_itself(recording) -> None:
-    found = compare(recording, pooled_policy())
+    found = compare(recording, seeking_policy(shift=4))
     assert found.agreement == 1
     assert all(pair.parting is None for pair in found)
     assert np.allclose([pair.divergence.max() for pair in found], 0, atol=1e-6)
 
 
 def test_two_recordings_of_the_same_seeds(recording) -> None:
-    other = record(pooled_policy(seed=9), ENVIRONMENT, episodes=6, methods=["saliency"], seed=4)
+    other = record(
+        seeking_policy(gain=0.3, shift=6), ENVIRONMENT, episodes=6, methods=["saliency"], seed=4
+    )
     found = compare(recording, other)
     assert [pair.first.seed for pair in found] == [4, 5, 6, 7, 8, 9]
     for pair in found:
@@ -224,13 +230,14 @@ def test_two_recordings_of_the_same_seeds(recording) -> None:
 
 
 def test_both_are_drawn_beside_each_other(recording, tmp_path) -> None:
-    found = compare(recording, pooled_policy(seed=9), policy=pooled_policy())
+    found = compare(recording, seeking_policy(gain=0.3, shift=6), policy=seeking_policy(shift=4))
     found.save(tmp_path / "c.png", most=2)
     found.save(tmp_path / "c.mp4", most=1)
     found.save(tmp_path / "c.csv")
     moments = found.moments(4)
     assert len({pair.number for pair, _ in moments}) == 4
-    widest = max(pair.divergence[pair.widest] for pair in found)
+    parted = [pair for pair in found if pair.parting is not None]
+    widest = max(pair.divergence[~pair.same_preference].max() for pair in parted)
     assert moments[0][0].divergence[moments[0][1]] == widest
 
 
@@ -241,9 +248,9 @@ def test_policies_that_cannot_be_compared(recording) -> None:
     wide = Policy(randomise(PooledPolicy()).eval(), ("a", "b", "c"), observation_shape=(60, 80, 3))
     with pytest.raises(InputError, match=r"sees images of \(60, 80, 3\)"):
         compare(recording, wide)
-    far = record(pooled_policy(), ENVIRONMENT, methods=["saliency"], seed=999)
+    far = record(seeking_policy(), ENVIRONMENT, methods=["saliency"], seed=999)
     with pytest.raises(InputError, match="share no seed"):
         compare(recording, far)
-    elsewhere = record(pooled_policy(), "tests.worlds:Dice-v0", methods=["saliency"], seed=1)
+    elsewhere = record(seeking_policy(), "tests.worlds:Dice-v0", methods=["saliency"], seed=1)
     with pytest.raises(InputError, match="one recording is of"):
         compare(recording, elsewhere)

@@ -7,7 +7,7 @@ from tyro.conf import arg
 
 if TYPE_CHECKING:
     from rlvis.models.policy import Policy
-    from rlvis.rollouts.recorded import RecordedEpisodes
+    from rlvis.rollouts.revisited import RevisitedEpisodes
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RecordedPolicy:
     policy: Annotated[str | None, arg(name="policy")] = None
     trust: bool = False
 
-    def of(self, recording: "RecordedEpisodes") -> "Policy":
+    def of(self, recording: "RevisitedEpisodes") -> "Policy":
         """The policy that was recorded.
 
         Raises:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rlvis.display.page import Page
 from rlvis.errors import InputError, unknown
-from rlvis.models.distributions import Categorical, Greedy
+from rlvis.models.distributions import Greedy
 from rlvis.models.policy import Policy
 from rlvis.options import MANY, check_whole
 from rlvis.results import Result, Table
@@ -19,7 +19,7 @@ from rlvis.rollouts.branches import BranchPoint, Futures, play_branches, rest_of
 from rlvis.rollouts.episode import Episode
 
 if TYPE_CHECKING:
-    from rlvis.rollouts.recorded import RecordedEpisodes
+    from rlvis.rollouts.revisited import RevisitedEpisodes
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WhatIf(Result):
         brought_by: how the environment was brought to the moment: "state" or "replay".
     """
 
-    recording: "RecordedEpisodes"
+    recording: "RevisitedEpisodes"
     episode: int
     step: int
     futures: Sequence[Futures]
@@ -83,7 +83,7 @@ class WhatIf(Result):
 
 
 def what_if(
-    recording: "RecordedEpisodes",
+    recording: "RevisitedEpisodes",
     policy: Policy,
     episode: int,
     step: int,
@@ -113,10 +113,6 @@ def what_if(
     check_whole("futures", futures, 1, MANY)
     check_whole("max_steps", max_steps, 1, MANY)
     names = recording.header.actions
-    if not isinstance(recording.header.distribution, Categorical):
-        raise InputError(
-            "what-if takes one of several actions; here are " + str(recording.header.distribution)
-        )
     if list(policy.labels) != names and len(policy.labels) != len(names):
         raise InputError(
             f"{policy.name} has {len(policy.labels)} actions, the recording {len(names)}"

@@ -15,17 +15,19 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
+from rlvis.models.distributions import ActionDistribution
 from rlvis.models.policy import Policy
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.episode import Episode, as_episode, reduced_render, taken_of
+from rlvis.rollouts.episode import Episode, reduced_render, taken_of
 from rlvis.rollouts.intervals import share_interval
+from rlvis.rollouts.states import restore
 from rlvis.rollouts.stepper import Running, Step, go_on
 from rlvis.rollouts.success import as_rule
 
 if TYPE_CHECKING:
     from gymnasium import Env
 
-    from rlvis.rollouts.recorded import RecordedEpisodes
+    from rlvis.rollouts.revisited import RevisitedEpisodes
 
 AT_ONCE = 16
 """Environments that are held at once."""
@@ -129,7 +131,7 @@ class BranchPoint:
     """
 
     def __init__(
-        self, recording: "RecordedEpisodes", policy: Policy, number: int, step: int
+        self, recording: "RevisitedEpisodes", policy: Policy, number: int, step: int
     ) -> None:
         self.recording, self.policy, self.brought_by = recording, policy, "state"
         self._episode, self._number, self._step = recording.episode(number), number, step
@@ -137,7 +139,7 @@ class BranchPoint:
             raise InputError(
                 f"no step {step} in episode {number}; it has {len(self._episode)}, numbered from 0"
             )
-        self.taken = int(taken_of(self._episode)[step])
+        self.taken = _taken(self._episode, step)
         self._state = recording.state(number, step)
 
     def branch(self, env: CheckedEnv, place: int, branch: tuple[int, int]) -> Running:
@@ -167,10 +169,9 @@ class BranchPoint:
         """
         observation, info = env.reset(self._episode.seed, self._number)
         if self._state is not None and self.brought_by == "state" and _is_bare(env.environment):
-            bare: Any = env.environment.unwrapped
-            observation, info = bare.set_state(self._state)
-            if self._shows(observation, self._step):
-                return observation, info
+            told = restore(self.recording.header.states, env.environment, self._state)
+            if _is_observed(told) and self._shows(told[0], self._step):
+                return told
             observation, info = env.reset(self._episode.seed, self._number)
         self.brought_by = "replay"
         for step in range(self._step):
@@ -207,6 +208,46 @@ def observed_image(policy: Policy, observation: Any) -> np.ndarray:
     return policy.observe(observation, every)[0]
 
 
+def as_episode(steps: Sequence[Step], distribution: ActionDistribution) -> Episode:
+    """The steps of one episode, up to its last, as arrays."""
+    decisions, outcome = [each.decision for each in steps], steps[-1].outcome
+    renders = [each.render for each in steps if each.render is not None]
+    assert outcome is not None
+    return Episode(
+        seed=steps[0].seed,
+        observations=np.stack([each.image for each in decisions]),
+        renders=np.stack(renders) if renders else None,
+        actions=np.array([each.action for each in decisions]),
+        rewards=np.array([each.reward for each in steps], np.float32),
+        logits=np.stack([each.logits for each in decisions]),
+        values=np.array([each.value for each in decisions], np.float32),
+        context={
+            name: np.stack([each.context[name] for each in decisions])
+            for name in decisions[0].context
+        },
+        info={},
+        terminated=outcome.terminated,
+        truncated=outcome.truncated,
+        success=outcome.success,
+        distribution=distribution,
+    )
+
+
+def _taken(episode: Episode, step: int) -> int:
+    taken = taken_of(episode.distribution, episode.actions)
+    if taken is None:
+        raise InputError(
+            f"{episode.distribution} have no other to take instead; what-if needs one of several "
+            "actions"
+        )
+    return int(taken[step])
+
+
+def _is_observed(told: Any) -> bool:
+    """Whether what `set_state` returns is an observation and an info."""
+    return isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], Mapping)
+
+
 def rest_of(episode: Episode, step: int) -> Episode:
     """The part of an episode from a step on."""
     return replace(
@@ -230,10 +271,10 @@ def _is_bare(env: "Env") -> bool:
         if not isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
             return False
         env = env.env
-    return hasattr(env, "set_state")
+    return True
 
 
-def open_recorded(recording: "RecordedEpisodes", opened: ExitStack) -> CheckedEnv:
+def open_recorded(recording: "RevisitedEpisodes", opened: ExitStack) -> CheckedEnv:
     """The recorded environment, showing its own view where it has one; closed at the end."""
     env = recording.make_environment()
     modes = env.metadata.get("render_modes") or ()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from rlvis.rollouts.stepper import Step
 
 KINDS = ("heatmaps", "contrasts", "evidence", "notes")
 """Of what there is one of for each method: "heatmaps/cam"."""
+
+
+PICTURE_CODE = "picture_code"
+"""Of what was seen at a step, equal for equal pictures."""
 
 
 @dataclass
@@ -43,12 +48,18 @@ def played(steps: Sequence[Step]) -> Block:
         "reward": np.array([each.reward for each in steps], np.float32),
         "value": np.array([each.value for each in decisions], np.float32),
         "logit": np.stack([each.logits for each in decisions]),
+        PICTURE_CODE: picture_codes(block.pictures["observation"][0]),
     }
     for key in decisions[0].context:
         block.numbers[f"context_{key}"] = np.stack([each.context[key] for each in decisions])
     for key, column in _told([each.info for each in steps]).items():
         block.numbers[f"info_{key}"] = column
     return block
+
+
+def picture_codes(pictures: np.ndarray) -> np.ndarray:
+    """Uint32 (n,) for n pictures: their checksums."""
+    return np.array([crc32(each.tobytes()) for each in pictures], np.uint32)
 
 
 def _told(infos: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from rlvis.errors import InputError, unknown
 from rlvis.images.frames import picture_of
 from rlvis.results import Result, Table
 from rlvis.rollouts.conditions import Condition
+from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.signals import longest_without_news, signals_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class EpisodeTable(Result):
         Raises:
             InputError: if there is none.
         """
-        rows = [_row(recording, number) for number in recording.readable()]
+        rows = [
+            _row(recording, number, episode) for number, episode in recording.all_numbers().items()
+        ]
         columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         return cls(recording, columns)
 
@@ -167,14 +169,14 @@ class EpisodeTable(Result):
 
     def _episode_row(self, place: int) -> Row:
         row = {name: column[place] for name, column in self.columns.items()}
-        episode = self.recording.episode(int(row["episode"]))
+        frames = self.recording.header.frames
         moments = {"start": 0, "least sure": row["margin_step"], "value drops": row["drop_step"]}
         tiles = [
             Tile(
-                picture_of(episode.observations[int(step)], self.recording.header.frames, -1),
+                picture_of(self._observation(int(row["episode"]), int(step)), frames),
                 [f"step {int(step)}: {what}"],
             )
-            for what, step in (*moments.items(), ("end", len(episode) - 1))
+            for what, step in (*moments.items(), ("end", row["steps"] - 1))
             if step >= 0
         ]
         cells = {name: _cell(name, row[name]) for name in WORST_FIRST if name != "success"}
@@ -183,6 +185,9 @@ class EpisodeTable(Result):
         )
         heading = f"episode {cells['episode']}, seed {cells['seed']}"
         return Row(tiles, heading, note, tile=_TILE, cells=cells)
+
+    def _observation(self, episode: int, step: int) -> np.ndarray:
+        return self.recording.observations(episode, slice(step, step + 1))[0]
 
     def _holds(self, which: str) -> np.ndarray:
         """Bool for each row."""
@@ -207,8 +212,7 @@ class EpisodeTable(Result):
         return EpisodeTable(self.recording, chosen, only_of)
 
 
-def _row(recording: "RecordedEpisodes", number: int) -> dict[str, Any]:
-    episode = recording.numbers(number)
+def _row(recording: "RecordedEpisodes", number: int, episode: EpisodeNumbers) -> dict[str, Any]:
     signals = signals_of(episode)
     margin_step, drop_step, surprise_step = (
         _where(signals.margin, -1),
@@ -230,7 +234,7 @@ def _row(recording: "RecordedEpisodes", number: int) -> dict[str, Any]:
         "surprise_step": surprise_step,
         "entropy": float(signals.entropy.mean()),
         "disagreement": float(1 - signals.greedy.mean()),
-        "stuck": longest_without_news(_picture_codes(recording, number)),
+        "stuck": longest_without_news(recording.picture_codes(number)),
     }
 
 
@@ -254,8 +258,3 @@ def _cell(name: str, value: Any) -> str:
     if name == "return":
         return f"{value:.4g}"
     return f"{value:.3f}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-def _picture_codes(recording: "RecordedEpisodes", number: int) -> np.ndarray:
-    """Uint32 (T,): equal for equal pictures."""
-    return np.array([crc32(each.tobytes()) for each in recording.episode(number).observations])

@@ -126,16 +126,20 @@ def find_moments(
             raise unknown("kind of moment", each, KINDS)
     if not kinds:
         raise InputError(f"no kind of moment is named; choose of {', '.join(KINDS)}")
-    numbers = recording.readable() if episodes is None else list(episodes)
-    if not numbers:
+    if episodes is not None and not episodes:
         raise InputError("no episode to look for moments in; name at least one")
-    strengths = {number: signals_of(recording.numbers(number)) for number in numbers}
+    played = (
+        recording.all_numbers()
+        if episodes is None
+        else {number: recording.numbers(number) for number in episodes}
+    )
+    strengths = {number: signals_of(episode) for number, episode in played.items()}
     pools = {kind: _strongest(kind, strengths, max(most, _CANDIDATES) * 4, apart) for kind in kinds}
     pools = {kind: pool for kind, pool in pools.items() if pool}
     if not pools:
         raise InputError(
-            f"{recording.header.policy} has no numbers for {', '.join(kinds)}; "
-            f"the kinds of moments are {', '.join(KINDS)}"
+            f"no step of these episodes is a moment of the kind {' or '.join(kinds)}; "
+            f"the kinds are {', '.join(KINDS)}"
         )
     chosen = _take_turns(recording, pools, most, apart)
     return Moments(
@@ -200,7 +204,9 @@ def _take_turns(
         best = pool[: _CANDIDATES if seen else 1]
         for _, number, step, _ in best:
             if (number, step) not in thumbs:
-                thumbs[number, step] = thumbnail(recording.episode(number).observations[step])
+                thumbs[number, step] = thumbnail(
+                    recording.observations(number, slice(step, step + 1))[0]
+                )
         place = int(novelty([thumbs[each[1:3]] for each in best], seen).argmax())
         chosen.append(best[place])
         seen.append(thumbs[best[place][1:3]])
@@ -243,19 +249,20 @@ def _taken_names(recording: "RecordedEpisodes", number: int, step: int) -> str:
 def _row(recording: "RecordedEpisodes", moment: Moment) -> Row:
     """The moment in the middle, steps before and after it beside it."""
     header = recording.header
-    episode = recording.episode(moment.episode)
-    taken = taken_of(episode)
+    episode = recording.numbers(moment.episode)
+    taken = taken_of(header.distribution, episode.actions)
     tiles = []
     for shift in _AROUND:
         step = moment.step + shift
         if not 0 <= step < len(episode):
             continue
-        action = int(taken[step])
-        share = episode.probabilities[step, action]
-        did = header.actions[action] if len(episode.distribution.choices) == 1 else ""
-        caption = f"step {step}: {did} {share:.2f}" if did else f"step {step}"
-        picture = picture_of(episode.observations[step], header.frames)
-        tiles.append(Tile(picture, [caption], label_colour(action) if shift == 0 else None))
+        caption, frame = f"step {step}", None
+        if taken is not None:
+            share = episode.probabilities[step, taken[step]]
+            caption += f": {header.actions[taken[step]]} {share:.2f}"
+            frame = label_colour(int(taken[step])) if shift == 0 else None
+        observation = recording.observations(moment.episode, slice(step, step + 1))[0]
+        tiles.append(Tile(picture_of(observation, header.frames), [caption], frame))
     heading = f"{moment.kind}: episode {moment.episode}, step {moment.step}"
     note = f"{moment.reason} ({episode.outcome})"
     return Row(tiles, heading, note, tile=_TILE)

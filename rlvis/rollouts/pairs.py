@@ -74,15 +74,16 @@ class Pair:
 
         Of all steps where they never do.
         """
-        return int(self._apart.argmax())
+        return int(self.apart.argmax())
 
     def wide(self, share: float = 0.8) -> list[int]:
         """The steps at which they differ at least by that share of the most."""
-        most = self._apart.max()
-        return [int(each) for each in np.flatnonzero(self._apart >= min(most, share * most))]
+        most = self.apart.max()
+        return [int(each) for each in np.flatnonzero(self.apart >= min(most, share * most))]
 
-    @property
-    def _apart(self) -> np.ndarray:
+    @cached_property
+    def apart(self) -> np.ndarray:
+        """Float64 (shared,): the divergence, less 1 where they prefer the same."""
         return np.where(self.same_preference, -1.0, 0.0) + np.nan_to_num(self.divergence)
 
 
@@ -186,7 +187,7 @@ def different_moments(pairs: Sequence[Pair], most: int) -> list[tuple[Pair, int]
 
     The first is that at which they differ most.
     """
-    left = sorted(pairs, key=lambda pair: -float(np.nan_to_num(pair.divergence).max()))
+    left = sorted(pairs, key=lambda pair: -float(pair.apart.max()))
     chosen: list[tuple[Pair, int]] = []
     seen: list[np.ndarray] = []
     while left and len(chosen) < most:

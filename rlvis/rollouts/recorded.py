@@ -11,6 +11,7 @@ import numpy as np
 
 from rlvis.errors import InputError, Notice
 from rlvis.models.policy import Policy
+from rlvis.rollouts.contents import PICTURE_CODE, picture_codes
 from rlvis.rollouts.episode import Episode, EpisodeNumbers
 from rlvis.rollouts.header import Header, Targets
 from rlvis.rollouts.recorded_maps import EpisodeExplanations
@@ -140,6 +141,33 @@ class RecordedEpisodes:
         """
         stored = self._stored(number)
         return EpisodeNumbers(**self._numbers_of(stored))
+
+    def all_numbers(self) -> dict[int, EpisodeNumbers]:
+        """The numbers of the episodes that have them whole; of others a `Notice` says why not.
+
+        Raises:
+            InputError: if none has.
+        """
+        found = {}
+        for number in range(len(self)):
+            try:
+                found[number] = self.numbers(number)
+            except InputError as error:
+                warnings.warn(str(error), Notice, stacklevel=2)
+        if not found:
+            raise InputError(f"{self.title} has no finished episode that can be read; record one")
+        return found
+
+    def picture_codes(self, number: int) -> np.ndarray:
+        """Uint32 (T,): equal for equal pictures of what was seen.
+
+        Raises:
+            InputError: if there is no such episode, or it is damaged.
+        """
+        stored = self._stored(number)
+        if PICTURE_CODE in stored:
+            return stored.read(PICTURE_CODE)
+        return picture_codes(stored.read("observation"))
 
     def episode(self, number: int) -> Episode:
         """The episode of that number, without its heatmaps.

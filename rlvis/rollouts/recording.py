@@ -13,6 +13,7 @@
           logit                  for each action
           context_<name>         what the policy knew besides the image
           info_<key>             what the environment told
+          picture_code           a checksum of what was seen: equal for equal pictures
           state_end              where the state before the step ends in `state`
           evidence/<method>      of methods whose maps sum to what the image adds to a score: that
                                  sum, for the actions and then the contrast

@@ -129,6 +129,7 @@ def play(
         deterministic=deterministic,
         max_steps=max_steps,
         picture=picture,
+        state=state,
         success=success,
         following=following,
     )
@@ -140,7 +141,8 @@ def go_on(
     *,
     deterministic: bool = False,
     max_steps: int | None = None,
-    picture: Callable[[CheckedEnv], np.ndarray] | None = None,
+    picture: Callable[[CheckedEnv], np.ndarray | None] | None = None,
+    state: Callable[[CheckedEnv], bytes | None] | None = None,
     success: SuccessRule | None = None,
     following: "Callable[[CheckedEnv], Running | None] | None" = None,
 ) -> Iterator[Step]:
@@ -152,6 +154,7 @@ def go_on(
         deterministic: as for `play`.
         max_steps: as for `play`.
         picture: as for `play`.
+        state: as for `play`.
         success: as for `play`.
         following: gives the episode to be played next in an environment whose episode has ended.
 

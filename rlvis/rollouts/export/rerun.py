@@ -12,14 +12,14 @@ from rlvis.images.frames import picture_of
 from rlvis.rollouts.export.scalars import step_curves
 
 if TYPE_CHECKING:
-    from rlvis.rollouts.recorded import RecordedEpisodes
+    from rlvis.rollouts.revisited import RevisitedEpisodes
 
 _KINDS = {".rrd": "rrd"}
 _JPEG = 90
 
 
 def to_rerun(
-    recording: "RecordedEpisodes", path: str | Path, episodes: list[int] | None = None
+    recording: "RevisitedEpisodes", path: str | Path, episodes: list[int] | None = None
 ) -> Path:
     """Write frames, the environment's view, heatmaps of every action and all curves.
 
@@ -61,7 +61,7 @@ def check_rrd(path: str | Path) -> None:
 
 
 def _log_episode(
-    rerun: Any, stream: Any, recording: "RecordedEpisodes", number: int, total: int
+    rerun: Any, stream: Any, recording: "RevisitedEpisodes", number: int, total: int
 ) -> int:
     """Log an episode's steps; returns how many steps there are in all by then."""
     header, episode = recording.header, recording.episode(number)
