@@ -230,9 +230,7 @@ def test_flipped_bits_anywhere_never_give_another_recording(copy, whole) -> None
     change, but not what arrays hold."""
     before = Recording.open(whole).episode(1)
     rng = np.random.default_rng(0)
-    files = sorted(
-        path for path in (copy / "episode_0001").rglob("c.*") if path.is_file()
-    )
+    files = sorted(path for path in (copy / "episode_0001").rglob("c.*") if path.is_file())
     for _ in range(150):
         path = files[rng.integers(len(files))]
         kept = path.read_bytes()
@@ -263,8 +261,8 @@ def test_recordings_of_earlier_versions_are_read(policy, tmp_path, version, targ
             np.testing.assert_array_equal(opened.heatmaps(number, method), expected)
             if version == 3:
                 assert opened.notes(number, method) == made.notes(number, method)
-        found, expected = opened.targets(number), made.targets(number)
-        assert (found and found.names) == (expected and expected.names)
+        told, before = opened.targets(number), made.targets(number)
+        assert (told and told.names) == (before and before.names)
     assert opened.states(0) is None
     assert opened.to_video(tmp_path / "old.mp4").stat().st_size > 10_000
 
