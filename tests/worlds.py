@@ -53,6 +53,25 @@ class Corridor(gymnasium.Env):
         return {"success": abs(self.place - self.width // 2) <= 1, "place": self.place, "note": "x"}
 
 
+class Recalled(Corridor):
+    """A corridor with states in a form of choice."""
+
+    def __init__(self, form: str = "dict", **options: Any) -> None:
+        super().__init__(**options)
+        self.form = form
+
+    def get_state(self) -> Any:
+        if self.form == "broken":
+            raise RuntimeError("no state today")
+        state = {"place": self.place, "steps": self.steps}
+        forms = {"bytes": bytes([self.place, self.steps]), "array": np.zeros(2), "set": {1, 2}}
+        return forms.get(self.form, {1: state} if self.form == "numbered" else state)
+
+    def set_state(self, state: Any) -> np.ndarray:
+        self.place, self.steps = state if self.form == "bytes" else state.values()
+        return self._observation()
+
+
 class Steering(Corridor):
     """A corridor whose first continuous action is where to go, and the second how fast."""
 
@@ -79,6 +98,7 @@ class Gears(Corridor):
 
 
 gymnasium.register("Corridor-v0", Corridor)
+gymnasium.register("Recalled-v0", Recalled)
 gymnasium.register("Wide-v0", Corridor, kwargs={"width": 48})
 gymnasium.register("FourActions-v0", Corridor, kwargs={"action_space": spaces.Discrete(4)})
 gymnasium.register("Buttons-v0", Corridor, kwargs={"action_space": spaces.MultiBinary(3)})

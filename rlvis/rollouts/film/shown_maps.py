@@ -138,14 +138,12 @@ class _Quantile:
     @property
     def value(self) -> float:
         """The quantile of what was counted."""
-        if not self._held:
-            return 0.0
-        lower, *above = np.sort(self._highest())[:2].astype(float).tolist()
-        share = self._position - floor(self._position)
-        return lower + (above[0] - lower) * share if above else lower
+        found = np.sort(self._highest())[:2].astype(float).tolist()
+        lower, upper = (found[0], found[-1]) if found else (0.0, 0.0)
+        return lower + (upper - lower) * (self._position - floor(self._position))
 
     def _highest(self) -> np.ndarray:
-        held = np.concatenate(self._held)
+        held = np.concatenate(self._held or [np.empty(0)])
         surplus = len(held) - self._needed
         return np.partition(held, surplus)[surplus:] if surplus > 0 else held
 
