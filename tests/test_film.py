@@ -4,7 +4,6 @@ import av
 import numpy as np
 import pytest
 import torch
-import zarr
 from PIL import Image
 
 from rlvis import InputError, Policy, explain, record
@@ -19,6 +18,7 @@ from rlvis.rollouts.film.frame_layout import FrameLayout
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recording import Recording
 from tests.conftest import PooledPolicy, randomise
+from tests.old_recordings import write_as_before
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
 
@@ -268,22 +268,8 @@ def test_bias_and_evidence_add_up_to_the_logit(policy, recording) -> None:
 
 
 def test_recordings_of_before_are_filmed_as_they_were(policy, tmp_path) -> None:
-    path = tmp_path / "old.zarr"
-    record(policy, ENVIRONMENT, methods=["cam", "saliency"], max_steps=4, out=path)
-    root = zarr.open_group(str(path), mode="r+")
-    new = dict(root.attrs)
-    for name in ("contrast", "units"):
-        del new[name]
-    for each in new["methods"]:
-        for name in ("one_sided", "adds_up", "unit"):
-            del each[name]
-    root.attrs.clear()
-    root.attrs.update({**new, "version": 2})
-    episode = root["episode_0000"]
-    kept = [name for name in episode.attrs["arrays"] if name.split("/")[0] in ("heatmaps", name)]
-    del episode.attrs["notes"]
-    episode.attrs["arrays"] = kept
-    opened = Recording.open(path)
+    made = record(policy, ENVIRONMENT, methods=["cam", "saliency"], max_steps=4)
+    opened = Recording.open(write_as_before(made, tmp_path / "old.zarr", 2))
     assert opened.contrast(0) is None
     assert opened.contrast_heatmaps(0, "cam") is None
     assert opened.evidence(0, "cam") is None

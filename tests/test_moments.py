@@ -125,7 +125,7 @@ def test_futures_share_their_random_numbers_and_repeat(recording) -> None:
 
 def test_a_state_brings_the_environment_there() -> None:
     policy = seeking_policy()
-    recording = record(policy, "tests.worlds:Remembered-v0", episodes=2, methods=["grad-cam"])
+    recording = record(policy, "tests.worlds:Recalled-v0", episodes=2, methods=["grad-cam"])
     assert recording.states(0) is not None
     found = what_if(recording, policy, 1, 1, futures=2)
     assert found.brought_by == "state"

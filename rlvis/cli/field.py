@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from rlvis.cli.recorded import RecordedPolicy
+from rlvis.cli.playing import RecordedPolicy
 
 
 def command(

@@ -1,7 +1,7 @@
 """What the commands that let a policy act take: the policy, its environment, how it is played."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from rlvis.errors import InputError
 if TYPE_CHECKING:
     from rlvis.models.policy import Policy
     from rlvis.rollouts.environments import EnvConfig
+    from rlvis.rollouts.revisited import RevisitedEpisodes
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,39 @@ class PolicySource(Network):
             "rlvis.Policy.",
         ),
     ] = "cube-reach"
+
+
+@dataclass(frozen=True)
+class RecordedPolicy(Network):
+    """The policy of a recording, where a command names it."""
+
+    model: Annotated[
+        str | None,
+        arg(
+            name="policy",
+            help="The policy that was recorded, where it is no longer where it was loaded from.",
+        ),
+    ] = None
+
+    def load_if_named(self) -> "Policy | None":
+        """The policy, None where it is not named.
+
+        Raises:
+            InputError: if there is none of that name, or it is not named but described.
+        """
+        if self.model is not None:
+            return self.load_policy()
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        refuse_unused("without --policy", **given)
+        return None
+
+    def of(self, recording: "RevisitedEpisodes") -> "Policy":
+        """The policy of a recording, known to be the one that was recorded.
+
+        Raises:
+            InputError: if it is not there any more, or another one.
+        """
+        return recording.policy(self.load_if_named())
 
 
 @dataclass(frozen=True)
@@ -133,11 +167,15 @@ class FilmLook:
         Args:
             recording: the recording.
             path: the film.
-            choice: the methods, actions and episodes to show; all where empty.
+            choice: what `rlvis.rollouts.film.writing.film` takes; as there where empty.
         """
         from rlvis.options import parse_value
 
-        chosen = {name: list(value) for name, value in choice.items() if value}
+        chosen = {
+            name: list(value) if isinstance(value, (list, tuple)) else value
+            for name, value in choice.items()
+            if value
+        }
         with progress("frame") as (start, advance):
             start(recording.steps(chosen.get("episodes")), f"drawing {path}")
             recording.to_video(

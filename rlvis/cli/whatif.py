@@ -5,7 +5,7 @@ from typing import Annotated
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from rlvis.cli.recorded import RecordedPolicy
+from rlvis.cli.playing import RecordedPolicy
 
 Actions = Annotated[UseAppendAction[tuple[str, ...]], arg(name="action", aliases=["-a"])]
 

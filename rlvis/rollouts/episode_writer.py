@@ -9,13 +9,10 @@ import numpy as np
 from rlvis.attribution.explanation import Explanation
 from rlvis.rollouts.contents import Block, Numbered, explained, played
 from rlvis.rollouts.header import Header
-from rlvis.rollouts.number_table import NumberTable, fits
+from rlvis.rollouts.number_table import NUMBERS, NumberTable, fits
 from rlvis.rollouts.stepper import Step
 from rlvis.rollouts.store import METADATA, Place, group_metadata
 from rlvis.rollouts.zarr_array import GrowingArray
-
-NUMBERS = "numbers"
-"""The array of the table of numbers."""
 
 
 class EpisodeWriter:

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+NUMBERS = "numbers"
+"""The array's name."""
+
 _MOST = 64
 
 

@@ -16,8 +16,10 @@ from rlvis.rollouts.episode import Episode, EpisodeNumbers
 from rlvis.rollouts.header import Header, Targets
 from rlvis.rollouts.recorded_maps import EpisodeExplanations
 from rlvis.rollouts.states import FORMS
+from rlvis.rollouts.stepper import outcome_word
 from rlvis.rollouts.store import DamageError, Folder, Place, read_attributes
 from rlvis.rollouts.stored_episode import StoredEpisode
+from rlvis.rollouts.zarr_array import StoredArray
 
 if TYPE_CHECKING:
     pass
@@ -106,6 +108,14 @@ class RecordedEpisodes:
         """The steps of these episodes together, of all when left out."""
         chosen = range(len(self)) if numbers is None else numbers
         return sum(self._stored(number).steps for number in chosen)
+
+    @property
+    def outcomes(self) -> list[str]:
+        """How the episodes ended, each in a word or two."""
+        told = (self._stored(number).attributes for number in range(len(self)))
+        return [
+            outcome_word(each["terminated"], each["truncated"], each["success"]) for each in told
+        ]
 
     def readable(self) -> list[int]:
         """The numbers of the episodes that are whole; of the others a `Notice` says what is wrong.
@@ -246,6 +256,14 @@ class RecordedEpisodes:
             InputError: if there is no such episode, or it is damaged.
         """
         return self._stored(number).read("observation", steps)
+
+    def pictures(self, number: int) -> StoredArray:
+        """What was seen in an episode, uint8 (T, H, W, C), read as it is asked for.
+
+        Raises:
+            InputError: if there is no such episode, or it is damaged.
+        """
+        return self._stored(number).open("observation")
 
     def explanations(self, number: int) -> EpisodeExplanations:
         """What was found out of an episode when it was recorded, read part by part.

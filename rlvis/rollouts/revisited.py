@@ -1,10 +1,10 @@
 """Recorded episodes revisited: maps and pictures that were not kept are made when looked at."""
 
+import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from rlvis.attribution.engine import Methods, choose_methods
 from rlvis.attribution.explanation import Explanations
+from rlvis.attribution.registry import get_method
 from rlvis.errors import InputError, Notice
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
@@ -19,6 +20,7 @@ from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.environments import make_environment
 from rlvis.rollouts.episode import reduced_render, taken_of
 from rlvis.rollouts.episode_writer import EpisodeWriter
+from rlvis.rollouts.header import MethodRecord
 from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.providers import check_provider
 from rlvis.rollouts.recorded import RecordedEpisodes
@@ -74,8 +76,9 @@ class RevisitedEpisodes(RecordedEpisodes):
         policy: Policy | None = None,
     ) -> ExplanationPlan:
         """What steps are explained by; see `explained` for the arguments and errors."""
-        known, stored = self.policy(policy), self._stored(0)
         named = [] if methods is None else choose_methods(methods, None)[0]
+        named = [get_method(each) for each in named]
+        known, stored = self.policy(policy), self._stored(0)
         asked = targets if targets is not None else self.header.targets
         first = slice(1)
         image = stored.read("observation", first)[0]
@@ -112,7 +115,7 @@ class RevisitedEpisodes(RecordedEpisodes):
                 more, or it is another than was recorded.
         """
         images = self.observations(number, steps)
-        recorded = self._recorded(methods, targets, layer)
+        recorded = self.recorded_methods(methods, targets, layer)
         if recorded is not None:
             found = self.explanations(number)
             return Explanations(
@@ -121,24 +124,25 @@ class RevisitedEpisodes(RecordedEpisodes):
         plan = self.plan(methods, targets, layer=layer, policy=policy)
         return self._explain(plan, number, steps)
 
-    @contextmanager
-    def explained_later(self, number: int, plan: ExplanationPlan) -> Iterator[EpisodeExplanations]:
-        """The maps of a whole episode, made now, a few steps at a time, and kept on disk meanwhile.
+    def explained_later(self, number: int, plan: ExplanationPlan) -> EpisodeExplanations:
+        """The maps of a whole episode, made now, a few steps at a time.
+
+        They lie on disk for as long as what is returned is held.
 
         Raises:
             InputError: if there is no such episode, or it is damaged.
         """
         stored, header = self._stored(number), plan.described(self.header)
         height, width = stored.open("observation").shape[1:3]
-        with tempfile.TemporaryDirectory(prefix="rlvis-") as folder:
-            place = Folder(Path(folder) / "maps")
-            writer = EpisodeWriter(place, header)
-            for start in range(0, stored.steps, _BLOCK):
-                steps = slice(start, start + _BLOCK)
-                writer.add_maps(list(self._explain(plan, number, steps).values()))
-            writer.close({name: stored.attributes[name] for name in stored.attributes})
-            maps = StoredEpisode(place, stored.title)
-            yield EpisodeExplanations(maps, header, self.numbers(number), (height, width))
+        folder = tempfile.mkdtemp(prefix="rlvis-")
+        maps = StoredEpisode(Folder(Path(folder) / "maps"), stored.title)
+        weakref.finalize(maps, shutil.rmtree, folder, ignore_errors=True)
+        writer = EpisodeWriter(maps.place, header)
+        for start in range(0, stored.steps, _BLOCK):
+            steps = slice(start, start + _BLOCK)
+            writer.add_maps(list(self._explain(plan, number, steps).values()))
+        writer.close(stored.attributes)
+        return EpisodeExplanations(maps, header, self.numbers(number), (height, width))
 
     def renders(self, number: int, steps: slice = _ALL) -> np.ndarray | None:
         """The environment's own view of steps, uint8 (n, h, w, 3): kept, or drawn from the states.
@@ -200,16 +204,25 @@ class RevisitedEpisodes(RecordedEpisodes):
             self._view.reset(0)
         return True
 
-    def _recorded(
+    def recorded_methods(
         self,
-        methods: Methods | None,
-        targets: TargetLike | Sequence[TargetLike] | None,
-        layer: str | None,
-    ) -> list[Any] | None:
-        """The recorded methods that were asked for, None where something else was, too."""
+        methods: Methods | None = None,
+        targets: TargetLike | Sequence[TargetLike] | None = None,
+        layer: str | None = None,
+    ) -> list[MethodRecord] | None:
+        """The recorded methods that are asked for, None where maps have to be made.
+
+        Args:
+            methods: see `explained`.
+            targets: see `explained`.
+            layer: see `explained`.
+
+        Raises:
+            InputError: if there is no such method.
+        """
         known = {each.name: each for each in self.header.methods}
         asked = list(known) if methods is None else choose_methods(methods, None)[0]
-        names = [str(each) for each in asked]
+        names = [str(each) if str(each) in known else str(get_method(each)) for each in asked]
         if not names or not all(name in known for name in names):
             return None
         listed = [targets] if isinstance(targets, (str, int)) else targets

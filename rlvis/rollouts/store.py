@@ -7,12 +7,10 @@ metadata of a group those of Zarr's format 3, with nothing consolidated.
 import json
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
-
-from rlvis.errors import InputError
-from rlvis.files import read_regular
 
 MOST_METADATA = 2**24
 """Bytes of a JSON file."""
@@ -75,12 +73,16 @@ class Folder:
     def read(self, name: str, limit: int) -> bytes:
         """See `Place.read`."""
         path = self.path / name
-        if not os.path.lexists(path):
-            raise FileNotFoundError(path)
         try:
-            return read_regular(path, limit)
-        except InputError as error:
-            raise DamageError(f"{name} is no ordinary file of its size ({error})") from None
+            told = path.stat()  # before it is opened: a pipe would wait
+            if not stat.S_ISREG(told.st_mode) or told.st_size > limit:
+                raise DamageError(f"{name} is no ordinary file of its size")
+            with path.open("rb", buffering=0) as file:
+                return file.read(told.st_size) or b""
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(path) from None
+        except OSError as error:
+            raise DamageError(f"{name} cannot be read ({error.strerror})") from None
 
     def write(self, name: str, data: bytes) -> None:
         """See `Place.write`."""

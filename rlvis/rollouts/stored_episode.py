@@ -8,8 +8,7 @@ import numpy as np
 
 from rlvis.errors import InputError
 from rlvis.rollouts.contents import KINDS
-from rlvis.rollouts.episode_writer import NUMBERS
-from rlvis.rollouts.number_table import Columns, read_columns
+from rlvis.rollouts.number_table import NUMBERS, Columns, read_columns
 from rlvis.rollouts.store import DamageError, Folder, Place, array_names, read_attributes
 from rlvis.rollouts.zarr_array import StoredArray
 

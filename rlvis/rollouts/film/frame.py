@@ -3,13 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
-from rlvis.attribution.explanation import resize_maps
 from rlvis.display.legend import Legend, draw_legend, scales_of
-from rlvis.display.overlays import grey, limit, noted, overlay, resize_picture
+from rlvis.display.overlays import grey, noted, overlay, resize_picture
 from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, paste
 from rlvis.images.frames import age, caption, picture_of
 from rlvis.rollouts.episode import Episode
@@ -20,6 +18,7 @@ from rlvis.rollouts.film.column_heads import (
     TargetHeads,
     signed_number,
 )
+from rlvis.rollouts.film.footage import Footage
 from rlvis.rollouts.film.frame_layout import (
     CAPTION,
     HEIGHT,
@@ -32,13 +31,11 @@ from rlvis.rollouts.film.frame_layout import (
     Box,
     FrameLayout,
 )
+from rlvis.rollouts.film.shown_maps import FilmScale, MapsOverTime, ShownMaps
 from rlvis.rollouts.film.timeline import Timeline, tracks_of
 from rlvis.rollouts.header import Header, MethodRecord, Targets
 
-FilmScale = float | Literal["episode", "frame"]
-"""What full strength stands for: the most of a method's maps in an episode or frame, a number."""
-
-_BLOCK = 16
+_BLOCK = 64
 _WORDS = 180  # columns less wide have no room for the words of a sum
 _DARK = 32  # an episode in which nothing is brighter (symbols, not colours) is shown brightened
 _OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
@@ -50,15 +47,15 @@ class EpisodeMaps:
     """The heatmaps of an episode, T steps, and what is to be said of them.
 
     Attributes:
-        heatmaps: float (T, K, h, w) for each of the header's methods; of actions, then their
-            contrast if there is one.
+        heatmaps: float (T, K, h, w) for each of the header's methods, arrays or what is read like
+            them; of actions, then their contrast if there is one.
         contrast: what that explains.
         evidence: for each method what its maps sum to, float (T, K), or None.
         notes: for each method T × K lists of notes; none where left out.
         targets: what the maps explain where that is not the actions.
     """
 
-    heatmaps: Sequence[np.ndarray] = field(repr=False)
+    heatmaps: Sequence[MapsOverTime] = field(repr=False)
     contrast: Targets | None = None
     evidence: Sequence[np.ndarray | None] = ()
     notes: Sequence[list[list[list[str]]]] = field(default=(), repr=False)
@@ -83,7 +80,7 @@ class EpisodeFrames:
 
     def __init__(
         self,
-        episode: Episode,
+        episode: Episode | Footage,
         maps: EpisodeMaps,
         header: Header,
         title: str,
@@ -93,15 +90,13 @@ class EpisodeFrames:
         self._scale = scale
         self._episode, self._header, self._shown = episode, header, list(shown)
         self._maps, targets = maps, maps.targets
-        self._heatmaps = [each[:, self._shown] for each in maps.heatmaps]
         self._units = [
             [header.unit_of(method, column) for column in self._shown] for method in header.methods
         ]
         self._rows = _together(header.methods)
-        self._limits = _limits(self._heatmaps, self._rows, self._units, scale)
+        self._heat = ShownMaps(maps.heatmaps, self._shown, self._rows, self._units, scale)
         height, width = episode.observations.shape[1:3]
-        brightest = int(episode.observations.max())
-        self._brightest = max(brightest, 1) if brightest < _DARK else 255
+        self._brightest = _brightest(episode)
         actions = len(header.actions)
         self._actions = (
             list(range(min(actions, MOST_COLUMNS)))
@@ -132,7 +127,9 @@ class EpisodeFrames:
             tuple(feet),
         )
         self._returns = episode.rewards.cumsum()
-        self._block = (-1, [np.empty(0)])
+        self._sizes = [
+            self.layout.cell_of(self._row_of(each)) for each in range(len(maps.heatmaps))
+        ]
         place = self.layout.timeline
         self._timeline = Timeline(episode, self._actions, place.width, place.height)
         self._still = self._draw_still(title)
@@ -260,14 +257,12 @@ class EpisodeFrames:
             canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = colour
         notes = self._notes(method, step, self._shown[column])
         if notes:
-            heat = self._heatmaps[method][step, column]
+            heat = self._heat.own(method, step)[column]
             paste(canvas, noted(ground, heat, notes), x, y)
             return
-        heat = self._resized(step)[method][step % _BLOCK, column]
-        most, signed = (
-            float(self._limits[method][step, column]),
-            self._header.methods[method].signed,
-        )
+        heat = self._heat.resized(method, step, self._sizes)[column]
+        most = float(self._heat.limits(method, step)[column])
+        signed = self._header.methods[method].signed
         paste(canvas, overlay(ground, heat, most, signed), x, y)
 
     def _notes(self, method: int, step: int, index: int) -> list[str]:
@@ -327,7 +322,8 @@ class EpisodeFrames:
             first.one_sided,
             bool(self._maps.contrast) or any(" - " in each for each in names),
             scales_of(
-                _rounded(self._limits[self._rows[row][0]][step]), self._units[self._rows[row][0]]
+                _rounded(self._heat.limits(self._rows[row][0], step)),
+                self._units[self._rows[row][0]],
             ),
             scopes.get(str(self._scale), ""),
         )
@@ -340,18 +336,8 @@ class EpisodeFrames:
             return picture
         return (picture.astype(np.uint16) * 255 // self._brightest).astype(np.uint8)
 
-    def _resized(self, step: int) -> list[np.ndarray]:
-        """The heatmaps of the block of steps that `step` is in, at the size they are shown at."""
-        number = step // _BLOCK
-        if self._block[0] != number:
-            steps = slice(number * _BLOCK, (number + 1) * _BLOCK)
-            resized = list(self._heatmaps)
-            for row, methods in enumerate(self._rows):
-                width, height = self.layout.cell_of(row)
-                for each in methods:
-                    resized[each] = resize_maps(self._heatmaps[each][steps], height, width)
-            self._block = number, resized
-        return self._block[1]
+    def _row_of(self, method: int) -> int:
+        return next(row for row, methods in enumerate(self._rows) if method in methods)
 
 
 def outcome_colour(outcome: str) -> Colour:
@@ -376,28 +362,14 @@ def _together(methods: Sequence[MethodRecord]) -> list[list[int]]:
     return list(rows.values())
 
 
-def _limits(
-    heatmaps: Sequence[np.ndarray],
-    rows: Sequence[Sequence[int]],
-    units: Sequence[Sequence[str]],
-    scale: FilmScale,
-) -> list[np.ndarray]:
-    """The value drawn at full strength, for each method float (T, K) of its maps (T, K, h, w).
-
-    The maps of a row that have one unit share it.
-    """
-    found = [np.zeros(maps.shape[:2]) for maps in heatmaps]
-    for methods in rows:
-        for unit in set(units[methods[0]]):
-            columns = [place for place, its in enumerate(units[methods[0]]) if its == unit]
-            alike = np.stack([heatmaps[each][:, columns] for each in methods], axis=1)
-            if scale == "frame":
-                most = np.array([limit(each) for each in alike])
-            else:
-                most = np.full(len(alike), limit(alike) if scale == "episode" else scale)
-            for each in methods:
-                found[each][:, columns] = most[:, None]
-    return found
+def _brightest(episode: Episode | Footage) -> int:
+    """The brightest level of an episode in which there are only dark ones, else 255."""
+    most = 1
+    for start in range(0, len(episode), _BLOCK):
+        most = max(most, int(episode.observations[start : start + _BLOCK].max()))
+        if most >= _DARK:
+            return 255
+    return most
 
 
 def _rounded(limits: np.ndarray) -> list[float]:

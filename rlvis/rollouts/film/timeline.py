@@ -10,7 +10,7 @@ import numpy as np
 
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
 from rlvis.models.distributions import ActionDistribution, DiagonalGaussian, Factored, Greedy
-from rlvis.rollouts.episode import Episode
+from rlvis.rollouts.episode import EpisodeNumbers
 
 LEAST_TRACK = 26
 """Pixels that each track after the first adds to the least height of a strip."""
@@ -32,7 +32,12 @@ class Timeline:
     """
 
     def __init__(
-        self, episode: Episode, shown: Sequence[int], width: int, height: int, start: int = 0
+        self,
+        episode: EpisodeNumbers,
+        shown: Sequence[int],
+        width: int,
+        height: int,
+        start: int = 0,
     ) -> None:
         self._steps, self._start = len(episode), start
         self._width = width
@@ -80,7 +85,9 @@ class Timeline:
         """The step that each pixel column belongs to."""
         return np.arange(self._width) * self._steps // self._width
 
-    def _tracks(self, episode: Episode, tracks: Sequence[slice], height: int) -> list[np.ndarray]:
+    def _tracks(
+        self, episode: EpisodeNumbers, tracks: Sequence[slice], height: int
+    ) -> list[np.ndarray]:
         """Pictures one below the other, together `height` high."""
         draw = self._choice if isinstance(episode.distribution, Factored) else self._line
         each = (height - _BETWEEN * (len(tracks) - 1)) // len(tracks)
@@ -89,7 +96,7 @@ class Timeline:
             parts += [draw(episode, track, each), self._plain(_BETWEEN)]
         return [*parts[:-1], self._plain(height - sum(map(len, parts[:-1])))]
 
-    def _choice(self, episode: Episode, factor: slice, height: int) -> np.ndarray:
+    def _choice(self, episode: EpisodeNumbers, factor: slice, height: int) -> np.ndarray:
         """Stacked areas, the first action at the bottom, and a ribbon of the actions taken."""
         taken = episode.distribution.taken(episode.actions)[:, factor]
         colours = _colours(factor)
@@ -101,7 +108,7 @@ class Timeline:
         ribbon = np.broadcast_to(row, (_RIBBON, *row.shape))
         return np.concatenate([colours[label], self._plain(_GAP), ribbon])
 
-    def _line(self, episode: Episode, dimension: slice, height: int) -> np.ndarray:
+    def _line(self, episode: EpisodeNumbers, dimension: slice, height: int) -> np.ndarray:
         """A step line around a middle of zero, and a dot for each value taken."""
         means, taken = (each[:, dimension.start] for each in episode.entries)
         reach = _reach(episode, dimension)
@@ -168,7 +175,7 @@ def tracks_of(distribution: ActionDistribution, shown: Sequence[int]) -> list[sl
     return [slice(index, index + 1) for index in shown]
 
 
-def _reach(episode: Episode, dimension: slice) -> float:
+def _reach(episode: EpisodeNumbers, dimension: slice) -> float:
     return reach_of(*(each[:, dimension] for each in episode.entries))
 
 
