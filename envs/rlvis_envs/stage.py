@@ -1,17 +1,17 @@
 """What a picture depends on, and what it would be if one thing of it were otherwise."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from rlvis_envs.geometry import AGENT_RADIUS
-from rlvis_envs.materials import SKY, SURFACES, as_color
+from rlvis_envs.materials import SKY, SURFACES, Triple, as_color
 from rlvis_envs.options import check_choice, check_number
 from rlvis_envs.scene import Box, Camera, Look, Pose
 
 AGENT = "agent"
 MOST_ANGLE = 1e6
-MOST_DIRECTION = 1e6
 MOST_BRIGHTNESS = 10.0
 
 
@@ -109,10 +109,11 @@ def dimmed(look: Look, brightness: float) -> Look:
     )
 
 
-def _as_direction(direction: Sequence[float]) -> tuple[float, float, float]:
-    if len(direction) != 3 or not any(direction):
-        raise ValueError(f"direction={direction!r} must be three numbers, not all 0")
-    for each in direction:
-        check_number("direction", each, -MOST_DIRECTION, MOST_DIRECTION, "(towards the light)")
-    x, y, z = map(float, direction)
+def _as_direction(direction: Sequence[float]) -> Triple:
+    try:
+        x, y, z = map(float, direction)
+    except (TypeError, ValueError):
+        x = y = z = math.nan
+    if not (math.isfinite(x + y + z) and (x or y or z)):
+        raise ValueError(f"direction={direction!r} must be three numbers, not all of them 0")
     return x, y, z
