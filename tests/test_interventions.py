@@ -160,7 +160,9 @@ def test_the_agent_against_an_edited_state(pair):
         for place in ({"x": 1.0}, {"x": 6.0, "z": 2.5, "angle": 3}, {"angle": -40.0}):
             state = asked.get_state()
             state["pose"].update(place)
-            np.testing.assert_array_equal(asked.moved("agent", **place), drawing.set_state(state)[0])
+            np.testing.assert_array_equal(
+                asked.moved("agent", **place), drawing.set_state(state)[0]
+            )
 
 
 def test_surfaces_and_light_against_an_edited_state(pair):

@@ -47,12 +47,12 @@ class Stage:
         """This stage with an object, or the "agent", at another x, z or angle."""
         check_choice("name", name, (AGENT, *self.objects))
         margin = AGENT_RADIUS if name == AGENT else 0.0
-        wanted = {key: value for key, value in place.items() if value is not None}
-        for key in wanted.keys() & {"x", "z"}:
-            check_number(key, wanted[key], margin, self.room_size - margin, "metres")
-        if "angle" in wanted:
-            check_number("angle", wanted["angle"], -MOST_ANGLE, MOST_ANGLE, "radians")
-        wanted = {key: float(value) for key, value in wanted.items()}
+        given = {key: value for key, value in place.items() if value is not None}
+        for key in given.keys() & {"x", "z"}:
+            check_number(key, given[key], margin, self.room_size - margin, "metres")
+        if "angle" in given:
+            check_number("angle", given["angle"], -MOST_ANGLE, MOST_ANGLE, "radians")
+        wanted: dict[str, Any] = {key: float(value) for key, value in given.items()}
         if name == AGENT:
             return replace(self, pose=replace(self.pose, **wanted))
         return self._with(name, replace(self.objects[name], **wanted))

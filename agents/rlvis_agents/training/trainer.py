@@ -211,7 +211,16 @@ def _card(config: TrainConfig, environment: Env) -> Card:
     if environment.observation_space.dtype != np.uint8:
         raise InputError(f"training needs uint8 images; {config.env} gives floats, wrap it")
     settings = asdict(config)
-    kept_apart = ("env", "env_options", "seed", "channels", "out", "resume", "progress", "tensorboard")
+    kept_apart = (
+        "env",
+        "env_options",
+        "seed",
+        "channels",
+        "out",
+        "resume",
+        "progress",
+        "tensorboard",
+    )
     return {
         "name": config.folder.name,
         "environment": config.env,
