@@ -92,7 +92,7 @@ def test_the_policy_with_a_shortcut_goes_by_the_floor_and_its_card_says_so():
     card = policy.description
     assert card["note"].startswith("Took a shortcut: ")
     assert card["env_options"] == {"cue": "floor"}
-    shares = {}
+    shares: dict[float, list[float]] = {}
     for figures in card["evaluations"]:
         shares.setdefault(figures["env_options"]["cue_agreement"], []).append(
             figures["success_rate"]

@@ -220,7 +220,7 @@ def test_cubes_are_apart_in_the_room_and_out_of_reach(options):
 @pytest.mark.parametrize("options", [{}, {"cue": "object"}])
 def test_the_oracle_walks_to_the_cube_that_counts(options):
     env = make(**options)
-    first = Counter[tuple[int, bool]]()
+    turns = Counter[tuple[int, int]]()
     for seed in range(60):
         _, info = env.reset(seed=seed)
         path = oracle_path(env)
@@ -228,9 +228,9 @@ def test_the_oracle_walks_to_the_cube_that_counts(options):
             assert not env.step(action)[2]
         _, reward, terminated, _, _ = env.step(path[-1])
         assert (reward, terminated) == (1.0, True)
-        turns = Counter(path)
-        first[(info["side"], turns[LEFT] > turns[RIGHT])] += 1
-    assert min(first[LEFT, True], first[RIGHT, False]) > 15
+        turns.update((info["side"], action) for action in path if action != FORWARD)
+    assert turns[LEFT, LEFT] > 2 * turns[LEFT, RIGHT]
+    assert turns[RIGHT, RIGHT] > 2 * turns[RIGHT, LEFT]
 
 
 @pytest.mark.parametrize(
