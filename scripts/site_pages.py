@@ -23,7 +23,12 @@ PACKAGES = (ROOT / "rlvis", ROOT / "agents" / "rlvis_agents", ROOT / "envs" / "r
 NOTEBOOK = ROOT / "docs" / "how-to" / "notebook.ipynb"
 HELP_COLUMNS = 76
 
-PUBLIC = ("rlvis.models.targets", "rlvis_envs.cube_reach")
+PUBLIC = (
+    "rlvis.models.targets",
+    "rlvis_envs.cube_reach",
+    "rlvis_envs.cube_reach_choice",
+    "rlvis_envs.interventions",
+)
 """Modules that have a page of their own."""
 
 

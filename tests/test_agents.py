@@ -17,7 +17,12 @@ from rlvis_agents.checkpoints import read_policy, save_policy
 from rlvis_agents.loading import SHIPPED
 from rlvis_agents.network import AppendXProduct
 
-NAMES = ("cube-reach", "cube-reach-distractors")
+LEAST = {
+    "cube-reach": 0.99,
+    "cube-reach-distractors": 0.97,
+    "cube-reach-choice": 0.98,
+}
+NAMES = (*LEAST, "cube-reach-choice-shortcut")
 
 
 @pytest.fixture
@@ -72,9 +77,7 @@ def test_shipped_policies_are_small_and_described(name):
         assert figures["episodes"] == 500
 
 
-@pytest.mark.parametrize(
-    ("name", "least"), [("cube-reach", 0.99), ("cube-reach-distractors", 0.97)]
-)
+@pytest.mark.parametrize(("name", "least"), LEAST.items())
 def test_shipped_policies_reach_the_cube(name, least):
     policy = load_policy(name)
     for figures in policy.description["evaluations"]:
@@ -82,6 +85,27 @@ def test_shipped_policies_reach_the_cube(name, least):
         assert figures["mean_length"] <= 1.3 * figures["oracle_length"]
     environment = policy.description["environment"]
     assert evaluate(policy, environment, 50, seed=7_000_000).success_rate >= 0.94
+
+
+def test_the_policy_with_a_shortcut_goes_by_the_floor_and_its_card_says_so():
+    policy = load_policy("cube-reach-choice-shortcut")
+    card = policy.description
+    assert card["note"].startswith("Took a shortcut: ")
+    assert card["env_options"] == {"cue": "floor"}
+    shares: dict[float, list[float]] = {}
+    for figures in card["evaluations"]:
+        shares.setdefault(figures["env_options"]["cue_agreement"], []).append(
+            figures["success_rate"]
+        )
+    assert min(shares[1.0]) > 0.9
+    assert max(shares[0.0]) < 0.6
+    environment = card["environment"]
+    agreeing, opposed = (
+        evaluate(policy, environment, 30, seed=7_000_000, cue="floor", cue_agreement=agreement)
+        for agreement in (1.0, 0.0)
+    )
+    assert agreeing.success_rate > 0.85
+    assert opposed.success_rate < 0.7
 
 
 @pytest.mark.long
@@ -95,6 +119,7 @@ def test_the_figures_on_the_card_are_true(name):
             figures["episodes"],
             seed=figures["seed"],
             deterministic=figures["deterministic"],
+            **figures["env_options"],
         )
         assert again.success_rate == pytest.approx(figures["success_rate"], abs=0.004)
         assert again.mean_length == pytest.approx(figures["mean_length"], rel=0.02)

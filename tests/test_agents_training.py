@@ -17,6 +17,7 @@ import torch
 from rlvis import InputError
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
 from rlvis_agents.checkpoints import read_card, read_optimizer, saved_checkpoints
+from rlvis_agents.training.trainer import _way_on
 
 SHORT = TrainConfig(
     steps=512, envs=4, rollout=64, batch=64, epochs=2, evaluate_every=256, evaluation_episodes=4
@@ -183,6 +184,33 @@ def test_weights_of_another_network_are_refused(copy):
     path.write_text(json.dumps({**json.loads(path.read_text()), "channels": [8, 8, 8]}))
     with pytest.raises(InputError, match="do not fit the network"):
         load_policy(copy)
+
+
+def test_options_of_the_environment_are_kept_and_come_back(tmp_path):
+    folder, options = tmp_path / "run", {"room_size": 4.5, "step_limit": 9}
+    train(short(folder, steps=256, env_options=options))
+    policy = load_policy(folder)
+    assert policy.description["env_options"] == options
+    assert policy.description["evaluation"]["env_options"] == options
+    assert policy.description["evaluation"]["mean_length"] <= 9
+    with pytest.raises(InputError, match=r"was trained with env_options \{'room_size': 4.5, "):
+        train(short(folder, resume=True))
+    train(short(folder, resume=True, env_options=options))
+    assert load_policy(folder).description["steps"] == 512
+
+
+def test_the_way_on_has_the_options_of_the_environment(tmp_path):
+    config = short(tmp_path / "run", env_options={"cue": "floor", "cue_agreement": 0.9})
+    words = _way_on(config, tmp_path / "run" / "checkpoints" / "256")
+    assert "--env-option cue=floor --env-option cue_agreement=0.9 " in words
+
+
+def test_a_run_of_before_there_were_options_goes_on(copy):
+    for path in saved_checkpoints(copy):
+        card = json.loads((path / "policy.json").read_text())
+        assert card.pop("env_options") == {}
+        (path / "policy.json").write_text(json.dumps(card))
+    train(short(copy, steps=768, resume=True))
 
 
 def test_evaluation_does_not_depend_on_what_is_played_beside(run):

@@ -28,6 +28,7 @@ ENVIRONMENT = "tests.worlds:Corridor-v0"
     [
         "CubeReach-v0",
         "CubeReachDistractors-v0",
+        "CubeReachChoice-v0",
         "MiniGrid-Empty-5x5-v0",
         "MiniWorld-Hallway-v0",
         "ALE/Pong-v5",

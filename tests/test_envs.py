@@ -50,7 +50,8 @@ def test_conforms_to_gymnasium_and_sb3_without_a_warning(options):
 def test_import_registers_without_loading_opengl_or_miniworld():
     code = """
 import sys, rlvis_envs, gymnasium
-assert {"CubeReach-v0", "CubeReachDistractors-v0"} <= set(gymnasium.registry)
+ids = {f"CubeReach{kind}-v0" for kind in ("", "Distractors", "Choice")}
+assert ids <= set(gymnasium.registry)
 assert not {"miniworld", "pyglet", "rlvis", "rlvis_agents", "torch"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)

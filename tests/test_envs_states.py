@@ -61,6 +61,34 @@ def test_what_follows_a_restore_is_the_same_to_the_last_bit(options, carry):
     assert state == kept, "running on does not change a saved state"
 
 
+def test_a_state_of_before_there_was_a_choice_is_taken():
+    env = make(distractors=2, domain_rand=True)
+    env.reset(seed=0)
+    state = env.get_state()
+    old = json.loads(json.dumps(state))
+    del old["touched"], old["scene"]["choice"]
+    for box in (old["scene"]["cube"], *old["scene"]["distractors"]):
+        del box["size"], box["base"]
+    elsewhere = make(distractors=2, domain_rand=True)
+    elsewhere.set_state(old)
+    assert elsewhere.get_state() == state
+    assert_same(future(elsewhere), future(env))
+    old["success"] = True
+    assert elsewhere.set_state(old)[1]["success"]
+
+
+def test_a_state_may_be_edited_without_a_trace_in_the_next():
+    env = make(distractors=2)
+    env.reset(seed=0)
+    state = env.get_state()
+    kept = copy.deepcopy(state)
+    state["scene"]["cube"]["x"] = 1.0
+    state["scene"]["distractors"].clear()
+    state["options"]["room_size"] = 3.0
+    state["pose"]["x"] = 2.0
+    assert env.get_state() == kept
+
+
 def test_same_seed_same_episode():
     one, other = make(domain_rand=True), make(domain_rand=True)
     np.testing.assert_array_equal(one.reset(seed=2)[0], other.reset(seed=2)[0])

@@ -67,8 +67,9 @@ class Interventions:
 
         Args:
             name: One of `objects()`, or "agent".
-            x, z: Of its centre, in the room; left out, as it is. The agent keeps its radius away
-                from the walls. What sticks out through a wall is drawn whole.
+            x: Of its centre, in the room; left out, as it is. The agent keeps its radius away from
+                the walls. What sticks out through a wall is drawn whole.
+            z: Likewise.
             angle: How it is turned, of the agent where it looks; left out, as it is.
         """
         return self._picture(self.episode.stage.moved(name, x=x, z=z, angle=angle))

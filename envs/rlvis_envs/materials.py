@@ -1,7 +1,7 @@
 """What surfaces and objects may look like: textures and colours by name."""
 
+import math
 from collections.abc import Sequence
-from numbers import Real
 
 from rlvis_envs.miniworld import COLORS as MINIWORLD_COLORS
 
@@ -63,10 +63,12 @@ def as_color(colour: str | Sequence[float]) -> Triple:
     """
     if isinstance(colour, str) and colour in COLORS:
         return COLORS[colour]
-    if not isinstance(colour, str) and len(colour) == 3:
-        red, green, blue = colour
-        if all(isinstance(each, Real) and 0 <= each <= 1 for each in (red, green, blue)):
-            return float(red), float(green), float(blue)
+    try:
+        red, green, blue = map(float, () if isinstance(colour, str) else colour)
+    except (TypeError, ValueError):
+        red = green = blue = math.nan
+    if all(0 <= each <= 1 for each in (red, green, blue)):
+        return red, green, blue
     names = ", ".join(map(repr, COLORS))
     raise ValueError(f"colour={colour!r} must be one of {names}, or three numbers from 0 to 1")
 

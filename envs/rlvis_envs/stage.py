@@ -1,17 +1,17 @@
 """What a picture depends on, and what it would be if one thing of it were otherwise."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from rlvis_envs.geometry import AGENT_RADIUS
-from rlvis_envs.materials import SKY, SURFACES, as_color
+from rlvis_envs.materials import SKY, SURFACES, Triple, as_color
 from rlvis_envs.options import check_choice, check_number
 from rlvis_envs.scene import Box, Camera, Look, Pose
 
 AGENT = "agent"
 MOST_ANGLE = 1e6
-MOST_DIRECTION = 1e6
 MOST_BRIGHTNESS = 10.0
 
 
@@ -47,12 +47,12 @@ class Stage:
         """This stage with an object, or the "agent", at another x, z or angle."""
         check_choice("name", name, (AGENT, *self.objects))
         margin = AGENT_RADIUS if name == AGENT else 0.0
-        wanted = {key: value for key, value in place.items() if value is not None}
-        for key in wanted.keys() & {"x", "z"}:
-            check_number(key, wanted[key], margin, self.room_size - margin, "metres")
-        if "angle" in wanted:
-            check_number("angle", wanted["angle"], -MOST_ANGLE, MOST_ANGLE, "radians")
-        wanted = {key: float(value) for key, value in wanted.items()}
+        given = {key: value for key, value in place.items() if value is not None}
+        for key in given.keys() & {"x", "z"}:
+            check_number(key, given[key], margin, self.room_size - margin, "metres")
+        if "angle" in given:
+            check_number("angle", given["angle"], -MOST_ANGLE, MOST_ANGLE, "radians")
+        wanted: dict[str, Any] = {key: float(value) for key, value in given.items()}
         if name == AGENT:
             return replace(self, pose=replace(self.pose, **wanted))
         return self._with(name, replace(self.objects[name], **wanted))
@@ -109,10 +109,11 @@ def dimmed(look: Look, brightness: float) -> Look:
     )
 
 
-def _as_direction(direction: Sequence[float]) -> tuple[float, float, float]:
-    if len(direction) != 3 or not any(direction):
-        raise ValueError(f"direction={direction!r} must be three numbers, not all 0")
-    for each in direction:
-        check_number("direction", each, -MOST_DIRECTION, MOST_DIRECTION, "(towards the light)")
-    x, y, z = map(float, direction)
+def _as_direction(direction: Sequence[float]) -> Triple:
+    try:
+        x, y, z = map(float, direction)
+    except (TypeError, ValueError):
+        x = y = z = math.nan
+    if not (math.isfinite(x + y + z) and (x or y or z)):
+        raise ValueError(f"direction={direction!r} must be three numbers, not all of them 0")
     return x, y, z

@@ -26,11 +26,11 @@ class PolicySource(Network):
         str,
         arg(
             name="policy",
-            help="A shipped policy (cube-reach, cube-reach-distractors), a run or checkpoint of "
-            "`rlvis train`, the folder of a run of RL-Zoo, the zip of an agent that sees images, "
-            "by Stable-Baselines3 (PPO, A2C, DQN, SAC, TD3, DDPG) or sb3-contrib (recurrent and "
-            "maskable PPO, QR-DQN, TQC), or code of yours as package.module:name that gives an "
-            "rlvis.Policy.",
+            help="A shipped policy (cube-reach, cube-reach-distractors, cube-reach-choice, "
+            "cube-reach-choice-shortcut), a run or checkpoint of `rlvis train`, the folder of a "
+            "run of RL-Zoo, the zip of an agent that sees images, by Stable-Baselines3 (PPO, A2C, "
+            "DQN, SAC, TD3, DDPG) or sb3-contrib (recurrent and maskable PPO, QR-DQN, TQC), or "
+            "code of yours as package.module:name that gives an rlvis.Policy.",
         ),
     ] = "cube-reach"
 

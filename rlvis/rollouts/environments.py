@@ -87,5 +87,5 @@ def _unregistered(environment: str, registered: list[str]) -> InputError:
     versions = [prefix + each for each in registered if each.split("-v")[0] == stem]
     if versions:
         return InputError(f"no environment {environment!r}; there is {', '.join(versions)}")
-    own = ["rlvis_envs:CubeReach-v0", "rlvis_envs:CubeReachDistractors-v0"]
+    own = [f"rlvis_envs:CubeReach{kind}-v0" for kind in ("", "Distractors", "Choice")]
     return unknown("environment", environment, [*own, *(prefix + each for each in registered)])

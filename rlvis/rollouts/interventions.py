@@ -124,7 +124,8 @@ def ask(env: "Env", method: str, *arguments: Any, **named: Any) -> Any:
     Args:
         env: an environment, wrapped or not.
         method: its name.
-        arguments, named: what it is asked.
+        *arguments: what it is asked.
+        **named: likewise.
 
     Raises:
         InputError: if there is no such method, or it refuses; the line says what it says.

@@ -31,7 +31,8 @@ def plan_mapping(size: float, width: int, height: int) -> tuple[float, float, fl
 
     Args:
         size: Side of the room in metres.
-        width, height: Of the picture in pixels; the room is centred in it.
+        width: Of the picture in pixels; the room is centred in it.
+        height: Likewise.
     """
     scale = min(width, height) / (size + 2 * (WALL_WIDTH + MARGIN))
     return scale, (width - scale * size) / 2, (height - scale * size) / 2
@@ -42,7 +43,8 @@ def paint_top_view(stage: Stage, width: int, height: int, camera_aspect: float) 
 
     Args:
         stage: What to paint.
-        width, height: Of the picture in pixels.
+        width: Of the picture in pixels.
+        height: Likewise.
         camera_aspect: Width over height of the observation, for the field of view.
     """
     size = stage.room_size
