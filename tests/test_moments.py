@@ -24,13 +24,25 @@ def recording() -> Recording:
     return record(policy, ENVIRONMENT, episodes=10, methods=["grad-cam"], seed=1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [each for each in KINDS if each != "stuck"])
 def test_the_first_moment_of_a_kind_is_the_strongest(recording, kind) -> None:
     first = find_moments(recording, 1, kinds=[kind])[0]
     strengths = [strength_of(kind, signals_of(episode)) for episode in recording]
     assert strengths[first.episode][first.step] == max(each.max() for each in strengths)
     assert first.reason
     assert first.kind == kind
+
+
+def test_where_it_gets_stuck_is_found() -> None:
+    away = seeking_policy(gain=-2.0)  # to the end of the corridor, and against it
+    recording = record(away, ENVIRONMENT, episodes=3, methods="none", seed=2, deterministic=True)
+    found = find_moments(recording, 3, kinds=["stuck"])
+    for each in found:
+        codes = [image.tobytes() for image in recording.episode(each.episode).observations]
+        later = codes[each.step + 1 :]
+        assert codes[each.step] not in codes[: each.step]
+        assert len(later) == each.strength >= 8
+        assert set(later) <= set(codes[: each.step + 1])
 
 
 def test_moments_are_of_all_kinds_and_apart(recording) -> None:

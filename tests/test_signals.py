@@ -16,7 +16,7 @@ from rlvis.models.distributions import (
 )
 from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.episode_table import WORST_FIRST, EpisodeTable
-from rlvis.rollouts.signals import longest_without_news, signals_of
+from rlvis.rollouts.signals import runs_without_news, signals_of
 from tests.conftest import pooled_policy
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
@@ -130,7 +130,7 @@ def test_impossible_actions_do_not_count() -> None:
     [([1, 2, 3], 0), ([1, 1, 1, 1], 3), ([1, 2, 1, 2, 3], 2), ([1, 2, 3, 1, 2, 3, 1], 4), ([7], 0)],
 )
 def test_stuck_is_without_news(codes, expected) -> None:
-    assert longest_without_news(np.array(codes)) == expected
+    assert runs_without_news(np.array(codes)).max() == expected
 
 
 @pytest.fixture(scope="module")

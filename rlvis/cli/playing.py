@@ -1,6 +1,6 @@
 """What the commands that let a policy act take: the policy, its environment, how it is played."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -177,8 +177,16 @@ class FilmLook:
             if value
         }
         with progress("frame") as (start, advance):
-            start(recording.steps(chosen.get("episodes")), f"drawing {path}")
+            start(self._frames(recording, chosen), f"drawing {path}")
             recording.to_video(
                 path, fps=self.fps, scale=parse_value(self.scale), on_frame=advance, **chosen
             )
         print(path)
+
+    def _frames(self, recording: Any, chosen: Mapping[str, Any]) -> int:
+        """How many frames the steps of a film take."""
+        from rlvis.rollouts.film.writing import frames_in
+
+        if "moments" not in chosen:
+            return int(recording.steps(chosen.get("episodes")))
+        return frames_in(recording, chosen["moments"], chosen["around"], self.fps)

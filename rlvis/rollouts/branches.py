@@ -167,11 +167,13 @@ class BranchPoint:
         Raises:
             InputError: if it cannot be brought there.
         """
+        info: Mapping[str, Any]
         observation, info = env.reset(self._episode.seed, self._number)
         if self._state is not None and self.brought_by == "state" and _is_bare(env.environment):
             told = restore(self.recording.header.states, env.environment, self._state)
-            if _is_observed(told) and self._shows(told[0], self._step):
-                return told
+            observation, info = _observed(told)
+            if observation is not None and self._shows(observation, self._step):
+                return observation, info
             observation, info = env.reset(self._episode.seed, self._number)
         self.brought_by = "replay"
         for step in range(self._step):
@@ -243,9 +245,11 @@ def _taken(episode: Episode, step: int) -> int:
     return int(taken[step])
 
 
-def _is_observed(told: Any) -> bool:
-    """Whether what `set_state` returns is an observation and an info."""
-    return isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], Mapping)
+def _observed(told: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The observation and the info that `set_state` returned; None and nothing where it did not."""
+    if isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], Mapping):
+        return told
+    return told, {}
 
 
 def rest_of(episode: Episode, step: int) -> Episode:

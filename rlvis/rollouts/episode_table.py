@@ -1,5 +1,6 @@
 """Which episodes to look at: a row of numbers for each, sorted and filtered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from rlvis.images.frames import picture_of
 from rlvis.results import Result, Table
 from rlvis.rollouts.conditions import Condition
 from rlvis.rollouts.episode import EpisodeNumbers
-from rlvis.rollouts.signals import longest_without_news, signals_of
+from rlvis.rollouts.signals import runs_without_news, signals_of
 
 if TYPE_CHECKING:
     from rlvis.rollouts.recorded import RecordedEpisodes
@@ -66,15 +67,20 @@ class EpisodeTable(Result):
     only_of: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, recording: "RecordedEpisodes") -> "EpisodeTable":
-        """The table of all episodes of a recording that are whole.
+    def of(
+        cls, recording: "RecordedEpisodes", episodes: Sequence[int] | None = None
+    ) -> "EpisodeTable":
+        """The table of the episodes of a recording.
+
+        Args:
+            recording: the recording.
+            episodes: their numbers; all that are whole when left out.
 
         Raises:
             InputError: if there is none.
         """
-        rows = [
-            _row(recording, number, episode) for number, episode in recording.all_numbers().items()
-        ]
+        played = recording.all_numbers(episodes)
+        rows = [_row(recording, number, episode) for number, episode in played.items()]
         columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         return cls(recording, columns)
 
@@ -234,7 +240,7 @@ def _row(recording: "RecordedEpisodes", number: int, episode: EpisodeNumbers) ->
         "surprise_step": surprise_step,
         "entropy": float(signals.entropy.mean()),
         "disagreement": float(1 - signals.greedy.mean()),
-        "stuck": longest_without_news(recording.picture_codes(number)),
+        "stuck": int(runs_without_news(recording.picture_codes(number)).max()),
     }
 
 

@@ -4,6 +4,7 @@
     flip        the preferred action changes, and how much
     indecision  the likeliest action is hardly ahead of the next
     surprise    an action was taken that π held for improbable
+    stuck       the last new picture before a long run of none: it stands still or goes in a circle
     importance  the scores lie furthest apart: HIGHLIGHTS (Amir & Amir 2018)
 
 Kinds take turns, so that what is strongest by one does not crowd out the others; and a moment whose
@@ -25,14 +26,15 @@ from rlvis.images.frames import picture_of
 from rlvis.options import MANY, check_whole
 from rlvis.results import Result, Table
 from rlvis.rollouts.diversity import novelty, thumbnail
-from rlvis.rollouts.episode import taken_of
-from rlvis.rollouts.signals import Signals, signals_of
+from rlvis.rollouts.episode import EpisodeNumbers, taken_of
+from rlvis.rollouts.signals import Signals, runs_without_news, signals_of
 
 if TYPE_CHECKING:
     from rlvis.rollouts.recorded import RecordedEpisodes
 
-KINDS = ("drop", "flip", "indecision", "surprise", "importance")
-USUAL = ("drop", "flip", "indecision", "surprise")
+KINDS = ("drop", "flip", "indecision", "surprise", "stuck", "importance")
+USUAL = KINDS[:-1]
+_LEAST_STUCK, _MOST_MARGIN, _LEAST_FLIP = 8, 0.5, 0.05
 _CANDIDATES = 8
 _APART = 5
 _AROUND = (-4, -2, 0, 2, 4)
@@ -47,7 +49,8 @@ class Moment:
         episode: its number in the recording.
         step: in the episode, from 0.
         kind: see the module.
-        strength: the number it was chosen by: see `Signals`; for indecision the margin.
+        strength: the number it was chosen by: see `Signals`; for indecision the margin, for stuck
+            the steps.
         reason: what happens there, in words.
     """
 
@@ -128,12 +131,8 @@ def find_moments(
         raise InputError(f"no kind of moment is named; choose of {', '.join(KINDS)}")
     if episodes is not None and not episodes:
         raise InputError("no episode to look for moments in; name at least one")
-    played = (
-        recording.all_numbers()
-        if episodes is None
-        else {number: recording.numbers(number) for number in episodes}
-    )
-    strengths = {number: signals_of(episode) for number, episode in played.items()}
+    played = recording.all_numbers(episodes)
+    strengths = {number: _Strengths(recording, number, each) for number, each in played.items()}
     pools = {kind: _strongest(kind, strengths, max(most, _CANDIDATES) * 4, apart) for kind in kinds}
     pools = {kind: pool for kind, pool in pools.items() if pool}
     if not pools:
@@ -155,21 +154,47 @@ Candidate = tuple[str, int, int, float]
 """Kind, episode, step, strength."""
 
 
+class _Strengths:
+    """How much each step of an episode is a moment, by kind."""
+
+    def __init__(self, recording: "RecordedEpisodes", number: int, episode: EpisodeNumbers) -> None:
+        self._recording, self._number = recording, number
+        self._signals = signals_of(episode)
+
+    def of(self, kind: str) -> np.ndarray:
+        """Float64 (T,), −inf where a step is none."""
+        if kind == "stuck":
+            codes = self._recording.picture_codes(self._number)
+            return strength_of_runs(runs_without_news(codes))
+        return strength_of(kind, self._signals)
+
+
+def strength_of_runs(runs: np.ndarray) -> np.ndarray:
+    """Float64 (T,): the length of the run without news that begins at a step; −inf for short ones.
+
+    Args:
+        runs: of `rlvis.rollouts.signals.runs_without_news`.
+    """
+    return np.where(runs >= _LEAST_STUCK, runs.astype(float), -np.inf)
+
+
 def strength_of(kind: str, signals: Signals) -> np.ndarray:
     """Float64 (T,): the more, the more a step is such a moment; −inf where it is none."""
     if kind == "indecision":
-        values = -signals.margin
+        values, is_one = -signals.margin, signals.margin < _MOST_MARGIN
     elif kind == "surprise":
-        values = np.where(signals.greedy == 1, np.nan, signals.surprise)
+        values, is_one = signals.surprise, signals.greedy == 0
     else:
         values = getattr(signals, kind)
-    values = np.where(np.isfinite(values), values, -np.inf)
-    return np.where(values > 0, values, -np.inf) if kind in ("drop", "flip", "surprise") else values
+        is_one = values > {"flip": _LEAST_FLIP}.get(kind, 0)
+    return np.where(np.isfinite(values) & is_one, values, -np.inf)
 
 
-def _strongest(kind: str, signals: dict[int, Signals], most: int, apart: int) -> list[Candidate]:
+def _strongest(
+    kind: str, strengths: dict[int, _Strengths], most: int, apart: int
+) -> list[Candidate]:
     """The strongest steps of a kind, apart from each other, the strongest first."""
-    rows = [(number, strength_of(kind, each)) for number, each in signals.items()]
+    rows = [(number, each.of(kind)) for number, each in strengths.items()]
     numbers = np.concatenate([np.full(len(values), number) for number, values in rows])
     steps = np.concatenate([np.arange(len(values)) for _, values in rows])
     values = np.concatenate([values for _, values in rows])
@@ -224,6 +249,8 @@ def _reason(recording: "RecordedEpisodes", number: int, step: int, kind: str, va
             f"the value falls short by {value:.2f}: it was {episode.values[step]:.2f}, "
             f"the reward {episode.rewards[step]:.3g}, {then}"
         )
+    if kind == "stuck":
+        return f"nothing new is seen for the next {value:.0f} steps"
     if kind == "importance":
         return f"the scores of the actions lie {value:.2f} apart"
     ranked = np.argsort(-np.nan_to_num(probabilities, nan=-1))[:2]

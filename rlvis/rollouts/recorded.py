@@ -152,12 +152,18 @@ class RecordedEpisodes:
         stored = self._stored(number)
         return EpisodeNumbers(**self._numbers_of(stored))
 
-    def all_numbers(self) -> dict[int, EpisodeNumbers]:
-        """The numbers of the episodes that have them whole; of others a `Notice` says why not.
+    def all_numbers(self, episodes: Sequence[int] | None = None) -> dict[int, EpisodeNumbers]:
+        """The numbers of episodes, by theirs.
+
+        Args:
+            episodes: which; when left out all that have them whole, and a `Notice` says of the
+                others what is wrong.
 
         Raises:
-            InputError: if none has.
+            InputError: if one that was named does not exist or is damaged, or none is whole.
         """
+        if episodes is not None:
+            return {number: self.numbers(number) for number in episodes}
         found = {}
         for number in range(len(self)):
             try:

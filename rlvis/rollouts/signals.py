@@ -145,14 +145,16 @@ def _importance(episode: EpisodeNumbers) -> np.ndarray:
     return np.max(spans, axis=0)
 
 
-def longest_without_news(codes: np.ndarray) -> int:
-    """The longest run of steps of which none showed a picture that was new in the episode.
+def runs_without_news(codes: np.ndarray) -> np.ndarray:
+    """Int64 (T,): at the last step that showed a new picture, the steps after it without another.
 
-    An agent that stands before a wall is counted by it, and one that goes round in a circle.
+    0 elsewhere. An agent that stands before a wall makes such a run, and one that goes in a circle.
 
     Args:
         codes: (T,), equal for equal pictures.
     """
     _, first = np.unique(codes, return_index=True)
     news = np.append(np.sort(first), len(codes))
-    return int(np.diff(news).max() - 1)
+    runs = np.zeros(len(codes), np.int64)
+    runs[news[:-1]] = np.diff(news) - 1
+    return runs

@@ -138,16 +138,17 @@ class EpisodeFrames:
     def __len__(self) -> int:
         return len(self._episode)
 
-    def draw(self, step: int, *, ended: bool = False) -> np.ndarray:
+    def draw(self, step: int, *, ended: bool = False, marked: str = "") -> np.ndarray:
         """The frame of a step, uint8 (720, 1280, 3), valid until the next call.
 
         Args:
             step: 0 to T - 1.
             ended: say how the episode ended instead of which step it is.
+            marked: what is said of the step beside its number.
         """
         canvas = self._canvas
         canvas[:] = self._still
-        self._draw_header(canvas, step, ended)
+        self._draw_header(canvas, step, ended, marked)
         picture = self._frame(step, -1)
         self._draw_side(canvas, step, picture)
         for column, index in enumerate(self._shown):
@@ -171,7 +172,7 @@ class EpisodeFrames:
         canvas = np.empty((HEIGHT, WIDTH, 3), np.uint8)
         canvas[:] = DARK.background
         used = on_dark(canvas, self._header.environment.split(":")[-1], MARGIN, 17, 22, bold=True)
-        on_dark(canvas, fit(title, 760 - used, 16), MARGIN + used + 14, 22, 16, DARK.muted)
+        on_dark(canvas, fit(title, 880 - used, 16), MARGIN + used + 14, 22, 16, DARK.muted)
         stack = self._header.frames
         seen = caption(self._episode.observations.shape[-1], stack)
         note = f"camera: {seen}" + (", brightened" if self._brightest < 255 else "")
@@ -194,10 +195,12 @@ class EpisodeFrames:
             on_dark(canvas, about, x, 55 - size, size, DARK.muted)
         return canvas
 
-    def _draw_header(self, canvas: np.ndarray, step: int, ended: bool) -> None:
+    def _draw_header(self, canvas: np.ndarray, step: int, ended: bool, marked: str) -> None:
         if not ended:
             text = f"step {step} of 0–{len(self) - 1}"
-            on_dark(canvas, text, WIDTH - MARGIN, 17, 20, bold=True, align="right")
+            used = on_dark(canvas, text, WIDTH - MARGIN, 17, 20, bold=True, align="right")
+            x = WIDTH - MARGIN - used - 14
+            on_dark(canvas, marked, x, 17, 20, _OTHER_OUTCOME, bold=True, align="right")
             return
         outcome = self._episode.outcome
         text = f"{outcome} after {len(self)} steps"

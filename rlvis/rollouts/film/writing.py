@@ -12,12 +12,15 @@ from rlvis.errors import InputError, unknown
 from rlvis.files import check_writable
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
+from rlvis.options import MANY, check_whole
 from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.film.footage import Footage, Views
 from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
 from rlvis.rollouts.film.frame_layout import MOST_COLUMNS
+from rlvis.rollouts.film.scenes import CARD_SECONDS, Scene, draw_card
 from rlvis.rollouts.film.shown_maps import FilmScale
 from rlvis.rollouts.header import Header
+from rlvis.rollouts.moments import Moment
 from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.revisited import RevisitedEpisodes
 
@@ -30,6 +33,8 @@ def film(
     targets: TargetLike | Sequence[TargetLike] | None = None,
     actions: Sequence[str] | None = None,
     episodes: Sequence[int] | None = None,
+    moments: Sequence[Moment] | None = None,
+    around: int = 6,
     layer: str | None = None,
     policy: Policy | None = None,
     fps: float = 10,
@@ -51,6 +56,9 @@ def film(
             the first ones), and why the action taken rather than the best of the others
             ("chosen"), if that is explained.
         episodes: numbers of the episodes to show; all that are whole when left out.
+        moments: show these alone, see `rlvis.find_moments`: each after a title card, the steps
+            around it at half the speed, itself for a second.
+        around: steps before a moment and after it.
         layer: for methods that read one.
         policy: the recorded one, where it is not to be found where it was loaded from.
         fps: steps per second. The last frame of an episode stays for one second.
@@ -63,20 +71,46 @@ def film(
             the policy is not there, or the file cannot be written.
     """
     check_film(path, fps, scale)
-    numbers = recording.readable() if episodes is None else list(episodes)
-    if not numbers:
+    check_whole("around", around, 0, MANY)
+    if moments is None:
+        numbers = recording.readable() if episodes is None else list(episodes)
+        scenes = [Scene.whole(number, recording.steps([number]), fps) for number in numbers]
+    else:
+        numbers = list(dict.fromkeys(each.episode for each in moments))
+        scenes = [
+            Scene.around(each, around, recording.steps([each.episode]), fps) for each in moments
+        ]
+    if not scenes:
         raise InputError("no episode to show; name at least one, or leave them out")
     shown = _Shown.of(recording, numbers, methods, targets, actions, layer, policy)
+    drawn: tuple[int, EpisodeFrames] | None = None
     with film_writer(Path(path), fps) as write:
-        for number in numbers:
-            frames = shown.frames(recording, number, scale)
-            for step in range(len(frames)):
-                write(frames.draw(step))
-                if on_frame:
-                    on_frame()
-            for _ in range(round(fps)):
-                write(frames.draw(len(frames) - 1, ended=True))
+        for place, scene in enumerate(scenes):
+            if drawn is None or drawn[0] != scene.episode:
+                drawn = scene.episode, shown.frames(recording, scene.episode, scale)
+            frames = drawn[1]
+            if scene.moment is not None:
+                card = draw_card(recording, scene.moment, place, len(scenes))
+                for _ in range(round(CARD_SECONDS * fps)):
+                    write(card)
+            for step, times in scene.shots:
+                frame = frames.draw(step, marked=scene.marks(step))
+                for _ in range(times):
+                    write(frame)
+                    if on_frame:
+                        on_frame()
+            if scene.to_the_end:
+                for _ in range(round(fps)):
+                    write(frames.draw(len(frames) - 1, ended=True))
     return Path(path)
+
+
+def frames_in(
+    recording: RevisitedEpisodes, moments: Sequence[Moment], around: int, fps: float
+) -> int:
+    """How many frames of steps a film of moments has."""
+    scenes = [Scene.around(each, around, recording.steps([each.episode]), fps) for each in moments]
+    return sum(times for scene in scenes for _, times in scene.shots)
 
 
 def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
