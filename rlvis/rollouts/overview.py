@@ -10,7 +10,9 @@ from rlvis.results import Table
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recorded import RecordedEpisodes
 from rlvis.rollouts.revisited import RevisitedEpisodes
+from rlvis.rollouts.signals import signals_of
 
+_SIGNALS = ("margin", "entropy", "surprise", "advantage")
 _MOST_EPISODES = 6
 _MOMENTS = 3
 _TILE = (225, 400)
@@ -57,13 +59,14 @@ def step_table(recording: RecordedEpisodes) -> Table:
 
     Returns:
         Columns by name: "episode", "step", "action" (of several entries "action 0" and so on),
-        "reward", "value", "probability <action>" and "score <action>" for each of the policy's
-        scores.
+        "reward", "value", "margin", "entropy", "surprise" and "advantage" (see
+        `rlvis.rollouts.signals.Signals`), "probability <action>" and "score <action>" for each of
+        the policy's scores.
     """
     columns: dict[str, list[np.ndarray]] = {}
     for number in range(len(recording)):
         episode = recording.numbers(number)
-        actions = episode.actions.reshape(len(episode), -1)
+        actions, signals = episode.actions.reshape(len(episode), -1), signals_of(episode)
         several = actions.shape[1] > 1
         row = {
             "episode": np.full(len(episode), number),
@@ -74,6 +77,7 @@ def step_table(recording: RecordedEpisodes) -> Table:
             },
             "reward": episode.rewards,
             "value": episode.values,
+            **{name: getattr(signals, name) for name in _SIGNALS},
         }
         for kind, values in (("probability", episode.probabilities), ("score", episode.logits)):
             names = zip(recording.header.actions, values.T, strict=True)

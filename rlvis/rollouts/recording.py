@@ -44,7 +44,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -62,6 +62,8 @@ from rlvis.rollouts.store import METADATA, Folder, Memory, group_metadata
 from rlvis.rollouts.stored_episode import StoredEpisode
 
 if TYPE_CHECKING:
+    import pandas
+
     from rlvis.display.page import Page
 
 
@@ -164,6 +166,23 @@ class Recording(RevisitedEpisodes, Result):
         from rlvis.rollouts.overview import step_table
 
         return step_table(self)
+
+    def to_dataframe(self, of: Literal["steps", "episodes"] = "steps") -> "pandas.DataFrame":
+        """A data frame.
+
+        Args:
+            of: "steps", a row for each as in `table`, or "episodes", as in `rlvis.EpisodeTable`.
+
+        Raises:
+            InputError: if `of` is neither, or pandas is not installed.
+        """
+        if of == "steps":
+            return super().to_dataframe()
+        if of != "episodes":
+            raise InputError(f"no data frame of {of!r}; choose steps or episodes")
+        from rlvis.rollouts.episode_table import EpisodeTable
+
+        return EpisodeTable.of(self).to_dataframe()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns of `table`; heatmaps and pictures stay in the store (see `heatmaps`)."""
