@@ -13,7 +13,7 @@ from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.header import Header
 
 _MOMENTS = 5
-_TILE = (180, 240)
+_TILE = (168, 224)
 
 
 def what_if_page(

@@ -6,7 +6,7 @@ environments that give no states can be branched, too, as long as chance in them
 seed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -97,30 +97,41 @@ def play_branches(
         deterministic: take the most probable action instead of sampling one.
         max_steps: where a future is stopped if it has not ended.
 
+    Returns:
+        The episodes; the first future of each action with the environment's own pictures.
+
     Raises:
         InputError: if the environment cannot be brought to the moment.
     """
-    waiting = iter(enumerate(branches))
-
-    def begin(env: CheckedEnv) -> Running | None:
-        following = next(waiting, None)
-        return None if following is None else moment.branch(env, *following)
-
+    first = [place for place, (_, future) in enumerate(branches) if future == 0]
+    others = [place for place, (_, future) in enumerate(branches) if future > 0]
+    found: dict[int, Episode] = {}
     with ExitStack() as opened:
-        made = [open_recorded(moment.recording, opened) for _ in range(min(AT_ONCE, len(branches)))]
+        count = min(AT_ONCE, max(len(first), len(others)))
+        made = [open_recorded(moment.recording, opened) for _ in range(count)]
         shown = made[0].environment.render_mode == "rgb_array"
-        of: list[list[Step]] = [[] for _ in branches]
-        for each in go_on(
-            moment.policy,
-            [running for env in made if (running := begin(env))],
-            deterministic=deterministic,
-            max_steps=max_steps,
-            picture=reduced_render if shown else None,
-            success=as_rule(moment.recording.header.success),
-            following=begin,
-        ):
-            of[each.episode].append(each)
-    return [as_episode(steps, moment.policy.distribution) for steps in of]
+        for places, picture in ((first, reduced_render if shown else None), (others, None)):
+            waiting = iter(places)
+
+            def begin(env: CheckedEnv, waiting: Iterator[int] = waiting) -> Running | None:
+                place = next(waiting, None)
+                return None if place is None else moment.branch(env, place, branches[place])
+
+            of: dict[int, list[Step]] = {place: [] for place in places}
+            for each in go_on(
+                moment.policy,
+                [running for env in made if (running := begin(env))],
+                deterministic=deterministic,
+                max_steps=max_steps,
+                picture=picture,
+                success=as_rule(moment.recording.header.success),
+                following=begin,
+            ):
+                of[each.episode].append(each)
+            found |= {
+                place: as_episode(steps, moment.policy.distribution) for place, steps in of.items()
+            }
+    return [found[place] for place in range(len(branches))]
 
 
 class BranchPoint:
