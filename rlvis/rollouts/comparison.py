@@ -14,7 +14,7 @@ from rlvis.display.page import Page
 from rlvis.errors import InputError
 from rlvis.models.policy import Policy
 from rlvis.results import Result, Table
-from rlvis.rollouts.comparison_page import comparison_film, comparison_page
+from rlvis.rollouts.compared_moments import comparison_film, comparison_page
 from rlvis.rollouts.pairs import Pair, asked, different_moments, of_one_seed
 
 if TYPE_CHECKING:
