@@ -1,0 +1,1 @@
+"""The inspector: a page in the browser beside a network that acts. Imports anything below `cli`."""
