@@ -58,7 +58,9 @@ class Guard:
             await send({"type": "http.response.body", "body": b"this server answers its own page"})
 
     def _may(self, scope: Scope) -> bool:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
         host = headers.get("host", "").lower()
         if self._hosts is not None and host not in self._hosts:
             return False
