@@ -1,0 +1,106 @@
+/** The bar over the pictures: method, target, layer, full strength, opacity, and the way in time. */
+
+import { button, el, select, short } from "rlvis/dom";
+import { NORMS, SPEEDS } from "rlvis/moves";
+
+const field = (label, ...inputs) => el("label", { className: "field" }, el("span", {}, label), inputs);
+
+/** What is explained, and how it is drawn. */
+export function heatControls({ info, store, moves }) {
+  const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
+  const method = select("method", names, store.state.method, (name) => store.set(choosing(store.state, name)));
+  const target = el("input", {
+    type: "text",
+    list: "targets",
+    size: 14,
+    spellcheck: false,
+    autocomplete: "off",
+    title: "an action, chosen, margin, entropy, value, or a difference such as left - right",
+    onchange: () => store.set({ target: target.value.trim() || "chosen" }),
+    onfocus: () => target.select(),
+  });
+  target.setAttribute("list", "targets");
+  const suggestions = el("datalist", { id: "targets" }, info.targets.map((value) => el("option", { value })));
+  const spatial = info.layers.filter((each) => each.shape.length === 4);
+  const layer = select("layer", [], "", (name) => store.set({ layer: name }));
+  layer.append(
+    el("option", { value: "" }, "last"),
+    ...spatial.map((each) => el("option", { value: each.name }, each.name)),
+  );
+  const norm = select("full strength", NORMS, store.state.norm, (name) => store.set({ norm: name }));
+  const opacity = el("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    "aria-label": "opacity of the heat",
+    oninput: () => store.set({ opacity: Number(opacity.value), heat: true }),
+  });
+  const heat = button("Heat", "heat on and off (0)", () => moves.toggle("heat"));
+  const colour = button("Colour", "the picture in colour or grey (c)", () => moves.toggle("colour"));
+  const bar = el(
+    "div",
+    { className: "controls", role: "toolbar", "aria-label": "what is explained" },
+    field("method", method),
+    field("target", target, suggestions),
+    field("layer", layer),
+    field("full strength", norm),
+    field("opacity", opacity),
+    heat,
+    colour,
+  );
+  const update = (state) => {
+    method.value = state.method;
+    if (document.activeElement !== target) target.value = state.target;
+    layer.value = state.layer;
+    layer.disabled = !info.methods.find((each) => each.name === state.method)?.layer || !spatial.length;
+    norm.value = state.norm;
+    opacity.value = state.opacity;
+    opacity.style.setProperty("--share", `${state.opacity * 100}%`);
+    heat.setAttribute("aria-pressed", state.heat);
+    colour.setAttribute("aria-pressed", state.colour);
+  };
+  return { bar, update };
+}
+
+/** A method for the large frame: in place of the one that was there where it has no row yet. */
+export function choosing(state, name) {
+  if (state.methods.includes(name)) return { method: name };
+  const methods = state.methods.map((each) => (each === state.method ? name : each));
+  return { method: name, methods: methods.includes(name) ? methods : [...methods, name] };
+}
+
+/** Play, step, and where one is. */
+export function transport({ store, moves, recorded }) {
+  const play = button("▶", "play and pause (space)", () => moves.play(), { className: "play" });
+  const speed = select("steps a second", SPEEDS.map(String), String(store.state.speed), (value) =>
+    store.set({ speed: Number(value) }),
+  );
+  const where = el("output", { className: "where" });
+  const mark = button("☆", "bookmark this step (b)", () => moves.bookmark(), { className: "icon" });
+  const icon = (label, title, run) => button(label, title, run, { className: "icon", "aria-label": title });
+  const bar = el(
+    "div",
+    { className: "transport", role: "toolbar", "aria-label": "time" },
+    icon("⏮", "first step (home)", () => moves.step(-Infinity)),
+    icon("‹", "a step back (←)", () => moves.step(-1)),
+    play,
+    icon("›", "a step on (→)", () => moves.step(1)),
+    icon("⏭", "last step (end)", () => moves.end()),
+    where,
+    mark,
+    el("label", { className: "field speed" }, speed, el("span", {}, "steps/s")),
+  );
+  const update = (state, bookmarks) => {
+    play.textContent = state.playing ? "❚❚" : "▶";
+    play.setAttribute("aria-label", state.playing ? "pause" : "play");
+    speed.value = String(state.speed);
+    const steps = recorded.numbers(state.episode)?.head.steps ?? 0;
+    where.textContent = steps ? `step ${short(state.step)} of 0–${steps - 1}` : "step –";
+    const marked = Boolean(bookmarks.find(state.episode, state.step));
+    mark.textContent = marked ? "★" : "☆";
+    mark.setAttribute("aria-pressed", marked);
+    mark.setAttribute("aria-label", marked ? "forget this bookmark" : "bookmark this step");
+  };
+  return { bar, update };
+}

@@ -1,0 +1,102 @@
+/** Elements, numbers and words as the page writes them. */
+
+/** An element: attributes by name, `on…` as listeners, then its children. */
+export function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name in made && !name.includes("-") && name !== "list") made[name] = value;
+    else if (value !== null && value !== false) made.setAttribute(name, value);
+  }
+  made.append(...children.flat().filter((each) => each !== null && each !== undefined));
+  return made;
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** A titled part of the page, with tools at the right of its title. */
+export function panel(name, title, tools, ...children) {
+  const heading = el("h2", { id: `${name}-title` }, title);
+  return el(
+    "section",
+    { className: `panel ${name}`, "aria-labelledby": `${name}-title` },
+    el("header", {}, heading, el("div", { className: "tools" }, tools)),
+    children,
+  );
+}
+
+/** A button that says what it does when pointed at, with its key. */
+export function button(label, title, onclick, attributes = {}) {
+  return el("button", { type: "button", title, onclick, ...attributes }, label);
+}
+
+/** A choice among names; `choose` gets the one chosen. */
+export function select(label, names, chosen, choose) {
+  const options = names.map((name) => el("option", { value: name, selected: name === chosen }, name));
+  const box = el("select", { "aria-label": label, title: label }, options);
+  box.addEventListener("change", () => choose(box.value));
+  return box;
+}
+
+/** A number in few characters, with a true minus sign; a dash where nobody knows it. */
+export function short(number, digits = 2) {
+  if (number === null || number === undefined || !Number.isFinite(number)) return "–";
+  const size = Math.abs(number);
+  if (Number.isInteger(number) && size < 1e5) return signed(String(number));
+  const tiny = size < 0.5 * 10 ** -digits;
+  if (size >= 1e5 || tiny) return signed(number.toExponential(1).replace("+", ""));
+  return signed(number.toFixed(size >= 100 ? 0 : digits));
+}
+
+const signed = (text) => text.replaceAll("-", "−");
+
+/** The backing store of a canvas in the screen's own pixels; whether it changed. */
+export function fitCanvas(canvas, width, height) {
+  const scale = window.devicePixelRatio || 1;
+  const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
+  if (canvas.width === w && canvas.height === h) return false;
+  [canvas.width, canvas.height] = [w, h];
+  return true;
+}
+
+/** Where a pointer is over an element, each 0..1. */
+export function placeOver(event, element) {
+  const box = element.getBoundingClientRect();
+  const inside = (value) => Math.min(1, Math.max(0, value));
+  return [
+    inside((event.clientX - box.left) / box.width),
+    inside((event.clientY - box.top) / box.height),
+  ];
+}
+
+/** Call with places while the pointer is pressed and moved over an element. */
+export function dragged(element, move, end = () => {}) {
+  element.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    element.setPointerCapture(event.pointerId);
+    move(...placeOver(event, element), event);
+    const onward = (next) => move(...placeOver(next, element), next);
+    const release = (last) => {
+      element.removeEventListener("pointermove", onward);
+      end(...placeOver(last, element), last);
+    };
+    element.addEventListener("pointermove", onward);
+    element.addEventListener("lostpointercapture", release, { once: true });
+  });
+}
+
+/** Say something to those who listen to the page. */
+export function say(text) {
+  byId("said").textContent = text;
+}
+
+let fading = 0;
+
+/** A word that shows for a moment. */
+export function toast(text, kind = "") {
+  const box = byId("toast");
+  box.textContent = text;
+  box.className = `toast shown ${kind}`;
+  clearTimeout(fading);
+  fading = setTimeout(() => (box.className = "toast"), 4000);
+}

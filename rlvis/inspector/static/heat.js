@@ -1,0 +1,151 @@
+/** Heatmaps over pictures: maps brought to a picture's size, coloured, laid over its greys. */
+
+import { heatTable } from "rlvis/colours";
+
+const BINS = 2048;
+const LOW = -20;
+const PER_BIN = 40 / BINS;
+const STRONGEST = 0.995;
+
+/** How often absolute values of some size occur, to find the one that is drawn at full strength. */
+export class Strengths {
+  #counts = new Float64Array(BINS);
+  #total = 0;
+  #seen = new Set();
+
+  /** Count the maps of a block once: int8 levels (…, h, w) and what 127 stands for in each. */
+  add(name, maps, scale) {
+    if (this.#seen.has(name)) return;
+    this.#seen.add(name);
+    const size = maps.data.length / scale.data.length;
+    scale.data.forEach((most, place) => {
+      this.#count(maps.data.subarray(place * size, (place + 1) * size), most / 127);
+    });
+  }
+
+  #count(levels, unit) {
+    const often = new Uint32Array(128);
+    for (const level of levels) often[Math.abs(level)] += 1;
+    often.forEach((count, level) => {
+      if (count) this.#counts[binOf(level * unit)] += count;
+    });
+    this.#total += levels.length;
+  }
+
+  /** The 99.5 % quantile of what was counted. */
+  limit() {
+    let left = this.#total * (1 - STRONGEST);
+    for (let bin = BINS - 1; bin > 0; bin -= 1) {
+      left -= this.#counts[bin];
+      if (left < 0) return Math.exp(LOW + (bin + 0.5) * PER_BIN);
+    }
+    return 0;
+  }
+}
+
+const binOf = (value) =>
+  value > 0 ? Math.min(BINS - 1, Math.max(1, Math.floor((Math.log(value) - LOW) / PER_BIN))) : 0;
+
+/** The 99.5 % quantile of the maps at hand. */
+export function limitOf(maps) {
+  const strengths = new Strengths();
+  maps.forEach(({ levels, shape, most }, place) => {
+    strengths.add(place, { data: levels, shape }, { data: [most] });
+  });
+  return strengths.limit();
+}
+
+/** Where a row or column of the picture lies between those of the map. */
+function places(from, to, top, length) {
+  const low = new Int32Array(to);
+  const share = new Float32Array(to);
+  for (let at = 0; at < to; at += 1) {
+    const place = Math.min(from - 1, Math.max(0, ((at + 0.5 - top) / length) * from - 0.5));
+    low[at] = Math.min(Math.floor(place), Math.max(0, from - 2));
+    share[at] = place - low[at];
+  }
+  return { low, share };
+}
+
+/** Colours of a map at a picture's size.
+ *
+ * `map` is `{levels, shape: [h, w], most}`, `window` the part of the picture it lies over in shares
+ * of it, `limit` the value drawn at full strength.
+ */
+export function heatPixels(map, width, height, window, limit, signed, opacity) {
+  const image = new ImageData(width, height);
+  if (!(limit > 0)) return image;
+  const [h, w] = map.shape;
+  const pixels = new Uint32Array(image.data.buffer);
+  const table = heatTable(signed, opacity);
+  const gain = (map.most / 127 / limit) * (signed ? 127.5 : 255);
+  const zero = signed ? 127.5 : 0;
+  const across = places(w, width, window.left * width, window.width * width);
+  const down = places(h, height, window.top * height, window.height * height);
+  const [right, below] = [w > 1 ? 1 : 0, h > 1 ? w : 0];
+  const outside = (at, size, first, length) => at < first * size - 0.5 || at > (first + length) * size - 0.5;
+  for (let y = 0, at = 0; y < height; y += 1) {
+    if (outside(y, height, window.top, window.height)) {
+      at += width;
+      continue;
+    }
+    const [line, v] = [down.low[y] * w, down.share[y]];
+    for (let x = 0; x < width; x += 1, at += 1) {
+      if (outside(x, width, window.left, window.width)) continue;
+      const from = line + across.low[x];
+      const u = across.share[x];
+      const upper = map.levels[from] * (1 - u) + map.levels[from + right] * u;
+      const lower = map.levels[from + below] * (1 - u) + map.levels[from + below + right] * u;
+      const level = (upper * (1 - v) + lower * v) * gain + zero;
+      pixels[at] = table[level < 0 ? 0 : level > 255 ? 255 : level | 0];
+    }
+  }
+  return image;
+}
+
+/** A picture (H, W, 3) as pixels of a canvas, in its own colours or in greys. */
+export function picturePixels({ data, shape }, grey = false) {
+  const [height, width, channels = 1] = shape.length === 2 ? [...shape, 1] : shape;
+  const image = new ImageData(width, height);
+  for (let from = 0, to = 0; to < image.data.length; from += channels, to += 4) {
+    let [red, green, blue] = [data[from], data[from + (channels > 1)], data[from + 2 * (channels > 1)]];
+    if (grey) red = green = blue = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
+    image.data[to] = red;
+    image.data[to + 1] = green;
+    image.data[to + 2] = blue;
+    image.data[to + 3] = 255;
+  }
+  return image;
+}
+
+/** The share of a picture that a map's window covers. */
+export function shareOf(window, height, width) {
+  if (!window) return { top: 0, left: 0, height: 1, width: 1 };
+  return {
+    top: window.top / height,
+    left: window.left / width,
+    height: window.height / height,
+    width: window.width / width,
+  };
+}
+
+/** The value of a map at a place of the picture, null outside it. */
+export function valueAt(map, window, x, y) {
+  const [across, down] = [(x - window.left) / window.width, (y - window.top) / window.height];
+  if (across < 0 || across > 1 || down < 0 || down > 1) return null;
+  const [h, w] = map.shape;
+  const at = Math.min(h - 1, Math.floor(down * h)) * w + Math.min(w - 1, Math.floor(across * w));
+  return (map.levels[at] * map.most) / 127;
+}
+
+const scratch = document.createElement("canvas");
+
+/** Draw pixels over all of a canvas. */
+export function drawPixels(canvas, image, smooth = true) {
+  const pen = canvas.getContext("2d");
+  [scratch.width, scratch.height] = [image.width, image.height];
+  scratch.getContext("2d").putImageData(image, 0, 0);
+  pen.imageSmoothingEnabled = smooth;
+  pen.imageSmoothingQuality = "high";
+  pen.drawImage(scratch, 0, 0, canvas.width, canvas.height);
+}

@@ -1,0 +1,1 @@
+export async function liveView() { throw new Error("not yet"); }

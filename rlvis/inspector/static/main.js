@@ -1,0 +1,39 @@
+/** The page: what there is to look at, and the view of it. */
+
+import { api } from "rlvis/api";
+import { byId, button, el } from "rlvis/dom";
+import { liveView } from "rlvis/live";
+import { photoView } from "rlvis/photo";
+import { recordingView } from "rlvis/recording";
+
+const KINDS = { recording: recordingView, live: liveView, photo: photoView };
+
+async function open() {
+  const work = byId("work");
+  try {
+    const info = await api.info();
+    const view = KINDS[info.kind];
+    if (!view) throw new Error(`this page does not know a ${info.kind}`);
+    document.title = `${nameOf(info)} · rlvis`;
+    byId("title").textContent = nameOf(info);
+    byId("subtitle").textContent = info.policy ? `policy ${info.policy}` : (info.model ?? "");
+    await view(info, api, work);
+  } catch (error) {
+    work.replaceChildren(failure(error));
+  }
+}
+
+const nameOf = (info) => (info.environment ?? info.title ?? "rlvis").replace(/^.*:/, "");
+
+/** What went wrong, and what to do. */
+function failure(error) {
+  return el(
+    "div",
+    { className: "state failed", role: "alert" },
+    el("h2", {}, "This could not be opened"),
+    el("p", {}, error.message),
+    button("Try again", "load the page anew", () => location.reload()),
+  );
+}
+
+open();

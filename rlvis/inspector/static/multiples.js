@@ -1,0 +1,145 @@
+/** Methods × actions as small multiples: a row for each method, a column for each action. */
+
+import { swatch } from "rlvis/colours";
+import { choosing } from "rlvis/controls";
+import { button, el, fitCanvas, panel, select, short } from "rlvis/dom";
+import { legend } from "rlvis/frame";
+import { drawPixels, heatPixels, picturePixels } from "rlvis/heat";
+import { CHOSEN } from "rlvis/recorded";
+
+const FINEST = 200;
+const MOST_ROWS = 8;
+
+export function multiplesPanel({ store, recorded, info }) {
+  const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
+  const heads = recorded.columns.map((name, place) => columnHead(info, name, place));
+  const heading = el("div", { className: "row heads" }, heads.map((each) => each.box));
+  const body = el("div", { className: "rows" });
+  const add = button("+ method", "another row", () => addRow(store, names));
+  const section = panel("multiples", "By method and action", add, el("div", { className: "scroll" }, heading, body));
+  section.style.setProperty("--columns", recorded.columns.length);
+  let built = [];
+
+  const update = (state) => {
+    heads.forEach((head) => head.update(recorded, state));
+    if (built.map((each) => each.method).join() !== state.methods.join()) {
+      built = state.methods.map((method) => methodRow({ store, recorded, info, names, method }));
+      body.replaceChildren(...built.map((each) => each.box));
+    }
+    add.disabled = state.methods.length >= Math.min(MOST_ROWS, names.length);
+    const seen = recorded.frame(state.episode, state.step);
+    const ground = seen && picturePixels(seen, !state.colour);
+    built.forEach((each) => each.update(state, ground, seen));
+  };
+  return { section, update };
+}
+
+function addRow(store, names) {
+  const { methods } = store.state;
+  const next = names.find((each) => !methods.includes(each));
+  if (next) store.set({ methods: [...methods, next], method: next });
+}
+
+/** The name of an action, its probability, and a bar of it. */
+function columnHead(info, name, place) {
+  const action = info.actions[place];
+  const [value, fill] = [el("span", { className: "value" }), el("i")];
+  const title = el("b", {}, name);
+  if (action && name !== CHOSEN) {
+    title.prepend(swatch(action.colour, place));
+    title.style.color = fill.style.background = action.colour;
+  }
+  const dot = el("span", { className: "dot", title: "the action taken" }, "●");
+  const bar = el("div", { className: "meter" }, fill);
+  const box = el("div", { className: "head" }, el("p", {}, title, dot, value), bar);
+  const update = (recorded, { episode, step }) => {
+    const numbers = recorded.numbers(episode);
+    const probabilities = numbers?.arrays.probability;
+    const taken = recorded.number(episode, "taken", step);
+    const isContrast = name === CHOSEN;
+    dot.hidden = isContrast || taken !== place;
+    const share = isContrast
+      ? recorded.number(episode, "margin", step)
+      : probabilities?.data[step * info.actions.length + place];
+    value.textContent = short(share);
+    fill.style.width = `${Math.max(0, Math.min(1, share ?? 0)) * 100}%`;
+    if (isContrast) title.title = "the action taken less the best other; the bar is the margin";
+  };
+  return { box, update };
+}
+
+/** The maps of one method for every action. */
+function methodRow({ store, recorded, info, names, method }) {
+  const tiles = recorded.columns.map((target, place) => tile(store, info, method, target, place));
+  const { box: bar, update: label } = legend();
+  const about = el("span", { className: "muted about" });
+  const pick = select(`method of this row`, names, method, (name) => {
+    const { methods } = store.state;
+    if (methods.includes(name)) return store.set({ method: name });
+    store.set({ methods: methods.map((each) => (each === method ? name : each)), method: name });
+  });
+  const remove = button("×", `remove the row of ${method}`, () => removeRow(store, method), {
+    className: "icon",
+    "aria-label": `remove the row of ${method}`,
+  });
+  const box = el(
+    "div",
+    { className: "method", role: "group", "aria-label": method },
+    el("div", { className: "row" }, tiles.map((each) => each.box)),
+    el("div", { className: "caption" }, pick, about, bar, remove),
+  );
+  const update = (state, ground, seen) => {
+    const maps = tiles.map((each) => recorded.map({ ...state, method, target: each.target }));
+    tiles.forEach((each, place) => each.update(state, maps[place], ground, seen));
+    const first = maps.find((each) => each && !each.error);
+    bar.classList.toggle("off", !first || state.norm === "map");
+    if (first) label(first, method, state.norm);
+    about.textContent = first?.layer ? `layer ${first.layer}` : "";
+    remove.disabled = state.methods.length < 2;
+    box.classList.toggle("main", state.method === method);
+  };
+  return { box, update, method };
+}
+
+function removeRow(store, method) {
+  const methods = store.state.methods.filter((each) => each !== method);
+  store.set({ methods, method: methods.includes(store.state.method) ? store.state.method : methods[0] });
+}
+
+/** One map over the small picture; pressed, it becomes the large one. */
+function tile(store, info, method, target, place) {
+  const canvas = el("canvas", { "aria-hidden": "true" });
+  const word = el("span", { className: "word" });
+  const box = el(
+    "button",
+    {
+      type: "button",
+      className: "tile",
+      "aria-label": `${method} of ${target}`,
+      onclick: () => store.set({ ...choosing(store.state, method), target, heat: true }),
+    },
+    canvas,
+    word,
+  );
+  const colour = info.actions[place]?.colour;
+  if (target !== CHOSEN && colour) box.style.setProperty("--action", colour);
+  const update = (state, map, ground, seen) => {
+    const isShown = state.method === method && state.target === target;
+    box.setAttribute("aria-pressed", isShown);
+    word.textContent = map?.error ? "not possible" : (map?.notes?.join("; ") ?? "");
+    word.hidden = !word.textContent;
+    box.title = map?.error ?? `${method} of ${map?.name ?? target}: show it large`;
+    box.classList.toggle("waiting", !map);
+    if (!ground) return;
+    const [height, width] = seen.shape;
+    box.style.setProperty("--aspect", width / height);
+    const across = box.clientWidth;
+    fitCanvas(canvas, across, (across * height) / width);
+    drawPixels(canvas, ground, height >= 40);
+    if (!state.heat || !map || map.error || map.notes.length) return;
+    const fine = Math.min(1, FINEST / canvas.width);
+    const [w, h] = [canvas.width, canvas.height].map((side) => Math.round(side * fine));
+    drawPixels(canvas, heatPixels(map, w, h, map.window, map.limit, map.signed, state.opacity));
+  };
+  return { box, update, target };
+}

@@ -1,0 +1,1 @@
+export async function photoView() { throw new Error("not yet"); }

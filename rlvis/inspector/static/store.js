@@ -1,0 +1,93 @@
+/** What is shown: one object of plain values, its address in the hash, and who is told of changes. */
+
+const REMEMBERED = {
+  view: String,
+  episode: Number,
+  step: Number,
+  method: String,
+  methods: (text) => text.split(",").filter(Boolean),
+  target: String,
+  layer: String,
+  unit: Number,
+  norm: String,
+  opacity: Number,
+  colour: (text) => text === "1",
+  side: String,
+};
+
+/** The part of the state that an address holds. */
+export function fromHash(hash) {
+  const found = {};
+  for (const [name, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
+    const value = REMEMBERED[name]?.(text);
+    if (value !== undefined && !Number.isNaN(value)) found[name] = value;
+  }
+  return found;
+}
+
+/** The address of a state. */
+export function toHash(state) {
+  const pairs = Object.keys(REMEMBERED)
+    .filter((name) => state[name] !== undefined && state[name] !== null && state[name] !== "")
+    .map((name) => [name, state[name] === true ? "1" : state[name] === false ? "0" : state[name]]);
+  return `#${new URLSearchParams(pairs)}`;
+}
+
+/** The state; listeners are told once a frame what changed. */
+export class Store {
+  #listeners = [];
+  #changed = new Set();
+  #due = false;
+
+  constructor(state) {
+    this.state = state;
+  }
+
+  /** Change some values. */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) {
+      if (Object.is(this.state[name], value)) continue;
+      this.state[name] = value;
+      this.#changed.add(name);
+    }
+    if (this.#changed.size) this.#plan();
+  }
+
+  /** Tell the listeners, as if these values had changed. */
+  touch(...names) {
+    names.forEach((name) => this.#changed.add(name));
+    this.#plan();
+  }
+
+  /** Call with the state and the set of names that changed. */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
+  #plan() {
+    if (this.#due) return;
+    this.#due = true;
+    requestAnimationFrame(() => {
+      this.#due = false;
+      const changed = this.#changed;
+      this.#changed = new Set();
+      for (const listener of this.#listeners) listener(this.state, changed);
+    });
+  }
+}
+
+/** Keep the address up to date, and follow it where the user changes it. */
+export function bindAddress(store, keep) {
+  let waiting = 0;
+  const write = () => {
+    waiting = 0;
+    const hash = toHash(store.state);
+    if (hash !== location.hash) history.replaceState(null, "", hash);
+    keep(hash);
+  };
+  store.listen(() => {
+    if (!waiting) waiting = setTimeout(write, 250);
+  });
+  addEventListener("pagehide", write);
+  addEventListener("hashchange", () => store.set(fromHash(location.hash)));
+}
