@@ -56,7 +56,7 @@ export function patternOf(context, colour, place) {
   const pen = tile.getContext("2d");
   pen.fillStyle = colour;
   pen.fillRect(0, 0, side, side);
-  pen.strokeStyle = pen.fillStyle = "rgb(16 19 24 / 0.34)";
+  pen.strokeStyle = pen.fillStyle = "rgb(16 19 24 / 0.26)";
   pen.lineWidth = side / 6;
   PATTERNS[kind](pen, side);
   return context.createPattern(tile, "repeat");

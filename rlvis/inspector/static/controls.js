@@ -1,6 +1,7 @@
 /** The bar over the pictures: method, target, layer, full strength, opacity, and the way in time. */
 
 import { button, el, select, short } from "rlvis/dom";
+import { icon } from "rlvis/icons";
 import { NORMS, SPEEDS } from "rlvis/moves";
 
 const field = (label, ...inputs) => el("label", { className: "field" }, el("span", {}, label), inputs);
@@ -72,33 +73,33 @@ export function choosing(state, name) {
 
 /** Play, step, and where one is. */
 export function transport({ store, moves, recorded }) {
-  const play = button("▶", "play and pause (space)", () => moves.play(), { className: "play" });
+  const play = button(icon("play"), "play and pause (space)", () => moves.play(), { className: "play" });
   const speed = select("steps a second", SPEEDS.map(String), String(store.state.speed), (value) =>
     store.set({ speed: Number(value) }),
   );
   const where = el("output", { className: "where" });
-  const mark = button("☆", "bookmark this step (b)", () => moves.bookmark(), { className: "icon" });
-  const icon = (label, title, run) => button(label, title, run, { className: "icon", "aria-label": title });
+  const mark = button(icon("star", true), "bookmark this step (b)", () => moves.bookmark(), { className: "icon" });
+  const press = (name, title, run) => button(icon(name), title, run, { className: "icon", "aria-label": title });
   const bar = el(
     "div",
     { className: "transport", role: "toolbar", "aria-label": "time" },
-    icon("⏮", "first step (home)", () => moves.step(-Infinity)),
-    icon("‹", "a step back (←)", () => moves.step(-1)),
+    press("first", "first step (home)", () => moves.step(-Infinity)),
+    press("back", "a step back (←)", () => moves.step(-1)),
     play,
-    icon("›", "a step on (→)", () => moves.step(1)),
-    icon("⏭", "last step (end)", () => moves.end()),
+    press("on", "a step on (→)", () => moves.step(1)),
+    press("last", "last step (end)", () => moves.end()),
     where,
     mark,
     el("label", { className: "field speed" }, speed, el("span", {}, "steps/s")),
   );
   const update = (state, bookmarks) => {
-    play.textContent = state.playing ? "❚❚" : "▶";
+    play.replaceChildren(icon(state.playing ? "pause" : "play"));
     play.setAttribute("aria-label", state.playing ? "pause" : "play");
     speed.value = String(state.speed);
     const steps = recorded.numbers(state.episode)?.head.steps ?? 0;
     where.textContent = steps ? `step ${short(state.step)} of 0–${steps - 1}` : "step –";
     const marked = Boolean(bookmarks.find(state.episode, state.step));
-    mark.textContent = marked ? "★" : "☆";
+    mark.replaceChildren(icon("star", !marked));
     mark.setAttribute("aria-pressed", marked);
     mark.setAttribute("aria-label", marked ? "forget this bookmark" : "bookmark this step");
   };

@@ -4,7 +4,7 @@ import { patternOf } from "rlvis/colours";
 import { fitCanvas, short } from "rlvis/dom";
 
 export const LINES = ["value", "reward", "entropy", "margin"];
-export const GUTTER = 64;
+export const GUTTER = 96;
 const AXIS = 22;
 const STRIP = 10;
 const GAP = 8;
@@ -59,7 +59,7 @@ function drawStacked(pen, { stacked, strip }, { head, arrays }, actions, width) 
   const taken = arrays.taken?.data;
   const fills = actions.map((action, place) => patternOf(pen, action.colour, place));
   const edge = (step) => Math.round(placeOf(step, head.steps, width));
-  label(pen, "π", stacked.height / 2 - 8);
+  label(pen, "π(action)", stacked.height / 2);
   label(pen, "taken", strip.top + strip.height / 2);
   pen.fillStyle = INK.surface;
   pen.fillRect(GUTTER, stacked.top, width - GUTTER, stacked.height);
@@ -91,7 +91,7 @@ export function boundsOf(name, data) {
 }
 
 function drawLine(pen, { top, height }, name, data, width) {
-  label(pen, name, top + 7);
+  label(pen, name, top + height / 2);
   pen.fillStyle = INK.surface;
   pen.fillRect(GUTTER, top, width - GUTTER, height);
   const bounds = data && boundsOf(name, data);
@@ -114,8 +114,8 @@ function drawLine(pen, { top, height }, name, data, width) {
   pen.stroke();
   pen.fillStyle = INK.muted;
   pen.font = "10px Inter, sans-serif";
-  pen.textAlign = "right";
-  if (height >= 24) pen.fillText(short(high), GUTTER - 8, top + height - 6);
+  pen.textBaseline = "top";
+  if (height >= 26) pen.fillText(short(high), GUTTER + 4, top + 3);
   pen.font = "12px Inter, sans-serif";
 }
 

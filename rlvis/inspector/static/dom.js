@@ -38,17 +38,26 @@ export function select(label, names, chosen, choose) {
   return box;
 }
 
-/** A number in few characters, with a true minus sign; a dash where nobody knows it. */
+/** A number in few characters; a dash where nobody knows it. */
 export function short(number, digits = 2) {
   if (number === null || number === undefined || !Number.isFinite(number)) return "–";
-  const size = Math.abs(number);
-  if (Number.isInteger(number) && size < 1e5) return signed(String(number));
-  const tiny = size < 0.5 * 10 ** -digits;
-  if (size >= 1e5 || tiny) return signed(number.toExponential(1).replace("+", ""));
-  return signed(number.toFixed(size >= 100 ? 0 : digits));
+  if (Number.isInteger(number) && Math.abs(number) < 1e5) return typeset(String(number));
+  if (Math.abs(number) >= 1e5) return exact(number);
+  const text = number.toFixed(Math.abs(number) >= 100 ? 0 : digits);
+  return typeset(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
-const signed = (text) => text.replaceAll("-", "−");
+/** A number that may be very small or large, in two digits. */
+export function exact(number) {
+  if (!Number.isFinite(number)) return "–";
+  const size = Math.abs(number);
+  if (size !== 0 && (size < 0.01 || size >= 1e5)) return typeset(number.toExponential(1).replace("+", ""));
+  return typeset(String(Number(number.toPrecision(size >= 100 ? 3 : 2))));
+}
+
+/** True minus signs in numbers and differences; hyphens stay hyphens. */
+export const typeset = (text) =>
+  text.replace(/(?<![\w.])-(?=[\d.])|(?<=\d[eE])-(?=\d)|(?<= )-(?= )/g, "−");
 
 /** The backing store of a canvas in the screen's own pixels; whether it changed. */
 export function fitCanvas(canvas, width, height) {

@@ -1,7 +1,7 @@
 /** The side of the page: the table of episodes, the moments that matter, the bookmarks. */
 
 import { button, el, short } from "rlvis/dom";
-import { KIND_SIGNS } from "rlvis/timeline";
+import { icon } from "rlvis/icons";
 
 const COLUMNS = [
   { name: "episode", title: "#", about: "its number" },
@@ -204,12 +204,7 @@ function moveRow(event) {
 function momentList({ moments, moves }) {
   const items = moments.map((each) => {
     const open = () => moves.jump(each.episode, each.step);
-    const head = el(
-      "b",
-      { className: each.kind },
-      el("i", { "aria-hidden": "true" }, KIND_SIGNS[each.kind] ?? "•"),
-      each.kind,
-    );
+    const head = el("b", { className: each.kind }, icon(each.kind), each.kind);
     const where = el("span", { className: "muted" }, `episode ${each.episode}, step ${each.step}`);
     return el("li", {}, el("button", { type: "button", onclick: open }, head, where, el("span", { className: "why" }, each.reason)));
   });
@@ -251,7 +246,7 @@ function bookmarkItem({ episode, step, note }, bookmarks, moves, shownEpisode, s
     oninput: () => bookmarks.write(episode, step, text.value),
   });
   const open = () => moves.jump(episode, step);
-  const go = el("button", { type: "button", onclick: open }, el("b", {}, "★ "), `episode ${episode}, step ${step}`);
+  const go = el("button", { type: "button", onclick: open }, el("b", {}, icon("star")), `episode ${episode}, step ${step}`);
   const forget = button("×", "forget this bookmark", () => bookmarks.toggle(episode, step), {
     className: "icon",
     "aria-label": `forget the bookmark of episode ${episode}, step ${step}`,

@@ -1,7 +1,7 @@
 /** What the policy sees, large, with heat over it; and the environment's own view with the numbers. */
 
 import { barColours, swatch } from "rlvis/colours";
-import { el, panel, placeOver, short } from "rlvis/dom";
+import { el, exact, panel, placeOver, short, typeset } from "rlvis/dom";
 import { heatPixels, picturePixels, valueAt } from "rlvis/heat";
 
 const FINEST = 480;
@@ -39,9 +39,9 @@ export function legend() {
   const [low, bar, high] = [el("span"), el("i", { className: "bar" }), el("span")];
   const box = el("p", { className: "legend" }, low, bar, high);
   const update = (map, method, norm) => {
-    const most = `${short(map.limit)} ${map.unit}`.trim();
+    const most = `${exact(map.limit)} ${map.unit}`.trim();
     const of = { episode: "of the episode so far", frame: "of this frame", map: "of this map" }[norm];
-    low.textContent = map.signed ? `−${short(map.limit)} against` : "0";
+    low.textContent = map.signed ? `−${exact(map.limit)} against` : "0";
     bar.style.background = barColours(map.signed);
     high.textContent = `${map.signed ? "for " : ""}${most}`;
     box.title = `full strength: the 99.5 % quantile ${of}`;
@@ -83,7 +83,7 @@ export function framePanel({ store, recorded, info }) {
     note.hidden = !note.textContent;
     box.classList.toggle("off", !state.heat || !usable);
     if (usable) label(usable, method, norm);
-    about.textContent = map && !map.error ? `${method} of ${map.name}` : `${method} of ${target}`;
+    about.textContent = typeset(`${method} of ${map?.name ?? target}`);
     shown = { seen, map: usable };
   };
   return { section, update };
@@ -97,7 +97,7 @@ function readAt({ seen, map }, x, y) {
   const at = (line * width + column) * channels;
   const colour = [...seen.data.subarray(at, at + channels)].join(" ");
   const value = map && valueAt(map, map.window, x, y);
-  const heat = value === null || value === undefined ? "" : ` · heat ${short(value, 3)} ${map.unit}`;
+  const heat = value === null || value === undefined ? "" : ` · heat ${exact(value)} ${map.unit}`;
   return `x ${column}, y ${line} · rgb ${colour}${heat}`;
 }
 

@@ -2,7 +2,7 @@
 
 import { swatch } from "rlvis/colours";
 import { choosing } from "rlvis/controls";
-import { button, el, fitCanvas, panel, select, short } from "rlvis/dom";
+import { button, el, fitCanvas, panel, select, short, typeset } from "rlvis/dom";
 import { legend } from "rlvis/frame";
 import { drawPixels, heatPixels, picturePixels } from "rlvis/heat";
 import { CHOSEN } from "rlvis/recorded";
@@ -128,7 +128,7 @@ function tile(store, info, method, target, place) {
     box.setAttribute("aria-pressed", isShown);
     word.textContent = map?.error ? "not possible" : (map?.notes?.join("; ") ?? "");
     word.hidden = !word.textContent;
-    box.title = map?.error ?? `${method} of ${map?.name ?? target}: show it large`;
+    box.title = map?.error ?? typeset(`${method} of ${map?.name ?? target}: show it large`);
     box.classList.toggle("waiting", !map);
     if (!ground) return;
     const [height, width] = seen.shape;

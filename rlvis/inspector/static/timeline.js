@@ -3,15 +3,7 @@
 import { swatch } from "rlvis/colours";
 import { drawCurves, GUTTER, layoutOf, LINES, placeOf, stepAt } from "rlvis/curves";
 import { dragged, el, panel, placeOver, short } from "rlvis/dom";
-
-export const KIND_SIGNS = {
-  drop: "▼",
-  flip: "⇄",
-  indecision: "?",
-  surprise: "!",
-  stuck: "■",
-  importance: "◆",
-};
+import { icon } from "rlvis/icons";
 
 export function timelinePanel({ store, recorded, info, moves, moments, bookmarks }) {
   const canvas = el("canvas", { "aria-hidden": "true" });
@@ -66,7 +58,7 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
     cursor.style.transform = `translateX(${placeOf(state.step + 0.5, steps, width)}px)`;
     layoutOf(height).lines.forEach(({ top, height: high }, place) => {
       values[place].textContent = short(recorded.number(state.episode, LINES[place], state.step));
-      values[place].style.top = `${top + Math.min(14, high - 14)}px`;
+      values[place].style.top = `${top + high / 2 - 8}px`;
     });
     plot.setAttribute("aria-valuemax", steps - 1);
     plot.setAttribute("aria-valuenow", state.step);
@@ -74,7 +66,7 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
   };
 
   function drawMarks(episode, steps, width) {
-    const mark = (step, sign, title, kind) =>
+    const mark = (step, title, kind) =>
       el(
         "button",
         {
@@ -85,15 +77,15 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
           style: `left:${placeOf(step + 0.5, steps, width)}px`,
           onclick: () => moves.jump(episode, step),
         },
-        sign,
+        icon(kind),
       );
     marks.replaceChildren(
       ...moments
         .filter((each) => each.episode === episode)
-        .map((each) => mark(each.step, KIND_SIGNS[each.kind] ?? "•", `${each.kind}: ${each.reason}`, each.kind)),
+        .map((each) => mark(each.step, `${each.kind}: ${each.reason}`, each.kind)),
       ...bookmarks.list
         .filter((each) => each.episode === episode)
-        .map((each) => mark(each.step, "★", each.note || "bookmark", "bookmark")),
+        .map((each) => mark(each.step, each.note || "bookmark", "star")),
     );
   }
   return { section, update };

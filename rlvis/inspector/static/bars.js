@@ -1,0 +1,26 @@
+/** π as bars, and beside it what it was before. */
+
+import { swatch } from "rlvis/colours";
+import { el, short } from "rlvis/dom";
+
+/** Bars of all actions; `update(after, before)` with lists of probabilities, before may be null. */
+export function probabilityBars(actions) {
+  const rows = actions.map(({ name, colour }, place) => {
+    const [after, before] = [el("i"), el("i", { className: "before" })];
+    after.style.background = colour;
+    const value = el("span", { className: "value" }, "–");
+    const title = el("span", { className: "name" }, swatch(colour, place), name);
+    const box = el("div", {}, title, el("div", { className: "meter" }, after, before), value);
+    return { box, after, before, value };
+  });
+  const box = el("div", { className: "bars" }, rows.map((each) => each.box));
+  const update = (after, before = null) =>
+    rows.forEach((row, place) => {
+      row.after.style.width = `${100 * (after?.[place] ?? 0)}%`;
+      row.before.hidden = !before;
+      if (before) row.before.style.left = `${100 * before[place]}%`;
+      const was = before ? `${short(before[place])} → ` : "";
+      row.value.textContent = `${was}${short(after?.[place])}`;
+    });
+  return { box, update };
+}
