@@ -6,8 +6,9 @@ import { el, short } from "rlvis/dom";
 /** Bars of all actions; `update(after, before)` with lists of probabilities, before may be null. */
 export function probabilityBars(actions) {
   const rows = actions.map(({ name, colour }, place) => {
-    const [after, before] = [el("i"), el("i", { className: "before" })];
+    const [after, before] = [el("i"), el("i", { className: "before", hidden: true })];
     after.style.background = colour;
+    after.style.width = "0";
     const value = el("span", { className: "value" }, "–");
     const title = el("span", { className: "name" }, swatch(colour, place), name);
     const box = el("div", {}, title, el("div", { className: "meter" }, after, before), value);

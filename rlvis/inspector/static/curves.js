@@ -115,7 +115,7 @@ function drawLine(pen, { top, height }, name, data, width) {
   pen.fillStyle = INK.muted;
   pen.font = "10px Inter, sans-serif";
   pen.textBaseline = "top";
-  if (height >= 26) pen.fillText(short(high), GUTTER + 4, top + 3);
+  if (height >= 26 && high !== 1) pen.fillText(short(high), GUTTER + 4, top + 3);
   pen.font = "12px Inter, sans-serif";
 }
 

@@ -8,7 +8,7 @@ export function el(tag, attributes = {}, ...children) {
     else if (name in made && !name.includes("-") && name !== "list") made[name] = value;
     else if (value !== null && value !== false) made.setAttribute(name, value);
   }
-  made.append(...children.flat().filter((each) => each !== null && each !== undefined));
+  made.append(...children.flat(Infinity).filter((each) => each !== null && each !== undefined));
   return made;
 }
 

@@ -5,7 +5,6 @@ import { choosing } from "rlvis/controls";
 import { button, el, fitCanvas, panel, select, short, typeset } from "rlvis/dom";
 import { legend } from "rlvis/frame";
 import { drawPixels, heatPixels, picturePixels } from "rlvis/heat";
-import { CHOSEN } from "rlvis/recorded";
 
 const FINEST = 200;
 const MOST_ROWS = 8;
@@ -44,8 +43,8 @@ function addRow(store, names) {
 function columnHead(info, name, place) {
   const action = info.actions[place];
   const [value, fill] = [el("span", { className: "value" }), el("i")];
-  const title = el("b", {}, name);
-  if (action && name !== CHOSEN) {
+  const title = el("b", { title: action ? name : "one action less the best other; the bar is the margin of π" }, name);
+  if (action) {
     title.prepend(swatch(action.colour, place));
     title.style.color = fill.style.background = action.colour;
   }
@@ -56,14 +55,12 @@ function columnHead(info, name, place) {
     const numbers = recorded.numbers(episode);
     const probabilities = numbers?.arrays.probability;
     const taken = recorded.number(episode, "taken", step);
-    const isContrast = name === CHOSEN;
-    dot.hidden = isContrast || taken !== place;
-    const share = isContrast
-      ? recorded.number(episode, "margin", step)
-      : probabilities?.data[step * info.actions.length + place];
+    dot.hidden = taken !== place;
+    const share = action
+      ? probabilities?.data[step * info.actions.length + place]
+      : recorded.number(episode, "margin", step);
     value.textContent = short(share);
     fill.style.width = `${Math.max(0, Math.min(1, share ?? 0)) * 100}%`;
-    if (isContrast) title.title = "the action taken less the best other; the bar is the margin";
   };
   return { box, update };
 }
@@ -122,7 +119,7 @@ function tile(store, info, method, target, place) {
     word,
   );
   const colour = info.actions[place]?.colour;
-  if (target !== CHOSEN && colour) box.style.setProperty("--action", colour);
+  if (colour) box.style.setProperty("--action", colour);
   const update = (state, map, ground, seen) => {
     const isShown = state.method === method && state.target === target;
     box.setAttribute("aria-pressed", isShown);

@@ -1,2 +1,99 @@
-import { el, panel } from "rlvis/dom";
-export function whatIfPanel() { const section = panel("whatif", "What if", null, el("p", { className: "state" }, "…")); return { section, update() {} }; }
+/** What if another action had been taken here: the futures of each, side by side. */
+
+import { swatch } from "rlvis/colours";
+import { button, el, panel, short } from "rlvis/dom";
+import { draw } from "rlvis/frame";
+import { picturePixels } from "rlvis/heat";
+import { row } from "rlvis/packs";
+
+export function whatIfPanel({ api, store, info, recorded }) {
+  const boxes = info.actions.map(({ name, colour }, place) => {
+    const input = el("input", { type: "checkbox", checked: true });
+    return { name, input, label: el("label", { className: "field" }, input, swatch(colour, place), name) };
+  });
+  const where = el("p", { className: "muted" });
+  const status = el("p", { className: "muted", role: "status" });
+  const results = el("div", { className: "futures" });
+  const run = button("Play them out", "each action here, then the policy to the end", () => play());
+  const section = panel(
+    "whatif",
+    "What if it had taken …",
+    where,
+    el("div", { className: "tools ask" }, boxes.map((each) => each.label), run),
+    status,
+    el("div", { className: "scroll" }, results),
+  );
+  let here = {};
+  let asked = null;
+
+  async function play() {
+    const { episode, step } = here;
+    const actions = boxes.filter((each) => each.input.checked).map((each) => each.name);
+    if (!actions.length) return (status.textContent = "choose at least one action");
+    run.disabled = true;
+    status.textContent = "playing…";
+    try {
+      const { head, arrays } = await api.whatIf({ episode, step, actions });
+      asked = `episode ${episode}, step ${step}`;
+      status.textContent = `from ${asked}`;
+      results.replaceChildren(...futureRows(head.futures, arrays, info));
+    } catch (error) {
+      status.textContent = error.message;
+    }
+    run.disabled = false;
+  }
+
+  const update = ({ episode, step }) => {
+    here = { episode, step };
+    const taken = info.actions[recorded.number(episode, "taken", step)]?.name;
+    where.textContent = `at step ${step}${taken ? `; it took ${taken}` : ""}`;
+    if (asked && asked !== `episode ${episode}, step ${step}`) results.classList.add("elsewhere");
+    else results.classList.remove("elsewhere");
+  };
+  return { section, update };
+}
+
+/** A row for each action: what came of it, the actions that followed, the views on the way. */
+export function futureRows(futures, arrays, info) {
+  const longest = Math.max(1, ...futures.map((each) => each.taken?.length ?? each.steps));
+  return futures.map((future, number) => {
+    const place = info.actions.findIndex((each) => each.name === future.action);
+    const colour = info.actions[place]?.colour ?? "#969eaa";
+    const kind = future.success ? "well" : future.success === false ? "badly" : "";
+    return el(
+      "article",
+      { className: "future" },
+      el("h3", {}, swatch(colour, Math.max(0, place)), future.action),
+      el(
+        "p",
+        {},
+        el("span", { className: `outcome ${kind}` }, `${future.success ? "✓" : future.success === false ? "✗" : "·"} ${future.outcome}`),
+        el("span", { className: "muted" }, ` after ${short(future.steps)} steps, return ${short(future.return)}`),
+      ),
+      strip(future.taken ?? [], longest, info),
+      filmOf(arrays[`views_${number}`]),
+    );
+  });
+}
+
+/** The actions of a future as a strip, as long as it lasted. */
+function strip(taken, longest, info) {
+  const canvas = el("canvas", { className: "strip", role: "img", "aria-label": "the actions taken" });
+  [canvas.width, canvas.height] = [Math.max(1, longest), 1];
+  const pen = canvas.getContext("2d");
+  taken.forEach((action, step) => {
+    pen.fillStyle = info.actions[action]?.colour ?? "#20252d";
+    pen.fillRect(step, 0, 1, 1);
+  });
+  return canvas;
+}
+
+function filmOf(views) {
+  if (!views) return null;
+  const pictures = [...Array(views.shape[0]).keys()].map((place) => {
+    const canvas = el("canvas", { "aria-hidden": "true" });
+    draw(canvas, picturePixels(row(views, place)));
+    return canvas;
+  });
+  return el("div", { className: "film" }, pictures);
+}
