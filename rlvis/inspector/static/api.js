@@ -1,7 +1,7 @@
 /** What is looked at, asked of the server or of the file the page is in: the same questions. */
 
-import { embedded } from "rlvis/embedded";
-import { unpack } from "rlvis/packs";
+import { embedded } from "./embedded.js";
+import { unpack } from "./packs.js";
 
 /** An answer that says what was wrong with the question. */
 export class Refused extends Error {}

@@ -1,7 +1,7 @@
 /** π as bars, and beside it what it was before. */
 
-import { swatch } from "rlvis/colours";
-import { el, short } from "rlvis/dom";
+import { swatch } from "./colours.js";
+import { el, short } from "./dom.js";
 
 /** Bars of all actions; `update(after, before)` with lists of probabilities, before may be null. */
 export function probabilityBars(actions) {

@@ -1,9 +1,9 @@
 /** Another policy on the frames of this episode: what it would have done, and where the two part. */
 
-import { probabilityBars } from "rlvis/bars";
-import { patternOf } from "rlvis/colours";
-import { button, dragged, el, fitCanvas, panel, short } from "rlvis/dom";
-import { GUTTER, placeOf, stepAt } from "rlvis/curves";
+import { probabilityBars } from "./bars.js";
+import { patternOf } from "./colours.js";
+import { button, dragged, el, fitCanvas, panel, short } from "./dom.js";
+import { GUTTER, placeOf, stepAt } from "./curves.js";
 
 export function comparePanel(at) {
   const { api, store, info, moves } = at;

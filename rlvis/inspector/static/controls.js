@@ -1,8 +1,8 @@
 /** The bar over the pictures: method, target, layer, full strength, opacity, and the way in time. */
 
-import { button, el, select, short } from "rlvis/dom";
-import { icon } from "rlvis/icons";
-import { NORMS, SPEEDS } from "rlvis/moves";
+import { button, el, select, short } from "./dom.js";
+import { icon } from "./icons.js";
+import { NORMS, SPEEDS } from "./moves.js";
 
 const field = (label, ...inputs) => el("label", { className: "field" }, el("span", {}, label), inputs);
 

@@ -1,7 +1,7 @@
 /** The curves of an episode, drawn once: π stacked, the actions taken, then a line for each number. */
 
-import { patternOf } from "rlvis/colours";
-import { fitCanvas, short } from "rlvis/dom";
+import { patternOf } from "./colours.js";
+import { fitCanvas, short } from "./dom.js";
 
 export const LINES = ["value", "reward", "entropy", "margin"];
 export const GUTTER = 96;

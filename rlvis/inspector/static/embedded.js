@@ -1,6 +1,6 @@
 /** The questions answered from the page's own file: see `rlvis export --html`. */
 
-import { rows, unpack } from "rlvis/packs";
+import { rows, unpack } from "./packs.js";
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
 

@@ -1,7 +1,7 @@
 /** The side of the page: the table of episodes, the moments that matter, the bookmarks. */
 
-import { button, el, short } from "rlvis/dom";
-import { icon } from "rlvis/icons";
+import { button, el, short } from "./dom.js";
+import { icon } from "./icons.js";
 
 const COLUMNS = [
   { name: "episode", title: "#", about: "its number" },

@@ -1,8 +1,8 @@
 /** What the policy sees, large, with heat over it; and the environment's own view with the numbers. */
 
-import { barColours, swatch } from "rlvis/colours";
-import { el, exact, panel, placeOver, short, typeset } from "rlvis/dom";
-import { heatPixels, picturePixels, valueAt } from "rlvis/heat";
+import { barColours, swatch } from "./colours.js";
+import { el, exact, panel, placeOver, short, typeset } from "./dom.js";
+import { heatPixels, picturePixels, valueAt } from "./heat.js";
 
 const FINEST = 480;
 

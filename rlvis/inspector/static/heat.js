@@ -1,6 +1,6 @@
 /** Heatmaps over pictures: maps brought to a picture's size, coloured, laid over its greys. */
 
-import { heatTable } from "rlvis/colours";
+import { heatTable } from "./colours.js";
 
 const BINS = 2048;
 const LOW = -20;

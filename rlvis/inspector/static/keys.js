@@ -1,6 +1,6 @@
 /** The one table of keys: what is pressed, what it does, and the words of the help. */
 
-import { byId, button, el } from "rlvis/dom";
+import { byId, button, el } from "./dom.js";
 
 /** Rows of the table: keys, what they do in words, the call, and the views where they do it. */
 export function keyTable(moves) {

@@ -1,17 +1,17 @@
 /** The view of a world that runs on the server: it is driven and changed, and the maps follow. */
 
-import { heatControls } from "rlvis/controls";
-import { byId, el, short, toast } from "rlvis/dom";
-import { framePanel } from "rlvis/frame";
-import { bindKeys, toggleHelp } from "rlvis/keys";
-import { Moves } from "rlvis/moves";
-import { multiplesPanel } from "rlvis/multiples";
-import { Now } from "rlvis/now";
-import { unpack } from "rlvis/packs";
-import { PLAN, planPanel } from "rlvis/plan";
-import { bindAddress, fromHash, Store } from "rlvis/store";
-import { timelinePanel } from "rlvis/timeline";
-import { hideByDragging, resetTo, worldPanel } from "rlvis/world";
+import { heatControls } from "./controls.js";
+import { byId, el, short, toast } from "./dom.js";
+import { framePanel } from "./frame.js";
+import { bindKeys, toggleHelp } from "./keys.js";
+import { Moves } from "./moves.js";
+import { multiplesPanel } from "./multiples.js";
+import { Now } from "./now.js";
+import { unpack } from "./packs.js";
+import { PLAN, planPanel } from "./plan.js";
+import { bindAddress, fromHash, Store } from "./store.js";
+import { timelinePanel } from "./timeline.js";
+import { hideByDragging, resetTo, worldPanel } from "./world.js";
 
 const LOOKED_AT = ["methods", "method", "target", "layer", "heat"];
 

@@ -1,10 +1,10 @@
 /** The page: what there is to look at, and the view of it. */
 
-import { api } from "rlvis/api";
-import { byId, button, el } from "rlvis/dom";
-import { liveView } from "rlvis/live";
-import { photoView } from "rlvis/photo";
-import { recordingView } from "rlvis/recording";
+import { api } from "./api.js";
+import { byId, button, el } from "./dom.js";
+import { liveView } from "./live.js";
+import { photoView } from "./photo.js";
+import { recordingView } from "./recording.js";
 
 const KINDS = { recording: recordingView, live: liveView, photo: photoView };
 

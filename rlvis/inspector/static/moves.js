@@ -1,6 +1,6 @@
 /** What the user can do to the state: every key and every button ends here. */
 
-import { toast } from "rlvis/dom";
+import { toast } from "./dom.js";
 
 export const NORMS = ["episode", "frame", "map"];
 export const SPEEDS = [2, 5, 10, 20, 30, 60];

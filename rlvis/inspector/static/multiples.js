@@ -1,10 +1,10 @@
 /** Methods × actions as small multiples: a row for each method, a column for each action. */
 
-import { swatch } from "rlvis/colours";
-import { choosing } from "rlvis/controls";
-import { button, el, fitCanvas, panel, select, short, typeset } from "rlvis/dom";
-import { legend } from "rlvis/frame";
-import { drawPixels, heatPixels, picturePixels } from "rlvis/heat";
+import { swatch } from "./colours.js";
+import { choosing } from "./controls.js";
+import { button, el, fitCanvas, panel, select, short, typeset } from "./dom.js";
+import { legend } from "./frame.js";
+import { drawPixels, heatPixels, picturePixels } from "./heat.js";
 
 const FINEST = 200;
 const MOST_ROWS = 8;

@@ -3,8 +3,8 @@
  * It answers what `Recorded` answers, so that the same panels show it.
  */
 
-import { limitOf, shareOf, Strengths } from "rlvis/heat";
-import { row } from "rlvis/packs";
+import { limitOf, shareOf, Strengths } from "./heat.js";
+import { row } from "./packs.js";
 
 const NUMBERS = ["value", "reward", "entropy", "margin", "taken"];
 const MOST = 5000;
@@ -15,6 +15,7 @@ export class Now {
   #socket = null;
   #asked = new Map();
   #number = 0;
+  #numbers = null;
 
   /** `arrived(head)` is called with every answer, `lost(reason)` when there will be none. */
   constructor(api, info, { want, arrived, lost }) {
@@ -52,6 +53,7 @@ export class Now {
 
   #remember(head, arrays) {
     this.last = { head, arrays };
+    this.#numbers = null;
     this.#history.length = Math.min(this.#history.length, head.step, MOST);
     this.#history[head.step] = { ...head, probability: arrays.probability?.data };
     if (head.step === 0) this.#strengths.clear();
@@ -62,9 +64,13 @@ export class Now {
     }
   }
 
-  /** The numbers since the reset, as those of an episode. */
+  /** The numbers since the reset, as those of an episode; null until there are any. */
   numbers() {
-    if (!this.last) return null;
+    if (this.last && !this.#numbers) this.#numbers = this.#counted();
+    return this.#numbers;
+  }
+
+  #counted() {
     const steps = this.#history.length;
     const arrays = {};
     const all = (name) => Float32Array.from(this.#history, (each) => each?.[name] ?? NaN);

@@ -1,8 +1,8 @@
 /** The plan of the world: its objects are dragged, and everything else follows. */
 
-import { dragged, el, panel, short } from "rlvis/dom";
-import { pictureWithHeat } from "rlvis/frame";
-import { Latest } from "rlvis/latest";
+import { dragged, el, panel, short } from "./dom.js";
+import { pictureWithHeat } from "./frame.js";
+import { Latest } from "./latest.js";
 
 const NUDGE = 0.1;
 

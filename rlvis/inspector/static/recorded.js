@@ -1,8 +1,8 @@
 /** A recording at hand: numbers, frames, views and maps of a step, or null until they come. */
 
-import { Blocks } from "rlvis/blocks";
-import { limitOf, shareOf, Strengths } from "rlvis/heat";
-import { row } from "rlvis/packs";
+import { Blocks } from "./blocks.js";
+import { limitOf, shareOf, Strengths } from "./heat.js";
+import { row } from "./packs.js";
 
 export const CHOSEN = "chosen";
 const SLOW = 1;

@@ -1,19 +1,19 @@
 /** The view of a recording: everything of one step, and ways from step to step. */
 
-import { Bookmarks } from "rlvis/bookmarks";
-import { comparePanel } from "rlvis/compare";
-import { heatControls, transport } from "rlvis/controls";
-import { byId, el, say, toast } from "rlvis/dom";
-import { moveTab, sidePanel } from "rlvis/episodes";
-import { framePanel, scenePanel } from "rlvis/frame";
-import { bindKeys, toggleHelp } from "rlvis/keys";
-import { Moves } from "rlvis/moves";
-import { multiplesPanel } from "rlvis/multiples";
-import { Recorded } from "rlvis/recorded";
-import { bindAddress, fromHash, Store } from "rlvis/store";
-import { spoken, timelinePanel } from "rlvis/timeline";
-import { unitsPanel } from "rlvis/units";
-import { whatIfPanel } from "rlvis/whatif";
+import { Bookmarks } from "./bookmarks.js";
+import { comparePanel } from "./compare.js";
+import { heatControls, transport } from "./controls.js";
+import { byId, el, say, toast } from "./dom.js";
+import { moveTab, sidePanel } from "./episodes.js";
+import { framePanel, scenePanel } from "./frame.js";
+import { bindKeys, toggleHelp } from "./keys.js";
+import { Moves } from "./moves.js";
+import { multiplesPanel } from "./multiples.js";
+import { Recorded } from "./recorded.js";
+import { bindAddress, fromHash, Store } from "./store.js";
+import { spoken, timelinePanel } from "./timeline.js";
+import { unitsPanel } from "./units.js";
+import { whatIfPanel } from "./whatif.js";
 
 const VIEWS = [
   { name: "recording", title: "Recording", part: multiplesPanel, needs: () => true },

@@ -1,9 +1,9 @@
 /** The panel of curves: one cursor over all of them, moments and bookmarks above, scrubbed by hand. */
 
-import { swatch } from "rlvis/colours";
-import { drawCurves, GUTTER, layoutOf, LINES, placeOf, stepAt } from "rlvis/curves";
-import { dragged, el, panel, placeOver, short } from "rlvis/dom";
-import { icon } from "rlvis/icons";
+import { swatch } from "./colours.js";
+import { drawCurves, GUTTER, layoutOf, LINES, placeOf, stepAt } from "./curves.js";
+import { dragged, el, panel, placeOver, short } from "./dom.js";
+import { icon } from "./icons.js";
 
 export function timelinePanel({ store, recorded, info, moves, moments, bookmarks }) {
   const canvas = el("canvas", { "aria-hidden": "true" });
@@ -51,7 +51,7 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
     const [width, height] = size();
     if (!numbers || width < 1) return;
     const { steps } = numbers.head;
-    const now = [state.episode, width, height, window.devicePixelRatio].join();
+    const now = [state.episode, steps, numbers.head.id, width, height, window.devicePixelRatio].join();
     if (now !== drawn) drawCurves(canvas, width, height, numbers, info.actions);
     if (now !== drawn || isNew) drawMarks(state.episode, steps, width);
     drawn = now;

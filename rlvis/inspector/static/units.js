@@ -1,11 +1,11 @@
 /** All channels of a layer at the step, and everything about one of them. */
 
-import { probabilityBars } from "rlvis/bars";
-import { button, el, panel, select, short } from "rlvis/dom";
-import { draw } from "rlvis/frame";
-import { drawPixels, heatPixels, picturePixels } from "rlvis/heat";
-import { Latest } from "rlvis/latest";
-import { row } from "rlvis/packs";
+import { probabilityBars } from "./bars.js";
+import { button, el, panel, select, short } from "./dom.js";
+import { draw } from "./frame.js";
+import { drawPixels, heatPixels, picturePixels } from "./heat.js";
+import { Latest } from "./latest.js";
+import { row } from "./packs.js";
 
 const WHOLE = { top: 0, left: 0, height: 1, width: 1 };
 const ORDERS = { number: "by number", high: "strongest first", mean: "largest mean first" };

@@ -1,10 +1,10 @@
 /** What if another action had been taken here: the futures of each, side by side. */
 
-import { swatch } from "rlvis/colours";
-import { button, el, panel, short } from "rlvis/dom";
-import { draw } from "rlvis/frame";
-import { picturePixels } from "rlvis/heat";
-import { row } from "rlvis/packs";
+import { swatch } from "./colours.js";
+import { button, el, panel, short } from "./dom.js";
+import { draw } from "./frame.js";
+import { picturePixels } from "./heat.js";
+import { row } from "./packs.js";
 
 export function whatIfPanel({ api, store, info, recorded }) {
   const boxes = info.actions.map(({ name, colour }, place) => {

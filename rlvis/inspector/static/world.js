@@ -1,8 +1,8 @@
 /** What one can do to a world that runs: drive it, change what is in it, let it run until something holds. */
 
-import { probabilityBars } from "rlvis/bars";
-import { button, dragged, el, panel, select, short } from "rlvis/dom";
-import { futureRows } from "rlvis/whatif";
+import { probabilityBars } from "./bars.js";
+import { button, dragged, el, panel, select, short } from "./dom.js";
+import { futureRows } from "./whatif.js";
 
 export function worldPanel({ now, info, store, ask }) {
   const bars = probabilityBars(info.actions);
