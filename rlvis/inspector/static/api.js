@@ -67,6 +67,7 @@ export const served = {
       headers: { "content-type": file.type || "application/octet-stream" },
       body: file,
     }),
+  photoAgain: (id, values) => packed(`/api/photo/${id}`, values),
   stillAddress: (values) => `/api/still?${query(values)}`,
   live: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/live`),
 };

@@ -7,7 +7,7 @@ import { NORMS, SPEEDS } from "./moves.js";
 const field = (label, ...inputs) => el("label", { className: "field" }, el("span", {}, label), inputs);
 
 /** What is explained, and how it is drawn. */
-export function heatControls({ info, store, moves }) {
+export function heatControls({ info, store, moves, norms = NORMS }) {
   const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
   const method = select("method", names, store.state.method, (name) => store.set(choosing(store.state, name)));
   const target = el("input", {
@@ -28,7 +28,7 @@ export function heatControls({ info, store, moves }) {
     el("option", { value: "" }, "last"),
     ...spatial.map((each) => el("option", { value: each.name }, each.name)),
   );
-  const norm = select("full strength", NORMS, store.state.norm, (name) => store.set({ norm: name }));
+  const norm = select("full strength", norms, store.state.norm, (name) => store.set({ norm: name }));
   const opacity = el("input", {
     type: "range",
     min: 0,

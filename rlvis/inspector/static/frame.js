@@ -37,7 +37,7 @@ export function draw(canvas, image) {
 /** What the colours of a map stand for. */
 export function legend() {
   const [low, bar, high] = [el("span"), el("i", { className: "bar" }), el("span")];
-  const box = el("p", { className: "legend" }, low, bar, high);
+  const box = el("p", { className: "legend off" }, low, bar, high);
   const update = (map, method, norm) => {
     const most = `${exact(map.limit)} ${map.unit}`.trim();
     const of = { episode: "of the episode so far", frame: "of this frame", map: "of this map" }[norm];

@@ -97,7 +97,7 @@ export class Moves {
   }
 
   norm() {
-    this.at.store.set({ norm: cyclic(NORMS, this.#state.norm, 1) });
+    this.at.store.set({ norm: cyclic(this.at.norms ?? NORMS, this.#state.norm, 1) });
     toast(`full strength: of the ${this.#state.norm}`);
   }
 
