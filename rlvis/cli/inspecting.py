@@ -22,14 +22,19 @@ def command(
         recording: the folder of the recording.
         source: the policy, with which maps are made.
         host: the address to listen on; on any but this machine's own a token is asked for.
-        port: 0 for one that is free.
+        port: 0 for 7531, or the next that is free.
         browser: open the page; --no-browser only prints its address.
     """
     import warnings
 
     from rlvis.errors import InputError, Notice
+    from rlvis.inspector.serving import check_installed, serve
+
+    check_installed()
+    from rlvis.inspector.app import build_app
+    from rlvis.inspector.recorded_routes import recorded_routes
     from rlvis.inspector.recorded_source import RecordedSource
-    from rlvis.inspector.serving import serve
+    from rlvis.inspector.security import is_loopback
     from rlvis.rollouts.recording import Recording
 
     opened = Recording.open(recording)
@@ -41,4 +46,5 @@ def command(
             raise
         warnings.warn(f"only what was recorded is shown: {error}", Notice, stacklevel=1)
         policy = None
-    serve(RecordedSource(opened, policy), host, port, browser=browser)
+    shown = RecordedSource(opened, policy, files=is_loopback(host))
+    serve(lambda: build_app(shown, recorded_routes), host, port, browser=browser)

@@ -1,19 +1,24 @@
 """A recording as the inspector asks for it: numbers, frames, views and maps of runs of steps."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property
+from io import BytesIO
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from rlvis.attribution.layer_table import list_layers
-from rlvis.attribution.registry import METHODS
-from rlvis.display.theme import label_colour
+from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
 from rlvis.images.frames import picture_of
+from rlvis.inspector.branching import context_of
+from rlvis.inspector.choices import colours_of, described, layers_of, methods_of
+from rlvis.inspector.units import RecordedUnits, explain_unit
+from rlvis.inspector.wire import quantised
 from rlvis.models.policy import Policy
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_table import EpisodeTable
+from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.moments import KINDS, find_moments
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.signals import signals_of
@@ -23,6 +28,8 @@ MOST_STEPS = 256
 
 _SIGNALS = ("margin", "entropy", "surprise", "advantage", "greedy")
 
+Pack = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]
+
 
 class RecordedSource:
     """What the inspector shows of a recording.
@@ -30,16 +37,45 @@ class RecordedSource:
     Args:
         recording: it.
         policy: the recorded one, None where it is not at hand: what was recorded is shown alone.
+        files: whether the page may name files of other policies, to be compared with.
     """
 
-    def __init__(self, recording: Recording, policy: Policy | None) -> None:
-        self.recording, self.policy = recording, policy
+    def __init__(self, recording: Recording, policy: Policy | None, *, files: bool = True) -> None:
+        self.recording, self._policy, self.files = recording, policy, files
+
+    @property
+    def policy(self) -> Policy:
+        """The recorded policy.
+
+        Raises:
+            InputError: if it is not at hand.
+        """
+        if self._policy is None:
+            raise InputError("the policy is not at hand; name it with --policy")
+        return self._policy
+
+    @cached_property
+    def units(self) -> RecordedUnits:
+        """What the network's units answer to."""
+        return RecordedUnits(self.policy, self.recording)
 
     def info(self) -> dict[str, Any]:
         """Who acts, where, and what can be asked."""
+        return self._info
+
+    @cached_property
+    def _info(self) -> dict[str, Any]:
         header, first = self.recording.header, self.recording.observations(0, slice(1))[0]
         recorded = [each.name for each in header.methods]
-        names = list(METHODS) if self.policy is not None else recorded
+        methods, layers = [described(name) for name in recorded], []
+        if self._policy is not None:
+            context = context_of(self.recording, self._policy, 0, 0)
+            methods += [
+                each
+                for each in methods_of(self._policy, first, context)
+                if each["name"] not in recorded
+            ]
+            layers = layers_of(self._policy, first)
         return {
             "kind": "recording",
             "title": self.recording.summary,
@@ -47,26 +83,18 @@ class RecordedSource:
             "policy": header.policy,
             "fingerprint": header.fingerprint,
             "actions": colours_of(header.actions),
-            "methods": [
-                {
-                    "name": name,
-                    "recorded": name in recorded,
-                    "layer": METHODS[name].reads_layer if name in METHODS else True,
-                    "signed": METHODS[name].signed if name in METHODS else True,
-                }
-                for name in dict.fromkeys([*recorded, *names])
-            ],
-            "layers": self._layers(first),
+            "methods": [{**each, "recorded": each["name"] in recorded} for each in methods],
+            "layers": layers,
             "targets": ["chosen", *header.actions, "margin", "entropy", "value"],
             "episodes": len(self.recording),
             "frame": list(picture_of(first, header.frames).shape),
-            "states": bool(header.states),
-            "can_explain": self.policy is not None,
+            "states": bool(header.states) and not header.no_environment,
+            "can_explain": self._policy is not None,
         }
 
     def episodes(self) -> dict[str, Any]:
         """The table of the episodes, column by column."""
-        return dict(self._table().columns)
+        return dict(self._table.columns)
 
     def moments(self, most: int) -> list[dict[str, Any]]:
         """The moments that matter."""
@@ -74,7 +102,7 @@ class RecordedSource:
         names = ("episode", "step", "kind", "strength", "reason")
         return [{name: getattr(each, name) for name in names} for each in found]
 
-    def episode(self, number: int) -> tuple[Mapping[str, np.ndarray], dict[str, Any]]:
+    def episode(self, number: int) -> Pack:
         """The numbers of an episode, and how it went."""
         numbers = self.recording.numbers(number)
         signals = signals_of(numbers)
@@ -110,27 +138,61 @@ class RecordedSource:
 
     def maps(
         self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Maps of steps at their own resolution, float32 (n, T, h, w), and what they are."""
-        found = self.recording.explained(
+    ) -> Pack:
+        """Maps of steps at their own resolution, and what they are.
+
+        Args:
+            number: of the episode.
+            steps: which.
+            method: by name.
+            targets: as `rlvis.explain` takes them, or one "unit:layer:number"; the recording's own
+                when empty.
+            layer: for methods that read one.
+        """
+        steps = self._bounded(number, steps)
+        if targets and targets[0].startswith("unit:"):
+            why = self._unit_explained(number, steps, method, targets, layer)
+        else:
+            found = self.recording.explained(
+                number,
+                steps,
+                [method],
+                list(targets) or None,
+                layer=layer,
+                policy=self._policy,
+            )
+            why = next(iter(found.values()))
+        return map_arrays(why), {**map_facts(why), "start": steps.start}
+
+    def still(self, number: int, step: int, methods: Sequence[str], target: str | None) -> bytes:
+        """The film's frame of a step, a PNG."""
+        self.recording.check_step(number, step)
+        frames = frames_of(
+            self.recording,
             number,
-            self._bounded(number, steps),
-            [method],
-            list(targets) or None,
-            layer=layer,
-            policy=self.policy,
+            methods=list(methods) or None,
+            targets=target,
+            policy=self._policy,
         )
-        why = next(iter(found.values()))
-        facts = {
-            "method": why.method,
-            "signed": why.signed,
-            "layer": why.layer,
-            "targets": why.targets,
-            "scores": why.scores,
-            "notes": why.notes,
-            "window": why.window.__dict__ if why.window else None,
-        }
-        return why.maps, facts
+        buffer = BytesIO()
+        Image.fromarray(frames.draw(step)).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def seen(self, number: int, step: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The image of a step, uint8 (H, W, C), and what the policy knew besides, (1, …) each."""
+        self.recording.check_step(number, step)
+        image = self.recording.observations(number, slice(step, step + 1))[0]
+        return image, context_of(self.recording, self.policy, number, step)
+
+    def _unit_explained(
+        self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
+    ) -> Explanation:
+        if len(targets) > 1:
+            raise InputError("explain one unit at a time")
+        images = self.recording.observations(number, steps)
+        each = [context_of(self.recording, self.policy, number, at) for at in _range(steps, images)]
+        context = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+        return explain_unit(self.policy, images, context, method, targets[0], layer)
 
     def _bounded(self, number: int, steps: slice) -> slice:
         if not 0 < (steps.stop or 0) - (steps.start or 0) <= MOST_STEPS:
@@ -138,20 +200,30 @@ class RecordedSource:
         self.recording.check_step(number, steps.start)
         return steps
 
-    @lru_cache(maxsize=1)  # noqa: B019 - a source lives as long as its server
+    @cached_property
     def _table(self) -> EpisodeTable:
         return EpisodeTable.of(self.recording)
 
-    def _layers(self, image: np.ndarray) -> list[dict[str, Any]]:
-        if self.policy is None:
-            return []
-        found = list_layers(self.policy, image)
-        return [{"name": each.name, "shape": list(each.shape)} for each in found]
+
+def map_arrays(why: Explanation) -> dict[str, np.ndarray]:
+    """Maps as bytes (n, T, h, w), and what 127 stands for in each."""
+    count, columns = why.maps.shape[:2]
+    levels, scale = quantised(why.maps.reshape(-1, *why.maps.shape[2:]))
+    return {"maps": levels.reshape(why.maps.shape), "scale": scale.reshape(count, columns)}
 
 
-def colours_of(actions: Sequence[str]) -> list[dict[str, str]]:
-    """The names of actions and their colours as browsers write them."""
-    return [
-        {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*label_colour(place))}
-        for place, name in enumerate(actions)
-    ]
+def map_facts(why: Explanation) -> dict[str, Any]:
+    """What maps are of."""
+    return {
+        "method": why.method,
+        "signed": why.signed,
+        "layer": why.layer,
+        "targets": why.targets,
+        "scores": why.scores,
+        "notes": why.notes,
+        "window": why.window.__dict__ if why.window else None,
+    }
+
+
+def _range(steps: slice, images: np.ndarray) -> range:
+    return range(steps.start, steps.start + len(images))

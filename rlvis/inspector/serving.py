@@ -3,44 +3,76 @@
 import socket
 import threading
 import webbrowser
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
 
 from rlvis.errors import InputError
-from rlvis.inspector.recorded_source import RecordedSource
+
+USUAL_PORT = 7531
+"""The first that is tried: bookmarks belong to an address and its port."""
+
+_TRIED = 20
+_MOST_MESSAGE = 1 << 16
+
+
+def check_installed() -> None:
+    """Whether what the inspector needs is there.
+
+    Raises:
+        InputError: if it is not.
+    """
+    for name in ("starlette", "uvicorn", "websockets"):
+        if find_spec(name) is None:
+            raise InputError(
+                f"the inspector needs {name}; install it with: pip install 'rlvis[inspector]'"
+            )
 
 
 def serve(
-    source: RecordedSource, host: str = "127.0.0.1", port: int = 0, *, browser: bool = True
+    make: Callable[[], Any], host: str = "127.0.0.1", port: int = 0, *, browser: bool = True
 ) -> None:
-    """Serve the inspector until it is stopped (Ctrl-C).
+    """Serve an application until it is stopped (Ctrl-C).
 
     Args:
-        source: what is looked at.
+        make: gives the application, once there is a port for it.
         host: the address it listens on; on any but this machine's own a token is asked for.
-        port: 0 for one that is free.
+        port: 0 for 7531, or the next that is free.
         browser: open the page.
 
     Raises:
-        InputError: if what it needs is not installed, or the port is taken.
+        InputError: if the port is taken.
     """
-    try:
-        import uvicorn
+    import uvicorn
 
-        from rlvis.inspector.app import Inspector
-        from rlvis.inspector.security import Guard
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"the inspector needs {error.name}; install it with: pip install 'rlvis[inspector]'"
-        ) from None
-    listening = _listen(host, port)
+    from rlvis.inspector.security import Guard
+
+    listening = _listen(host, port) if port else _listen_somewhere(host)
     bound: int = listening.getsockname()[1]
-    guard = Guard(Inspector(source).app, host, bound)
+    guard = Guard(make(), host, bound)
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{bound}/" + (f"?token={guard.token}" if guard.token else "")
     print(f"rlvis inspect: {address}   (Ctrl-C stops it)", flush=True)
     if browser:
         threading.Timer(0.3, webbrowser.open, [address]).start()
-    config = uvicorn.Config(guard, log_level="warning", ws="websockets-sansio", access_log=False)
+    config = uvicorn.Config(
+        guard,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_max_size=_MOST_MESSAGE,
+        access_log=False,
+    )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen_somewhere(host: str) -> socket.socket:
+    """A socket at the usual port, or at the next that is free."""
+    for port in range(USUAL_PORT, USUAL_PORT + _TRIED):
+        try:
+            return _listen(host, port)
+        except InputError:
+            continue
+    return _listen(host, 0)
 
 
 def _listen(host: str, port: int) -> socket.socket:

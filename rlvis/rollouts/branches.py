@@ -84,7 +84,7 @@ class Futures:
 
 def play_branches(
     moment: "BranchPoint",
-    branches: Sequence[tuple[int, int]],
+    branches: Sequence[tuple[int | None, int]],
     *,
     deterministic: bool,
     max_steps: int,
@@ -93,7 +93,8 @@ def play_branches(
 
     Args:
         moment: the moment.
-        branches: the number of the action it starts with, and of its future, for each.
+        branches: the number of the action it starts with, None for the policy's own, and of its
+            future, for each.
         deterministic: take the most probable action instead of sampling one.
         max_steps: where a future is stopped if it has not ended.
 
@@ -153,8 +154,8 @@ class BranchPoint:
         self.taken = _taken(self._episode, step)
         self._state = recording.state(number, step)
 
-    def branch(self, env: CheckedEnv, place: int, branch: tuple[int, int]) -> Running:
-        """An episode that starts at the moment with an action, numbered `place`."""
+    def branch(self, env: CheckedEnv, place: int, branch: tuple[int | None, int]) -> Running:
+        """An episode that starts at the moment with an action or as it will, numbered `place`."""
         action, future = branch
         seed = self._episode.seed
         generator = torch.Generator().manual_seed(seed * 1_000_003 + self._step * 1009 + future)
@@ -169,7 +170,7 @@ class BranchPoint:
             observation,
             info,
             {name: context[name][self._step] for name in self.policy.memory if name in context},
-            forced=[first + action],
+            forced=[] if action is None else [first + action],
         )
 
     def bring(self, env: CheckedEnv) -> tuple[Any, Mapping[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -126,13 +127,18 @@ def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
         raise InputError(f"no scale {scale!r}; choose episode, frame or a positive number")
 
 
-def frames_of(recording: RevisitedEpisodes, number: int) -> EpisodeFrames:
-    """The frames of one episode with all methods, for pictures of single steps.
+def frames_of(recording: RevisitedEpisodes, number: int, **choice: Any) -> EpisodeFrames:
+    """The frames of one episode, for pictures of single steps.
+
+    Args:
+        recording: the recording.
+        number: of the episode.
+        choice: `methods`, `targets`, `actions`, `layer` and `policy`, as for `film`.
 
     Raises:
         InputError: as for `film`.
     """
-    return _Shown.of(recording, [number]).frames(recording, number)
+    return _Shown.of(recording, [number], **choice).frames(recording, number)
 
 
 @dataclass(frozen=True)
