@@ -1,4 +1,4 @@
-"""The inspector's page in a real browser: what is on it, what keys do, what never leaves the machine."""
+"""The inspector's page in a real browser: what it shows, what its keys do, whom it asks."""
 
 import re
 import subprocess
@@ -70,7 +70,7 @@ def opened(browser: Any, address: str) -> Iterator[Opened]:
         page = page or context.new_page()
         page.goto(address + place)
         page.wait_for_selector(".plot[aria-valuemax]")
-        page.wait_for_function("document.querySelector('.frame .base').width > 1")
+        page.wait_for_function("() => document.querySelector('.frame .base').width > 1")
         return page
 
     yield go
@@ -141,7 +141,7 @@ def test_heat_is_where_the_map_is(opened: Opened, recorded: Recorded) -> None:
 
 
 START = (
-    "#view=recording&side=episodes&episode=1&step=12&methods=cam,saliency&method=cam"
+    "#view=recording&side=episodes&episode=1&step=12&methods=grad-cam,saliency&method=grad-cam"
     "&target=chosen&layer=&norm=episode&opacity=0.85&colour=0"
 )
 HASH_KEYS = {
@@ -323,7 +323,9 @@ def test_everything_that_can_be_used_has_a_name(opened: Opened) -> None:
     )
     assert not nameless
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('#said').textContent.startsWith('step 1, takes')")
+    page.wait_for_function(
+        "() => document.querySelector('#said').textContent.startsWith('step 1, ')"
+    )
 
 
 def test_what_went_wrong_is_said(browser: Any, address: str) -> None:

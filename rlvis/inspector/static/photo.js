@@ -42,7 +42,7 @@ export async function photoView(info, api, work) {
 function photoPanel({ api, info, store }) {
   const drawn = pictureWithHeat("the photo as the network sees it");
   const { box, update: label } = legend();
-  const invite = el("p", { className: "drop" }, "Drop a photo here");
+  const invite = el("p", { className: "invite" }, "Drop a photo here");
   const status = el("p", { className: "muted", role: "status" });
   const input = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => take(input.files[0]) });
   const choose = button("Choose a photo", "from this machine", () => input.click());
