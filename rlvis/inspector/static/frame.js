@@ -4,7 +4,7 @@ import { barColours, swatch } from "./colours.js";
 import { el, exact, panel, placeOver, short, typeset } from "./dom.js";
 import { heatPixels, picturePixels, valueAt } from "./heat.js";
 
-const FINEST = 480;
+const FINEST = 320;
 
 /** A picture at its own resolution with a layer of heat, as large as its place allows. */
 export function pictureWithHeat(label) {
@@ -14,7 +14,8 @@ export function pictureWithHeat(label) {
   const stage = el("div", { className: "stage" }, picture);
   const show = (seen, map, { opacity, colour }) => {
     const [height, width] = seen.shape;
-    picture.style.setProperty("--aspect", width / height);
+    const aspect = String(width / height);
+    if (picture.style.getPropertyValue("--aspect") !== aspect) picture.style.setProperty("--aspect", aspect);
     picture.classList.toggle("tiny", height < 40);
     draw(base, picturePixels(seen, !colour && Boolean(map)));
     heat.hidden = !map;

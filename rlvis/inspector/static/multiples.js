@@ -6,7 +6,7 @@ import { button, el, fitCanvas, panel, select, short, typeset } from "./dom.js";
 import { legend } from "./frame.js";
 import { drawPixels, heatPixels, picturePixels } from "./heat.js";
 
-const FINEST = 200;
+const FINEST = 128;
 const MOST_ROWS = 8;
 
 export function multiplesPanel({ store, recorded, info }) {
@@ -18,6 +18,11 @@ export function multiplesPanel({ store, recorded, info }) {
   const section = panel("multiples", "By method and action", add, el("div", { className: "scroll" }, heading, body));
   section.style.setProperty("--columns", recorded.columns.length);
   let built = [];
+  let across = 0;
+  new ResizeObserver(([{ target }]) => {
+    across = target.clientWidth;
+    store.touch("size");
+  }).observe(heads[0].box);
 
   const update = (state) => {
     heads.forEach((head) => head.update(recorded, state));
@@ -28,7 +33,8 @@ export function multiplesPanel({ store, recorded, info }) {
     add.disabled = state.methods.length >= Math.min(MOST_ROWS, names.length);
     const seen = recorded.frame(state.episode, state.step);
     const ground = seen && picturePixels(seen, !state.colour);
-    built.forEach((each) => each.update(state, ground, seen));
+    if (seen) section.style.setProperty("--aspect", seen.shape[1] / seen.shape[0]);
+    built.forEach((each) => each.update(state, ground, across));
   };
   return { section, update };
 }
@@ -85,9 +91,9 @@ function methodRow({ store, recorded, info, names, method }) {
     el("div", { className: "row" }, tiles.map((each) => each.box)),
     el("div", { className: "caption" }, pick, about, bar, remove),
   );
-  const update = (state, ground, seen) => {
+  const update = (state, ground, across) => {
     const maps = tiles.map((each) => recorded.map({ ...state, method, target: each.target }));
-    tiles.forEach((each, place) => each.update(state, maps[place], ground, seen));
+    tiles.forEach((each, place) => each.update(state, maps[place], ground, across));
     const first = maps.find((each) => each && !each.error);
     bar.classList.toggle("off", !first || state.norm === "map");
     if (first) label(first, method, state.norm);
@@ -120,19 +126,16 @@ function tile(store, info, method, target, place) {
   );
   const colour = info.actions[place]?.colour;
   if (colour) box.style.setProperty("--action", colour);
-  const update = (state, map, ground, seen) => {
+  const update = (state, map, ground, across) => {
     const isShown = state.method === method && state.target === target;
     box.setAttribute("aria-pressed", isShown);
     word.textContent = map?.error ? "not possible" : (map?.notes?.join("; ") ?? "");
     word.hidden = !word.textContent;
     box.title = map?.error ?? typeset(`${method} of ${map?.name ?? target}: show it large`);
     box.classList.toggle("waiting", !map);
-    if (!ground) return;
-    const [height, width] = seen.shape;
-    box.style.setProperty("--aspect", width / height);
-    const across = box.clientWidth;
-    fitCanvas(canvas, across, (across * height) / width);
-    drawPixels(canvas, ground, height >= 40);
+    if (!ground || !across) return;
+    fitCanvas(canvas, across, (across * ground.height) / ground.width);
+    drawPixels(canvas, ground, ground.height >= 40);
     if (!state.heat || !map || map.error || map.notes.length) return;
     const fine = Math.min(1, FINEST / canvas.width);
     const [w, h] = [canvas.width, canvas.height].map((side) => Math.round(side * fine));

@@ -61,8 +61,10 @@ export async function recordingView(info, api, work) {
     timeline.update(state, changed.has("bookmarks"));
     part.update(state, changed);
     header(recorded, state);
-    clearTimeout(silence);
-    if (changed.has("step") && !state.playing) silence = setTimeout(() => say(spoken(recorded, info, state)), 300);
+    if (changed.has("step") && !state.playing) {
+      clearTimeout(silence);
+      silence = setTimeout(() => say(spoken(recorded, info, state)), 300);
+    }
   });
   bindAddress(store, (hash) => keep(info, hash));
   bindKeys(moves);

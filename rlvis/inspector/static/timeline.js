@@ -24,19 +24,22 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
   const key = info.actions.map((each, place) => el("span", {}, swatch(each.colour, place), each.name));
   const section = panel("timeline", "Over time", el("span", { className: "key" }, key), marks, plot);
 
-  const size = () => [plot.clientWidth, plot.clientHeight];
-  const stepOf = (share) => stepAt(share * plot.clientWidth, moves.steps, plot.clientWidth);
+  let size = [0, 0];
+  const stepOf = (share) => stepAt(share * size[0], moves.steps, size[0]);
   dragged(plot, (x) => {
     store.set({ playing: false });
     moves.go(stepOf(x));
   });
   plot.addEventListener("pointermove", (event) => hover(stepOf(placeOver(event, plot)[0])));
   plot.addEventListener("pointerleave", () => (ghost.hidden = tip.hidden = true));
-  new ResizeObserver(() => store.touch("size")).observe(plot);
+  new ResizeObserver(([{ target }]) => {
+    size = [target.clientWidth, target.clientHeight];
+    store.touch("size");
+  }).observe(plot);
 
   function hover(step) {
     if (!moves.steps) return;
-    const [width] = size();
+    const [width] = size;
     const x = placeOf(step + 0.5, moves.steps, width);
     ghost.hidden = tip.hidden = false;
     ghost.style.transform = `translateX(${x}px)`;
@@ -48,7 +51,7 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
   let drawn = "";
   const update = (state, isNew) => {
     const numbers = recorded.numbers(state.episode);
-    const [width, height] = size();
+    const [width, height] = size;
     if (!numbers || width < 1) return;
     const { steps } = numbers.head;
     const now = [state.episode, steps, numbers.head.id, width, height, window.devicePixelRatio].join();

@@ -68,7 +68,7 @@ export function futureRows(futures, arrays, info) {
         "p",
         {},
         el("span", { className: `outcome ${kind}` }, `${future.success ? "✓" : future.success === false ? "✗" : "·"} ${future.outcome}`),
-        el("span", { className: "muted" }, ` after ${short(future.steps)} steps, return ${short(future.return)}`),
+        el("span", { className: "muted" }, ` after ${short(future.steps)} steps, return ${short(future.return)}${future.recorded ? "; as it went" : ""}`),
       ),
       strip(future.taken ?? [], longest, info),
       filmOf(arrays[`views_${number}`]),
