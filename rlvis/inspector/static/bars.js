@@ -1,7 +1,7 @@
 /** π as bars, and beside it what it was before. */
 
 import { swatch } from "./colours.js";
-import { el, short } from "./dom.js";
+import { el, decimal } from "./dom.js";
 
 /** Bars of all actions; `update(after, before)` with lists of probabilities, before may be null. */
 export function probabilityBars(actions) {
@@ -20,8 +20,8 @@ export function probabilityBars(actions) {
       row.after.style.width = `${100 * (after?.[place] ?? 0)}%`;
       row.before.hidden = !before;
       if (before) row.before.style.left = `${100 * before[place]}%`;
-      const was = before ? `${short(before[place])} → ` : "";
-      row.value.textContent = `${was}${short(after?.[place])}`;
+      const was = before ? `${decimal(before[place])} → ` : "";
+      row.value.textContent = `${was}${decimal(after?.[place])}`;
     });
   return { box, update };
 }

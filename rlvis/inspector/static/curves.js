@@ -1,13 +1,16 @@
 /** The curves of an episode, drawn once: π stacked, the actions taken, then a line for each number. */
 
 import { patternOf } from "./colours.js";
-import { fitCanvas, short } from "./dom.js";
+import { decimal, fitCanvas, short } from "./dom.js";
 
 export const LINES = ["value", "reward", "entropy", "margin"];
 export const GUTTER = 96;
 const AXIS = 22;
 const STRIP = 10;
 const GAP = 8;
+
+/** A number of a line as it is written: rewards are often whole, the others never but by chance. */
+export const numberOf = (name, value) => (name === "reward" ? short(value) : decimal(value));
 
 const INK = { text: "#eceff4", muted: "#969eaa", rule: "#2b323d", surface: "#20252d", line: "#d7dbe2" };
 
@@ -114,9 +117,17 @@ function drawLine(pen, { top, height }, name, data, width) {
   pen.stroke();
   pen.fillStyle = INK.muted;
   pen.font = "10px Inter, sans-serif";
-  pen.textBaseline = "top";
-  if (height >= 26 && high !== 1) pen.fillText(short(high), GUTTER + 4, top + 3);
+  if (height >= 26 && high !== 1) drawBound(pen, short(high), top);
   pen.font = "12px Inter, sans-serif";
+}
+
+/** The largest value of a curve, in its corner. */
+function drawBound(pen, text, top) {
+  pen.textBaseline = "top";
+  pen.fillStyle = "rgb(32 37 45 / 0.85)";
+  pen.fillRect(GUTTER, top, pen.measureText(text).width + 8, 15);
+  pen.fillStyle = INK.muted;
+  pen.fillText(text, GUTTER + 4, top + 3);
 }
 
 function drawAxis(pen, top, steps, width) {

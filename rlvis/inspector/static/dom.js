@@ -47,6 +47,9 @@ export function short(number, digits = 2) {
   return typeset(Number(text) === 0 ? text.replace("-", "") : text);
 }
 
+/** A number of which the decimals count, as a probability. */
+export const decimal = (number) => short(Number.isInteger(number) ? number + 1e-9 : number);
+
 /** A number that may be very small or large, in two digits. */
 export function exact(number) {
   if (!Number.isFinite(number)) return "–";

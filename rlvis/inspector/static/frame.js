@@ -1,6 +1,7 @@
 /** What the policy sees, large, with heat over it; and the environment's own view with the numbers. */
 
 import { barColours, swatch } from "./colours.js";
+import { numberOf } from "./curves.js";
 import { el, exact, panel, placeOver, short, typeset } from "./dom.js";
 import { heatPixels, picturePixels, valueAt } from "./heat.js";
 
@@ -122,7 +123,7 @@ export function scenePanel({ recorded, info }) {
     if (seen) view.show(seen, null, {});
     if (seen === undefined && empty.parentNode !== view.stage) view.stage.replaceChildren(empty);
     for (const name of ["value", "reward", "margin", "entropy"]) {
-      numbers.get(name).textContent = short(recorded.number(episode, name, step));
+      numbers.get(name).textContent = numberOf(name, recorded.number(episode, name, step));
     }
     numbers.get("return").textContent = short(returnTo(recorded.numbers(episode), step));
     const place = recorded.number(episode, "taken", step);

@@ -2,7 +2,7 @@
 
 import { swatch } from "./colours.js";
 import { choosing } from "./controls.js";
-import { button, el, fitCanvas, panel, select, short, typeset } from "./dom.js";
+import { button, decimal, el, fitCanvas, panel, select, typeset } from "./dom.js";
 import { legend } from "./frame.js";
 import { drawPixels, heatPixels, picturePixels } from "./heat.js";
 
@@ -65,7 +65,7 @@ function columnHead(info, name, place) {
     const share = action
       ? probabilities?.data[step * info.actions.length + place]
       : recorded.number(episode, "margin", step);
-    value.textContent = short(share);
+    value.textContent = decimal(share);
     fill.style.width = `${Math.max(0, Math.min(1, share ?? 0)) * 100}%`;
   };
   return { box, update };

@@ -1,8 +1,8 @@
 /** The panel of curves: one cursor over all of them, moments and bookmarks above, scrubbed by hand. */
 
 import { swatch } from "./colours.js";
-import { drawCurves, GUTTER, layoutOf, LINES, placeOf, stepAt } from "./curves.js";
-import { dragged, el, panel, placeOver, short } from "./dom.js";
+import { drawCurves, layoutOf, LINES, numberOf, placeOf, stepAt } from "./curves.js";
+import { decimal, dragged, el, panel, placeOver, short } from "./dom.js";
 import { icon } from "./icons.js";
 
 export function timelinePanel({ store, recorded, info, moves, moments, bookmarks }) {
@@ -60,7 +60,7 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
     drawn = now;
     cursor.style.transform = `translateX(${placeOf(state.step + 0.5, steps, width)}px)`;
     layoutOf(height).lines.forEach(({ top, height: high }, place) => {
-      values[place].textContent = short(recorded.number(state.episode, LINES[place], state.step));
+      values[place].textContent = numberOf(LINES[place], recorded.number(state.episode, LINES[place], state.step));
       values[place].style.top = `${top + high / 2 - 8}px`;
     });
     plot.setAttribute("aria-valuemax", steps - 1);
@@ -101,10 +101,10 @@ function wordsAt(recorded, info, episode, step) {
   const actions = info.actions.map((action, place) => {
     const share = shares ? shares.data[step * info.actions.length + place] : null;
     const name = el("span", {}, swatch(action.colour, place), action.name, place === taken ? " ●" : "");
-    return el("div", {}, name, el("b", {}, short(share)));
+    return el("div", {}, name, el("b", {}, decimal(share)));
   });
   const lines = LINES.map((name) =>
-    el("div", {}, el("span", {}, name), el("b", {}, short(recorded.number(episode, name, step)))),
+    el("div", {}, el("span", {}, name), el("b", {}, numberOf(name, recorded.number(episode, name, step)))),
   );
   return [el("p", {}, `step ${step}`), ...actions, ...lines];
 }

@@ -17,8 +17,9 @@ export function worldPanel({ now, info, store, ask }) {
   const changed = el("p", { className: "muted", role: "status" });
   const group = (title, ...children) => el("section", { className: "group" }, el("h3", {}, title), children);
   const branch = button("Compare futures", "each action here, played to the end", async () => {
+    futures.replaceChildren(el("p", { className: "muted", role: "status" }, "playing…"));
     const head = await ask({ do: "whatif", actions: info.actions.map((each) => each.name) });
-    if (head?.futures) futures.replaceChildren(...futureRows(head.futures, now.last.arrays, info));
+    futures.replaceChildren(...futureRows(head?.futures ?? [], now.last?.arrays ?? {}, info));
   });
   const section = panel(
     "world",
