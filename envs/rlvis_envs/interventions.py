@@ -5,15 +5,20 @@ and leaves nothing behind: neither in the world nor in its random state, also if
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from rlvis_envs.episode import EpisodeState
 from rlvis_envs.materials import COLORS, SURFACES, Triple
-from rlvis_envs.options import check_integer
+from rlvis_envs.options import check_choice, check_integer
 from rlvis_envs.render.renderer import Renderer
 from rlvis_envs.render.top_view import plan_mapping
-from rlvis_envs.stage import Stage
+from rlvis_envs.scene import Box, Pose
+from rlvis_envs.stage import AGENT, Stage
+
+_LASTING = ("without", "recoloured", "moved", "resurfaced", "relit")
 
 
 class Interventions:
@@ -133,6 +138,37 @@ class Interventions:
         check_integer("width", width, 8, 4096)
         check_integer("height", height, 8, 4096)
         return plan_mapping(self.episode.scene.room_size, width, height)
+
+    def places(self) -> dict[str, tuple[float, float, float]]:
+        """Return x, z and angle of every object and of the "agent", by name."""
+        stage = self.episode.stage
+        placed: dict[str, Pose | Box] = {AGENT: stage.pose, **stage.objects}
+        return {name: (each.x, each.z, each.angle) for name, each in placed.items()}
+
+    def change(
+        self, intervention: str, *arguments: Any, **named: Any
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Make an intervention last: the episode goes on in the world as it is then.
+
+        Args:
+            intervention: "without", "recoloured", "moved", "resurfaced" or "relit".
+            *arguments: What that method takes.
+            **named: Likewise.
+
+        Returns:
+            observation, info: As `reset` returns them.
+
+        Raises:
+            ValueError: As of that method, or the world is about the object that would be gone.
+        """
+        check_choice("intervention", intervention, _LASTING)
+        episode = self.episode
+        stage = getattr(episode.stage, intervention)(*arguments, **named)
+        scene = episode.scene.rearranged(stage.look, stage.objects)
+        return self._enter(replace(episode, scene=scene, pose=stage.pose))
+
+    def _enter(self, episode: EpisodeState) -> tuple[np.ndarray, dict[str, Any]]:
+        raise NotImplementedError
 
     def _picture(self, stage: Stage) -> np.ndarray:
         return self._drawing().camera_image(stage)

@@ -4,7 +4,7 @@ import json
 import math
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -114,6 +114,11 @@ class Scene:
         }
 
     @cached_property
+    def _fixed(self) -> tuple[str, ...]:
+        """What the world is about, by name."""
+        return (*self.goals, *(() if self.choice is None else ("marker",)))
+
+    @cached_property
     def objects(self) -> dict[str, Box]:
         """Everything that stands or hangs in the room, by name."""
         named = dict(self.goals)
@@ -151,6 +156,30 @@ class Scene:
             if math.hypot(cube.x - x, cube.z - z) < CONTACT:
                 return name
         return None
+
+    def rearranged(self, look: Look, objects: Mapping[str, Box]) -> Self:
+        """Return this scene with another look and its objects otherwise.
+
+        Args:
+            look: Of the room.
+            objects: By the names they have here; a distractor that is left out is gone.
+
+        Raises:
+            ValueError: A red cube or the marker is left out.
+        """
+        if missing := [each for each in self._fixed if each not in objects]:
+            raise ValueError(f"this world cannot be without its {missing[0]}")
+        choice = self.choice
+        if choice is not None:
+            decoy = next(name for name in self.goals if name != self.cube_name)
+            choice = replace(choice, decoy=objects[decoy], marker=objects["marker"])
+        return replace(
+            self,
+            look=look,
+            cube=objects[self.cube_name],
+            distractors=tuple(box for name, box in objects.items() if name not in self._fixed),
+            choice=choice,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return fresh nested plain dicts and lists, equal to what JSON gives back."""

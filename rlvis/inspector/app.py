@@ -22,7 +22,13 @@ _INLINE = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 
 class Source(Protocol):
-    """What is looked at."""
+    """What is looked at.
+
+    Attributes:
+        draws: whether it draws with OpenGL to say what it is.
+    """
+
+    draws: bool
 
     def info(self) -> dict[str, Any]:
         """What it is, and what can be asked."""
@@ -42,7 +48,7 @@ def build_app(source: Of, routes: Callable[[Of, Answers], list[Any]]) -> Starlet
     return Starlette(
         routes=[
             Route("/", _page),
-            answers.json("/api/info", lambda _: source.info()),
+            answers.json("/api/info", lambda _: source.info(), world=source.draws),
             *routes(source, answers),
             Mount("/static", StaticFiles(directory=str(PAGE))),
             Mount("/fonts", StaticFiles(directory=str(FONTS))),

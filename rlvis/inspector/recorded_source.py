@@ -13,8 +13,8 @@ from rlvis.errors import InputError
 from rlvis.images.frames import picture_of
 from rlvis.inspector.branching import context_of
 from rlvis.inspector.choices import colours_of, described, layers_of, methods_of
+from rlvis.inspector.maps import map_arrays, map_facts
 from rlvis.inspector.units import RecordedUnits, explain_unit
-from rlvis.inspector.wire import quantised
 from rlvis.models.policy import Policy
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_table import EpisodeTable
@@ -39,6 +39,8 @@ class RecordedSource:
         policy: the recorded one, None where it is not at hand: what was recorded is shown alone.
         files: whether the page may name files of other policies, to be compared with.
     """
+
+    draws = False
 
     def __init__(self, recording: Recording, policy: Policy | None, *, files: bool = True) -> None:
         self.recording, self._policy, self.files = recording, policy, files
@@ -203,26 +205,6 @@ class RecordedSource:
     @cached_property
     def _table(self) -> EpisodeTable:
         return EpisodeTable.of(self.recording)
-
-
-def map_arrays(why: Explanation) -> dict[str, np.ndarray]:
-    """Maps as bytes (n, T, h, w), and what 127 stands for in each."""
-    count, columns = why.maps.shape[:2]
-    levels, scale = quantised(why.maps.reshape(-1, *why.maps.shape[2:]))
-    return {"maps": levels.reshape(why.maps.shape), "scale": scale.reshape(count, columns)}
-
-
-def map_facts(why: Explanation) -> dict[str, Any]:
-    """What maps are of."""
-    return {
-        "method": why.method,
-        "signed": why.signed,
-        "layer": why.layer,
-        "targets": why.targets,
-        "scores": why.scores,
-        "notes": why.notes,
-        "window": why.window.__dict__ if why.window else None,
-    }
 
 
 def _range(steps: slice, images: np.ndarray) -> range:
