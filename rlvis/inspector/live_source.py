@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rlvis.attribution.engine import explain
+from rlvis.attribution.explanation import Explanation, Explanations
+from rlvis.attribution.registry import get_method
 from rlvis.errors import InputError
 from rlvis.inspector.choices import colours_of, layers_of, methods_of
 from rlvis.inspector.live_world import LiveWorld, places_in
@@ -88,11 +90,9 @@ class LiveSource:
         begun = time.perf_counter()
         decision, arrays, facts = world.look()
         maps: dict[str, Any] = {}
-        for method in _texts(want, "methods")[:_MOST_MAPS]:
-            try:
-                found = self._explained(decision, method, _texts(want, "targets"), want)
-            except InputError as error:
-                maps[method] = {"error": str(error)}
+        for method, found in self._explained(decision, want).items():
+            if isinstance(found, InputError):
+                maps[method] = {"error": str(found)}
                 continue
             each = map_arrays(found)
             arrays[f"maps:{method}"], arrays[f"scale:{method}"] = each["maps"][0], each["scale"][0]
@@ -105,17 +105,34 @@ class LiveSource:
         return {**arrays, **drawn, **more.get("views", {})}, facts
 
     def _explained(
-        self, decision: Decision, method: str, targets: Sequence[str], want: Mapping[str, Any]
-    ) -> Any:
+        self, decision: Decision, want: Mapping[str, Any]
+    ) -> dict[str, Explanation | InputError]:
+        """Maps by each method that is wanted, or why there are none; one pass for all if it can."""
+        methods = list(dict.fromkeys(_texts(want, "methods")))[:_MOST_MAPS]
+        try:
+            return dict(self._explain(decision, methods, want)) if methods else {}
+        except InputError as error:
+            if len(methods) == 1:
+                return {methods[0]: error}
+        found: dict[str, Explanation | InputError] = {}
+        for each in methods:
+            found |= self._explained(decision, {**want, "methods": [each]})
+        return found
+
+    def _explain(
+        self, decision: Decision, methods: Sequence[str], want: Mapping[str, Any]
+    ) -> Explanations:
+        targets = _texts(want, "targets") or list(self.policy.labels)
         options: dict[str, Any] = {}
         if decision.context:
             options["context"] = {name: each[None] for name, each in decision.context.items()}
-        if want.get("layer") and "cam" in method:
+        if want.get("layer") and any(get_method(each).reads_layer for each in methods):
             options["layer"] = str(want["layer"])
         if "chosen" in targets:
             options["taken"] = np.array([int(decision.logits.argmax())])
-        asked = list(targets) or list(self.policy.labels)
-        return explain(self.policy, decision.image[None], method, asked, **options)
+        return explain(
+            self.policy, decision.image[None], methods=list(methods), target=targets, **options
+        )
 
     def _make(self) -> "Env":
         config = self._config

@@ -1,0 +1,393 @@
+"""The inspector's server: what it answers is what the recording and the tools say; who may ask."""
+
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rlvis
+from rlvis import InputError
+from rlvis_agents import load_policy
+
+pytest.importorskip("starlette")
+pytest.importorskip("httpx")
+
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from rlvis.inspector.app import build_app
+from rlvis.inspector.live_routes import live_routes
+from rlvis.inspector.live_source import LiveSource
+from rlvis.inspector.recorded_routes import recorded_routes
+from rlvis.inspector.recorded_source import RecordedSource
+from rlvis.inspector.security import COOKIE, Guard
+from rlvis.inspector.unit_networks import Edit, edited
+from rlvis.rollouts.environments import EnvConfig
+
+POLICY = "cube-reach"
+WORLD = "rlvis_envs:CubeReach-v0"
+LAYER = "features.relu3"
+HERE = "http://127.0.0.1:7531"
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> rlvis.Recording:
+    path = tmp_path_factory.mktemp("inspected") / "run.zarr"
+    rlvis.record(load_policy(POLICY), WORLD, episodes=2, methods=["cam"], out=path, max_steps=12)
+    return rlvis.Recording.open(path)
+
+
+@pytest.fixture(scope="module")
+def client(recording: rlvis.Recording) -> TestClient:
+    source = RecordedSource(recording, recording.policy(), files=False)
+    return TestClient(Guard(build_app(source, recorded_routes), "127.0.0.1", 7531), base_url=HERE)
+
+
+def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A pack, read as its format says."""
+    (length,) = struct.unpack("<I", content[:4])
+    head, place, arrays = json.loads(content[4 : 4 + length]), 4 + length, {}
+    for each in head.pop("arrays"):
+        count = int(np.prod(each["shape"]))
+        dtype = np.dtype(each["dtype"])
+        arrays[each["name"]] = np.frombuffer(content, dtype, count, place).reshape(each["shape"])
+        place += -(-count * dtype.itemsize // 8) * 8
+    assert place == len(content)
+    return head, arrays
+
+
+def got(
+    client: TestClient, path: str, **query: Any
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    answer = client.get(path, params=query)
+    assert answer.status_code == 200, answer.text
+    return unpacked(answer.content)
+
+
+def test_frames_and_numbers_are_the_recordings(client, recording) -> None:
+    _, frames = got(client, "/api/frames/1", start=2, stop=7)
+    np.testing.assert_array_equal(frames["frames"], recording.observations(1, slice(2, 7)))
+    head, numbers = got(client, "/api/episode/1")
+    episode = recording.episode(1)
+    np.testing.assert_allclose(numbers["probability"], episode.probabilities)
+    np.testing.assert_array_equal(numbers["taken"], episode.actions)
+    assert head["steps"] == len(episode)
+    assert head["seed"] == episode.seed
+
+
+@pytest.mark.parametrize("method", ["cam", "saliency"])
+def test_maps_are_the_methods_own(client, recording, method) -> None:
+    head, arrays = got(
+        client, "/api/maps/0", start=1, stop=4, method=method, target=["left", "chosen"]
+    )
+    episode = recording.episode(0)
+    why = rlvis.explain(
+        recording.policy(),
+        episode.observations[1:4],
+        method,
+        ["left", "chosen"],
+        taken=episode.actions[1:4],
+    )
+    shown = arrays["maps"] / 127 * arrays["scale"][..., None, None]
+    np.testing.assert_allclose(shown, why.maps, atol=np.abs(why.maps).max() / 200)
+    assert head["targets"][0][0] == "left"
+
+
+def test_a_layers_units_are_its_activations(client, recording) -> None:
+    from rlvis.features.activations.maps import activation_maps
+
+    _, arrays = got(client, "/api/layer/0/3", layer=LAYER)
+    image = recording.observations(0, slice(3, 4))
+    maps = activation_maps(recording.policy(), image, LAYER).maps
+    span = (arrays["high"] - arrays["low"])[:, None, None]
+    np.testing.assert_allclose(
+        arrays["low"][:, None, None] + arrays["channels"] / 255 * span, maps, atol=span.max() / 400
+    )
+
+
+def test_a_units_patches_are_where_it_is_strong(client, recording) -> None:
+    head, arrays = got(client, "/api/unit", layer=LAYER, unit=2)
+    assert len(head["places"]) == len(arrays["patches"]) == len(arrays["value"]) > 0
+    assert (np.diff(arrays["value"]) <= 0).all()
+    first = head["places"][0]
+    _, layer = got(client, f"/api/layer/{first['episode']}/{first['step']}", layer=LAYER)
+    assert layer["high"][2] == pytest.approx(arrays["value"][0], rel=1e-4)
+
+
+def test_heat_of_a_unit_is_its_own(client, recording) -> None:
+    _, arrays = got(
+        client, "/api/maps/0", start=3, stop=4, method="saliency", target=f"unit:{LAYER}:2"
+    )
+    _, layer = got(client, "/api/layer/0/3", layer=LAYER)
+    head, _ = got(
+        client, "/api/maps/0", start=3, stop=4, method="grad-cam", target=f"unit:{LAYER}:2"
+    )
+    assert arrays["maps"].shape[:2] == (1, 1)
+    assert head["scores"][0][0] == pytest.approx(layer["high"][2], rel=1e-4)
+
+
+def test_an_edit_holds_the_unit_and_leaves_the_policy_as_it_was(client, recording) -> None:
+    policy, image = recording.policy(), recording.observations(0, slice(3, 4))
+    before = policy.scores(image).logits
+    _, layer = got(client, "/api/layer/0/3", layer=LAYER)
+    unit = int(layer["mean"].argmax())
+    body = {"episode": 0, "step": 3, "edits": [{"layer": LAYER, "unit": unit, "value": 0}]}
+    told = client.post("/api/edit", json=body).json()
+    module = policy.module
+
+    def silence(_, __, output):
+        changed = output.clone()
+        changed[:, unit] = 0
+        return changed
+
+    hook = module.get_submodule(LAYER).register_forward_hook(silence)
+    expected = policy.scores(image).logits
+    hook.remove()
+    assert not np.allclose(expected, before)
+    np.testing.assert_allclose(told["probability"], expected.softmax(1)[0], atol=1e-5)
+    np.testing.assert_allclose(told["before"]["probability"], before.softmax(1)[0], atol=1e-5)
+    np.testing.assert_allclose(policy.scores(image).logits, before)
+
+
+def test_a_score_is_held_like_any_unit(recording) -> None:
+    policy, image = recording.policy(), recording.observations(0, slice(3, 4))
+    dead = edited(policy, image, {}, [Edit("policy", 0, 50.0)])
+    assert float(dead.scores(image).logits[0, 0]) == pytest.approx(50)
+
+
+def test_playing_on_and_futures(client, recording) -> None:
+    body = {"episode": 0, "step": 2, "edits": [{"layer": "policy", "unit": 0, "value": 1000}]}
+    told = client.post("/api/edit/play", json=body)
+    assert told.status_code == 200, told.text
+    assert set(told.json()["taken"]) == {0}
+    answer = client.post("/api/whatif", json={"episode": 0, "step": 2, "actions": ["right"]})
+    head, views = unpacked(answer.content)
+    assert [each["action"] for each in head["futures"]] == ["right"]
+    assert head["futures"][0]["taken"][0] == 2
+    assert views["views_0"].shape[-1] == 3
+
+
+def test_another_policy_is_asked_about_the_same_frames(client, recording) -> None:
+    answer = client.post("/api/compare", json={"episode": 0, "policy": "cube-reach-distractors"})
+    _, arrays = unpacked(answer.content)
+    images = recording.observations(0)
+    theirs = load_policy("cube-reach-distractors").scores(images).logits.softmax(1)
+    np.testing.assert_allclose(arrays["probability"], theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "policy", ["os:getcwd", "/etc/passwd", "../cube-reach", "x.zip", "", "no-such"]
+)
+def test_a_page_from_elsewhere_names_neither_code_nor_files(client, policy) -> None:
+    answer = client.post("/api/compare", json={"episode": 0, "policy": policy})
+    assert answer.status_code == 400
+    assert "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/api/episode/99", {}),
+        ("/api/frames/0", {"start": 0, "stop": 100000}),
+        ("/api/frames/0", {"start": "x"}),
+        ("/api/maps/0", {"method": "nothing"}),
+        ("/api/layer/0/3", {"layer": "nothing"}),
+        ("/api/layer/0/3", {}),
+        ("/api/unit", {"layer": LAYER, "unit": 10**6}),
+        ("/api/maps/0", {"method": "saliency", "target": "unit:x"}),
+    ],
+)
+def test_a_wrong_question_is_told_in_one_line(client, path, query) -> None:
+    answer = client.get(path, params=query)
+    assert answer.status_code == 400
+    assert "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b"[" * 5000, json.dumps({"edits": 3}).encode(), b"x" * 100_000]
+)
+def test_a_wrong_body_is_told_in_one_line(client, body) -> None:
+    answer = client.post("/api/edit", content=body)
+    assert answer.status_code == 400
+    assert "\n" not in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd"],
+)
+def test_nothing_outside_the_page_is_readable(client, path) -> None:
+    assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example:7531"},
+        {"host": "127.0.0.1:80"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:80"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_pages_of_others_are_refused(client, headers) -> None:
+    assert client.get("/api/info", headers=headers).status_code == 403
+    assert client.post("/api/edit", headers=headers, json={}).status_code == 403
+
+
+def test_its_own_page_is_answered(client) -> None:
+    own = {"origin": HERE, "sec-fetch-site": "same-origin"}
+    assert client.get("/api/info", headers=own).json()["kind"] == "recording"
+    page = client.get("/")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+
+
+def test_off_the_loopback_a_token_is_asked_for(recording) -> None:
+    guard = Guard(build_app(RecordedSource(recording, None), recorded_routes), "0.0.0.0", 7531)
+    there = TestClient(guard, base_url="http://192.0.2.7:7531")
+    assert len(guard.token) >= 24
+    assert there.get("/api/info").status_code == 403
+    assert there.get("/api/info?token=wrong").status_code == 403
+    assert there.get(f"/?token={guard.token}").status_code == 200
+    assert there.get("/api/info", headers={"cookie": f"{COOKIE}={guard.token}"}).status_code == 200
+
+
+def test_without_its_policy_a_recording_is_still_shown(recording) -> None:
+    alone = TestClient(build_app(RecordedSource(recording, None), recorded_routes))
+    info = alone.get("/api/info").json()
+    assert not info["can_explain"]
+    assert [each["name"] for each in info["methods"]] == ["cam"]
+    assert "--policy" in alone.get("/api/layer/0/0?layer=x").json()["error"]
+
+
+@pytest.fixture(scope="module")
+def live() -> Iterator[TestClient]:
+    source = LiveSource(load_policy(POLICY), EnvConfig(WORLD, (), {}))
+    guard = Guard(build_app(source, live_routes), "127.0.0.1", 7531)
+    with TestClient(guard, base_url=HERE) as client:
+        yield client
+
+
+WANT = {"methods": ["cam"], "targets": ["left", "chosen"], "plan": [120, 90]}
+
+
+class Talk:
+    """A page that asks and waits."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket, self._id = socket, 0
+
+    def ask(self, do: str, **more: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        self._id += 1
+        self._socket.send_text(json.dumps({"id": self._id, "do": do, "want": WANT, **more}))
+        head, arrays = unpacked(self._socket.receive_bytes())
+        assert head["id"] == self._id
+        return head, arrays
+
+
+@pytest.fixture
+def talk(live: TestClient) -> Iterator[Talk]:
+    with live.websocket_connect("/api/live", headers={"host": "127.0.0.1:7531"}) as socket:
+        yield Talk(socket)
+
+
+def test_a_moved_cube_is_seen_where_it_is_put(talk) -> None:
+    import gymnasium
+
+    talk.ask("reset", seed=3)
+    head, arrays = talk.ask("move", name="cube", x=3.0, z=2.0)
+    env = gymnasium.make(WORLD)
+    env.reset(seed=3)
+    state = env.unwrapped.get_state()
+    state["scene"]["cube"] |= {"x": 3.0, "z": 2.0}
+    expected, _ = env.unwrapped.set_state(state)
+    np.testing.assert_array_equal(arrays["frame"], expected)
+    policy = load_policy(POLICY)
+    np.testing.assert_allclose(
+        arrays["probability"], policy.scores(expected[None]).logits.softmax(1)[0], atol=1e-5
+    )
+    why = rlvis.explain(policy, expected[None], "cam", ["left"])
+    shown = arrays["maps:cam"][0] / 127 * arrays["scale:cam"][0]
+    np.testing.assert_allclose(shown, why.maps[0, 0], atol=np.abs(why.maps).max() / 200)
+    cube = next(each for each in head["objects"] if each["name"] == "cube")
+    assert (cube["x"], cube["z"]) == (3.0, 2.0)
+
+
+def test_steps_back_and_undo_lead_back(talk) -> None:
+    _, start = talk.ask("reset", seed=4)
+    for _ in range(3):
+        head, _ = talk.ask("step")
+    assert head["step"] == 3
+    for _ in range(3):
+        head, arrays = talk.ask("back")
+    np.testing.assert_array_equal(arrays["frame"], start["frame"])
+    talk.ask("recolour", name="cube", colour="blue")
+    talk.ask("move", name="agent", x=2.0, z=2.0)
+    head, arrays = talk.ask("hide", rect=[0, 0, 30, 30])
+    assert len(head["interventions"]) == 3
+    assert (arrays["frame"][:30, :30] == arrays["frame"][0, 0]).all()
+    head, arrays = talk.ask("undo")
+    assert head["interventions"] == []
+    np.testing.assert_array_equal(arrays["frame"], start["frame"])
+
+
+def test_futures_leave_the_world_as_it_is(talk) -> None:
+    _, start = talk.ask("reset", seed=4)
+    head, arrays = talk.ask("whatif", actions=["left", "right"])
+    assert [each["taken"][0] for each in head["futures"]] == [0, 2]
+    np.testing.assert_array_equal(arrays["frame"], start["frame"])
+    assert head["step"] == 0
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"do": "nothing"},
+        {"do": 3},
+        {"do": "move", "name": "cube", "x": 99, "z": 0},
+        {"do": "move", "name": "nobody", "x": 1, "z": 1},
+        {"do": "act", "action": "fly"},
+        {"do": "until", "condition": "margin"},
+        {"do": "until", "condition": "nothing < 1"},
+        {"do": "reset", "seed": -1},
+        {"do": "hide", "rect": [1, 2]},
+    ],
+)
+def test_a_wrong_message_is_told_and_the_line_stays(talk, message) -> None:
+    head, _ = talk.ask(**message)
+    assert "\n" not in head["error"]
+    assert "failed" not in head["error"]
+    head, _ = talk.ask("look")
+    assert "error" not in head
+
+
+def test_it_plays_until_a_condition_holds(live) -> None:
+    with live.websocket_connect("/api/live", headers={"host": "127.0.0.1:7531"}) as socket:
+        socket.send_text(json.dumps({"id": 1, "do": "reset", "seed": 1, "want": {}}))
+        unpacked(socket.receive_bytes())
+        socket.send_text(json.dumps({"id": 2, "do": "until", "condition": "step >= 4"}))
+        heads = [unpacked(socket.receive_bytes())[0] for _ in range(5)]
+    assert [each["step"] for each in heads] == [0, 1, 2, 3, 4]
+    assert [each["playing"] for each in heads] == [True] * 4 + [False]
+
+
+def test_a_page_of_others_gets_no_line(live) -> None:
+    headers = {"host": "127.0.0.1:7531", "origin": "http://evil.example"}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        live.websocket_connect("/api/live", headers=headers) as socket,
+    ):
+        socket.receive_bytes()
+
+
+def test_units_are_read_as_they_are_written() -> None:
+    from rlvis.inspector.units import read_unit
+
+    assert read_unit("unit:a.b:3") == ("a.b", 3)
+    with pytest.raises(InputError, match="unit:layer:number"):
+        read_unit("unit:3")
