@@ -1,10 +1,11 @@
 """The inspector's page in a real browser: what it shows, what its keys do, whom it asks."""
 
 import re
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import numpy as np
@@ -32,17 +33,30 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     return path, rlvis.Recording.open(path)
 
 
+Served = Callable[..., str]
+
+
 @pytest.fixture(scope="module")
-def address(recorded: Recorded) -> Iterator[str]:
-    command = [sys.executable, "-m", "rlvis.cli", "inspect", str(recorded[0])]
-    command += ["--port", "0", "--no-browser"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    found = re.search(r"http://\S+", server.stdout.readline())
-    assert found, "the server does not say where it is"
-    yield found[0]
-    server.terminate()
-    server.communicate(timeout=10)
+def served() -> Iterator[Served]:
+    """Starts `rlvis inspect` and says where it is."""
+    with ExitStack() as running:
+
+        def start(*arguments: str) -> str:
+            command = [sys.executable, "-m", "rlvis.cli", "inspect", *arguments]
+            command += ["--port", "0", "--no-browser"]
+            server = running.enter_context(Popen(command, stdout=PIPE, text=True))
+            running.callback(server.terminate)
+            assert server.stdout is not None
+            found = re.search(r"http://\S+", server.stdout.readline())
+            assert found, "the server does not say where it is"
+            return found[0]
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def address(served: Served, recorded: Recorded) -> str:
+    return served(str(recorded[0]))
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +76,22 @@ def opened(browser: Any, address: str) -> Iterator[Opened]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     asked: list[str] = []
     failed: list[str] = []
+    origins = ["data:", "blob:"]
     context.on("request", lambda request: asked.append(request.url))
     context.on("weberror", lambda error: failed.append(str(error.error)))
-    context.on("console", lambda said: said.type == "error" and failed.append(said.text))
+    context.on("console", lambda said: failed.extend([said.text] if said.type == "error" else []))
 
-    def go(place: str = "", page: Any = None) -> Any:
-        page = page or context.new_page()
-        page.goto(address + place)
+    def go(place: str = "", at: str = address) -> Any:
+        page = context.new_page()
+        origins.append(at)
+        page.goto(at + place)
         page.wait_for_selector(".plot[aria-valuemax]")
         page.wait_for_function("() => document.querySelector('.frame .base').width > 1")
         return page
 
     yield go
     context.close()
-    elsewhere = [each for each in asked if not each.startswith((address, "data:", "blob:"))]
+    elsewhere = [each for each in asked if not each.startswith(tuple(origins))]
     assert not elsewhere
     assert not failed
 
@@ -293,7 +309,8 @@ def test_nothing_jumps(opened: Opened) -> None:
 
     def places() -> list[Any]:
         parts = page.locator(".panel, .picture, .plot, .controls, .transport")
-        return [parts.nth(place).bounding_box() for place in range(parts.count())]
+        boxes = [parts.nth(place).bounding_box() for place in range(parts.count())]
+        return [{name: round(value) for name, value in box.items()} for box in boxes]
 
     before = places()
     for key in ("ArrowRight", "m", "End", "0", "0", "c", "x"):
@@ -337,3 +354,49 @@ def test_what_went_wrong_is_said(browser: Any, address: str) -> None:
     page.click("text=Try again")
     page.wait_for_selector(".plot[aria-valuemax]")
     page.close()
+
+
+def test_live_world_is_driven_and_changed(opened: Opened, served: Served) -> None:
+    page = opened(at=served("--live", "--policy", POLICY))
+    page.wait_for_selector(".handle[aria-label^=cube]")
+
+    def said(words: str) -> None:
+        page.wait_for_function(
+            "words => document.querySelector('#place').innerText.includes(words)", arg=words
+        )
+
+    def changed() -> str:
+        return str(page.inner_text(".group:has(h3:text-is('Changed')) p"))
+
+    said("live step 0")
+    for step, key in enumerate(("ArrowLeft", "ArrowUp", "ArrowRight", "."), 1):
+        page.keyboard.press(key)
+        said(f"step {step},")
+    page.keyboard.press("Backspace")
+    said("step 3,")
+    assert changed() == "nothing"
+    before = pixels(page, ".plan .base")
+    handle = page.locator(".handle[aria-label^=cube]").bounding_box()
+    x, y = handle["x"] + 15, handle["y"] + 15
+    plan = page.locator(".plan .picture").bounding_box()
+    middle = (plan["x"] + plan["width"] / 2, plan["y"] + plan["height"] / 2)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(*middle, steps=8)
+    page.mouse.up()
+    page.wait_for_selector("text=/^cube at/")
+    page.wait_for_timeout(200)
+    handle = page.locator(".handle[aria-label^=cube]").bounding_box()
+    assert abs(handle["x"] + 15 - middle[0]) < 4
+    assert abs(handle["y"] + 15 - middle[1]) < 4
+    assert (pixels(page, ".plan .base") != before).any()
+    page.select_option("select[aria-label=colour]", "blue")
+    page.wait_for_selector("text=/cube blue/")
+    page.click("text=Undo all")
+    page.wait_for_selector("p:text-is('nothing')")
+    page.keyboard.press("Space")
+    said("runs")
+    page.keyboard.press("Space")
+    said("live")
+    page.keyboard.press("r")
+    said("step 0,")

@@ -54,6 +54,7 @@ export function legend() {
 /** The panel of the large frame. */
 export function framePanel({ store, recorded, info }) {
   const drawn = pictureWithHeat("what the policy sees");
+  drawn.picture.style.setProperty("--aspect", info.frame[1] / info.frame[0]);
   const { box, update: label } = legend();
   const about = el("span", { className: "muted" });
   const note = el("p", { className: "note" });
