@@ -3,10 +3,12 @@
 import json
 import struct
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import rlvis
 from rlvis import InputError
@@ -21,6 +23,7 @@ from starlette.websockets import WebSocketDisconnect
 from rlvis.inspector.app import build_app
 from rlvis.inspector.live_routes import live_routes
 from rlvis.inspector.live_source import LiveSource
+from rlvis.inspector.photo_source import PhotoSource, photo_routes
 from rlvis.inspector.recorded_routes import recorded_routes
 from rlvis.inspector.recorded_source import RecordedSource
 from rlvis.inspector.security import COOKIE, Guard
@@ -303,9 +306,10 @@ def test_a_moved_cube_is_seen_where_it_is_put(talk) -> None:
     head, arrays = talk.ask("move", name="cube", x=3.0, z=2.0)
     env = gymnasium.make(WORLD)
     env.reset(seed=3)
-    state = env.unwrapped.get_state()
+    world: Any = env.unwrapped
+    state = world.get_state()
     state["scene"]["cube"] |= {"x": 3.0, "z": 2.0}
-    expected, _ = env.unwrapped.set_state(state)
+    expected, _ = world.set_state(state)
     np.testing.assert_array_equal(arrays["frame"], expected)
     policy = load_policy(POLICY)
     np.testing.assert_allclose(
@@ -383,6 +387,44 @@ def test_a_page_of_others_gets_no_line(live) -> None:
         live.websocket_connect("/api/live", headers=headers) as socket,
     ):
         socket.receive_bytes()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
+    model = rlvis.load_model("digits", weights="random")
+    path = tmp_path_factory.mktemp("photos") / "a.png"
+    Image.fromarray(np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)).save(path)
+    return TestClient(build_app(PhotoSource(model, [path]), photo_routes))
+
+
+def test_a_photo_is_explained_by_its_likeliest_labels(photos) -> None:
+    assert photos.get("/api/info").json()["pictures"] == 1
+    head, arrays = got(photos, "/api/photo/0", method="saliency")
+    model = rlvis.load_model("digits", weights="random")
+    assert len(head["labels"]) == len(arrays["maps"]) == 5
+    assert head["probability"] == sorted(head["probability"], reverse=True)
+    assert set(head["labels"]) <= set(model.labels)
+
+
+def test_a_sent_photo_is_kept_and_asked_again(photos) -> None:
+    buffer = BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 900, 3), np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    answer = photos.post("/api/photo?method=saliency&target=3", content=buffer.getvalue())
+    head, arrays = unpacked(answer.content)
+    assert head["labels"] == ["3"]
+    assert head["size"] == [600, 900]
+    assert max(arrays["picture"].shape) == 512
+    _, again = got(photos, f"/api/photo/{head['id']}", method="saliency", target="3")
+    np.testing.assert_array_equal(again["maps"], arrays["maps"])
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", bytes(20_000_001)])
+def test_what_is_no_photo_is_refused_in_one_line(photos, content) -> None:
+    answer = photos.post("/api/photo?method=saliency", content=content)
+    assert answer.status_code == 400
+    assert "\n" not in answer.json()["error"]
+    assert "/tmp" not in answer.json()["error"]
 
 
 def test_units_are_read_as_they_are_written() -> None:

@@ -1,21 +1,21 @@
 """The command `rlvis inspect`."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tyro.conf import OmitArgPrefixes, Positional
 
-from rlvis.cli.playing import EnvSource, RecordedPolicy
+from rlvis.cli.playing import EnvSource, PolicySource, RecordedPolicy
 from rlvis.errors import InputError
-
-if TYPE_CHECKING:
-    from rlvis.inspector.live_source import LiveSource
-    from rlvis.inspector.recorded_source import RecordedSource
 
 
 def command(
     recording: Positional[Path | None] = None,
     live: bool = False,
+    model: str | None = None,
+    photo: tuple[Path, ...] = (),
     source: OmitArgPrefixes[RecordedPolicy] = RecordedPolicy(),  # noqa: B008
     env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
     host: str = "127.0.0.1",
@@ -26,12 +26,14 @@ def command(
 
     Scrub a recording, explain any step by any method, find moments, look into layers and units,
     hold a unit at a value, take another action and see what comes of it. With --live the world
-    runs here: let the policy act or act yourself, drag what stands there and watch. Nothing leaves
-    this machine.
+    runs here: let the policy act or act yourself, drag what stands there and watch. With --model a
+    classifier is asked about photos. Nothing leaves this machine.
 
     Args:
         recording: the folder of a recording.
         live: run a policy in its environment in place of a recording.
+        model: look into a classifier instead, by name or file as for rlvis explain.
+        photo: with --model a photo to begin with; repeat for several. Others are dropped there.
         source: the policy: of the recording, or the one that acts (cube-reach when left out).
         env: of --live.
         host: the address to listen on; on any but this machine's own a token is asked for.
@@ -40,38 +42,45 @@ def command(
     """
     from rlvis.inspector.serving import check_installed, serve
 
+    if (recording is not None) + live + (model is not None) != 1:
+        raise InputError("name the folder of a recording, or say --live, or --model NAME")
+    if photo and model is None:
+        raise InputError("--photo goes with --model; name the classifier")
     check_installed()
-    if live == (recording is not None):
-        raise InputError("name the folder of a recording, or say --live")
-    if recording is None:
-        shown: Any = _live(source, env)
-        from rlvis.inspector.live_routes import live_routes as routes
+    if model is not None:
+        app = _photos(replace(source, model=model), photo)
+    elif recording is None:
+        app = _live(replace(source, model=source.model or PolicySource.model), env)
     else:
-        shown = _recorded(recording, source, host)
-        from rlvis.inspector.recorded_routes import recorded_routes as routes
+        app = _recorded(recording, source, host)
+    serve(app, host, port, browser=browser)
+
+
+def _photos(source: RecordedPolicy, photos: Sequence[Path]) -> Any:
+    """A classifier."""
     from rlvis.inspector.app import build_app
+    from rlvis.inspector.photo_source import PhotoSource, photo_routes
 
-    serve(lambda: build_app(shown, routes), host, port, browser=browser)
+    return build_app(PhotoSource(source.load(), photos), photo_routes)
 
 
-def _live(source: RecordedPolicy, env: EnvSource) -> "LiveSource":
+def _live(source: RecordedPolicy, env: EnvSource) -> Any:
     """A policy in its world."""
-    from dataclasses import fields
-
-    from rlvis.cli.playing import PolicySource
+    from rlvis.inspector.app import build_app
+    from rlvis.inspector.live_routes import live_routes
     from rlvis.inspector.live_source import LiveSource
 
-    given = {each.name: getattr(source, each.name) for each in fields(source)}
-    given["model"] = given["model"] or PolicySource.model
-    policy = PolicySource(**given).load_policy()
-    return LiveSource(policy, env.of(policy))
+    policy = source.load_policy()
+    return build_app(LiveSource(policy, env.of(policy)), live_routes)
 
 
-def _recorded(path: Path, source: RecordedPolicy, host: str) -> "RecordedSource":
+def _recorded(path: Path, source: RecordedPolicy, host: str) -> Any:
     """A recording, with its policy where that is at hand."""
     import warnings
 
     from rlvis.errors import Notice
+    from rlvis.inspector.app import build_app
+    from rlvis.inspector.recorded_routes import recorded_routes
     from rlvis.inspector.recorded_source import RecordedSource
     from rlvis.inspector.security import is_loopback
     from rlvis.rollouts.recording import Recording
@@ -85,4 +94,4 @@ def _recorded(path: Path, source: RecordedPolicy, host: str) -> "RecordedSource"
             raise
         warnings.warn(f"only what was recorded is shown: {error}", Notice, stacklevel=1)
         policy = None
-    return RecordedSource(opened, policy, files=is_loopback(host))
+    return build_app(RecordedSource(opened, policy, files=is_loopback(host)), recorded_routes)

@@ -3,11 +3,10 @@
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
 
 from rlvis.errors import InputError
+from rlvis.inspector.security import App, Guard
 
 USUAL_PORT = 7531
 """The first that is tried: bookmarks belong to an address and its port."""
@@ -29,13 +28,11 @@ def check_installed() -> None:
             )
 
 
-def serve(
-    make: Callable[[], Any], host: str = "127.0.0.1", port: int = 0, *, browser: bool = True
-) -> None:
+def serve(app: App, host: str = "127.0.0.1", port: int = 0, *, browser: bool = True) -> None:
     """Serve an application until it is stopped (Ctrl-C).
 
     Args:
-        make: gives the application, once there is a port for it.
+        app: the application.
         host: the address it listens on; on any but this machine's own a token is asked for.
         port: 0 for 7531, or the next that is free.
         browser: open the page.
@@ -45,11 +42,9 @@ def serve(
     """
     import uvicorn
 
-    from rlvis.inspector.security import Guard
-
     listening = _listen(host, port) if port else _listen_somewhere(host)
     bound: int = listening.getsockname()[1]
-    guard = Guard(make(), host, bound)
+    guard = Guard(app, host, bound)
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{bound}/" + (f"?token={guard.token}" if guard.token else "")
     print(f"rlvis inspect: {address}   (Ctrl-C stops it)", flush=True)
