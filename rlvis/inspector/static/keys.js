@@ -74,6 +74,8 @@ function pressed(event) {
   return event.shiftKey && (key.length > 1 || /\p{L}/u.test(key)) ? `Shift+${key}` : key;
 }
 
+const FREED = "button:not(.handle), button:not(.handle) *, select, input[type=range], input[type=checkbox]";
+
 const writes = (element) =>
   element.closest("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
 const presses = (element) => element.closest("button, summary, a[href], [role=button]");
@@ -86,8 +88,21 @@ function isTaken(key, element) {
   return moved && Boolean(element.closest("input[type=range], [role=tablist], [data-keys=own]"));
 }
 
+/** What was pressed with the mouse gives the focus back, so that the keys of the page work on. */
+function freeFocus() {
+  let byPointer = false;
+  addEventListener("pointerdown", () => (byPointer = true), true);
+  addEventListener("keydown", () => (byPointer = false), true);
+  const free = ({ target }) => {
+    if (byPointer && target.matches(FREED)) document.activeElement.blur();
+  };
+  addEventListener("click", free);
+  addEventListener("change", free);
+}
+
 /** Listen to the keys of the table. */
 export function bindKeys(moves) {
+  freeFocus();
   const table = keyTable(moves).filter((row) => row.keys);
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
