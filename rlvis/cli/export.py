@@ -1,14 +1,20 @@
 """The command `rlvis export`."""
 
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction, arg
 
+from rlvis.cli.arguments import Methods
+from rlvis.cli.loading import refuse_unused
 from rlvis.errors import InputError
 
 
 def command(
     recording: Positional[Path],
+    html: Path | None = None,
+    methods: Methods = (),
+    episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),
     rrd: Path | None = None,
     tensorboard: Path | None = None,
     wandb: str | None = None,
@@ -17,22 +23,35 @@ def command(
 
     Args:
         recording: the folder of the recording.
+        html: write the page of `rlvis inspect` to this file (.html), which opens from disk without
+            a server.
+        methods: of --html, whose maps are in it; repeat for several. Those recorded when left out.
+        episodes: of --html, the number of an episode that is in it; repeat for several. All of them
+            when left out.
         rrd: write frames, heatmaps and curves for Rerun's viewer to this file (.rrd).
         tensorboard: write curves for TensorBoard to this folder.
         wandb: log curves to this project of Weights & Biases, where that is installed.
     """
+    from rlvis.inspector.exported import check_html, to_html
     from rlvis.rollouts.export.rerun import check_rrd, to_rerun
     from rlvis.rollouts.export.tensorboard import to_tensorboard
     from rlvis.rollouts.export.wandb import to_wandb
     from rlvis.rollouts.recording import Recording
 
-    if rrd is None and tensorboard is None and wandb is None:
+    if html is None and rrd is None and tensorboard is None and wandb is None:
         raise InputError(
-            "nothing to export; say --rrd FILE, --tensorboard FOLDER or --wandb PROJECT"
+            "nothing to export; say --html FILE, --rrd FILE, --tensorboard FOLDER or "
+            "--wandb PROJECT"
         )
+    if html is None:
+        refuse_unused("without --html", methods=methods, episode=episodes)
+    else:
+        check_html(html)
     if rrd is not None:
         check_rrd(rrd)
     opened = Recording.open(recording)
+    if html is not None:
+        print(to_html(opened, html, methods=methods or None, episodes=episodes or None))
     if rrd is not None:
         print(to_rerun(opened, rrd))
     if tensorboard is not None:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.playing import EnvSource, PolicySource, RecordedPolicy
 from rlvis.errors import InputError
@@ -15,7 +15,7 @@ def command(
     recording: Positional[Path | None] = None,
     live: bool = False,
     model: str | None = None,
-    photo: tuple[Path, ...] = (),
+    photos: Annotated[UseAppendAction[tuple[Path, ...]], arg(name="photo")] = (),
     source: OmitArgPrefixes[RecordedPolicy] = RecordedPolicy(),  # noqa: B008
     env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
     host: str = "127.0.0.1",
@@ -33,7 +33,7 @@ def command(
         recording: the folder of a recording.
         live: run a policy in its environment in place of a recording.
         model: look into a classifier instead, by name or file as for rlvis explain.
-        photo: with --model a photo to begin with; repeat for several. Others are dropped there.
+        photos: with --model a photo to begin with; repeat for several. Others are dropped there.
         source: the policy: of the recording, or the one that acts (cube-reach when left out).
         env: of --live.
         host: the address to listen on; on any but this machine's own a token is asked for.
@@ -44,11 +44,11 @@ def command(
 
     if (recording is not None) + live + (model is not None) != 1:
         raise InputError("name the folder of a recording, or say --live, or --model NAME")
-    if photo and model is None:
+    if photos and model is None:
         raise InputError("--photo goes with --model; name the classifier")
     check_installed()
     if model is not None:
-        app = _photos(replace(source, model=model), photo)
+        app = _photos(replace(source, model=model), photos)
     elif recording is None:
         app = _live(replace(source, model=source.model or PolicySource.model), env)
     else:

@@ -41,7 +41,7 @@ def pack(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any] | None = Non
 
 def as_json(value: Any) -> bytes:
     """JSON that browsers read: no NaN, numbers of NumPy as numbers."""
-    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def quantised(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,13 +67,14 @@ def _prepared(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON holds it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not isfinite(value) else value

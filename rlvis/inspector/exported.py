@@ -1,0 +1,143 @@
+"""A recording as one page that opens from disk: frames, views, numbers and maps in the file."""
+
+import gzip
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from rlvis.attribution.engine import Methods, choose_methods
+from rlvis.files import check_writable, writing
+from rlvis.inspector.choices import described
+from rlvis.inspector.page import standalone
+from rlvis.inspector.recorded_source import MOST_STEPS, RecordedSource
+from rlvis.inspector.wire import pack, plain
+from rlvis.models.policy import Policy
+from rlvis.rollouts.recording import Recording
+
+_KINDS = {".html": "html"}
+_MOMENTS = 20
+_LEVELS = 4
+"""Levels of a map that become one: 64 are left, which compress to half."""
+_QUALITY = 70
+
+
+def to_html(
+    recording: Recording,
+    path: str | Path,
+    *,
+    methods: Methods | None = None,
+    episodes: Sequence[int] | None = None,
+    policy: Policy | None = None,
+) -> Path:
+    """Write the inspector's page of a recording as one file that needs no server.
+
+    Args:
+        recording: the recording.
+        path: ends in .html.
+        methods: whose maps of every action are in it; those recorded when left out.
+        episodes: numbers of those in it; all that are whole when left out.
+        policy: the recorded one, for maps that were not recorded; found where it was loaded from
+            when left out.
+
+    Raises:
+        InputError: if there is no such episode or method, maps are to be made and the policy is not
+            at hand, or the file cannot be written.
+    """
+    check_html(path)
+    source = RecordedSource(recording, None)
+    names = [each.name for each in recording.header.methods]
+    if methods is not None:
+        names = [str(each) for each in choose_methods(methods, None)[0]]
+    if methods is not None and recording.recorded_methods(methods) is None:
+        source = RecordedSource(recording, recording.policy(policy))
+    numbers = recording.readable() if episodes is None else list(episodes)
+    packs: dict[str, str] = {}
+    pictures: dict[str, list[str]] = {}
+    for number in numbers:
+        packs[f"episode/{number}"] = _packed(pack(*source.episode(number)))
+        for name in names:
+            packs[f"maps/{number}/{name}"] = _packed(pack(*_maps(source, number, name)))
+        pictures |= _pictures(source, number)
+    info = {
+        **source.info(),
+        "methods": [{**described(name), "recorded": True} for name in names],
+        "layers": [],
+        "states": False,
+        "can_explain": False,
+        "file": True,
+    }
+    shown = {
+        "info": info,
+        "episodes": _some_rows(source.episodes(), numbers),
+        "moments": [each for each in source.moments(_MOMENTS) if each["episode"] in numbers],
+        "packs": packs,
+        "pictures": pictures,
+    }
+    with writing(Path(path), _KINDS) as (temporary, _):
+        Path(temporary).write_text(standalone(plain(shown)), "utf-8")
+    return Path(path)
+
+
+def check_html(path: str | Path) -> None:
+    """Whether `to_html` can write there.
+
+    Raises:
+        InputError: if not.
+    """
+    check_writable(path, _KINDS)
+
+
+def _maps(
+    source: RecordedSource, number: int, method: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The maps of a whole episode, of every action and of why the one taken."""
+    header, steps = source.recording.header, source.recording.steps([number])
+    targets = [*header.actions, "chosen"] if header.targets else []
+    parts = [
+        source.maps(number, slice(start, min(start + MOST_STEPS, steps)), method, targets, None)
+        for start in range(0, steps, MOST_STEPS)
+    ]
+    maps = np.concatenate([arrays["maps"] for arrays, _ in parts])
+    scale = np.concatenate([arrays["scale"] for arrays, _ in parts])
+    facts: dict[str, Any] = dict(parts[0][1])
+    for name in ("targets", "scores", "notes"):
+        facts[name] = [row for _, each in parts for row in each[name]]
+    asked = [*header.actions, "chosen"][: maps.shape[1]]
+    coarse = (np.round(maps / _LEVELS) * _LEVELS).clip(-127, 127).astype(np.int8)
+    return {"maps": coarse, "scale": scale}, {**facts, "asked": asked}
+
+
+def _pictures(source: RecordedSource, number: int) -> dict[str, list[str]]:
+    """The frames and the environment's views of an episode, as a browser decodes them."""
+    steps = source.recording.steps([number])
+    found: dict[str, list[str]] = {f"frames/{number}": [], f"views/{number}": []}
+    for start in range(0, steps, MOST_STEPS):
+        part = slice(start, min(start + MOST_STEPS, steps))
+        found[f"frames/{number}"] += [_webp(each) for each in source.frames(number, part)]
+        views = source.views(number, part)
+        if views is not None:
+            found[f"views/{number}"] += [_webp(each, _QUALITY) for each in views]
+    return {name: each for name, each in found.items() if each}
+
+
+def _webp(picture: np.ndarray, quality: int | None = None) -> str:
+    """A picture as WebP in base64, lossless where no quality is given."""
+    buffer = BytesIO()
+    options: dict[str, Any] = {"lossless": True} if quality is None else {"quality": quality}
+    Image.fromarray(picture).save(buffer, "WEBP", **options)
+    return b64encode(buffer.getvalue()).decode()
+
+
+def _packed(content: bytes) -> str:
+    return b64encode(gzip.compress(content, 9, mtime=0)).decode()
+
+
+def _some_rows(table: dict[str, Any], numbers: Sequence[int]) -> dict[str, list[Any]]:
+    """The rows of a table of these episodes."""
+    kept = [place for place, number in enumerate(table["episode"]) if number in numbers]
+    return {name: [column[place] for place in kept] for name, column in table.items()}
