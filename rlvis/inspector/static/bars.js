@@ -14,7 +14,11 @@ export function probabilityBars(actions) {
     const box = el("div", {}, title, el("div", { className: "meter" }, after, before), value);
     return { box, after, before, value };
   });
-  const box = el("div", { className: "bars" }, rows.map((each) => each.box));
+  const box = el(
+    "div",
+    { className: "bars" },
+    rows.map((each) => each.box),
+  );
   const update = (after, before = null) =>
     rows.forEach((row, place) => {
       row.after.style.width = `${100 * (after?.[place] ?? 0)}%`;

@@ -23,13 +23,19 @@ export class Bookmarks {
   toggle(episode, step) {
     const found = this.find(episode, step);
     this.#keep(
-      found ? this.list.filter((each) => each !== found) : [...this.list, { episode, step, note: "" }],
+      found
+        ? this.list.filter((each) => each !== found)
+        : [...this.list, { episode, step, note: "" }],
     );
   }
 
   /** Write a note to a bookmark. */
   write(episode, step, note) {
-    this.#keep(this.list.map((each) => (each.episode === episode && each.step === step ? { ...each, note } : each)));
+    this.#keep(
+      this.list.map((each) =>
+        each.episode === episode && each.step === step ? { ...each, note } : each,
+      ),
+    );
   }
 
   #keep(list) {

@@ -16,8 +16,14 @@ export function comparePanel(at) {
     onkeydown: (event) => event.key === "Enter" && run(),
   });
   const go = button("Compare", "the other policy on this episode's frames", () => run());
-  const next = button("Where they part most", "the step of the largest divergence", () => moves.go(most));
-  const status = el("p", { className: "muted", role: "status" }, "Name another policy, such as an earlier checkpoint.");
+  const next = button("Where they part most", "the step of the largest divergence", () =>
+    moves.go(most),
+  );
+  const status = el(
+    "p",
+    { className: "muted", role: "status" },
+    "Name another policy, such as an earlier checkpoint.",
+  );
   const canvas = el("canvas", { "aria-hidden": "true" });
   const cursor = el("div", { className: "cursor" });
   const plot = el("div", { className: "plot compared" }, canvas, cursor);
@@ -59,7 +65,8 @@ export function comparePanel(at) {
   const update = (state) => {
     const isHere = answer?.episode === state.episode;
     result.hidden = next.hidden = !isHere;
-    if (answer && !isHere) status.textContent = `compared on episode ${answer.episode}; Enter asks for this one`;
+    if (answer && !isHere)
+      status.textContent = `compared on episode ${answer.episode}; Enter asks for this one`;
     if (!isHere) return;
     const [width, height] = [plot.clientWidth, plot.clientHeight];
     drawCompared(canvas, width, height, answer.arrays, info.actions);
@@ -75,7 +82,8 @@ export function comparePanel(at) {
 }
 
 function told({ policy, parting }, most, value) {
-  const where = parting === null || parting === undefined ? "they never part" : `they part at step ${parting}`;
+  const where =
+    parting === null || parting === undefined ? "they never part" : `they part at step ${parting}`;
   return `${policy}: ${where}; furthest apart at step ${most} (${short(value)} bit)`;
 }
 

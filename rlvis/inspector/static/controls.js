@@ -4,12 +4,15 @@ import { button, el, select, short } from "./dom.js";
 import { icon } from "./icons.js";
 import { NORMS, SPEEDS } from "./moves.js";
 
-const field = (label, ...inputs) => el("label", { className: "field" }, el("span", {}, label), inputs);
+const field = (label, ...inputs) =>
+  el("label", { className: "field" }, el("span", {}, label), inputs);
 
 /** What is explained, and how it is drawn. */
 export function heatControls({ info, store, moves, norms = NORMS }) {
   const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
-  const method = select("method", names, store.state.method, (name) => store.set(choosing(store.state, name)));
+  const method = select("method", names, store.state.method, (name) =>
+    store.set(choosing(store.state, name)),
+  );
   const target = el("input", {
     type: "text",
     list: "targets",
@@ -21,14 +24,20 @@ export function heatControls({ info, store, moves, norms = NORMS }) {
     onfocus: () => target.select(),
   });
   target.setAttribute("list", "targets");
-  const suggestions = el("datalist", { id: "targets" }, info.targets.map((value) => el("option", { value })));
+  const suggestions = el(
+    "datalist",
+    { id: "targets" },
+    info.targets.map((value) => el("option", { value })),
+  );
   const spatial = info.layers.filter((each) => each.shape.length === 4);
   const layer = select("layer", [], "", (name) => store.set({ layer: name }));
   layer.append(
     el("option", { value: "" }, "last"),
     ...spatial.map((each) => el("option", { value: each.name }, each.name)),
   );
-  const norm = select("full strength", norms, store.state.norm, (name) => store.set({ norm: name }));
+  const norm = select("full strength", norms, store.state.norm, (name) =>
+    store.set({ norm: name }),
+  );
   const opacity = el("input", {
     type: "range",
     min: 0,
@@ -38,7 +47,9 @@ export function heatControls({ info, store, moves, norms = NORMS }) {
     oninput: () => store.set({ opacity: Number(opacity.value), heat: true }),
   });
   const heat = button("Heat", "heat on and off (0)", () => moves.toggle("heat"));
-  const colour = button("Colour", "the picture in colour or grey (c)", () => moves.toggle("colour"));
+  const colour = button("Colour", "the picture in colour or grey (c)", () =>
+    moves.toggle("colour"),
+  );
   const bar = el(
     "div",
     { className: "controls", role: "toolbar", "aria-label": "what is explained" },
@@ -54,7 +65,8 @@ export function heatControls({ info, store, moves, norms = NORMS }) {
     method.value = state.method;
     if (document.activeElement !== target) target.value = state.target;
     layer.value = state.layer;
-    layer.disabled = !info.methods.find((each) => each.name === state.method)?.layer || !spatial.length;
+    layer.disabled =
+      !info.methods.find((each) => each.name === state.method)?.layer || !spatial.length;
     norm.value = state.norm;
     opacity.value = state.opacity;
     opacity.style.setProperty("--share", `${state.opacity * 100}%`);
@@ -73,13 +85,18 @@ export function choosing(state, name) {
 
 /** Play, step, and where one is. */
 export function transport({ store, moves, recorded }) {
-  const play = button(icon("play"), "play and pause (space)", () => moves.play(), { className: "play" });
+  const play = button(icon("play"), "play and pause (space)", () => moves.play(), {
+    className: "play",
+  });
   const speed = select("steps a second", SPEEDS.map(String), String(store.state.speed), (value) =>
     store.set({ speed: Number(value) }),
   );
   const where = el("output", { className: "where" });
-  const mark = button(icon("star", true), "bookmark this step (b)", () => moves.bookmark(), { className: "icon" });
-  const press = (name, title, run) => button(icon(name), title, run, { className: "icon", "aria-label": title });
+  const mark = button(icon("star", true), "bookmark this step (b)", () => moves.bookmark(), {
+    className: "icon",
+  });
+  const press = (name, title, run) =>
+    button(icon(name), title, run, { className: "icon", "aria-label": title });
   const bar = el(
     "div",
     { className: "transport", role: "toolbar", "aria-label": "time" },

@@ -12,7 +12,13 @@ const GAP = 8;
 /** A number of a line as it is written: rewards are often whole, the others never but by chance. */
 export const numberOf = (name, value) => (name === "reward" ? short(value) : decimal(value));
 
-const INK = { text: "#eceff4", muted: "#969eaa", rule: "#2b323d", surface: "#20252d", line: "#d7dbe2" };
+const INK = {
+  text: "#eceff4",
+  muted: "#969eaa",
+  rule: "#2b323d",
+  surface: "#20252d",
+  line: "#d7dbe2",
+};
 
 /** Where everything stands in a canvas of this height, in pixels of the page. */
 export function layoutOf(height, count = LINES.length) {
@@ -24,7 +30,12 @@ export function layoutOf(height, count = LINES.length) {
     top: strip + STRIP + GAP + place * (each + GAP),
     height: each,
   }));
-  return { stacked: { top: 0, height: stacked }, strip: { top: strip, height: STRIP }, lines, axis: height - AXIS };
+  return {
+    stacked: { top: 0, height: stacked },
+    strip: { top: strip, height: STRIP },
+    lines,
+    axis: height - AXIS,
+  };
 }
 
 /** The left edge of a step, in pixels from the left of the canvas. */
@@ -46,7 +57,9 @@ export function drawCurves(canvas, width, height, numbers, actions) {
   const layout = layoutOf(height);
   const { steps } = numbers.head;
   drawStacked(pen, layout, numbers, actions, width);
-  LINES.forEach((name, place) => drawLine(pen, layout.lines[place], name, numbers.arrays[name]?.data, width));
+  LINES.forEach((name, place) =>
+    drawLine(pen, layout.lines[place], name, numbers.arrays[name]?.data, width),
+  );
   drawAxis(pen, layout.axis, steps, width);
 }
 

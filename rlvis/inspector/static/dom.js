@@ -32,7 +32,9 @@ export function button(label, title, onclick, attributes = {}) {
 
 /** A choice among names; `choose` gets the one chosen. */
 export function select(label, names, chosen, choose) {
-  const options = names.map((name) => el("option", { value: name, selected: name === chosen }, name));
+  const options = names.map((name) =>
+    el("option", { value: name, selected: name === chosen }, name),
+  );
   const box = el("select", { "aria-label": label, title: label }, options);
   box.addEventListener("change", () => choose(box.value));
   return box;
@@ -54,7 +56,8 @@ export const decimal = (number) => short(Number.isInteger(number) ? number + 1e-
 export function exact(number) {
   if (!Number.isFinite(number)) return "–";
   const size = Math.abs(number);
-  if (size !== 0 && (size < 0.01 || size >= 1e5)) return typeset(number.toExponential(1).replace("+", ""));
+  if (size !== 0 && (size < 0.01 || size >= 1e5))
+    return typeset(number.toExponential(1).replace("+", ""));
   return typeset(String(Number(number.toPrecision(size >= 100 ? 3 : 2))));
 }
 

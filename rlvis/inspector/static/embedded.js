@@ -11,7 +11,9 @@ async function unzipped(text) {
 
 /** Pictures as they are in the file, decoded to one array uint8 (n, H, W, 3). */
 async function decoded(texts) {
-  const pictures = await Promise.all(texts.map((each) => createImageBitmap(new Blob([bytesOf(each)]))));
+  const pictures = await Promise.all(
+    texts.map((each) => createImageBitmap(new Blob([bytesOf(each)]))),
+  );
   const { width, height } = pictures[0];
   const sketch = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   const size = width * height;
@@ -75,9 +77,16 @@ function cut(head, arrays, start, stop, wanted) {
       scales[to] = scale.data[from];
     });
   }
-  const pick = (list) => list?.slice(start, stop).map((each) => columns.map((column) => each[column]));
+  const pick = (list) =>
+    list?.slice(start, stop).map((each) => columns.map((column) => each[column]));
   return {
-    head: { ...head, start, targets: pick(head.targets), notes: pick(head.notes), scores: pick(head.scores) },
+    head: {
+      ...head,
+      start,
+      targets: pick(head.targets),
+      notes: pick(head.notes),
+      scores: pick(head.scores),
+    },
     arrays: {
       maps: { data: some, shape: [count, columns.length, height, width] },
       scale: { data: scales, shape: [count, columns.length] },

@@ -28,11 +28,14 @@ export function matching(table, filter) {
   const compared = text.match(COMPARED);
   if (compared && table[compared[1]]) {
     const [, name, sign, number] = compared;
-    return all.filter((row) => table[name][row] !== null && HOLDS[sign](table[name][row], Number(number)));
+    return all.filter(
+      (row) => table[name][row] !== null && HOLDS[sign](table[name][row], Number(number)),
+    );
   }
   if (["failures", "failure"].includes(text)) return all.filter((row) => table.success[row] === 0);
   if (["successes", "success"].includes(text)) return all.filter((row) => table.success[row] === 1);
-  const words = (row) => `${table.episode[row]} ${table.seed[row]} ${table.outcome[row]}`.toLowerCase();
+  const words = (row) =>
+    `${table.episode[row]} ${table.seed[row]} ${table.outcome[row]}`.toLowerCase();
   return all.filter((row) => words(row).includes(text));
 }
 
@@ -66,14 +69,23 @@ export function sidePanel({ store, table, moments, bookmarks, moves }) {
       title,
     ),
   );
-  const list = el("div", { className: "tabs", role: "tablist", "aria-label": "where to look" }, buttons);
+  const list = el(
+    "div",
+    { className: "tabs", role: "tablist", "aria-label": "where to look" },
+    buttons,
+  );
   list.addEventListener("keydown", (event) => moveTab(event, buttons));
   tabs.forEach(({ name, part }) => {
     Object.assign(part.box, { id: `panel-${name}`, role: "tabpanel" });
     part.box.setAttribute("role", "tabpanel");
     part.box.setAttribute("aria-labelledby", `tab-${name}`);
   });
-  const section = el("aside", { className: "panel side", "aria-label": "episodes" }, list, tabs.map((each) => each.part.box));
+  const section = el(
+    "aside",
+    { className: "panel side", "aria-label": "episodes" },
+    list,
+    tabs.map((each) => each.part.box),
+  );
   const update = (state) => {
     tabs.forEach(({ name, part }, place) => {
       const isShown = state.side === name;
@@ -111,7 +123,11 @@ function episodeTable({ store, table, moves }) {
   let sort = { column: "episode", isDown: false };
   let order = [];
   const heads = COLUMNS.map(({ name, title, about }) =>
-    el("th", { scope: "col" }, button(title, `${about}; sort by it`, () => sortBy(name))),
+    el(
+      "th",
+      { scope: "col" },
+      button(title, `${about}; sort by it`, () => sortBy(name)),
+    ),
   );
   const scroll = el(
     "div",
@@ -121,7 +137,10 @@ function episodeTable({ store, table, moves }) {
   const box = el("div", { className: "tab" }, filter, count, scroll);
 
   function sortBy(column) {
-    sort = { column, isDown: sort.column === column ? !sort.isDown : ["drop", "steps"].includes(column) };
+    sort = {
+      column,
+      isDown: sort.column === column ? !sort.isDown : ["drop", "steps"].includes(column),
+    };
     fill();
   }
 
@@ -135,7 +154,10 @@ function episodeTable({ store, table, moves }) {
       : "no episode is like that; Esc shows all";
     heads.forEach((head, place) => {
       const isSorted = COLUMNS[place].name === sort.column;
-      head.setAttribute("aria-sort", isSorted ? (sort.isDown ? "descending" : "ascending") : "none");
+      head.setAttribute(
+        "aria-sort",
+        isSorted ? (sort.isDown ? "descending" : "ascending") : "none",
+      );
     });
     store.touch("order");
   }
@@ -172,10 +194,16 @@ function episodeTable({ store, table, moves }) {
 function rowOf(table, row, moves) {
   const cells = COLUMNS.map(({ name }) => {
     const value = table[name][row];
-    if (name !== "outcome") return el("td", {}, typeof value === "number" ? short(value) : (value ?? "–"));
+    if (name !== "outcome")
+      return el("td", {}, typeof value === "number" ? short(value) : (value ?? "–"));
     const success = table.success?.[row];
     const kind = success === 1 ? "well" : success === 0 ? "badly" : "";
-    return el("td", { className: `outcome ${kind}`, title: value }, el("i", {}, SIGN_OF(success)), ` ${value}`);
+    return el(
+      "td",
+      { className: `outcome ${kind}`, title: value },
+      el("i", {}, SIGN_OF(success)),
+      ` ${value}`,
+    );
   });
   const episode = table.episode[row];
   const open = () => moves.jump(episode);
@@ -195,7 +223,9 @@ function rowOf(table, row, moves) {
 /** ↑ and ↓ go through the rows of a table or list. */
 function moveRow(event) {
   const row = event.target.closest("tr, li");
-  const next = { ArrowUp: row?.previousElementSibling, ArrowDown: row?.nextElementSibling }[event.key];
+  const next = { ArrowUp: row?.previousElementSibling, ArrowDown: row?.nextElementSibling }[
+    event.key
+  ];
   if (!next) return;
   event.preventDefault();
   (next.tabIndex >= -1 && next.tagName === "TR" ? next : next.querySelector("button"))?.focus();
@@ -206,16 +236,31 @@ function momentList({ moments, moves }) {
     const open = () => moves.jump(each.episode, each.step);
     const head = el("b", { className: each.kind }, icon(each.kind), each.kind);
     const where = el("span", { className: "muted" }, `episode ${each.episode}, step ${each.step}`);
-    return el("li", {}, el("button", { type: "button", onclick: open }, head, where, el("span", { className: "why" }, each.reason)));
+    return el(
+      "li",
+      {},
+      el(
+        "button",
+        { type: "button", onclick: open },
+        head,
+        where,
+        el("span", { className: "why" }, each.reason),
+      ),
+    );
   });
   const empty = el("p", { className: "state" }, "No moment stands out in this recording.");
   const list = el("ul", { className: "list" }, items);
   list.addEventListener("keydown", moveRow);
-  const box = el("div", { className: "tab" }, el("div", { className: "scroll" }, moments.length ? list : empty));
+  const box = el(
+    "div",
+    { className: "tab" },
+    el("div", { className: "scroll" }, moments.length ? list : empty),
+  );
   const update = ({ episode, step }) => {
     moments.forEach((each, place) => {
       const isHere = each.episode === episode && each.step === step;
-      if (isHere && items[place].ariaCurrent !== "true") items[place].scrollIntoView({ block: "nearest" });
+      if (isHere && items[place].ariaCurrent !== "true")
+        items[place].scrollIntoView({ block: "nearest" });
       items[place].ariaCurrent = isHere ? "true" : null;
     });
   };
@@ -227,11 +272,21 @@ function bookmarkList({ bookmarks, moves }) {
   const box = el("div", { className: "tab" }, scroll);
   let shown = null;
   const update = ({ episode, step }) => {
-    const now = JSON.stringify([bookmarks.list.map((each) => [each.episode, each.step]), episode, step]);
+    const now = JSON.stringify([
+      bookmarks.list.map((each) => [each.episode, each.step]),
+      episode,
+      step,
+    ]);
     if (now === shown) return;
     shown = now;
     const items = bookmarks.list.map((each) => bookmarkItem(each, bookmarks, moves, episode, step));
-    const empty = el("p", { className: "state" }, "Nothing is bookmarked. ", el("kbd", {}, "b"), " keeps the step you are at, with a note of yours.");
+    const empty = el(
+      "p",
+      { className: "state" },
+      "Nothing is bookmarked. ",
+      el("kbd", {}, "b"),
+      " keeps the step you are at, with a note of yours.",
+    );
     scroll.replaceChildren(items.length ? el("ul", { className: "list" }, items) : empty);
   };
   return { box, update };
@@ -246,7 +301,12 @@ function bookmarkItem({ episode, step, note }, bookmarks, moves, shownEpisode, s
     oninput: () => bookmarks.write(episode, step, text.value),
   });
   const open = () => moves.jump(episode, step);
-  const go = el("button", { type: "button", onclick: open }, el("b", {}, icon("star")), `episode ${episode}, step ${step}`);
+  const go = el(
+    "button",
+    { type: "button", onclick: open },
+    el("b", {}, icon("star")),
+    `episode ${episode}, step ${step}`,
+  );
   const forget = button("×", "forget this bookmark", () => bookmarks.toggle(episode, step), {
     className: "icon",
     "aria-label": `forget the bookmark of episode ${episode}, step ${step}`,

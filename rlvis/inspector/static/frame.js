@@ -16,7 +16,8 @@ export function pictureWithHeat(label) {
   const show = (seen, map, { opacity, colour }) => {
     const [height, width] = seen.shape;
     const aspect = String(width / height);
-    if (picture.style.getPropertyValue("--aspect") !== aspect) picture.style.setProperty("--aspect", aspect);
+    if (picture.style.getPropertyValue("--aspect") !== aspect)
+      picture.style.setProperty("--aspect", aspect);
     picture.classList.toggle("tiny", height < 40);
     draw(base, picturePixels(seen, !colour && Boolean(map)));
     heat.hidden = !map;
@@ -42,7 +43,9 @@ export function legend() {
   const box = el("p", { className: "legend off" }, low, bar, high);
   const update = (map, method, norm) => {
     const most = `${exact(map.limit)} ${map.unit}`.trim();
-    const of = { episode: "of the episode so far", frame: "of this frame", map: "of this map" }[norm];
+    const of = { episode: "of the episode so far", frame: "of this frame", map: "of this map" }[
+      norm
+    ];
     low.textContent = map.signed ? `−${exact(map.limit)} against` : "0";
     bar.style.background = barColours(map.signed);
     high.textContent = `${map.signed ? "for " : ""}${most}`;
@@ -96,7 +99,10 @@ export function framePanel({ store, recorded, info }) {
 function readAt({ seen, map }, x, y) {
   if (!seen) return null;
   const [height, width, channels] = seen.shape;
-  const [column, line] = [Math.min(width - 1, Math.floor(x * width)), Math.min(height - 1, Math.floor(y * height))];
+  const [column, line] = [
+    Math.min(width - 1, Math.floor(x * width)),
+    Math.min(height - 1, Math.floor(y * height)),
+  ];
   const at = (line * width + column) * channels;
   const colour = [...seen.data.subarray(at, at + channels)].join(" ");
   const value = map && valueAt(map, map.window, x, y);
@@ -117,7 +123,12 @@ export function scenePanel({ recorded, info }) {
     el("div", { className: "wide" }, el("dt", {}, "takes"), taken),
     names.map((name) => el("div", {}, el("dt", {}, name), numbers.get(name))),
   );
-  const section = panel("scene", "The environment", null, el("div", { className: "beside" }, view.stage, list));
+  const section = panel(
+    "scene",
+    "The environment",
+    null,
+    el("div", { className: "beside" }, view.stage, list),
+  );
 
   const update = ({ episode, step }) => {
     const seen = recorded.view(episode, step);

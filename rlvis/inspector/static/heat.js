@@ -83,7 +83,8 @@ export function heatPixels(map, width, height, window, limit, signed, opacity) {
   const across = places(w, width, window.left * width, window.width * width);
   const down = places(h, height, window.top * height, window.height * height);
   const [right, below] = [w > 1 ? 1 : 0, h > 1 ? w : 0];
-  const outside = (at, size, first, length) => at < first * size - 0.5 || at > (first + length) * size - 0.5;
+  const outside = (at, size, first, length) =>
+    at < first * size - 0.5 || at > (first + length) * size - 0.5;
   for (let y = 0, at = 0; y < height; y += 1) {
     if (outside(y, height, window.top, window.height)) {
       at += width;
@@ -108,7 +109,11 @@ export function picturePixels({ data, shape }, grey = false) {
   const [height, width, channels = 1] = shape.length === 2 ? [...shape, 1] : shape;
   const image = new ImageData(width, height);
   for (let from = 0, to = 0; to < image.data.length; from += channels, to += 4) {
-    let [red, green, blue] = [data[from], data[from + (channels > 1)], data[from + 2 * (channels > 1)]];
+    let [red, green, blue] = [
+      data[from],
+      data[from + (channels > 1)],
+      data[from + 2 * (channels > 1)],
+    ];
     if (grey) red = green = blue = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
     image.data[to] = red;
     image.data[to + 1] = green;

@@ -23,7 +23,12 @@ export function keyTable(moves) {
     { keys: ["]"], words: "next episode of the table", run: () => moves.episode(1), where: time },
     { keys: ["["], words: "episode before", run: () => moves.episode(-1), where: time },
     { keys: ["/"], words: "filter the episodes", run: () => moves.at.filter(), where: time },
-    { keys: ["b"], words: "bookmark this step, or forget it", run: () => moves.bookmark(), where: time },
+    {
+      keys: ["b"],
+      words: "bookmark this step, or forget it",
+      run: () => moves.bookmark(),
+      where: time,
+    },
     { group: "Heat" },
     { keys: ["m"], words: "next method", run: () => moves.method(1), where: time },
     { keys: ["Shift+M"], words: "method before", run: () => moves.method(-1), where: time },
@@ -37,12 +42,42 @@ export function keyTable(moves) {
     { keys: ["+", "="], words: "more opaque", run: () => moves.opacity(0.1) },
     { keys: ["c"], words: "picture in colour or grey", run: () => moves.toggle("colour") },
     { group: "Live" },
-    { keys: ["ArrowLeft"], words: "turn left", run: () => moves.at.drive?.("left"), where: ["live"] },
-    { keys: ["ArrowUp"], words: "forward", run: () => moves.at.drive?.("forward"), where: ["live"] },
-    { keys: ["ArrowRight"], words: "turn right", run: () => moves.at.drive?.("right"), where: ["live"] },
-    { keys: ["Space"], words: "let the policy act, and stop", run: () => moves.at.drive?.("play"), where: ["live"] },
-    { keys: ["."], words: "one step of the policy", run: () => moves.at.drive?.("step"), where: ["live"] },
-    { keys: ["Backspace"], words: "a step back", run: () => moves.at.drive?.("back"), where: ["live"] },
+    {
+      keys: ["ArrowLeft"],
+      words: "turn left",
+      run: () => moves.at.drive?.("left"),
+      where: ["live"],
+    },
+    {
+      keys: ["ArrowUp"],
+      words: "forward",
+      run: () => moves.at.drive?.("forward"),
+      where: ["live"],
+    },
+    {
+      keys: ["ArrowRight"],
+      words: "turn right",
+      run: () => moves.at.drive?.("right"),
+      where: ["live"],
+    },
+    {
+      keys: ["Space"],
+      words: "let the policy act, and stop",
+      run: () => moves.at.drive?.("play"),
+      where: ["live"],
+    },
+    {
+      keys: ["."],
+      words: "one step of the policy",
+      run: () => moves.at.drive?.("step"),
+      where: ["live"],
+    },
+    {
+      keys: ["Backspace"],
+      words: "a step back",
+      run: () => moves.at.drive?.("back"),
+      where: ["live"],
+    },
     { keys: ["r"], words: "start anew", run: () => moves.at.drive?.("reset"), where: ["live"] },
     { group: "The page" },
     ...moves.at.views.map(({ name, title }, place) => ({
@@ -74,10 +109,13 @@ function pressed(event) {
   return event.shiftKey && (key.length > 1 || /\p{L}/u.test(key)) ? `Shift+${key}` : key;
 }
 
-const FREED = "button:not(.handle), button:not(.handle) *, select, input[type=range], input[type=checkbox]";
+const FREED =
+  "button:not(.handle), button:not(.handle) *, select, input[type=range], input[type=checkbox]";
 
 const writes = (element) =>
-  element.closest("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
+  element.closest(
+    "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]",
+  );
 const presses = (element) => element.closest("button, summary, a[href], [role=button]");
 
 /** Whether a key belongs to the element that has the focus. */
@@ -111,7 +149,9 @@ export function bindKeys(moves) {
     if (help.open && !["h", "?"].includes(key)) return;
     if (isTaken(key, event.target)) return;
     const { view } = moves.at.store.state;
-    const found = table.find((row) => row.keys.includes(key) && (row.where?.includes(view) ?? true));
+    const found = table.find(
+      (row) => row.keys.includes(key) && (row.where?.includes(view) ?? true),
+    );
     if (!found) return;
     event.preventDefault();
     found.run();

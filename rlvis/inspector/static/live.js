@@ -44,20 +44,46 @@ export async function liveView(info, api, work) {
   };
   const now = new Now(api, info, { want, arrived, lost: failed });
   const ask = (message) => now.ask(message).catch(failed);
-  const at = { api, info, store, recorded: now, now, moments: [], bookmarks: { list: [], find: () => null, toggle() {} } };
-  Object.assign(at, { views: [], order: () => [], ask, failed, still: () => toast("the live world has no stills yet") });
+  const at = {
+    api,
+    info,
+    store,
+    recorded: now,
+    now,
+    moments: [],
+    bookmarks: { list: [], find: () => null, toggle() {} },
+  };
+  Object.assign(at, {
+    views: [],
+    order: () => [],
+    ask,
+    failed,
+    still: () => toast("the live world has no stills yet"),
+  });
   const moves = (at.moves = new Moves(at));
   moves.go = () => {};
   moves.jump = () => {};
   at.drive = (what) => ask(driven(what, now, store.state));
 
   const heat = heatControls(at);
-  const [frame, multiples, plan, world] = [framePanel(at), multiplesPanel(at), planPanel(at), worldPanel(at)];
+  const [frame, multiples, plan, world] = [
+    framePanel(at),
+    multiplesPanel(at),
+    planPanel(at),
+    worldPanel(at),
+  ];
   const timeline = timelinePanel(at);
   hideByDragging({ picture: frame.section.querySelector(".picture") }, info, ask);
   work.className = "live";
   const shown = el("div", { className: "shown" }, multiples.section);
-  work.replaceChildren(heat.bar, frame.section, plan.section, shown, timeline.section, world.section);
+  work.replaceChildren(
+    heat.bar,
+    frame.section,
+    plan.section,
+    shown,
+    timeline.section,
+    world.section,
+  );
   byId("help-button").onclick = () => toggleHelp(moves);
 
   store.listen((state, changed) => {
@@ -84,14 +110,20 @@ function driven(what, now, { speed }) {
   if (what === "play") return now.last?.head.playing ? { do: "stop" } : { do: "play", speed };
   if (what === "reset") return resetTo("");
   if (["step", "back"].includes(what)) return { do: what };
-  const named = actions.find((each) => each === what || each.endsWith(`_${what}`) || each.endsWith(what));
+  const named = actions.find(
+    (each) => each === what || each.endsWith(`_${what}`) || each.endsWith(what),
+  );
   return named ? { do: "act", action: named } : { do: "look" };
 }
 
 function header(now) {
   const head = now.last?.head;
   if (!head) return;
-  const parts = [`step ${head.step}`, `return ${short(head.return)}`, head.seed === undefined ? "" : `seed ${head.seed}`];
+  const parts = [
+    `step ${head.step}`,
+    `return ${short(head.return)}`,
+    head.seed === undefined ? "" : `seed ${head.seed}`,
+  ];
   byId("place").replaceChildren(
     el("span", { className: "outcome" }, head.ended ?? (head.playing ? "runs" : "live")),
     el("span", { className: "muted" }, ` ${parts.filter(Boolean).join(", ")}`),

@@ -5,7 +5,8 @@ import { toast } from "./dom.js";
 export const NORMS = ["episode", "frame", "map"];
 export const SPEEDS = [2, 5, 10, 20, 30, 60];
 
-const cyclic = (list, current, by) => list[(list.indexOf(current) + by + list.length) % list.length];
+const cyclic = (list, current, by) =>
+  list[(list.indexOf(current) + by + list.length) % list.length];
 
 export class Moves {
   #clock = 0;
@@ -91,7 +92,10 @@ export class Moves {
   }
 
   layer(by) {
-    const names = ["", ...this.at.info.layers.filter((each) => each.shape.length === 4).map((each) => each.name)];
+    const names = [
+      "",
+      ...this.at.info.layers.filter((each) => each.shape.length === 4).map((each) => each.name),
+    ];
     this.at.store.set({ layer: cyclic(names, this.#state.layer, by) });
     toast(`layer: ${this.#state.layer || "the last with an image"}`);
   }

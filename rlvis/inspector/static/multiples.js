@@ -12,10 +12,19 @@ const MOST_ROWS = 8;
 export function multiplesPanel({ store, recorded, info }) {
   const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
   const heads = recorded.columns.map((name, place) => columnHead(info, name, place));
-  const heading = el("div", { className: "row heads" }, heads.map((each) => each.box));
+  const heading = el(
+    "div",
+    { className: "row heads" },
+    heads.map((each) => each.box),
+  );
   const body = el("div", { className: "rows" });
   const add = button("+ method", "another row", () => addRow(store, names));
-  const section = panel("multiples", "By method and action", add, el("div", { className: "scroll" }, heading, body));
+  const section = panel(
+    "multiples",
+    "By method and action",
+    add,
+    el("div", { className: "scroll" }, heading, body),
+  );
   section.style.setProperty("--columns", recorded.columns.length);
   let built = [];
   let across = 0;
@@ -49,7 +58,11 @@ function addRow(store, names) {
 function columnHead(info, name, place) {
   const action = info.actions[place];
   const [value, fill] = [el("span", { className: "value" }), el("i")];
-  const title = el("b", { title: action ? name : "one action less the best other; the bar is the margin of π" }, name);
+  const title = el(
+    "b",
+    { title: action ? name : "one action less the best other; the bar is the margin of π" },
+    name,
+  );
   if (action) {
     title.prepend(swatch(action.colour, place));
     title.style.color = fill.style.background = action.colour;
@@ -88,7 +101,11 @@ function methodRow({ store, recorded, info, names, method }) {
   const box = el(
     "div",
     { className: "method", role: "group", "aria-label": method },
-    el("div", { className: "row" }, tiles.map((each) => each.box)),
+    el(
+      "div",
+      { className: "row" },
+      tiles.map((each) => each.box),
+    ),
     el("div", { className: "caption" }, pick, about, bar, remove),
   );
   const update = (state, ground, across) => {
@@ -106,7 +123,10 @@ function methodRow({ store, recorded, info, names, method }) {
 
 function removeRow(store, method) {
   const methods = store.state.methods.filter((each) => each !== method);
-  store.set({ methods, method: methods.includes(store.state.method) ? store.state.method : methods[0] });
+  store.set({
+    methods,
+    method: methods.includes(store.state.method) ? store.state.method : methods[0],
+  });
 }
 
 /** One map over the small picture; pressed, it becomes the large one. */

@@ -29,12 +29,14 @@ export class Now {
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.ask({ do: "look" }).catch(this.lost);
     this.#socket.onmessage = ({ data }) => this.#came(unpack(data));
-    this.#socket.onclose = () => this.lost(new Error("the server closed the line; load the page anew"));
+    this.#socket.onclose = () =>
+      this.lost(new Error("the server closed the line; load the page anew"));
   }
 
   /** Ask for something to be done; what it answers, once it did. */
   ask(message) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return Promise.reject(new Error("not connected"));
+    if (this.#socket?.readyState !== WebSocket.OPEN)
+      return Promise.reject(new Error("not connected"));
     const id = (this.#number += 1);
     this.#socket.send(JSON.stringify({ ...message, id, want: this.want() }));
     return new Promise((resolve, reject) => this.#asked.set(id, { resolve, reject }));
@@ -77,7 +79,9 @@ export class Now {
     for (const name of NUMBERS) arrays[name] = { data: all(name), shape: [steps] };
     const count = this.info.actions.length;
     const data = new Float32Array(steps * count);
-    this.#history.forEach((each, step) => each?.probability && data.set(each.probability, step * count));
+    this.#history.forEach(
+      (each, step) => each?.probability && data.set(each.probability, step * count),
+    );
     arrays.probability = { data, shape: [steps, count] };
     return { head: { ...this.last.head, steps }, arrays };
   }

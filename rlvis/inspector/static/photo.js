@@ -15,12 +15,33 @@ const MOST_BYTES = 20e6;
 export async function photoView(info, api, work) {
   const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
   const method = names.includes("grad-cam") ? "grad-cam" : names[0];
-  const usual = { view: "photo", step: 0, target: "top 5", layer: "", norm: "frame", opacity: 0.85, colour: false, heat: true };
+  const usual = {
+    view: "photo",
+    step: 0,
+    target: "top 5",
+    layer: "",
+    norm: "frame",
+    opacity: 0.85,
+    colour: false,
+    heat: true,
+  };
   const store = new Store({ ...usual, method, methods: [method], ...fromHash(location.hash) });
   store.state.view = "photo";
   const recorded = { columns: [], numbers: () => null, number: () => null };
   const bookmarks = { find: () => null, list: [], toggle() {} };
-  const at = { api, info, store, recorded, bookmarks, moments: [], views: [], order: () => [], norms: ["frame", "map"], filter() {}, still() {} };
+  const at = {
+    api,
+    info,
+    store,
+    recorded,
+    bookmarks,
+    moments: [],
+    views: [],
+    order: () => [],
+    norms: ["frame", "map"],
+    filter() {},
+    still() {},
+  };
   const moves = (at.moves = new Moves(at));
   const heat = heatControls(at);
   const photo = photoPanel(at);
@@ -44,9 +65,20 @@ function photoPanel({ api, info, store }) {
   const { box, update: label } = legend();
   const invite = el("p", { className: "invite" }, "Drop a photo here");
   const status = el("p", { className: "muted", role: "status" });
-  const input = el("input", { type: "file", accept: "image/*", hidden: true, onchange: () => take(input.files[0]) });
+  const input = el("input", {
+    type: "file",
+    accept: "image/*",
+    hidden: true,
+    onchange: () => take(input.files[0]),
+  });
   const choose = button("Choose a photo", "from this machine", () => input.click());
-  const large = panel("large", "What the network sees", [choose, " ", webcamButton(take), input], drawn.stage, el("footer", {}, box, status));
+  const large = panel(
+    "large",
+    "What the network sees",
+    [choose, " ", webcamButton(take), input],
+    drawn.stage,
+    el("footer", {}, box, status),
+  );
   const list = el("div", { className: "labels" });
   const labels = panel("labelled", "What it says", null, el("div", { className: "scroll" }, list));
   drawn.picture.append(invite);
@@ -96,7 +128,14 @@ function photoPanel({ api, info, store }) {
     const [height, width] = arrays.picture.shape;
     const { data, shape } = row(arrays.maps, place);
     const window = shareOf(head.window, head.size?.[0] ?? height, head.size?.[1] ?? width);
-    return { levels: data, shape, most: arrays.scale.data[place], window, signed: head.signed, unit: head.unit ?? "" };
+    return {
+      levels: data,
+      shape,
+      most: arrays.scale.data[place],
+      window,
+      signed: head.signed,
+      unit: head.unit ?? "",
+    };
   };
 
   function limitAt(place, norm) {
@@ -113,8 +152,23 @@ function photoPanel({ api, info, store }) {
       chosen = place;
       store.touch("data");
     };
-    const words = el("div", {}, el("p", {}, el("b", {}, name), el("span", { className: "value" }, short(share))), el("div", { className: "meter" }, fill));
-    return el("button", { type: "button", className: "label", onclick: open, "aria-label": `${name}, ${short(share)}` }, canvas, words);
+    const words = el(
+      "div",
+      {},
+      el("p", {}, el("b", {}, name), el("span", { className: "value" }, short(share))),
+      el("div", { className: "meter" }, fill),
+    );
+    return el(
+      "button",
+      {
+        type: "button",
+        className: "label",
+        onclick: open,
+        "aria-label": `${name}, ${short(share)}`,
+      },
+      canvas,
+      words,
+    );
   }
 
   const update = (state) => {
@@ -132,7 +186,11 @@ function photoPanel({ api, info, store }) {
       fitCanvas(canvas, 160, (160 * height) / width);
       drawPixels(canvas, picturePixels(seen, !state.colour));
       const { window, limit, signed, ...rest } = show(place);
-      if (state.heat) drawPixels(canvas, heatPixels(rest, canvas.width, canvas.height, window, limit, signed, state.opacity));
+      if (state.heat)
+        drawPixels(
+          canvas,
+          heatPixels(rest, canvas.width, canvas.height, window, limit, signed, state.opacity),
+        );
     });
   };
   return { large, labels, update, explain };

@@ -14,7 +14,11 @@ export function planPanel({ now, store, failed }) {
   drawn.picture.append(handles);
   const hint = el("span", { className: "muted" }, "drag what stands there");
   const section = panel("plan", "The world from above", hint, drawn.stage);
-  const moved = new Latest((message) => now.ask(message), () => {}, failed);
+  const moved = new Latest(
+    (message) => now.ask(message),
+    () => {},
+    failed,
+  );
   const known = new Map();
   let held = null;
 
@@ -31,7 +35,11 @@ export function planPanel({ now, store, failed }) {
   };
 
   function move(name, place) {
-    moved.want(`${name} ${place.x.toFixed(3)} ${place.z.toFixed(3)}`, { do: "move", name, ...place });
+    moved.want(`${name} ${place.x.toFixed(3)} ${place.z.toFixed(3)}`, {
+      do: "move",
+      name,
+      ...place,
+    });
   }
 
   function handle(name) {
@@ -44,7 +52,9 @@ export function planPanel({ now, store, failed }) {
       onfocus: () => store.set({ object: name }),
     });
     box.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
+        event.key
+      ];
       const at = now.last.head.objects.find((each) => each.name === name);
       if (!by || !at) return;
       event.preventDefault();

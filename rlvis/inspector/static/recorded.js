@@ -23,8 +23,16 @@ export class Recorded {
       return api.maps(episode, start, stop, method, targets, layer);
     };
     this.isSlow = (method) => slow.has(method);
-    this.frames = new Blocks((key, ...run) => api.frames(+key, ...run), { size: 128, most: 24, arrived });
-    this.views = new Blocks((key, ...run) => api.views(+key, ...run), { size: 32, most: 24, arrived });
+    this.frames = new Blocks((key, ...run) => api.frames(+key, ...run), {
+      size: 128,
+      most: 24,
+      arrived,
+    });
+    this.views = new Blocks((key, ...run) => api.views(+key, ...run), {
+      size: 32,
+      most: 24,
+      arrived,
+    });
     this.quick = new Blocks(maps, { size: QUICK, most: 96, arrived });
     this.slow = new Blocks(maps, { size: SLOW, most: 512, arrived });
   }

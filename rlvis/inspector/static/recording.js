@@ -18,7 +18,12 @@ import { whatIfPanel } from "./whatif.js";
 const VIEWS = [
   { name: "recording", title: "Recording", part: multiplesPanel, needs: () => true },
   { name: "units", title: "Layers & units", part: unitsPanel, needs: (info) => info.layers.length },
-  { name: "whatif", title: "What if", part: whatIfPanel, needs: (info) => info.states && !info.file },
+  {
+    name: "whatif",
+    title: "What if",
+    part: whatIfPanel,
+    needs: (info) => info.states && !info.file,
+  },
   { name: "compare", title: "Compare", part: comparePanel, needs: (info) => !info.file },
 ];
 
@@ -28,7 +33,9 @@ export async function recordingView(info, api, work) {
   if (!table.episode?.length) throw new Error("the recording has no episode that is whole");
   const store = new Store(startingState(info, table, kept(info)));
   const recorded = new Recorded(api, info, () => store.touch("data"));
-  const bookmarks = new Bookmarks(info.fingerprint, api.bookmarks ?? [], () => store.touch("bookmarks"));
+  const bookmarks = new Bookmarks(info.fingerprint, api.bookmarks ?? [], () =>
+    store.touch("bookmarks"),
+  );
   const views = VIEWS.filter((each) => each.needs(info));
   const at = { api, info, store, recorded, table, moments, bookmarks, views };
   const moves = (at.moves = new Moves(at));
@@ -42,7 +49,14 @@ export async function recordingView(info, api, work) {
   const parts = new Map(views.map(({ name, part }) => [name, part(at)]));
   const shown = el("div", { className: "shown" });
   work.className = "recording";
-  work.replaceChildren(side.section, heat.bar, frame.section, scene.section, shown, timeline.section);
+  work.replaceChildren(
+    side.section,
+    heat.bar,
+    frame.section,
+    scene.section,
+    shown,
+    timeline.section,
+  );
   const tabs = viewTabs(views, moves);
   byId("help-button").onclick = () => toggleHelp(moves);
 
@@ -76,7 +90,9 @@ export async function recordingView(info, api, work) {
 function startingState(info, table, hash) {
   const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
   const recorded = info.methods.filter((each) => each.recorded).map((each) => each.name);
-  const usual = [...new Set([...recorded, "cam", "saliency", "grad-cam"])].filter((each) => names.includes(each));
+  const usual = [...new Set([...recorded, "cam", "saliency", "grad-cam"])].filter((each) =>
+    names.includes(each),
+  );
   const methods = usual.slice(0, 2);
   const state = {
     view: "recording",
@@ -96,7 +112,8 @@ function startingState(info, table, hash) {
     speed: 10,
     ...fromHash(hash),
   };
-  if (!table.episode.includes(state.episode)) Object.assign(state, { episode: table.episode[0], step: 0 });
+  if (!table.episode.includes(state.episode))
+    Object.assign(state, { episode: table.episode[0], step: 0 });
   state.methods = state.methods.filter((each) => names.includes(each));
   if (!names.includes(state.method)) state.method = methods[0] ?? "";
   if (!state.methods.length) state.methods = methods;
@@ -135,7 +152,12 @@ export function viewTabs(views, moves) {
   const buttons = views.map(({ name, title }, place) =>
     el(
       "button",
-      { type: "button", role: "tab", title: `${title} (${place + 1})`, onclick: () => moves.view(name) },
+      {
+        type: "button",
+        role: "tab",
+        title: `${title} (${place + 1})`,
+        onclick: () => moves.view(name),
+      },
       title,
     ),
   );
@@ -152,11 +174,20 @@ export function viewTabs(views, moves) {
 function header(recorded, { episode }) {
   const head = recorded.numbers(episode)?.head;
   if (!head) return;
-  const kind = head.success === true || head.success === 1 ? "well" : head.success === false || head.success === 0 ? "badly" : "";
+  const kind =
+    head.success === true || head.success === 1
+      ? "well"
+      : head.success === false || head.success === 0
+        ? "badly"
+        : "";
   const outcome = head.error ?? head.outcome ?? "";
   byId("place").replaceChildren(
     el("span", { className: `outcome ${kind}` }, outcome),
-    el("span", { className: "muted" }, ` episode ${episode}${head.seed === undefined ? "" : `, seed ${head.seed}`}`),
+    el(
+      "span",
+      { className: "muted" },
+      ` episode ${episode}${head.seed === undefined ? "" : `, seed ${head.seed}`}`,
+    ),
   );
 }
 
@@ -165,10 +196,18 @@ function saveStill({ api, info, store, recorded }) {
   const { episode, step, methods, target } = store.state;
   const link = el("a", { download: `${info.fingerprint.slice(0, 8)}-${episode}-${step}.png` });
   if (api.stillAddress) {
-    link.href = api.stillAddress({ episode, step, method: methods, target: recorded.columns.includes(target) ? null : target });
+    link.href = api.stillAddress({
+      episode,
+      step,
+      method: methods,
+      target: recorded.columns.includes(target) ? null : target,
+    });
   } else {
     const [base, heat] = document.querySelectorAll(".frame canvas");
-    const picture = el("canvas", { width: heat.width || base.width, height: heat.height || base.height });
+    const picture = el("canvas", {
+      width: heat.width || base.width,
+      height: heat.height || base.height,
+    });
     const pen = picture.getContext("2d");
     pen.drawImage(base, 0, 0, picture.width, picture.height);
     if (!heat.hidden) pen.drawImage(heat, 0, 0, picture.width, picture.height);

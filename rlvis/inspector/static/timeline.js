@@ -14,15 +14,29 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
   const values = LINES.map((name) => el("span", { className: "at", title: name }));
   const plot = el(
     "div",
-    { className: "plot", role: "slider", tabIndex: 0, "aria-label": "step of the episode", "aria-valuemin": 0 },
+    {
+      className: "plot",
+      role: "slider",
+      tabIndex: 0,
+      "aria-label": "step of the episode",
+      "aria-valuemin": 0,
+    },
     canvas,
     ghost,
     cursor,
     values,
     tip,
   );
-  const key = info.actions.map((each, place) => el("span", {}, swatch(each.colour, place), each.name));
-  const section = panel("timeline", "Over time", el("span", { className: "key" }, key), marks, plot);
+  const key = info.actions.map((each, place) =>
+    el("span", {}, swatch(each.colour, place), each.name),
+  );
+  const section = panel(
+    "timeline",
+    "Over time",
+    el("span", { className: "key" }, key),
+    marks,
+    plot,
+  );
 
   let size = [0, 0];
   const stepOf = (share) => stepAt(share * size[0], moves.steps, size[0]);
@@ -54,13 +68,23 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
     const [width, height] = size;
     if (!numbers || width < 1) return;
     const { steps } = numbers.head;
-    const now = [state.episode, steps, numbers.head.id, width, height, window.devicePixelRatio].join();
+    const now = [
+      state.episode,
+      steps,
+      numbers.head.id,
+      width,
+      height,
+      window.devicePixelRatio,
+    ].join();
     if (now !== drawn) drawCurves(canvas, width, height, numbers, info.actions);
     if (now !== drawn || isNew) drawMarks(state.episode, steps, width);
     drawn = now;
     cursor.style.transform = `translateX(${placeOf(state.step + 0.5, steps, width)}px)`;
     layoutOf(height).lines.forEach(({ top, height: high }, place) => {
-      values[place].textContent = numberOf(LINES[place], recorded.number(state.episode, LINES[place], state.step));
+      values[place].textContent = numberOf(
+        LINES[place],
+        recorded.number(state.episode, LINES[place], state.step),
+      );
       values[place].style.top = `${top + high / 2 - 8}px`;
     });
     plot.setAttribute("aria-valuemax", steps - 1);
@@ -100,11 +124,22 @@ function wordsAt(recorded, info, episode, step) {
   const taken = recorded.number(episode, "taken", step);
   const actions = info.actions.map((action, place) => {
     const share = shares ? shares.data[step * info.actions.length + place] : null;
-    const name = el("span", {}, swatch(action.colour, place), action.name, place === taken ? " ●" : "");
+    const name = el(
+      "span",
+      {},
+      swatch(action.colour, place),
+      action.name,
+      place === taken ? " ●" : "",
+    );
     return el("div", {}, name, el("b", {}, decimal(share)));
   });
   const lines = LINES.map((name) =>
-    el("div", {}, el("span", {}, name), el("b", {}, numberOf(name, recorded.number(episode, name, step)))),
+    el(
+      "div",
+      {},
+      el("span", {}, name),
+      el("b", {}, numberOf(name, recorded.number(episode, name, step))),
+    ),
   );
   return [el("p", {}, `step ${step}`), ...actions, ...lines];
 }
@@ -113,6 +148,10 @@ function wordsAt(recorded, info, episode, step) {
 export function spoken(recorded, info, { episode, step }) {
   const taken = info.actions[recorded.number(episode, "taken", step)]?.name;
   const value = recorded.number(episode, "value", step);
-  const parts = [`step ${step}`, taken && `takes ${taken}`, value !== null && `value ${short(value)}`];
+  const parts = [
+    `step ${step}`,
+    taken && `takes ${taken}`,
+    value !== null && `value ${short(value)}`,
+  ];
   return parts.filter(Boolean).join(", ");
 }

@@ -14,9 +14,16 @@ export function unitsPanel(at) {
   const { api, info, store } = at;
   const spatial = info.layers.filter((each) => each.shape.length === 4).map((each) => each.name);
   const layer = select("layer", spatial, "", (name) => store.set({ layer: name, unit: 0 }));
-  const order = select("order of the units", Object.values(ORDERS), ORDERS.number, () => store.touch("order"));
+  const order = select("order of the units", Object.values(ORDERS), ORDERS.number, () =>
+    store.touch("order"),
+  );
   const note = el("p", { className: "muted count", role: "status" });
-  const grid = el("div", { className: "tiles", "data-keys": "own", role: "group", "aria-label": "units of the layer" });
+  const grid = el("div", {
+    className: "tiles",
+    "data-keys": "own",
+    role: "group",
+    "aria-label": "units of the layer",
+  });
   const one = unitDetails(at);
   const section = panel(
     "units",
@@ -100,7 +107,12 @@ function greysOf({ data, shape, low, high }, most, least = Math.min(0, low)) {
 
 function unitTile(unit, store) {
   const canvas = el("canvas", { "aria-hidden": "true" });
-  const box = el("button", { type: "button", className: "unit", onclick: () => store.set({ unit }) }, canvas, el("span", {}, String(unit)));
+  const box = el(
+    "button",
+    { type: "button", className: "unit", onclick: () => store.set({ unit }) },
+    canvas,
+    el("span", {}, String(unit)),
+  );
   const update = (shown, most, chosen) => {
     const map = mapOf(shown, unit);
     draw(canvas, greysOf(map, most));
@@ -116,7 +128,11 @@ function unitTile(unit, store) {
 function unitDetails(at) {
   const { api, store, moves } = at;
   const title = el("h3", {}, "unit");
-  const large = el("canvas", { className: "large", role: "img", "aria-label": "map of the unit over the frame" });
+  const large = el("canvas", {
+    className: "large",
+    role: "img",
+    "aria-label": "map of the unit over the frame",
+  });
   const patches = el("div", { className: "patches" });
   const made = el("div", { className: "made" });
   const edit = unitEdit(at);
@@ -139,7 +155,10 @@ function unitDetails(at) {
         const { arrays } = await ask(current, store.state);
         const canvas = el("canvas");
         draw(canvas, picturePixels(arrays.picture));
-        box.replaceChildren(canvas, el("figcaption", {}, `${label.toLowerCase()}, unit ${current.unit}`));
+        box.replaceChildren(
+          canvas,
+          el("figcaption", {}, `${label.toLowerCase()}, unit ${current.unit}`),
+        );
       } catch (error) {
         box.replaceChildren(el("figcaption", {}, error.message));
       }
@@ -149,7 +168,9 @@ function unitDetails(at) {
     "div",
     { className: "tools" },
     explain,
-    picture("Synthesize", "an image that excites it", ({ name, unit }) => api.synthesis(name, unit)),
+    picture("Synthesize", "an image that excites it", ({ name, unit }) =>
+      api.synthesis(name, unit),
+    ),
     picture("Project back", "what of this frame excites it", ({ name, unit }, { episode, step }) =>
       api.projection(episode, step, name, unit),
     ),
@@ -183,9 +204,14 @@ function drawLarge(canvas, seen, map, opacity) {
   const fine = Math.max(1, Math.round(320 / width));
   [canvas.width, canvas.height] = [width * fine, height * fine];
   drawPixels(canvas, picturePixels(seen, true));
-  const levels = Float32Array.from(map.data, (level) => Math.max(0, map.low + (level / 255) * (map.high - map.low)));
+  const levels = Float32Array.from(map.data, (level) =>
+    Math.max(0, map.low + (level / 255) * (map.high - map.low)),
+  );
   const heat = { levels, shape: map.shape, most: 127 };
-  drawPixels(canvas, heatPixels(heat, canvas.width, canvas.height, WHOLE, Math.max(map.high, 1e-9), false, opacity));
+  drawPixels(
+    canvas,
+    heatPixels(heat, canvas.width, canvas.height, WHOLE, Math.max(map.high, 1e-9), false, opacity),
+  );
 }
 
 function patchTiles({ places }, { patches, value }, moves) {
@@ -194,13 +220,28 @@ function patchTiles({ places }, { patches, value }, moves) {
     const canvas = el("canvas", { "aria-hidden": "true" });
     draw(canvas, picturePixels(row(patches, place)));
     const title = `${short(value.data[place])} at episode ${episode}, step ${step}`;
-    return el("button", { type: "button", className: "patch", title, "aria-label": title, onclick: () => moves.jump(episode, step) }, canvas);
+    return el(
+      "button",
+      {
+        type: "button",
+        className: "patch",
+        title,
+        "aria-label": title,
+        onclick: () => moves.jump(episode, step),
+      },
+      canvas,
+    );
   });
 }
 
 /** Set the unit to a value: π as it would be, and the episode as it would go on. */
 function unitEdit({ api, store, info }) {
-  const value = el("input", { type: "number", step: "any", value: "0", "aria-label": "value of the unit" });
+  const value = el("input", {
+    type: "number",
+    step: "any",
+    value: "0",
+    "aria-label": "value of the unit",
+  });
   const bars = probabilityBars(info.actions);
   const said = el("p", { className: "muted", role: "status" });
   const played = el("p", { className: "played", role: "status" });
@@ -209,7 +250,13 @@ function unitEdit({ api, store, info }) {
     "div",
     { className: "edit" },
     el("h3", {}, "Set it everywhere to"),
-    el("div", { className: "tools" }, value, button("0", "switch it off", () => set(0)), play),
+    el(
+      "div",
+      { className: "tools" },
+      value,
+      button("0", "switch it off", () => set(0)),
+      play,
+    ),
     bars.box,
     said,
     played,
@@ -234,7 +281,8 @@ function unitEdit({ api, store, info }) {
     played.textContent = "playing…";
     try {
       const { head } = await api.playEdit(body);
-      const told = (each) => `${each.outcome} after ${each.steps} steps, return ${short(each.return)}`;
+      const told = (each) =>
+        `${each.outcome} after ${each.steps} steps, return ${short(each.return)}`;
       played.textContent = `With the edit: ${told(head)}. Without: ${told(head.before)}.`;
     } catch (error) {
       played.textContent = error.message;

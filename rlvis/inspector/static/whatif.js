@@ -9,7 +9,11 @@ import { row } from "./packs.js";
 export function whatIfPanel({ api, store, info, recorded }) {
   const boxes = info.actions.map(({ name, colour }, place) => {
     const input = el("input", { type: "checkbox", checked: true });
-    return { name, input, label: el("label", { className: "field" }, input, swatch(colour, place), name) };
+    return {
+      name,
+      input,
+      label: el("label", { className: "field" }, input, swatch(colour, place), name),
+    };
   });
   const where = el("p", { className: "muted" });
   const status = el("p", { className: "muted", role: "status" });
@@ -19,7 +23,12 @@ export function whatIfPanel({ api, store, info, recorded }) {
     "whatif",
     "What if it had taken …",
     where,
-    el("div", { className: "tools ask" }, boxes.map((each) => each.label), run),
+    el(
+      "div",
+      { className: "tools ask" },
+      boxes.map((each) => each.label),
+      run,
+    ),
     status,
     el("div", { className: "scroll" }, results),
   );
@@ -67,8 +76,16 @@ export function futureRows(futures, arrays, info) {
       el(
         "p",
         {},
-        el("span", { className: `outcome ${kind}` }, `${future.success ? "✓" : future.success === false ? "✗" : "·"} ${future.outcome}`),
-        el("span", { className: "muted" }, ` after ${short(future.steps)} steps, return ${short(future.return)}${future.recorded ? "; as it went" : ""}`),
+        el(
+          "span",
+          { className: `outcome ${kind}` },
+          `${future.success ? "✓" : future.success === false ? "✗" : "·"} ${future.outcome}`,
+        ),
+        el(
+          "span",
+          { className: "muted" },
+          ` after ${short(future.steps)} steps, return ${short(future.return)}${future.recorded ? "; as it went" : ""}`,
+        ),
       ),
       strip(future.taken ?? [], longest, info),
       filmOf(arrays[`views_${number}`]),
@@ -78,7 +95,11 @@ export function futureRows(futures, arrays, info) {
 
 /** The actions of a future as a strip, as long as it lasted. */
 function strip(taken, longest, info) {
-  const canvas = el("canvas", { className: "strip", role: "img", "aria-label": "the actions taken" });
+  const canvas = el("canvas", {
+    className: "strip",
+    role: "img",
+    "aria-label": "the actions taken",
+  });
   [canvas.width, canvas.height] = [Math.max(1, longest), 1];
   const pen = canvas.getContext("2d");
   taken.forEach((action, step) => {
