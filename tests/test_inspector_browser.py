@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import rlvis
+from rlvis.cli import main
 from rlvis_agents import load_policy
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the browser's driver is missing")
@@ -400,3 +401,39 @@ def test_live_world_is_driven_and_changed(opened: Opened, served: Served) -> Non
     said("live")
     page.keyboard.press("r")
     said("step 0,")
+
+
+def test_exported_file_works_from_disk(opened: Opened, recorded: Recorded, tmp_path: Path) -> None:
+    path = tmp_path / "run.html"
+    main(["export", str(recorded[0]), "--html", str(path), "--episode", "1"])
+    page = opened("#colour=1&step=5", path.as_uri())
+    wait_for_step(page, 5)
+    assert page.locator("tbody tr").count() == 1
+    page.wait_for_selector(".frame:not(.waiting)")
+    assert pixels(page, ".frame .heat")[..., 3].any()
+    page.keyboard.press("0")
+    page.wait_for_selector(".frame canvas.heat", state="hidden")
+    seen = recorded[1].observations(1, slice(5, 6))[0]
+    np.testing.assert_array_equal(pixels(page, ".frame .base")[..., :3], seen)
+    page.keyboard.press("End")
+    wait_for_step(page, int(page.get_attribute(".plot", "aria-valuemax")))
+    assert "failed" not in (page.get_attribute("#toast", "class") or "")
+
+
+def test_photo_has_a_heatmap_for_each_label(browser: Any, served: Served) -> None:
+    photos = Path(__file__).parents[1] / "docs/photos"
+    address = served("--model", "efficientnet-lite0", "--photo", str(photos / "cat.jpg"))
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(address)
+    page.wait_for_selector(".label:has-text('Egyptian cat')")
+    assert page.locator(".label").count() == 5
+    page.set_input_files("input[type=file]", photos / "coffee.jpg")
+    page.wait_for_selector(".label:has-text('espresso')")
+    first = pixels(page, ".large .heat")
+    assert first[..., 3].any()
+    page.locator(".label").nth(1).click()
+    page.wait_for_selector(".label:nth-child(2)[aria-pressed=true]")
+    assert (pixels(page, ".large .heat") != first).any()
+    page.set_input_files("input[type=file]", Path(__file__))
+    page.wait_for_selector("text=the photo is not a picture")
+    page.close()

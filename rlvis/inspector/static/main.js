@@ -16,7 +16,7 @@ async function open() {
     if (!view) throw new Error(`this page does not know a ${info.kind}`);
     document.title = `${nameOf(info)} · rlvis`;
     byId("title").textContent = nameOf(info);
-    byId("subtitle").textContent = info.policy ? `policy ${info.policy}` : (info.model ?? "");
+    byId("subtitle").textContent = info.policy ? `policy ${info.policy}` : "";
     await view(info, api, work);
   } catch (error) {
     work.replaceChildren(failure(error));
