@@ -21,10 +21,10 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from rlvis.inspector.app import build_app
-from rlvis.inspector.live_routes import live_routes
+from rlvis.inspector.live_line import live_routes
 from rlvis.inspector.live_source import LiveSource
 from rlvis.inspector.photo_source import PhotoSource, photo_routes
-from rlvis.inspector.recorded_routes import recorded_routes
+from rlvis.inspector.recorded_questions import recorded_routes
 from rlvis.inspector.recorded_source import RecordedSource
 from rlvis.inspector.security import COOKIE, Guard
 from rlvis.inspector.unit_networks import Edit, edited

@@ -67,7 +67,7 @@ def _photos(source: RecordedPolicy, photos: Sequence[Path]) -> Any:
 def _live(source: RecordedPolicy, env: EnvSource) -> Any:
     """A policy in its world."""
     from rlvis.inspector.app import build_app
-    from rlvis.inspector.live_routes import live_routes
+    from rlvis.inspector.live_line import live_routes
     from rlvis.inspector.live_source import LiveSource
 
     policy = source.load_policy()
@@ -80,7 +80,7 @@ def _recorded(path: Path, source: RecordedPolicy, host: str) -> Any:
 
     from rlvis.errors import Notice
     from rlvis.inspector.app import build_app
-    from rlvis.inspector.recorded_routes import recorded_routes
+    from rlvis.inspector.recorded_questions import recorded_routes
     from rlvis.inspector.recorded_source import RecordedSource
     from rlvis.inspector.security import is_loopback
     from rlvis.rollouts.recording import Recording

@@ -1,6 +1,9 @@
 """The inspector's application: the page, its modules and fonts, and the routes of what is shown."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from starlette.applications import Starlette
@@ -37,15 +40,29 @@ def build_app(source: Of, routes: Callable[[Of, Answers], list[Any]]) -> Starlet
         source: it.
         routes: makes the routes of the questions that it answers.
     """
-    answers = Answers()
+    answers, alone = Answers(), Lock()
+
+    def info(_: object = None) -> dict[str, Any]:
+        with alone:
+            return source.info()
+
+    @asynccontextmanager
+    async def ahead(_: Starlette) -> AsyncIterator[None]:
+        """Find out what can be asked before a page asks; what goes wrong is told to the page."""
+        run = answers.on_world if source.draws else answers.on_thread
+        found = asyncio.gather(run(info), return_exceptions=True)
+        yield
+        await found
+
     return Starlette(
+        lifespan=ahead,
         routes=[
             Route("/", _page),
-            answers.json("/api/info", lambda _: source.info(), world=source.draws),
+            answers.json("/api/info", info, world=source.draws),
             *routes(source, answers),
             Mount("/static", StaticFiles(directory=str(PAGE))),
             Mount("/fonts", StaticFiles(directory=str(FONTS))),
-        ]
+        ],
     )
 
 
