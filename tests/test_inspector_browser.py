@@ -46,7 +46,7 @@ def served() -> Iterator[Served]:
             command = [sys.executable, "-m", "rlvis.cli", "inspect", *arguments]
             command += ["--port", "0", "--no-browser"]
             server = running.enter_context(Popen(command, stdout=PIPE, text=True))
-            running.callback(server.terminate)
+            running.callback(server.kill)
             assert server.stdout is not None
             found = re.search(r"http://\S+", server.stdout.readline())
             assert found, "the server does not say where it is"

@@ -7,6 +7,7 @@ import { row } from "./packs.js";
 export const CHOSEN = "chosen";
 const SLOW = 1;
 const QUICK = 32;
+const VIEWS = 8;
 const MOST_COLUMNS = 12;
 
 export class Recorded {
@@ -29,8 +30,8 @@ export class Recorded {
       arrived,
     });
     this.views = new Blocks((key, ...run) => api.views(+key, ...run), {
-      size: 32,
-      most: 24,
+      size: VIEWS,
+      most: 96,
       arrived,
     });
     this.quick = new Blocks(maps, { size: QUICK, most: 96, arrived });
