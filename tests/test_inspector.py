@@ -1,7 +1,10 @@
 """The inspector's server: what it answers is what the recording and the tools say; who may ask."""
 
+import gzip
 import json
+import re
 import struct
+from base64 import b64decode
 from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
@@ -21,6 +24,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from rlvis.inspector.app import build_app
+from rlvis.inspector.exported import to_html
 from rlvis.inspector.live_line import live_routes
 from rlvis.inspector.live_source import LiveSource
 from rlvis.inspector.photo_source import PhotoSource, photo_routes
@@ -425,6 +429,30 @@ def test_what_is_no_photo_is_refused_in_one_line(photos, content) -> None:
     assert answer.status_code == 400
     assert "\n" not in answer.json()["error"]
     assert "/tmp" not in answer.json()["error"]
+
+
+def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> None:
+    path = to_html(recording, tmp_path / "page.html", methods=["cam", "saliency"], episodes=[1])
+    page = path.read_text()
+    assert "/static/" not in page
+    assert "/fonts/" not in page
+    held = re.search(r'id="rlvis-file">(.*?)</script>', page)
+    assert held
+    shown = json.loads(held[1])
+    assert shown["episodes"]["episode"] == [1]
+    frames = [
+        np.asarray(Image.open(BytesIO(b64decode(each)))) for each in shown["pictures"]["frames/1"]
+    ]
+    np.testing.assert_array_equal(frames, recording.observations(1))
+    head, arrays = unpacked(gzip.decompress(b64decode(shown["packs"]["maps/1/saliency"])))
+    assert head["asked"] == ["left", "forward", "right", "chosen"]
+    why = recording.explained(1, slice(0, 3), ["saliency"])["saliency"]
+    drawn = arrays["maps"][:3] / 127 * arrays["scale"][:3, :, None, None]
+    np.testing.assert_allclose(drawn, why.maps, atol=np.abs(why.maps).max() / 40)
+    modules = json.loads(re.findall(r'<script type="importmap">(.*?)</script>', page)[0])["imports"]
+    for address in modules.values():
+        text = b64decode(address.partition(",")[2]).decode()
+        assert set(re.findall(r'from "(.*?)"', text)) <= set(modules)
 
 
 def test_units_are_read_as_they_are_written() -> None:

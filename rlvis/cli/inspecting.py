@@ -70,6 +70,7 @@ def _live(source: RecordedPolicy, env: EnvSource) -> Any:
     from rlvis.inspector.live_line import live_routes
     from rlvis.inspector.live_source import LiveSource
 
+    _one_thread()
     policy = source.load_policy()
     return build_app(LiveSource(policy, env.of(policy)), live_routes)
 
@@ -85,6 +86,7 @@ def _recorded(path: Path, source: RecordedPolicy, host: str) -> Any:
     from rlvis.inspector.security import is_loopback
     from rlvis.rollouts.recording import Recording
 
+    _one_thread()
     opened = Recording.open(path)
     opened.numbers(0)
     try:
@@ -95,3 +97,10 @@ def _recorded(path: Path, source: RecordedPolicy, host: str) -> Any:
         warnings.warn(f"only what was recorded is shown: {error}", Notice, stacklevel=1)
         policy = None
     return build_app(RecordedSource(opened, policy, files=is_loopback(host)), recorded_routes)
+
+
+def _one_thread() -> None:
+    """Let PyTorch compute on one thread: policies are small, and several are asked at once."""
+    import torch
+
+    torch.set_num_threads(1)
