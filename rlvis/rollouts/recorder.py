@@ -23,6 +23,7 @@ from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import Method
 from rlvis.errors import InputError
 from rlvis.files import write_error
+from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy, require_policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, MOST_SEED, check_whole
@@ -259,14 +260,10 @@ class _Pipeline:
         if step.outcome is None and len(self._block) < _BLOCK:
             return
         block, self._block = sorted(self._block, key=attrgetter("episode")), []
-        explanations = self._explain(block)
-        start = 0
-        for number, group in groupby(block, attrgetter("episode")):
-            steps = list(group)
-            part = slice(start, start := start + len(steps))
-            self._background.submit(
-                self._write, number, steps, [each[part] for each in explanations]
-            )
+        found = self._explain(block)
+        size = sum(each.decision.image.nbytes for each in block)
+        size += sum(each.maps.nbytes for each in found)
+        self._background.submit(self._write, block, found, size=size)
 
     def _explain(self, block: Sequence[Step]) -> list[Explanation]:
         if self._plan is None:
@@ -279,25 +276,34 @@ class _Pipeline:
         actions = np.array([each.action for each in decisions])
         taken = taken_of(self._plan.policy.distribution, actions)
         images = np.stack([each.image for each in decisions])
-        return list(self._plan.explain(images, context, taken).values())
+        found = list(self._plan.explain(images, context, taken).values())
+        give_back_memory()
+        return found
 
     def read(self, number: int) -> Episode:
         """An episode that was written."""
         return self._recording.episode_named(number)
 
-    def _write(
-        self, number: int, steps: Sequence[Step], explanations: Sequence[Explanation]
-    ) -> None:
+    def _write(self, block: Sequence[Step], explanations: Sequence[Explanation]) -> None:
+        start = 0
         try:
-            if number not in self._writers:
-                self._writers[number] = self._recording.begin(number)
-            self._writers[number].add(steps, explanations)
-            if steps[-1].outcome:
-                self._recording.finish(number, self._writers[number], steps[-1])
-                del self._writers[number]
-                self.written.append(number)
+            for number, group in groupby(block, attrgetter("episode")):
+                steps = list(group)
+                part = slice(start, start := start + len(steps))
+                self._write_episode(number, steps, [each[part] for each in explanations])
         except OSError as error:
             raise write_error(self._recording.title, error) from None
+
+    def _write_episode(
+        self, number: int, steps: Sequence[Step], explanations: Sequence[Explanation]
+    ) -> None:
+        if number not in self._writers:
+            self._writers[number] = self._recording.begin(number)
+        self._writers[number].add(steps, explanations)
+        if steps[-1].outcome:
+            self._recording.finish(number, self._writers[number], steps[-1])
+            del self._writers[number]
+            self.written.append(number)
 
 
 def _tell(pipeline: _Pipeline, on_episode: Callable[[Episode], None] | None) -> None:

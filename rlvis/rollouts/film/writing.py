@@ -10,6 +10,7 @@ from rlvis.attribution.engine import Methods
 from rlvis.display.video_file import FILM_KINDS, film_writer
 from rlvis.errors import InputError, unknown
 from rlvis.files import check_writable
+from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
 from rlvis.rollouts.episode import EpisodeNumbers
@@ -20,6 +21,8 @@ from rlvis.rollouts.film.shown_maps import FilmScale
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.revisited import RevisitedEpisodes
+
+_BLOCK = 64
 
 
 def film(
@@ -72,6 +75,8 @@ def film(
             frames = shown.frames(recording, number, scale)
             for step in range(len(frames)):
                 write(frames.draw(step))
+                if step % _BLOCK == 0:
+                    give_back_memory()
                 if on_frame:
                     on_frame()
             for _ in range(round(fps)):
