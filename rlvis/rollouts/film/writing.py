@@ -5,10 +5,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from rlvis.attribution.engine import Methods
+from rlvis.display.colormaps import check_colormap
 from rlvis.display.video_file import FILM_KINDS, film_writer
 from rlvis.errors import InputError, unknown
+from rlvis.file_kinds import save_picture
 from rlvis.files import check_writable
 from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
@@ -37,6 +40,8 @@ def film(
     policy: Policy | None = None,
     fps: float = 10,
     scale: FilmScale = "episode",
+    colormap: str | None = None,
+    pictures: str | Path | None = None,
     on_frame: Callable[[], None] | None = None,
 ) -> Path:
     """Write the annotated film of a recording and return its path.
@@ -59,38 +64,47 @@ def film(
         fps: steps per second. The last frame of an episode stays for one second.
         scale: what full strength stands for: the most of a method's maps in the "episode", so that
             weak maps look weak, or in each "frame", or a number.
+        colormap: one of `rlvis.display.colormaps.COLORMAPS`; amber and blue for signed maps, heat
+            for others when left out.
+        pictures: a folder that the frame of each step is written to, too, as PNG.
         on_frame: called after every frame.
 
     Raises:
         InputError: if a method, target, action or episode does not exist, maps are to be made and
             the policy is not there, or the file cannot be written.
     """
-    check_film(path, fps, scale)
+    check_film(path, fps, scale, colormap)
     numbers = recording.readable() if episodes is None else list(episodes)
     if not numbers:
         raise InputError("no episode to show; name at least one, or leave them out")
     shown = _Shown.of(recording, numbers, methods, targets, actions, layer, policy)
     with film_writer(Path(path), fps) as write:
         for number in numbers:
-            frames = shown.frames(recording, number, scale)
-            for step in range(len(frames)):
-                write(frames.draw(step))
+            drawn = shown.frames(recording, number, scale, colormap)
+            for step in range(len(drawn)):
+                picture = drawn.draw(step)
+                write(picture)
+                if pictures is not None:
+                    name = f"episode_{number:04d}_step_{step:05d}.png"
+                    save_picture(Image.fromarray(picture), Path(pictures) / name)
                 if step % _BLOCK == 0:
                     give_back_memory()
                 if on_frame:
                     on_frame()
             for _ in range(round(fps)):
-                write(frames.draw(len(frames) - 1, ended=True))
+                write(drawn.draw(len(drawn) - 1, ended=True))
     return Path(path)
 
 
-def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
+def check_film(path: str | Path, fps: float, scale: FilmScale, colormap: str | None = None) -> None:
     """Whether a film can be made like this, before anything is spent on it.
 
     Raises:
-        InputError: if the ending, the speed or the scale is wrong, or it cannot be written.
+        InputError: if the ending, the speed, the scale or the colour map is wrong, or it cannot be
+            written.
     """
     check_writable(path, FILM_KINDS)
+    check_colormap(colormap)
     if not 0.1 <= fps <= 120:
         raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
     if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):
@@ -141,7 +155,11 @@ class _Shown:
         return cls(header, _columns(recording, header, actions, numbers), plan)
 
     def frames(
-        self, recording: RevisitedEpisodes, number: int, scale: FilmScale = "episode"
+        self,
+        recording: RevisitedEpisodes,
+        number: int,
+        scale: FilmScale = "episode",
+        colormap: str | None = None,
     ) -> EpisodeFrames:
         """The frames of an episode."""
         found = (
@@ -165,7 +183,7 @@ class _Shown:
         )
         which = f"episode {number}" + (f" of 0–{last}" if last else "")
         title = f"policy {self.header.policy}   {which}   seed {numbers.seed}"
-        return EpisodeFrames(footage, maps, self.header, title, self.columns, scale)
+        return EpisodeFrames(footage, maps, self.header, title, self.columns, scale, colormap)
 
 
 def _columns(
