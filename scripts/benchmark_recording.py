@@ -73,8 +73,8 @@ def memory(baseline: Path | None, lengths: list[int], most_before: int) -> None:
         found: dict[str, list[str]] = {"recording": [], "film": []}
         for length in lengths:
             if checkout is not HERE and length > most_before:
-                for each in found.values():
-                    each.append(f"{'–':>9}")
+                for columns in found.values():
+                    columns.append(f"{'–':>9}")
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 kept = str(Path(folder) / "long.zarr")

@@ -95,6 +95,7 @@ def test_a_failure_leaves_no_half_film(tmp_path) -> None:
         ({"fps": 0}, "steps per second"),
         ({"scale": "row"}, "choose episode, frame or a positive number"),
         ({"scale": 0}, "choose episode, frame or a positive number"),
+        ({"colormap": "virdis"}, "did you mean 'viridis'"),
     ],
 )
 def test_wrong_choices_are_refused(recording, tmp_path, how, message) -> None:
@@ -116,6 +117,24 @@ def test_what_full_strength_stands_for_is_chosen(recording) -> None:
 
     assert strength("frame") > 2 * strength("episode")
     assert strength(float(maps[1][0].max())) > 2 * strength(100.0)
+
+
+def test_maps_have_the_colours_that_were_asked_for_and_frames_are_kept(recording, tmp_path) -> None:
+    kept = tmp_path / "frames"
+    recording.to_video(tmp_path / "x.mp4", episodes=[1], colormap="viridis", pictures=kept)
+    names = [f"episode_0001_step_{step:05d}.png" for step in range(len(recording.numbers(1)))]
+    assert sorted(each.name for each in kept.iterdir()) == names
+    usual = frames_of(recording, 1)
+    x, y = usual.layout.place(1, 0)
+    width, height = usual.layout.cell_of(1)
+    tile = (slice(y + 4, y + height - 4), slice(x + 4, x + width - 4))
+    with Image.open(kept / names[0]) as picture:
+        coloured = np.asarray(picture)
+    green = coloured[tile].astype(int)
+    assert (green[..., 1] > green[..., 0] + 40).any()
+    plain = usual.draw(0)
+    assert not (plain[tile][..., 1].astype(int) > plain[tile][..., 0].astype(int) + 40).any()
+    np.testing.assert_array_equal(coloured[:, :300], plain[:, :300])
 
 
 def test_the_ending_says_what_to_write(recording, tmp_path) -> None:

@@ -136,7 +136,7 @@ def test_work_beside_is_done_in_order_and_its_errors_arrive() -> None:
     submitted = 0
     with pytest.raises(OSError, match="full"), Background() as background:  # noqa: PT012
         for number in range(1000):
-            background.submit(work, number)
+            background.submit(work, number, size=2**22)
             submitted = number
     assert done == list(range(30))
     assert submitted < 60

@@ -149,17 +149,22 @@ class FilmLook:
         fps: steps per second.
         scale: what full strength stands for: episode (the most of a method's maps in it), frame (in
             each frame) or a number.
+        colormap: the colours of maps: turbo, viridis, magma, red-blue; when left out amber and blue
+            for signed maps, heat for others.
+        pictures: a folder that the frame of each step is written to, too, as PNG.
     """
 
     fps: float = 10
     scale: str = "episode"
+    colormap: str | None = None
+    pictures: Path | None = None
 
     def check(self, path: Path) -> None:
         """Whether a film can be made like this; see `check_film`."""
         from rlvis.options import parse_value
         from rlvis.rollouts.film.writing import check_film
 
-        check_film(path, self.fps, parse_value(self.scale))
+        check_film(path, self.fps, parse_value(self.scale), self.colormap)
 
     def draw(self, recording: Any, path: Path, **choice: Any) -> None:
         """Write the film of a recording with a progress bar, and print its path.
@@ -179,7 +184,13 @@ class FilmLook:
         with progress("frame") as (start, advance):
             start(self._frames(recording, chosen), f"drawing {path}")
             recording.to_video(
-                path, fps=self.fps, scale=parse_value(self.scale), on_frame=advance, **chosen
+                path,
+                fps=self.fps,
+                scale=parse_value(self.scale),
+                colormap=self.colormap,
+                pictures=self.pictures,
+                on_frame=advance,
+                **chosen,
             )
         print(path)
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-_WAITING = 16
+_MOST_BYTES = 2**26
 
 
 class Background:
@@ -19,18 +19,27 @@ class Background:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[Future[None], int]] = deque()
+        self._bytes = 0
         self._failed = False
 
-    def submit(self, call: Callable[..., None], *arguments: Any) -> None:
+    def submit(self, call: Callable[..., None], *arguments: Any, size: int = 0) -> None:
         """Have a call done; waits where much else waits.
+
+        Args:
+            call: what is done.
+            arguments: of the call.
+            size: bytes that they hold; those of all that waits are bounded.
 
         Raises:
             Exception: that of an earlier call.
         """
-        self._waiting.append(self._thread.submit(self._do, call, arguments))
-        while self._waiting and (len(self._waiting) > _WAITING or self._waiting[0].done()):
-            self._waiting.popleft().result()
+        self._waiting.append((self._thread.submit(self._do, call, arguments), size))
+        self._bytes += size
+        while self._waiting and (self._bytes > _MOST_BYTES or self._waiting[0][0].done()):
+            first, its = self._waiting.popleft()
+            first.result()
+            self._bytes -= its
 
     def _do(self, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         if self._failed:
@@ -52,5 +61,5 @@ class Background:
     ) -> None:
         self._thread.shutdown()
         if error is None:
-            for each in self._waiting:
+            for each, _ in self._waiting:
                 each.result()

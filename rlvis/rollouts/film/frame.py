@@ -76,6 +76,8 @@ class EpisodeFrames:
             number of actions stands for their contrast.
         scale: what full strength stands for: the most of a method's maps in the "episode" or in
             each "frame", or a number.
+        colormap: one of `colormaps.COLORMAPS`; amber and blue for signed maps, heat for others
+            when left out.
     """
 
     def __init__(
@@ -86,8 +88,9 @@ class EpisodeFrames:
         title: str,
         shown: Sequence[int],
         scale: FilmScale = "episode",
+        colormap: str | None = None,
     ) -> None:
-        self._scale = scale
+        self._scale, self._colormap = scale, colormap
         self._episode, self._header, self._shown = episode, header, list(shown)
         self._maps, targets = maps, maps.targets
         self._units = [
@@ -266,7 +269,7 @@ class EpisodeFrames:
         heat = self._heat.resized(method, step, self._sizes)[column]
         most = float(self._heat.limits(method, step)[column])
         signed = self._header.methods[method].signed
-        paste(canvas, overlay(ground, heat, most, signed), x, y)
+        paste(canvas, overlay(ground, heat, most, signed, self._colormap), x, y)
 
     def _notes(self, method: int, step: int, index: int) -> list[str]:
         return self._maps.notes[method][step][index] if self._maps.notes else []
@@ -329,6 +332,7 @@ class EpisodeFrames:
                 self._units[self._rows[row][0]],
             ),
             scopes.get(str(self._scale), ""),
+            self._colormap,
         )
         return draw_legend(legend, FrameLayout.room, DARK)
 

@@ -5,11 +5,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from rlvis.attribution.engine import Methods
+from rlvis.display.colormaps import check_colormap
 from rlvis.display.video_file import FILM_KINDS, film_writer
 from rlvis.errors import InputError, unknown
+from rlvis.file_kinds import save_picture
 from rlvis.files import check_writable
+from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, check_whole
@@ -23,6 +27,8 @@ from rlvis.rollouts.header import Header
 from rlvis.rollouts.moments import Moment
 from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.revisited import RevisitedEpisodes
+
+_BLOCK = 64
 
 
 def film(
@@ -39,6 +45,8 @@ def film(
     policy: Policy | None = None,
     fps: float = 10,
     scale: FilmScale = "episode",
+    colormap: str | None = None,
+    pictures: str | Path | None = None,
     on_frame: Callable[[], None] | None = None,
 ) -> Path:
     """Write the annotated film of a recording and return its path.
@@ -64,17 +72,20 @@ def film(
         fps: steps per second. The last frame of an episode stays for one second.
         scale: what full strength stands for: the most of a method's maps in the "episode", so that
             weak maps look weak, or in each "frame", or a number.
+        colormap: one of `rlvis.display.colormaps.COLORMAPS`; amber and blue for signed maps, heat
+            for others when left out.
+        pictures: a folder that the frame of each step is written to, too, as PNG.
         on_frame: called after every frame.
 
     Raises:
         InputError: if a method, target, action or episode does not exist, maps are to be made and
             the policy is not there, or the file cannot be written.
     """
-    check_film(path, fps, scale)
+    check_film(path, fps, scale, colormap)
     check_whole("around", around, 0, MANY)
     if moments is None:
         numbers = recording.readable() if episodes is None else list(episodes)
-        scenes = [Scene.whole(number, recording.steps([number]), fps) for number in numbers]
+        scenes = [Scene.whole(number, recording.steps([number])) for number in numbers]
     else:
         numbers = list(dict.fromkeys(each.episode for each in moments))
         scenes = [
@@ -87,18 +98,23 @@ def film(
     with film_writer(Path(path), fps) as write:
         for place, scene in enumerate(scenes):
             if drawn is None or drawn[0] != scene.episode:
-                drawn = scene.episode, shown.frames(recording, scene.episode, scale)
+                drawn = scene.episode, shown.frames(recording, scene.episode, scale, colormap)
             frames = drawn[1]
             if scene.moment is not None:
                 card = draw_card(recording, scene.moment, place, len(scenes))
                 for _ in range(round(CARD_SECONDS * fps)):
                     write(card)
             for step, times in scene.shots:
-                frame = frames.draw(step, marked=scene.marks(step))
+                picture = frames.draw(step, marked=scene.marks(step))
                 for _ in range(times):
-                    write(frame)
+                    write(picture)
                     if on_frame:
                         on_frame()
+                if pictures is not None:
+                    name = f"episode_{scene.episode:04d}_step_{step:05d}.png"
+                    save_picture(Image.fromarray(picture), Path(pictures) / name)
+                if step % _BLOCK == 0:
+                    give_back_memory()
             if scene.to_the_end:
                 for _ in range(round(fps)):
                     write(frames.draw(len(frames) - 1, ended=True))
@@ -113,13 +129,15 @@ def frames_in(
     return sum(times for scene in scenes for _, times in scene.shots)
 
 
-def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
+def check_film(path: str | Path, fps: float, scale: FilmScale, colormap: str | None = None) -> None:
     """Whether a film can be made like this, before anything is spent on it.
 
     Raises:
-        InputError: if the ending, the speed or the scale is wrong, or it cannot be written.
+        InputError: if the ending, the speed, the scale or the colour map is wrong, or it cannot be
+            written.
     """
     check_writable(path, FILM_KINDS)
+    check_colormap(colormap)
     if not 0.1 <= fps <= 120:
         raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
     if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):
@@ -170,7 +188,11 @@ class _Shown:
         return cls(header, _columns(recording, header, actions, numbers), plan)
 
     def frames(
-        self, recording: RevisitedEpisodes, number: int, scale: FilmScale = "episode"
+        self,
+        recording: RevisitedEpisodes,
+        number: int,
+        scale: FilmScale = "episode",
+        colormap: str | None = None,
     ) -> EpisodeFrames:
         """The frames of an episode."""
         found = (
@@ -194,7 +216,7 @@ class _Shown:
         )
         which = f"episode {number}" + (f" of 0–{last}" if last else "")
         title = f"policy {self.header.policy}   {which}   seed {numbers.seed}"
-        return EpisodeFrames(footage, maps, self.header, title, self.columns, scale)
+        return EpisodeFrames(footage, maps, self.header, title, self.columns, scale, colormap)
 
 
 def _columns(
