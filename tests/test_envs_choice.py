@@ -55,6 +55,9 @@ def test_the_cube_that_counts_wins_and_the_other_ends(name):
         _, info = env.reset(seed=seed)
         side = LEFT if name == "left cube" else RIGHT
         before(env, name)
+        *_, after = env.step(LEFT)
+        assert not after["wrong_cube"]
+        env.step(RIGHT)
         _, reward, terminated, truncated, after = env.step(FORWARD)
         right = info["side"] == side
         assert (terminated, truncated) == (True, False)
@@ -231,6 +234,21 @@ def test_the_oracle_walks_to_the_cube_that_counts(options):
         turns.update((info["side"], action) for action in path if action != FORWARD)
     assert turns[LEFT, LEFT] > 2 * turns[LEFT, RIGHT]
     assert turns[RIGHT, RIGHT] > 2 * turns[RIGHT, LEFT]
+
+
+def test_the_oracle_walks_round_the_other_cube():
+    env = make()
+    env.reset(seed=0)
+    state = env.get_state()
+    state["pose"] = {"x": 1.0, "z": 4.0, "angle": 0.0}
+    state["scene"]["choice"]["decoy"].update(x=3.5, z=4.0)
+    state["scene"]["cube"].update(x=7.0, z=4.0)
+    env.set_state(state)
+    path = oracle_path(env)
+    assert path.count(LEFT) + path.count(RIGHT) > 1
+    for action in path:
+        _, reward, *_ = env.step(action)
+    assert reward == 1.0
 
 
 @pytest.mark.parametrize(

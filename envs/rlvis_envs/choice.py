@@ -29,10 +29,10 @@ MARKER_WIDTH = 0.3
 """In shares of the room's size."""
 MARKER_DEPTH, MARKER_HEIGHT, MARKER_BASE = 0.04, 1.5, 0.95
 """In metres."""
-START_HEADING = math.radians(60)
+START_HEADING = math.radians(50)
 """Most angle between the agent's first heading and the far wall's direction."""
 
-FLOOR_CUE = {"left": "wood_planks_1", "right": "grass_1"}
+FLOOR_CUE = {"left": "grass_1", "right": "marble_1"}
 CEILING_CUE = {"left": "ceiling_tiles_1", "right": None}
 LIGHT_CUE = {"left": 0.55, "right": 1.0}
 OBJECT_COLOR, OBJECT_ASIDE = COLORS["green"], 0.17
