@@ -1,6 +1,7 @@
 """The film: a file that browsers play, whose frames show the numbers of the recording."""
 
 import av
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from rlvis.models.targets import contrast
 from rlvis.rollouts.film import writing as film
 from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
 from rlvis.rollouts.film.frame_layout import FrameLayout
+from rlvis.rollouts.film.timeline import CURVES, Timeline, curve_of
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recording import Recording
 from tests.conftest import PooledPolicy, randomise
@@ -390,3 +392,40 @@ def test_what_differs_in_names_stays_visible() -> None:
     assert [each.rpartition("_")[2] for each in ends] == [str(n) for n in range(30)]
     starts = told_apart(tuple(f"{n}_turn_right_and_move_forward" for n in range(30)), 90, 16, True)
     assert [each.partition("_")[0] for each in starts] == [str(n) for n in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((640, 360), (360, 640)), ((1920, 1080), (1080, 1920))]
+)
+def test_a_film_has_the_size_that_was_asked_for(policy, tmp_path, size, shape) -> None:
+    recording = record(policy, "tests.worlds:Corridor-v0", methods=["cam"])
+    path = recording.to_video(tmp_path / "f.mp4", size=size)
+    assert iio.imread(path, plugin="pyav", index=0).shape[:2] == shape
+
+
+def test_curves_are_drawn_below_the_probabilities(policy) -> None:
+    recording = record(policy, "tests.worlds:Corridor-v0", methods=["cam"])
+    episode = recording.numbers(0)
+    for name in CURVES:
+        values = curve_of(episode, name)
+        assert values.shape == (len(episode),)
+        strip = np.zeros((260, 600, 3), np.uint8)
+        bare = strip.copy()
+        Timeline(episode, [0, 1, 2], 600, 260, curves=[name]).draw(strip, 0, 0, 0)
+        Timeline(episode, [0, 1, 2], 600, 260, curves=[]).draw(bare, 0, 0, 0)
+        assert (strip != bare).any()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"size": (1280, 1280)}, "16 to 9"),
+        ({"size": (32, 18)}, "16 to 9"),
+        ({"curves": ["margins"]}, "did you mean 'margin'"),
+        ({"curves": ["value"] * 12}, "no room for 12 curves"),
+    ],
+)
+def test_looks_that_are_none(policy, tmp_path, how, message) -> None:
+    recording = record(policy, "tests.worlds:Corridor-v0", methods=["cam"])
+    with pytest.raises(InputError, match=message):
+        recording.to_video(tmp_path / "f.mp4", **how)

@@ -20,9 +20,10 @@ from rlvis.options import MANY, check_whole
 from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.film.footage import Footage, Views
 from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
-from rlvis.rollouts.film.frame_layout import MOST_COLUMNS
+from rlvis.rollouts.film.frame_layout import HEIGHT, MOST_COLUMNS, WIDTH
 from rlvis.rollouts.film.scenes import CARD_SECONDS, Scene, draw_card
 from rlvis.rollouts.film.shown_maps import FilmScale
+from rlvis.rollouts.film.timeline import CURVES
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.moments import Moment
 from rlvis.rollouts.plan import ExplanationPlan
@@ -46,6 +47,8 @@ def film(
     fps: float = 10,
     scale: FilmScale = "episode",
     colormap: str | None = None,
+    curves: Sequence[str] | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
     pictures: str | Path | None = None,
     on_frame: Callable[[], None] | None = None,
 ) -> Path:
@@ -55,7 +58,7 @@ def film(
 
     Args:
         recording: the recording.
-        path: ends in .mp4 (1280×720, H.264) or .gif (640×360).
+        path: ends in .mp4 (H.264) or .gif (half the size).
         methods: one row each; all that were recorded when left out. Maps that were not recorded are
             made by the policy.
         targets: what maps explain; as it was recorded when left out.
@@ -74,6 +77,9 @@ def film(
             weak maps look weak, or in each "frame", or a number.
         colormap: one of `rlvis.display.colormaps.COLORMAPS`; amber and blue for signed maps, heat
             for others when left out.
+        curves: below π over time: value, entropy, margin, advantage, reward; the value, where there
+            is room, when left out.
+        size: width and height of the film in pixels, 16 to 9.
         pictures: a folder that the frame of each step is written to, too, as PNG.
         on_frame: called after every frame.
 
@@ -81,7 +87,7 @@ def film(
         InputError: if a method, target, action or episode does not exist, maps are to be made and
             the policy is not there, or the file cannot be written.
     """
-    check_film(path, fps, scale, colormap)
+    check_film(path, fps, scale, colormap, curves, size)
     check_whole("around", around, 0, MANY)
     if moments is None:
         numbers = recording.readable() if episodes is None else list(episodes)
@@ -98,14 +104,17 @@ def film(
     with film_writer(Path(path), fps) as write:
         for place, scene in enumerate(scenes):
             if drawn is None or drawn[0] != scene.episode:
-                drawn = scene.episode, shown.frames(recording, scene.episode, scale, colormap)
+                drawn = (
+                    scene.episode,
+                    shown.frames(recording, scene.episode, scale, colormap, curves),
+                )
             frames = drawn[1]
             if scene.moment is not None:
                 card = draw_card(recording, scene.moment, place, len(scenes))
                 for _ in range(round(CARD_SECONDS * fps)):
-                    write(card)
+                    write(resized(card, size))
             for step, times in scene.shots:
-                picture = frames.draw(step, marked=scene.marks(step))
+                picture = resized(frames.draw(step, marked=scene.marks(step)), size)
                 for _ in range(times):
                     write(picture)
                     if on_frame:
@@ -117,7 +126,7 @@ def film(
                     give_back_memory()
             if scene.to_the_end:
                 for _ in range(round(fps)):
-                    write(frames.draw(len(frames) - 1, ended=True))
+                    write(resized(frames.draw(len(frames) - 1, ended=True), size))
     return Path(path)
 
 
@@ -129,7 +138,21 @@ def frames_in(
     return sum(times for scene in scenes for _, times in scene.shots)
 
 
-def check_film(path: str | Path, fps: float, scale: FilmScale, colormap: str | None = None) -> None:
+def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame (720, 1280, 3) at another width and height."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+def check_film(
+    path: str | Path,
+    fps: float,
+    scale: FilmScale,
+    colormap: str | None = None,
+    curves: Sequence[str] | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> None:
     """Whether a film can be made like this, before anything is spent on it.
 
     Raises:
@@ -138,6 +161,15 @@ def check_film(path: str | Path, fps: float, scale: FilmScale, colormap: str | N
     """
     check_writable(path, FILM_KINDS)
     check_colormap(colormap)
+    for each in curves or ():
+        if each not in CURVES:
+            raise unknown("curve", each, CURVES)
+    width, height = size
+    if not 320 <= width <= 3840 or abs(width * HEIGHT - height * WIDTH) > 2 * WIDTH:
+        raise InputError(
+            f"cannot make a film of {width}x{height}; it is 16 to 9, 320 to 3840 pixels wide: "
+            "640x360, 1280x720, 1920x1080"
+        )
     if not 0.1 <= fps <= 120:
         raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
     if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):
@@ -193,6 +225,7 @@ class _Shown:
         number: int,
         scale: FilmScale = "episode",
         colormap: str | None = None,
+        curves: Sequence[str] | None = None,
     ) -> EpisodeFrames:
         """The frames of an episode."""
         found = (
@@ -216,7 +249,9 @@ class _Shown:
         )
         which = f"episode {number}" + (f" of 0–{last}" if last else "")
         title = f"policy {self.header.policy}   {which}   seed {numbers.seed}"
-        return EpisodeFrames(footage, maps, self.header, title, self.columns, scale, colormap)
+        return EpisodeFrames(
+            footage, maps, self.header, title, self.columns, scale, colormap, curves
+        )
 
 
 def _columns(
