@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
+import torch
+
 _MOST_BYTES = 2**26
 
 
@@ -15,6 +17,9 @@ class Background:
     The first error is raised to the caller, at the latest where the context ends; what waits
     behind it is left undone. All that was submitted is done by the end, also where the caller
     fails.
+
+    PyTorch has a thread less meanwhile: its threads wait for one another at every step of a
+    network, and where one has to share its core with this, all do.
     """
 
     def __init__(self) -> None:
@@ -51,6 +56,8 @@ class Background:
             raise
 
     def __enter__(self) -> Self:
+        self._torch_threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, self._torch_threads - 1))
         return self
 
     def __exit__(
@@ -59,7 +66,10 @@ class Background:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._thread.shutdown()
+        try:
+            self._thread.shutdown()
+        finally:
+            torch.set_num_threads(self._torch_threads)
         if error is None:
             for each, _ in self._waiting:
                 each.result()

@@ -72,6 +72,7 @@ class Pipeline:
         self._written: deque[int] = deque()
 
     def __enter__(self) -> "Pipeline":
+        self._background.__enter__()
         return self
 
     def __exit__(self, *raised: Any) -> None:
