@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from rlvis.models.label_search import find_labels
     from rlvis.models.policy import Decision, Policy
     from rlvis.models.scores import Scores
+    from rlvis.rollouts.alternatives import what_if
+    from rlvis.rollouts.comparison import compare
     from rlvis.rollouts.episode import Episode
+    from rlvis.rollouts.episode_table import EpisodeTable
+    from rlvis.rollouts.field import policy_field
+    from rlvis.rollouts.moments import find_moments
     from rlvis.rollouts.recorder import record
     from rlvis.rollouts.recording import Recording
     from rlvis.zoo.classifiers import load_classifier
@@ -32,6 +37,7 @@ __all__ = [
     "METHODS",
     "Decision",
     "Episode",
+    "EpisodeTable",
     "Explanation",
     "ImageModel",
     "InputError",
@@ -41,14 +47,18 @@ __all__ = [
     "Preprocess",
     "Recording",
     "Scores",
+    "compare",
     "explain",
     "explain_each",
     "find_labels",
+    "find_moments",
     "list_layers",
     "load_classifier",
     "load_image",
     "load_model",
+    "policy_field",
     "record",
+    "what_if",
 ]
 
 _MODULES = {
@@ -62,7 +72,12 @@ _MODULES = {
     "models.scores": ["Scores"],
     "models.label_search": ["find_labels"],
     "models.policy": ["Decision", "Policy"],
+    "rollouts.alternatives": ["what_if"],
+    "rollouts.comparison": ["compare"],
     "rollouts.episode": ["Episode"],
+    "rollouts.episode_table": ["EpisodeTable"],
+    "rollouts.field": ["policy_field"],
+    "rollouts.moments": ["find_moments"],
     "rollouts.recorder": ["record"],
     "rollouts.recording": ["Recording"],
     "zoo.classifiers": ["load_classifier"],

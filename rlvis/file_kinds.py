@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -139,6 +140,20 @@ def _write_csv(columns: Mapping[str, Sequence[Any]], file: IO[bytes]) -> None:
     text.detach()
 
 
+def _write_json(columns: Mapping[str, Sequence[Any]], file: IO[bytes]) -> None:
+    """A list of rows; what is not finite is null."""
+    rows = [
+        dict(zip(columns, map(_plain, row), strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
+    file.write(json.dumps(rows, ensure_ascii=False, indent=1).encode())
+
+
+def _plain(value: Any) -> Any:
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and not isfinite(plain) else plain
+
+
 KINDS: dict[str, FileKind] = {
     ".png": FileKind("picture", partial(_write_picture, "PNG")),
     ".jpg": FileKind("picture", partial(_write_picture, "JPEG")),
@@ -149,4 +164,5 @@ KINDS: dict[str, FileKind] = {
     ".npz": FileKind("arrays", _write_npz),
     ".safetensors": FileKind("arrays", _write_safetensors),
     ".csv": FileKind("table", _write_csv),
+    ".json": FileKind("table", _write_json),
 }

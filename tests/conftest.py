@@ -38,6 +38,30 @@ class PooledPolicy(nn.Module):
         return self.policy(pooled), self.value(pooled).squeeze(1)
 
 
+class Seeker(nn.Module):
+    """Walks towards the bright spot of a corridor of 24 by 32 pixels, the surer the further.
+
+    Args:
+        gain: of the scores; a negative one walks away.
+        shift: columns by which it takes the middle to be further right.
+    """
+
+    def __init__(self, gain: float = 0.5, shift: float = 0.0) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU())
+        self.head = nn.Linear(24 * 32, 3)
+        with torch.no_grad():
+            self.features[0].weight.copy_(torch.tensor([1.0, -1.0, 0.0]).view(1, 3, 1, 1))
+            self.features[0].bias.zero_()
+            across = (torch.arange(32) - 15.5 - shift).expand(24, 32).flatten()
+            self.head.weight.copy_(gain * torch.stack([across, 0 * across, -across]) / 12)
+            self.head.bias.copy_(torch.tensor([0.0, 0.3, 0.1]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.head(self.features(x).flatten(1))
+        return logits, 1 - logits.abs().max(dim=1).values / 8
+
+
 class FunctionalResidual(nn.Module):
     """A pre-activation residual network whose rectifiers are all functions, some in place."""
 
@@ -103,11 +127,21 @@ def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
     return module
 
 
+def pooled_policy(seed: int = 0) -> Policy:
+    """A policy for the corridors of `tests.worlds`, with weights drawn by a seed."""
+    module = randomise(PooledPolicy(), seed).eval()
+    return Policy(module, LABELS, name="pooled", observation_shape=(24, 32, 3))
+
+
+def seeking_policy(gain: float = 0.5, shift: float = 0.0) -> Policy:
+    """A policy that does what it sees in the corridors of `tests.worlds`."""
+    module = Seeker(gain, shift).eval()
+    return Policy(module, LABELS, name="seeker", observation_shape=(24, 32, 3))
+
+
 @pytest.fixture
 def policy() -> Policy:
-    return Policy(
-        randomise(PooledPolicy()).eval(), LABELS, name="pooled", observation_shape=(24, 32, 3)
-    )
+    return pooled_policy()
 
 
 @pytest.fixture

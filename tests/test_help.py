@@ -41,7 +41,7 @@ def test_the_help_of_a_command(capsys, monkeypatch, name) -> None:
 def test_lines_break_where_the_screen_ends(capsys, monkeypatch) -> None:
     """Not where those of the docstring do, which would leave words alone."""
     said = help_of(capsys, monkeypatch, "explain")
-    assert any("for several rows. Options follow a colon" in line for line in said.splitlines())
+    assert any("several rows. Options follow a colon" in line for line in said.splitlines())
 
 
 def test_the_version_is_told_without_loading_anything(capsys) -> None:

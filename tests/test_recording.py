@@ -65,6 +65,12 @@ def test_nothing_of_a_header_is_lost() -> None:
         success="return > 0.5",
         contrast=True,
         units=["logit"],
+        env_options={"width": 48},
+        source={"model": "cube-reach"},
+        fingerprint="abc",
+        states="json",
+        no_states="none",
+        no_environment="none",
     )
     assert Header.from_record(json.loads(json.dumps(header.record()))) == header
     empty = {field.name for field in fields(Header) if not getattr(header, field.name)}
@@ -93,9 +99,16 @@ def test_xarray_opens_it_with_its_dimensions(policy, tmp_path) -> None:
     episode = tree["episode_0000"]
     assert tree.attrs["actions"] == list(LABELS)
     assert episode["observation"].dims == ("time", "y", "x", "channel")
-    assert episode["probability"].dims == ("time", "action")
-    assert episode["heatmaps/grad-cam"].dims == ("time", "action", "y", "x")
-    np.testing.assert_allclose(episode["probability"].sum("action"), 1, rtol=1e-5)
+    assert episode["numbers"].dims == ("time", "number")
+    first, shape, kind = episode.attrs["numbers"]["logit"]
+    logits = episode["numbers"][:, first : first + shape[0]].astype(kind)
+    made = Recording.open(tmp_path / "r.zarr").episode(0)
+    np.testing.assert_array_equal(logits, made.logits)
+    np.testing.assert_array_equal(episode["observation"], made.observations)
+    height, width = made.observations.shape[1] // 4, made.observations.shape[2] // 4
+    maps = episode["heatmaps/grad-cam"]
+    assert maps.dims == ("time", "action", f"y_{height}", f"x_{width}")
+    assert xarray.open_zarr(tmp_path / "r.zarr", "episode_0000", consolidated=False).sizes
 
 
 def test_reopened_it_is_the_same(policy, tmp_path) -> None:
@@ -129,12 +142,13 @@ from tests.conftest import LABELS, PooledPolicy, randomise
 from rlvis.progress import Progress
 from rlvis.rollouts.recording import Recording
 policy = rlvis.Policy(randomise(PooledPolicy()).eval(), LABELS)
-write = Recording._write
-def dying(self, name, episode, explanations):
-    write(self, name, episode, explanations[: 0 if len(self) == 2 else None])
+finish = Recording.finish
+def dying(self, number, writer, last):
     if len(self) == 2:
+        writer.finish(last)
         os._exit(9)
-Recording._write = dying
+    finish(self, number, writer, last)
+Recording.finish = dying
 rlvis.record(policy, {ENVIRONMENT!r}, episodes=5, methods=["cam"], out={str(tmp_path / "r.zarr")!r})
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
@@ -146,14 +160,14 @@ rlvis.record(policy, {ENVIRONMENT!r}, episodes=5, methods=["cam"], out={str(tmp_
 
 
 def test_a_full_disk_is_said_and_earlier_episodes_stay(policy, tmp_path, monkeypatch) -> None:
-    write = Recording._write
+    finish = Recording.finish
 
-    def full(self, name, episode, explanations):
+    def full(self, number, writer, last):
         if len(self) == 1:
             raise OSError(28, "No space left on device")
-        write(self, name, episode, explanations)
+        finish(self, number, writer, last)
 
-    monkeypatch.setattr(Recording, "_write", full)
+    monkeypatch.setattr(Recording, "finish", full)
     with pytest.raises(InputError, match="the disk is full"):
         record(policy, ENVIRONMENT, episodes=3, methods=["cam"], out=tmp_path / "r.zarr")
     assert len(Recording.open(tmp_path / "r.zarr")) == 1
@@ -189,7 +203,7 @@ def test_channels_first_and_grayscale_observations_become_images() -> None:
 def test_the_index_names_an_episode_last(policy, tmp_path) -> None:
     record(policy, ENVIRONMENT, methods=["cam"], out=tmp_path / "r.zarr")
     attributes = json.loads((tmp_path / "r.zarr" / "zarr.json").read_text())["attributes"]
-    assert attributes["episodes"] == ["episode_0000"]
+    assert attributes["episodes"] == [[0, 1]]
     assert attributes["format"] == "rlvis-recording"
     assert rlvis.Recording is Recording
 

@@ -17,11 +17,13 @@ import zarr
 from rlvis import InputError, Recording, record
 from rlvis.errors import Notice
 from rlvis.features.image_sets.image_set import open_images
-from rlvis.rollouts.store import zstd_content_size
+from rlvis.rollouts.zarr_array import zstd_content_size
 from tests.complaints import complaint
+from tests.old_recordings import write_as_before
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
-CHUNK = "episode_0001/observation/c/0/0/0/0"
+CHUNK = "episode_0001/observation/c.0.0.0.0"
+NUMBERS = "episode_0001/numbers"
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,11 @@ def edit(path: Path, **changes) -> None:
     path.write_text(json.dumps(metadata))
 
 
+def edit_attributes(recording: Path, **changes) -> None:
+    path = recording / "episode_0001/zarr.json"
+    edit(path, attributes=json.loads(path.read_text())["attributes"] | changes)
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 16
@@ -59,13 +66,14 @@ def replaced_by_a_pipe(path: Path) -> None:
 
 DAMAGES = {
     "a chunk is missing": lambda r: (r / CHUNK).unlink(),
-    "a chunk of zeros is missing": lambda r: (r / "episode_0001/reward/c/0").unlink(),
+    "numbers are missing": lambda r: (r / NUMBERS / "c.0.0").unlink(),
+    "a bit of a number is flipped": lambda r: flip(r / NUMBERS / "c.0.0"),
     "a bit is flipped": lambda r: flip(r / CHUNK),
-    "a bit of a map is flipped": lambda r: flip(r / "episode_0001/heatmaps/cam/c/0/0/0/0"),
+    "a bit of a map is flipped": lambda r: flip(r / "episode_0001/heatmaps/cam/c.0.0.0.0"),
     "a chunk is cut": lambda r: (r / CHUNK).write_bytes((r / CHUNK).read_bytes()[:-9]),
     "a chunk is empty": lambda r: (r / CHUNK).write_bytes(b""),
     "a chunk is text": lambda r: (r / CHUNK).write_bytes(b"hello" * 20),
-    "a chunk of another array": lambda r: shutil.copy(r / "episode_0001/logit/c/0/0", r / CHUNK),
+    "a chunk of another array": lambda r: shutil.copy(r / NUMBERS / "c.0.0", r / CHUNK),
     "a chunk is a folder": lambda r: ((r / CHUNK).unlink(), (r / CHUNK).mkdir()),
     "a chunk is a pipe": lambda r: replaced_by_a_pipe(r / CHUNK),
     "a chunk is a device": lambda r: (
@@ -78,21 +86,23 @@ DAMAGES = {
     "an episode is missing": lambda r: shutil.rmtree(r / "episode_0001"),
     "metadata are cut": lambda r: (r / "episode_0001/observation/zarr.json").write_text('{"sh'),
     "metadata are deep": lambda r: (r / "episode_0001/zarr.json").write_text("[" * 10**5),
-    "metadata are a list": lambda r: (r / "episode_0001/value/zarr.json").write_text("[]"),
+    "metadata are a list": lambda r: (r / NUMBERS / "zarr.json").write_text("[]"),
     "attributes are none": lambda r: edit(r / "episode_0001/zarr.json", attributes={}),
-    "a step is missing": lambda r: edit(r / "episode_0001/reward/zarr.json", shape=[1]),
-    "a step too many": lambda r: edit(r / "episode_0001/value/zarr.json", shape=[99]),
-    "too large a shape": lambda r: edit(r / "episode_0001/value/zarr.json", shape=[10**12]),
-    "a shape of text": lambda r: edit(r / "episode_0001/value/zarr.json", shape="big"),
-    "another type": lambda r: edit(r / "episode_0001/value/zarr.json", data_type="string"),
-    "keys of text": lambda r: edit(r / "episode_0001/value/zarr.json", chunk_key_encoding="v2"),
-    "codecs of numbers": lambda r: edit(r / "episode_0001/value/zarr.json", codecs=[1]),
-    "no codecs": lambda r: edit(r / "episode_0001/value/zarr.json", codecs=None),
-    "an array of a path": lambda r: edit(
-        r / "episode_0001/zarr.json",
-        attributes=json.loads((r / "episode_0001/zarr.json").read_text())["attributes"]
-        | {"arrays": ["../../../etc"]},
-    ),
+    "a step is missing": lambda r: edit(r / NUMBERS / "zarr.json", shape=[1, 12]),
+    "a step too many": lambda r: edit(r / NUMBERS / "zarr.json", shape=[99, 12]),
+    "too large a shape": lambda r: edit(r / NUMBERS / "zarr.json", shape=[10**12, 12]),
+    "a shape of text": lambda r: edit(r / NUMBERS / "zarr.json", shape="big"),
+    "another type": lambda r: edit(r / NUMBERS / "zarr.json", data_type="string"),
+    "keys of text": lambda r: edit(r / NUMBERS / "zarr.json", chunk_key_encoding="v2"),
+    "codecs of numbers": lambda r: edit(r / NUMBERS / "zarr.json", codecs=[1]),
+    "no codecs": lambda r: edit(r / NUMBERS / "zarr.json", codecs=None),
+    "an array of a path": lambda r: edit_attributes(r, arrays=["../../../etc"]),
+    "numbers of a list": lambda r: edit_attributes(r, numbers=[]),
+    "a number of text": lambda r: edit_attributes(r, numbers={"reward": ["a", [], "float32"]}),
+    "a number of objects": lambda r: edit_attributes(r, numbers={"reward": [0, [], "object"]}),
+    "a number too far": lambda r: edit_attributes(r, numbers={"reward": [99, [], "float32"]}),
+    "a number too large": lambda r: edit_attributes(r, numbers={"reward": [0, [10**9], "int8"]}),
+    "maps of no part of the image": lambda r: edit_attributes(r, windows={"cam": [0, 0, 99, 9]}),
 }
 
 
@@ -142,6 +152,9 @@ def test_a_film_of_a_damaged_recording_shows_the_others(copy, capsys) -> None:
         ({"version": [1]}, "is of version"),
         ({"episodes": ["../secret"]}, "index of episodes"),
         ({"episodes": 7}, "index of episodes"),
+        ({"episodes": [[0, 10**12]]}, "index of episodes"),
+        ({"episodes": [[0, 2], [1, 3]]}, "index of episodes"),
+        ({"episodes": [[0.0, 2]]}, "index of episodes"),
         ({"actions": []}, "is damaged"),
         ({"actions": "left"}, "is damaged"),
         ({"methods": [{"name": "cam"}]}, "is damaged"),
@@ -217,9 +230,7 @@ def test_flipped_bits_anywhere_never_give_another_recording(copy, whole) -> None
     change, but not what arrays hold."""
     before = Recording.open(whole).episode(1)
     rng = np.random.default_rng(0)
-    files = sorted(
-        path for path in (copy / "episode_0001").rglob("*") if path.is_file() and "c" in path.parts
-    )
+    files = sorted(path for path in (copy / "episode_0001").rglob("c.*") if path.is_file())
     for _ in range(150):
         path = files[rng.integers(len(files))]
         kept = path.read_bytes()
@@ -234,24 +245,26 @@ def test_flipped_bits_anywhere_never_give_another_recording(copy, whole) -> None
         path.write_bytes(kept)
 
 
-def test_recordings_of_version_1_are_read(whole, tmp_path) -> None:
-    """They left chunks of zeros out and carried no checksums and no list of arrays."""
-    made = Recording.open(whole)
-    old = zarr.create_group(str(tmp_path / "old.zarr"))
-    old.attrs.update({**dict(zarr.open_group(str(whole)).attrs), "version": 1})
-    for name in made.index:
-        group, source = old.create_group(name), zarr.open_group(str(whole))[name]
-        assert isinstance(source, zarr.Group)
-        group.attrs.update({k: v for k, v in dict(source.attrs).items() if k != "arrays"})
-        for path in ("observation", "render", "action_taken", "reward", "value", "logit"):
-            group.create_array(path, data=np.asarray(source[path]))
-        group.create_array("heatmaps/cam", data=np.asarray(source["heatmaps/cam"]))
-    opened = Recording.open(tmp_path / "old.zarr")
+@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("targets", [None, ["left - right", "margin"]])
+def test_recordings_of_earlier_versions_are_read(policy, tmp_path, version, targets) -> None:
+    made = record(policy, ENVIRONMENT, episodes=2, methods=["cam", "saliency"], targets=targets)
+    opened = Recording.open(write_as_before(made, tmp_path / "old.zarr", version))
+    assert opened.damage() == {}
     for number, episode in enumerate(made):
         again = opened.episode(number)
-        np.testing.assert_array_equal(again.observations, episode.observations)
-        np.testing.assert_array_equal(again.rewards, episode.rewards)
-        np.testing.assert_array_equal(opened.heatmaps(number, "cam"), made.heatmaps(number, "cam"))
+        for name in ("observations", "renders", "actions", "rewards", "logits", "values"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(episode, name))
+        assert again.info.keys() == episode.info.keys()
+        for method in ("cam", "saliency"):
+            expected = made.heatmaps(number, method)
+            np.testing.assert_array_equal(opened.heatmaps(number, method), expected)
+            if version == 3:
+                assert opened.notes(number, method) == made.notes(number, method)
+        told, before = opened.targets(number), made.targets(number)
+        assert (told and told.names) == (before and before.names)
+    assert opened.states(0) is None
+    assert opened.to_video(tmp_path / "old.mp4").stat().st_size > 10_000
 
 
 SLOW = f"""

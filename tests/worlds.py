@@ -53,6 +53,25 @@ class Corridor(gymnasium.Env):
         return {"success": abs(self.place - self.width // 2) <= 1, "place": self.place, "note": "x"}
 
 
+class Recalled(Corridor):
+    """A corridor with states in a form of choice."""
+
+    def __init__(self, form: str = "dict", **options: Any) -> None:
+        super().__init__(**options)
+        self.form = form
+
+    def get_state(self) -> Any:
+        if self.form == "broken":
+            raise RuntimeError("no state today")
+        state = {"place": self.place, "steps": self.steps}
+        forms = {"bytes": bytes([self.place, self.steps]), "array": np.zeros(2), "set": {1, 2}}
+        return forms.get(self.form, {1: state} if self.form == "numbered" else state)
+
+    def set_state(self, state: Any) -> np.ndarray:
+        self.place, self.steps = state if self.form == "bytes" else state.values()
+        return self._observation()
+
+
 class Steering(Corridor):
     """A corridor whose first continuous action is where to go, and the second how fast."""
 
@@ -78,7 +97,29 @@ class Gears(Corridor):
         return float((action[0] - 1) * (1 + action[1]))
 
 
+class Unjudged(Corridor):
+    """A corridor that does not say when an episode ended well."""
+
+    def _info(self) -> dict[str, Any]:
+        return {"place": self.place}
+
+    def step(self, action: Any) -> tuple:
+        self.place = int(np.clip(self.place + round(3 * self._direction(action)), 2, 29))
+        self.steps += 1
+        return self._observation(), 0.0, False, self.steps >= 5, self._info()
+
+
+class Dice(Corridor):
+    """A corridor in which chance comes from nowhere that a seed reaches."""
+
+    def step(self, action: Any) -> tuple:
+        return super().step(int(np.random.default_rng().integers(0, 3)))
+
+
 gymnasium.register("Corridor-v0", Corridor)
+gymnasium.register("Unjudged-v0", Unjudged)
+gymnasium.register("Dice-v0", Dice)
+gymnasium.register("Recalled-v0", Recalled)
 gymnasium.register("Wide-v0", Corridor, kwargs={"width": 48})
 gymnasium.register("FourActions-v0", Corridor, kwargs={"action_space": spaces.Discrete(4)})
 gymnasium.register("Buttons-v0", Corridor, kwargs={"action_space": spaces.MultiBinary(3)})

@@ -55,15 +55,25 @@ def load_policy(
     """
     options = AgentOptions(trust, image_key, vec_normalize)
     if name_or_path in shipped_policies():
-        return _read_ours(SHIPPED / f"{name_or_path}.safetensors", options)
-    path = Path(name_or_path)
+        policy = _read_ours(SHIPPED / f"{name_or_path}.safetensors", options)
+        policy.source = {"model": str(name_or_path)}
+        return policy
+    policy = _read_path(Path(name_or_path), options)
+    places = {"model": name_or_path, "vec_normalize": vec_normalize}
+    policy.source = {name: os.path.abspath(place) for name, place in places.items() if place}
+    if image_key:
+        policy.source["image_key"] = image_key
+    return policy
+
+
+def _read_path(path: Path, options: "AgentOptions") -> Policy:
     if os.path.isdir(path):
         return _read_zoo_run(path, options) if is_zoo_run(path) else _read_run(path, options)
     if not os.path.exists(path):
         if path.suffix or len(path.parts) > 1:
             shipped = ", ".join(shipped_policies())
             raise InputError(f"no file or folder {path}; shipped are {shipped}")
-        raise unknown("policy", name_or_path, shipped_policies())
+        raise unknown("policy", path, shipped_policies())
     if path.suffix not in READER_OF:
         raise InputError(
             f"{path} is no policy; give a shipped name, the folder of a run, a .safetensors file "

@@ -140,14 +140,20 @@ class Heatmaps:
     def heatmaps(self) -> np.ndarray:
         """Float32 (N, T, H, W): the maps at image resolution, 0 where the network saw nothing."""
         height, width = self.images.shape[1:3]
-        if self.window == Window(0, 0, height, width):
-            return resize_maps(self.maps, height, width)
-        heatmaps = np.zeros((*self.maps.shape[:2], height, width), np.float32)
-        seen = self.window
-        heatmaps[..., seen.top : seen.top + seen.height, seen.left : seen.left + seen.width] = (
-            resize_maps(self.maps, seen.height, seen.width)
-        )
-        return heatmaps
+        return placed_maps(self.maps, self.window, height, width)
+
+
+def placed_maps(maps: np.ndarray, window: Window, height: int, width: int) -> np.ndarray:
+    """Maps (N, T, h, w) of a window of images, at their resolution (N, T, height, width).
+
+    They are 0 where the network saw nothing.
+    """
+    if window == Window(0, 0, height, width):
+        return resize_maps(maps, height, width)
+    heatmaps = np.zeros((*maps.shape[:2], height, width), np.float32)
+    inside = heatmaps[..., window.top :, window.left :][..., : window.height, : window.width]
+    inside[:] = resize_maps(maps, window.height, window.width)
+    return heatmaps
 
 
 def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:

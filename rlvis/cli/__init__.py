@@ -17,7 +17,21 @@ from typing import TextIO
 import tyro
 
 import rlvis
-from rlvis.cli import evaluate, explain, labels, layers, methods, record, train, video
+from rlvis.cli import (
+    compare,
+    episodes,
+    evaluate,
+    explain,
+    export,
+    field,
+    labels,
+    layers,
+    methods,
+    record,
+    train,
+    video,
+    whatif,
+)
 from rlvis.cli.features import (
     attack,
     dream,
@@ -39,7 +53,12 @@ def _features() -> None:
 COMMANDS: dict[str, Callable[..., None]] = {
     "explain": explain.command,
     "record": record.command,
+    "episodes": episodes.command,
     "video": video.command,
+    "whatif": whatif.command,
+    "compare": compare.command,
+    "field": field.command,
+    "export": export.command,
     "evaluate": evaluate.command,
     "train": train.command,
     "features": _features,

@@ -5,6 +5,9 @@ from typing import Annotated
 from tyro.conf import UseAppendAction, arg
 
 Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
+RolloutMethods = Annotated[
+    UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m", "--methods"])
+]
 Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]
 Layers = Annotated[UseAppendAction[tuple[str, ...]], arg(name="layer", aliases=["-l"])]
 UnitNumbers = Annotated[UseAppendAction[tuple[int, ...]], arg(name="unit", aliases=["-u"])]

@@ -1,11 +1,11 @@
 """What the commands that let a policy act take: the policy, its environment, how it is played."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
 from rlvis.cli.arguments import EnvOptions, Wrappers
 from rlvis.cli.bars import progress
@@ -15,6 +15,7 @@ from rlvis.errors import InputError
 if TYPE_CHECKING:
     from rlvis.models.policy import Policy
     from rlvis.rollouts.environments import EnvConfig
+    from rlvis.rollouts.revisited import RevisitedEpisodes
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,39 @@ class PolicySource(Network):
             "code of yours as package.module:name that gives an rlvis.Policy.",
         ),
     ] = "cube-reach"
+
+
+@dataclass(frozen=True)
+class RecordedPolicy(Network):
+    """The policy of a recording, where a command names it."""
+
+    model: Annotated[
+        str | None,
+        arg(
+            name="policy",
+            help="The policy that was recorded, where it is no longer where it was loaded from.",
+        ),
+    ] = None
+
+    def load_if_named(self) -> "Policy | None":
+        """The policy, None where it is not named.
+
+        Raises:
+            InputError: if there is none of that name, or it is not named but described.
+        """
+        if self.model is not None:
+            return self.load_policy()
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        refuse_unused("without --policy", **given)
+        return None
+
+    def of(self, recording: "RevisitedEpisodes") -> "Policy":
+        """The policy of a recording, known to be the one that was recorded.
+
+        Raises:
+            InputError: if it is not there any more, or another one.
+        """
+        return recording.policy(self.load_if_named())
 
 
 @dataclass(frozen=True)
@@ -115,17 +149,27 @@ class FilmLook:
         fps: steps per second.
         scale: what full strength stands for: episode (the most of a method's maps in it), frame (in
             each frame) or a number.
+        colormap: the colours of maps: turbo, viridis, magma, red-blue; when left out amber and blue
+            for signed maps, heat for others.
+        curves: a curve below π over time: value, entropy, margin, advantage or reward; repeat for
+            several. The value, where there is room, when left out.
+        size: of the film in pixels, 16 to 9: 640x360, 1280x720, 1920x1080.
+        pictures: a folder that the frame of each step is written to, too, as PNG.
     """
 
     fps: float = 10
     scale: str = "episode"
+    colormap: str | None = None
+    curves: Annotated[UseAppendAction[tuple[str, ...]], arg(name="curve")] = ()
+    size: str = "1280x720"
+    pictures: Path | None = None
 
     def check(self, path: Path) -> None:
         """Whether a film can be made like this; see `check_film`."""
         from rlvis.options import parse_value
         from rlvis.rollouts.film.writing import check_film
 
-        check_film(path, self.fps, parse_value(self.scale))
+        check_film(path, self.fps, parse_value(self.scale), self.colormap, self.curves, self._size)
 
     def draw(self, recording: Any, path: Path, **choice: Any) -> None:
         """Write the film of a recording with a progress bar, and print its path.
@@ -133,14 +177,41 @@ class FilmLook:
         Args:
             recording: the recording.
             path: the film.
-            choice: the methods, actions and episodes to show; all where empty.
+            choice: what `rlvis.rollouts.film.writing.film` takes; as there where empty.
         """
         from rlvis.options import parse_value
 
-        chosen = {name: list(value) for name, value in choice.items() if value}
+        chosen = {
+            name: list(value) if isinstance(value, (list, tuple)) else value
+            for name, value in choice.items()
+            if value
+        }
         with progress("frame") as (start, advance):
-            start(recording.steps(chosen.get("episodes")), f"drawing {path}")
+            start(self._frames(recording, chosen), f"drawing {path}")
             recording.to_video(
-                path, fps=self.fps, scale=parse_value(self.scale), on_frame=advance, **chosen
+                path,
+                fps=self.fps,
+                scale=parse_value(self.scale),
+                colormap=self.colormap,
+                curves=self.curves or None,
+                size=self._size,
+                pictures=self.pictures,
+                on_frame=advance,
+                **chosen,
             )
         print(path)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        width, _, height = self.size.partition("x")
+        if not (width.isdecimal() and height.isdecimal() and len(self.size) < 12):
+            raise InputError(f"no size {self.size!r}; write width and height, as in 1920x1080")
+        return int(width), int(height)
+
+    def _frames(self, recording: Any, chosen: Mapping[str, Any]) -> int:
+        """How many frames the steps of a film take."""
+        from rlvis.rollouts.film.writing import frames_in
+
+        if "moments" not in chosen:
+            return int(recording.steps(chosen.get("episodes")))
+        return frames_in(recording, chosen["moments"], chosen["around"], self.fps)

@@ -65,6 +65,11 @@ def colour_table(name: str | None, signed: bool, opacity: float = MOST_OPAQUE) -
     return _over_greys(_colours(name, place), opacity * ramp**0.8)
 
 
+def sequential(name: str, place: np.ndarray) -> np.ndarray:
+    """The colours at places 0..1 of a colour map, uint8 (n, 3)."""
+    return np.round(_colours(name, place)).astype(np.uint8)
+
+
 def _colours(name: str, place: np.ndarray) -> np.ndarray:
     """The colours at places 0..1 of a colour map, float (n, 3)."""
     written = (_SEQUENTIAL | _DIVERGING)[name].split()

@@ -43,6 +43,10 @@ class ImageModel:
         frames: how many frames are stacked in the channels of an image, the latest last; one when
             left out.
 
+    Attributes:
+        source: how it was loaded, attributes of a `rlvis.ModelSource` by name; empty where it was
+            made by hand.
+
     Raises:
         InputError: if labels repeat, or a weight is NaN, infinite or on the device meta.
     """
@@ -67,6 +71,7 @@ class ImageModel:
         self.layer = layer
         self.context, self.memory = dict(context or {}), dict(memory or {})
         self.frames = frames
+        self.source: dict[str, Any] = {}
         if len(set(self.labels)) != len(self.labels):
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")

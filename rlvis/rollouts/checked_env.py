@@ -1,8 +1,8 @@
 """An environment whose faults are told in one line: its name, the episode, the step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from rlvis.images.depth import eight_bit
 if TYPE_CHECKING:
     from gymnasium import Env
 
+Answer = TypeVar("Answer")
 Step = tuple[Any, float, bool, bool, dict[str, Any]]
 
 
@@ -101,6 +102,15 @@ class CheckedEnv:
             return None
         with self._inside("action_masks"):
             return np.asarray(masks(), bool)
+
+    def ask(self, what: str, question: "Callable[[Env], Answer]") -> Answer:
+        """What a question of another kind is answered with.
+
+        Raises:
+            InputError: if that fails.
+        """
+        with self._inside(what):
+            return question(self.environment)
 
     @contextmanager
     def _inside(self, what: str) -> Iterator[None]:

@@ -1,82 +1,126 @@
-"""What an episode of a recording is made of: arrays with named axes, and attributes."""
+"""What an episode of a recording is made of, a block of steps at a time: pictures and numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from rlvis.attribution.explanation import Explanation
-from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.header import Header
-
-Arrays = dict[str, tuple[np.ndarray, tuple[str, ...]]]
-"""By name the array, and the names of its axes behind that of time."""
+from rlvis.rollouts.stepper import Step
 
 KINDS = ("heatmaps", "contrasts", "evidence", "notes")
-"""Of arrays that there is one of for each method, in folders of their own."""
+"""Of what there is one of for each method: "heatmaps/cam"."""
 
 
-def episode_contents(
-    header: Header, episode: Episode, explanations: Sequence[Explanation]
-) -> tuple[dict[str, Any], Arrays]:
-    """Attributes and arrays of an episode and its explanations, as `recording` lists them."""
-    notes, explained = _explained(header, explanations)
-    attributes: dict[str, Any] = {
-        "notes": notes,
-        "seed": episode.seed,
-        "steps": len(episode),
-        "total_reward": episode.total_reward,
-        "terminated": episode.terminated,
-        "truncated": episode.truncated,
-        "success": episode.success,
-        "outcome": episode.outcome,
+PICTURE_CODE = "picture_code"
+"""Of what was seen at a step, equal for equal pictures."""
+
+
+@dataclass
+class Block:
+    """What is known of n steps.
+
+    Attributes:
+        pictures: arrays (n, …), with the names of their axes behind that of time.
+        numbers: arrays (n, …).
+    """
+
+    pictures: dict[str, tuple[np.ndarray, tuple[str, ...]]] = field(default_factory=dict)
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def played(steps: Sequence[Step]) -> Block:
+    """What was seen and done at steps of one episode."""
+    decisions = [each.decision for each in steps]
+    block = Block()
+    block.pictures["observation"] = (
+        np.stack([each.image for each in decisions]),
+        ("y", "x", "channel"),
+    )
+    renders = [each.render for each in steps if each.render is not None]
+    if renders:
+        block.pictures["render"] = (np.stack(renders), ("render_y", "render_x", "colour"))
+    block.numbers = {
+        "action_taken": np.array([each.action for each in decisions]),
+        "reward": np.array([each.reward for each in steps], np.float32),
+        "value": np.array([each.value for each in decisions], np.float32),
+        "logit": np.stack([each.logits for each in decisions]),
+        PICTURE_CODE: picture_codes(block.pictures["observation"][0]),
     }
-    arrays = _played(episode) | explained
-    if header.targets:
-        attributes["targets"] = explanations[0].targets
-        arrays["target_value"] = (explanations[0].scores, ("target",))
-    return attributes, arrays
+    for key in decisions[0].context:
+        block.numbers[f"context_{key}"] = np.stack([each.context[key] for each in decisions])
+    for key, column in _told([each.info for each in steps]).items():
+        block.numbers[f"info_{key}"] = column
+    return block
 
 
-def _played(episode: Episode) -> Arrays:
-    arrays: Arrays = {
-        "observation": (episode.observations, ("y", "x", "channel")),
-        "action_taken": (
-            episode.actions,
-            ("dimension", "dimension_1", "dimension_2")[: episode.actions.ndim - 1],
-        ),
-        "reward": (episode.rewards, ()),
-        "value": (episode.values, ()),
-        "logit": (episode.logits, ("action",)),
-    }
-    if episode.renders is not None:
-        arrays["render"] = (episode.renders, ("render_y", "render_x", "colour"))
-    if np.isfinite(episode.probabilities).all():
-        arrays["probability"] = (episode.probabilities, ("action",))
-    for kind, columns in (("context", episode.context), ("info", episode.info)):
-        for key, column in columns.items():
-            axes = tuple(f"{kind}_{key}_{axis}" for axis in range(column.ndim - 1))
-            arrays[f"{kind}_{key}"] = (column, axes)
-    return arrays
+def picture_codes(pictures: np.ndarray) -> np.ndarray:
+    """Uint32 (n,) for n pictures: their checksums."""
+    return np.array([crc32(each.tobytes()) for each in pictures], np.uint32)
 
 
-def _explained(header: Header, explanations: Sequence[Explanation]) -> tuple[list[str], Arrays]:
-    """The notes that there are, and the arrays."""
-    arrays: Arrays = {}
-    explained = "target" if header.targets else "action"
-    notes = [""]
+def _told(infos: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """The entries that every step has, as numbers of one shape."""
+    columns = {}
+    for key in infos[0]:
+        if not all(key in info for info in infos):
+            continue
+        try:
+            column = np.array([info[key] for info in infos])
+        except ValueError:
+            continue
+        if column.dtype.kind in "biuf":
+            columns[key] = column
+    return columns
+
+
+class Numbered:
+    """Texts that recur, by the numbers that stand for them."""
+
+    def __init__(self, known: Sequence[str] = ()) -> None:
+        self._numbers = {text: number for number, text in enumerate(known)}
+
+    def __getitem__(self, text: str) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    @property
+    def texts(self) -> list[str]:
+        """All of them, in the order of their numbers."""
+        return list(self._numbers)
+
+
+def explained(
+    header: Header, explanations: Sequence[Explanation], notes: Numbered, names: Numbered
+) -> Block:
+    """What was found out of steps of one episode.
+
+    Args:
+        header: of the recording.
+        explanations: of the steps, by each of the header's methods.
+        notes: what pictures should say, "" as 0.
+        names: of targets.
+    """
+    block = Block()
+    axis = "target" if header.targets else "action"
     for explanation in explanations:
-        method = explanation.method
-        maps = explanation.heatmaps
+        method, maps = explanation.method, explanation.maps
+        height, width = maps.shape[-2:]
+        alike = (height, width) == explanation.images.shape[1:3]
+        sides = ("y", "x") if alike else (f"y_{height}", f"x_{width}")
         if header.contrast:
             if not all(explanation.adds_up):
-                arrays[f"contrasts/{method}"] = (maps[:, -1], ("y", "x"))
+                block.pictures[f"contrasts/{method}"] = (maps[:, -1], sides)
             maps = maps[:, :-1]
-        arrays[f"heatmaps/{method}"] = (maps, (explained, "y", "x"))
+        block.pictures[f"heatmaps/{method}"] = (maps, (axis, *sides))
         if any(explanation.adds_up):
-            arrays[f"evidence/{method}"] = (explanation.evidence, ("explained",))
-        said = [["\n".join(each) for each in row] for row in explanation.notes]
-        notes += sorted({each for row in said for each in row} - set(notes))
-        numbers = [[notes.index(each) for each in row] for row in said]
-        arrays[f"notes/{method}"] = (np.array(numbers, np.uint8), ("explained",))
-    return notes[1:], arrays
+            block.numbers[f"evidence/{method}"] = explanation.evidence
+        said = [[notes["\n".join(each)] for each in row] for row in explanation.notes]
+        block.numbers[f"notes/{method}"] = np.array(said, np.uint8)
+    if header.targets and explanations:
+        told = [[names[each] for each in row] for row in explanations[0].targets]
+        block.numbers["target_name"] = np.array(told, np.uint32)
+        block.numbers["target_value"] = explanations[0].scores
+    return block

@@ -1,35 +1,29 @@
 """An episode: every frame and number of it, as arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from rlvis.models.distributions import ActionDistribution
+from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.stepper import Step, outcome_word
+from rlvis.rollouts.stepper import outcome_word
 
 LARGEST_RENDER = (480, 360)
 
 
 @dataclass(frozen=True)
-class Episode:
-    """One episode of T steps; entry t of every array belongs to the observation acted on at step t.
+class EpisodeNumbers:
+    """What one episode of T steps was in numbers; entry t belongs to what was acted on at step t.
 
     Attributes:
         seed: given to the environment's reset.
-        observations: uint8 (T, H, W, C), what the policy saw.
-        renders: uint8 (T, h, w, 3), the environment's own picture, reduced to `LARGEST_RENDER`
-            (width, height) where it is larger, or None.
         actions: the actions taken, int64 (T,); int64 or float32 (T, D) where one has D entries.
         rewards: float32 (T,), received for them.
         logits: float32 (T, K), the scores; for continuous actions the means.
         values: float32 (T,), NaN where the policy has no critic.
-        context: arrays (T, …) of what the policy knew besides the image: other entries of the
-            observation, and what it remembered.
         info: arrays (T, …) of what the environment told along with each observation.
         terminated, truncated: how it ended; both False where recording stopped it.
         success: whether it ended well, by the rule that was given or as the environment's last info
@@ -38,14 +32,11 @@ class Episode:
     """
 
     seed: int
-    observations: np.ndarray = field(repr=False)
-    renders: np.ndarray | None = field(repr=False)
     actions: np.ndarray = field(repr=False)
     rewards: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
-    context: dict[str, np.ndarray] = field(repr=False)
-    info: dict[str, np.ndarray] = field(repr=False)
+    info: Mapping[str, np.ndarray] = field(repr=False)
     terminated: bool
     truncated: bool
     success: bool | None
@@ -75,47 +66,48 @@ class Episode:
         return outcome_word(self.terminated, self.truncated, self.success)
 
 
-def taken_of(episode: Episode) -> np.ndarray:
-    """Int64 (T,): the score that stands for the action taken at each step, where one does."""
-    return episode.distribution.taken(episode.actions).argmax(axis=1)
+@dataclass(frozen=True)
+class Episode(EpisodeNumbers):
+    """An episode with what was seen; see `EpisodeNumbers` for its other attributes.
+
+    Attributes:
+        observations: uint8 (T, H, W, C), what the policy saw.
+        renders: uint8 (T, h, w, 3), the environment's own picture, reduced to `LARGEST_RENDER`
+            (width, height) where it is larger, or None where it was not kept.
+        context: arrays (T, …) of what the policy knew besides the image: other entries of the
+            observation, and what it remembered.
+    """
+
+    observations: np.ndarray = field(repr=False)
+    renders: np.ndarray | None = field(repr=False)
+    context: Mapping[str, np.ndarray] = field(repr=False)
 
 
-def against_the_best(episode: Episode) -> np.ndarray:
+def taken_of(distribution: ActionDistribution, actions: np.ndarray) -> np.ndarray | None:
+    """Int64 (T,): the score that stands for the action taken at each step.
+
+    None where actions are not one of several, of which another could have been taken.
+    """
+    if not one_of_several(distribution):
+        return None
+    return distribution.taken(actions).argmax(axis=1)
+
+
+def one_of_several(distribution: ActionDistribution) -> bool:
+    """Whether an action is one of several, of which another could have been taken."""
+    return isinstance(distribution, Categorical) and len(distribution.labels) > 1
+
+
+def against_the_best(episode: EpisodeNumbers) -> np.ndarray:
     """Int64 (T, 2): the score of the action taken, and the highest of the others.
 
     It is the same twice where all others are masked.
     """
-    taken = taken_of(episode)
+    taken = episode.distribution.taken(episode.actions).argmax(axis=1)
     others = episode.logits.copy()
     others[np.arange(len(episode)), taken] = -np.inf
     best = others.argmax(axis=1)
     return np.stack([taken, np.where(np.isneginf(others.max(axis=1)), taken, best)], axis=1)
-
-
-def as_episode(steps: Sequence[Step], distribution: ActionDistribution) -> Episode:
-    """The steps of one episode, up to its last, as arrays."""
-    decisions = [each.decision for each in steps]
-    renders = [each.render for each in steps if each.render is not None]
-    outcome = steps[-1].outcome
-    assert outcome is not None
-    return Episode(
-        seed=steps[0].seed,
-        observations=np.stack([each.image for each in decisions]),
-        renders=np.stack(renders) if renders else None,
-        actions=np.array([each.action for each in decisions]),
-        rewards=np.array([each.reward for each in steps], np.float32),
-        logits=np.stack([each.logits for each in decisions]),
-        values=np.array([each.value for each in decisions], np.float32),
-        context={
-            name: np.stack([each.context[name] for each in decisions])
-            for name in decisions[0].context
-        },
-        info=_numeric([each.info for each in steps]),
-        terminated=outcome.terminated,
-        truncated=outcome.truncated,
-        success=outcome.success,
-        distribution=distribution,
-    )
 
 
 def reduced_render(environment: CheckedEnv) -> np.ndarray:
@@ -127,18 +119,3 @@ def reduced_render(environment: CheckedEnv) -> np.ndarray:
         return render.copy()
     size = round(width * scale), round(height * scale)
     return np.asarray(Image.fromarray(render).resize(size, Image.Resampling.BOX))
-
-
-def _numeric(infos: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """The entries that every step has, as numbers of one shape."""
-    columns = {}
-    for key in infos[0]:
-        if not all(key in info for info in infos):
-            continue
-        try:
-            column = np.array([info[key] for info in infos])
-        except ValueError:
-            continue
-        if column.dtype.kind in "biuf":
-            columns[key] = column
-    return columns

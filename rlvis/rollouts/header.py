@@ -58,6 +58,13 @@ class Header:
         success: the rule by which episodes ended well, None where the environment says it.
         contrast: whether the action taken less the best of the others is explained besides.
         units: of each target, or of an action; "" where nobody wrote it.
+        env_options: passed to the environment's constructor.
+        source: how the policy was loaded, attributes of a `rlvis.ModelSource` by name; empty where
+            it was made by hand.
+        fingerprint: of the policy's weights, see `recorded_policy.fingerprint`; "" where unknown.
+        states: how the environment's states are kept: "json", "bytes", or "" where none are.
+        no_states: why there are none.
+        no_environment: why the environment cannot be made again, "" where it can.
     """
 
     environment: str
@@ -71,6 +78,12 @@ class Header:
     success: str | None = None
     contrast: bool = False
     units: list[str] = field(default_factory=list)
+    env_options: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    states: str = ""
+    no_states: str = ""
+    no_environment: str = ""
 
     def unit_of(self, method: MethodRecord, column: int) -> str:
         """The unit of a method's maps of a target, or of the actions, "" where it is not known."""
@@ -105,6 +118,12 @@ class Header:
                 record.get("success"),
                 record.get("contrast") is True,
                 _texts(record.get("units", [])),
+                dict(record.get("env_options", {})),
+                dict(record.get("source", {})),
+                str(record.get("fingerprint", "")),
+                str(record.get("states", "")),
+                str(record.get("no_states", "")),
+                str(record.get("no_environment", "")),
             )
             described = len(made.distribution.labels)
         except (KeyError, TypeError, AttributeError, OverflowError) as error:

@@ -9,7 +9,10 @@ from rlvis.display.tiles import Row, Tile
 from rlvis.results import Table
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recorded import RecordedEpisodes
+from rlvis.rollouts.revisited import RevisitedEpisodes
+from rlvis.rollouts.signals import signals_of
 
+_SIGNALS = ("margin", "entropy", "surprise", "advantage")
 _MOST_EPISODES = 6
 _MOMENTS = 3
 _TILE = (225, 400)
@@ -17,13 +20,13 @@ _TILE = (225, 400)
 
 def summary_of(recording: RecordedEpisodes) -> str:
     """Who, where, how often and how well, in a few words."""
-    header, outcomes = recording.header, [episode.outcome for episode in recording]
+    header, outcomes = recording.header, recording.outcomes
     ended = ", ".join(f"{outcomes.count(each)} {each}" for each in dict.fromkeys(outcomes))
     episodes = f"{len(outcomes)} episode{'s' if len(outcomes) != 1 else ''}"
     return f"{header.policy} in {header.environment}, {episodes}" + (f": {ended}" if ended else "")
 
 
-def overview_page(recording: RecordedEpisodes, episodes: Sequence[int] | None = None) -> Page:
+def overview_page(recording: RevisitedEpisodes, episodes: Sequence[int] | None = None) -> Page:
     """The first, the middle and the last step of episodes, as the film shows them.
 
     Args:
@@ -38,10 +41,11 @@ def overview_page(recording: RecordedEpisodes, episodes: Sequence[int] | None = 
     return Page(summary_of(recording), lines, [_moments(recording, number) for number in shown])
 
 
-def _moments(recording: RecordedEpisodes, number: int) -> Row:
-    episode, frames = recording.episode(number), frames_of(recording, number)
-    last = len(frames) - 1
+def _moments(recording: RevisitedEpisodes, number: int) -> Row:
+    episode = recording.numbers(number)
+    last = len(episode) - 1
     steps = dict.fromkeys(round(last * place / (_MOMENTS - 1)) for place in range(_MOMENTS))
+    frames = frames_of(recording, number)
     tiles = [
         Tile(frames.draw(step, ended=step == last).copy(), [f"step {step} of 0–{last}"])
         for step in steps
@@ -55,12 +59,14 @@ def step_table(recording: RecordedEpisodes) -> Table:
 
     Returns:
         Columns by name: "episode", "step", "action" (of several entries "action 0" and so on),
-        "reward", "value", "probability <action>" and "score <action>" for each of the policy's
-        scores.
+        "reward", "value", "margin", "entropy", "surprise" and "advantage" (see
+        `rlvis.rollouts.signals.Signals`), "probability <action>" and "score <action>" for each of
+        the policy's scores.
     """
     columns: dict[str, list[np.ndarray]] = {}
-    for number, episode in enumerate(recording):
-        actions = episode.actions.reshape(len(episode), -1)
+    for number in range(len(recording)):
+        episode = recording.numbers(number)
+        actions, signals = episode.actions.reshape(len(episode), -1), signals_of(episode)
         several = actions.shape[1] > 1
         row = {
             "episode": np.full(len(episode), number),
@@ -71,6 +77,7 @@ def step_table(recording: RecordedEpisodes) -> Table:
             },
             "reward": episode.rewards,
             "value": episode.values,
+            **{name: getattr(signals, name) for name in _SIGNALS},
         }
         for kind, values in (("probability", episode.probabilities), ("score", episode.logits)):
             names = zip(recording.header.actions, values.T, strict=True)

@@ -2,22 +2,21 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from rlvis.attribution.engine import explain
-from rlvis.attribution.explanation import Explanation
+from rlvis.attribution.explanation import Explanations
 from rlvis.attribution.registry import Method, get_method
 from rlvis.errors import InputError
 from rlvis.instrument.layers import resolve_layer
-from rlvis.models.distributions import Categorical
 from rlvis.models.policy import Policy
 from rlvis.models.targets import Target, TargetLike, as_targets, margin, score
 from rlvis.models.targets import chosen as chosen_target
-from rlvis.rollouts.episode import Episode, taken_of
-from rlvis.rollouts.header import MethodRecord
+from rlvis.rollouts.episode import one_of_several
+from rlvis.rollouts.header import Header, MethodRecord
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -50,17 +49,23 @@ class ExplanationPlan:
     def of(
         cls,
         policy: Policy,
-        env: "Env",
+        image: np.ndarray,
+        context: Mapping[str, np.ndarray],
         methods: Sequence[str | Method],
         targets: TargetLike | Sequence[TargetLike] | None,
         layer: str | None,
-        frames: Frames,
+        frames: Frames = "sum",
     ) -> "ExplanationPlan":
-        """The plan for a policy in an environment.
+        """The plan for a policy, tried on one of its observations.
 
-        Methods are tried on an observation drawn from the space, with every action possible: the
-        environment that is to be played must not be reset for it, since some wrappers make a step
-        of a second reset.
+        Args:
+            policy: the policy.
+            image: uint8 (H, W, C).
+            context: what it knows besides, (1, …) each.
+            methods: those asked for; the usual ones where there is none.
+            targets: those asked for; every action where there is none.
+            layer: that methods read.
+            frames: of a stack.
 
         Raises:
             InputError: if a method, target or layer does not exist, or would do nothing.
@@ -70,15 +75,12 @@ class ExplanationPlan:
             raise InputError(f"no way {frames!r} to show frames; choose {choices}")
         named = [get_method(each) for each in methods]
         asked = [] if targets in (None, (), []) else as_targets(targets, policy)
-        contrast = not asked and _can_be_compared(policy)
-        space = copy.deepcopy(env.observation_space)
-        space.seed(0)
-        image, entries = policy.observe(space.sample(), np.ones(len(policy.labels), bool))
-        context = policy.context_of(1, {key: each[None] for key, each in entries.items()})
-        usual = named or usual_methods(policy, image, context)
+        contrast = not asked and one_of_several(policy.distribution)
+        known = policy.context_of(1, context)
+        usual = named or usual_methods(policy, image, known)
         if any(each.reads_layer for each in usual):
             possible = [margin() if each.name == "chosen" else each for each in asked]
-            layer = resolve_layer(policy, policy.inputs(image[None]), layer, context, possible)
+            layer = resolve_layer(policy, policy.inputs(image[None]), layer, known, possible)
         elif layer is not None:
             raise InputError(
                 f"{', '.join(map(str, usual))} read no layer; leave {layer!r} out, or name a "
@@ -93,18 +95,35 @@ class ExplanationPlan:
         explained = asked or _every_action(policy, contrast)
         return cls(policy, by_frame, layer, asked, explained, contrast)
 
-    def explain(self, episode: Episode) -> list[Explanation]:
-        """Explanations of all steps of an episode, one for each method."""
-        explained = explain(
+    def explain(
+        self, images: np.ndarray, context: Mapping[str, np.ndarray], taken: np.ndarray | None
+    ) -> Explanations:
+        """Explanations of N steps by each method, by its name.
+
+        Args:
+            images: uint8 (N, H, W, C).
+            context: what the policy knew besides, (N, …) each.
+            taken: int (N,), the score of the action that was taken, where one stands for it.
+        """
+        return explain(
             self.policy,
-            episode.observations,
-            list(self.methods),
-            self.targets,
+            images,
+            methods=list(self.methods),
+            target=list(self.targets),
             layer=self.layer,
-            context=episode.context,
-            taken=taken_of(episode) if _can_be_compared(self.policy) else None,
+            context=context,
+            taken=taken,
         )
-        return list(explained.values())
+
+    def described(self, header: Header) -> Header:
+        """The header of a recording with these methods and targets."""
+        return replace(
+            header,
+            methods=self.method_records,
+            targets=[each.name for each in self.asked],
+            contrast=self.contrast,
+            units=self.units,
+        )
 
     @property
     def units(self) -> list[str]:
@@ -134,6 +153,18 @@ def _by_frame(method: Method, frames: Frames, count: int) -> list[Method]:
     return [method.configured(frame=each) for each in range(count)[-1 if frames == "last" else 0 :]]
 
 
+def sample_of(policy: Policy, env: "Env") -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """An image and a context (1, …) of a policy, drawn from the space with every action possible.
+
+    The environment that is to be played must not be reset for it, since some wrappers make a step
+    of a second reset.
+    """
+    space = copy.deepcopy(env.observation_space)
+    space.seed(0)
+    image, entries = policy.observe(space.sample(), np.ones(len(policy.labels), bool))
+    return image, {key: each[None] for key, each in entries.items()}
+
+
 def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> list[Method]:
     """A class activation map and saliency; saliency alone where no layer has a map.
 
@@ -155,11 +186,6 @@ def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> lis
     except InputError:
         return [saliency]
     return [get_method("grad-cam"), saliency]
-
-
-def _can_be_compared(policy: Policy) -> bool:
-    """Whether an action is one of several, of which another could have been taken."""
-    return isinstance(policy.distribution, Categorical) and len(policy.labels) > 1
 
 
 def _every_action(policy: Policy, contrast: bool) -> list[Target]:

@@ -43,13 +43,14 @@ def import_provider(environment: str) -> None:
             return
 
 
-def check_provider(named: str, option: str) -> None:
-    """Whether what a policy's file names lies in a package that is imported without being asked.
+def check_provider(named: str, option: str, whose: str = "policy") -> None:
+    """Whether what a file names lies in a package that is imported without being asked.
 
     Args:
         named: an environment "module:Id-v0", or a wrapper "package.module.Wrapper:option=value";
             what has no module passes.
         option: that of the command line by which users name it themselves.
+        whose: file it is.
 
     Raises:
         InputError: if it does not.
@@ -59,6 +60,6 @@ def check_provider(named: str, option: str) -> None:
     module = (head if colon else "") if environment else head.rpartition(".")[0]
     if module and module.split(".")[0] not in KNOWN:
         raise InputError(
-            f"the policy's file names {named!r}, and a file may not choose what code is imported; "
+            f"the {whose}'s file names {named!r}, and a file may not choose what code is imported; "
             f"if you trust it, add {option} {named}"
         )

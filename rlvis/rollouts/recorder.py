@@ -1,8 +1,15 @@
-"""`record`: a policy and an environment in, a recording with every step explained out."""
+"""`record`: a policy and an environment in, a recording out, every step explained where asked for.
+
+    play      environments side by side, their images through the network together
+    explain   the steps of a moment, of whichever episodes, together
+    write     by a thread of its own, a chunk at a time
+
+so that neither takes more memory where episodes are longer.
+"""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +23,22 @@ from rlvis.progress import OnProgress, Progress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.episode import Episode, as_episode, reduced_render
+from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.header import Header
-from rlvis.rollouts.plan import ExplanationPlan, Frames
+from rlvis.rollouts.pipeline import Besides, Pipeline
+from rlvis.rollouts.plan import ExplanationPlan, Frames, sample_of
+from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.spaces import check_spaces
+from rlvis.rollouts.states import is_plain
 from rlvis.rollouts.stepper import Step, play
 from rlvis.rollouts.success import SuccessRule, as_rule
 
 if TYPE_CHECKING:
     from gymnasium import Env
+
+NONE = "none"
+"""In place of methods: maps are made when they are looked at."""
 
 
 def record(
@@ -43,22 +56,25 @@ def record(
     layer: str | None = None,
     frames: Frames = "sum",
     max_steps: int = 1000,
-    render: bool = True,
+    render: bool | None = None,
+    states: bool = True,
     labels: Sequence[str] | None = None,
     success: str | SuccessRule | None = None,
     wrappers: Sequence[str] = (),
     env_options: Mapping[str, Any] | None = None,
+    parallel: int = 16,
     overwrite: bool = False,
     on_step: Callable[[], None] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Recording:
-    """Roll a policy out and explain every frame for every action.
+    """Roll a policy out, and explain every frame for every action where maps are wanted.
 
-    An episode is played first and then explained as one batch, which is much faster than frame by
-    frame. Finished episodes stay in the recording whatever happens later. What a policy with memory
-    remembered at a step, and other entries of its observation, are held as they were: a map says
-    what mattered in this image, given those.
+    Steps of several episodes are played and explained together, which is much faster than one by
+    one; memory does not grow with the length of the episodes. Finished episodes stay in the
+    recording whatever happens later. What a policy with memory remembered at a step, and other
+    entries of its observation, are held as they were: a map says what mattered in this image, given
+    those.
 
     Args:
         policy: from `rlvis_agents.load_policy`, or any `rlvis.Policy`.
@@ -66,7 +82,8 @@ def record(
             stays open.
         episodes: how many.
         methods: attribution methods, e.g. ["cam", "saliency"]; left out, plain CAM where the
-            network's head allows it, else Grad-CAM, and saliency beside it.
+            network's head allows it, else Grad-CAM, and saliency beside it. "none" makes no maps:
+            they are made when they are looked at, see `Recording.explained`.
         targets: what to explain, e.g. ["left - right", "margin", "value"]; left out, every action,
             and the one that was taken less the best of the others ("chosen").
         method: another spelling of `methods`, as `rlvis.explain` has it.
@@ -80,17 +97,20 @@ def record(
             over the "last" one, or one for each ("separate"). A layer mixes the frames, so a map
             made from one is always over all.
         max_steps: where the recording of an episode stops if it has not ended.
-        render: keep the environment's own picture of every step, too.
+        render: keep the environment's own picture of every step, too. Left out, it is kept beside
+            maps where it cannot be drawn later from the states, see `Recording.renders`.
+        states: keep the environment's state before every step, where it has `get_state`.
         labels: names of the actions, in place of the policy's and the environment's.
         success: when an episode ended well, such as "return > 0.5"; see
             `rlvis.rollouts.success`. Left out, as the environment says.
         wrappers: put around the environment, the innermost first; see `rlvis.rollouts.wrappers`.
         env_options: passed to the environment's constructor.
+        parallel: environments held at once, where they are made by an id.
         overwrite: replace an older recording at `out`.
         on_step: called after every step.
-        on_episode: called after every written episode.
+        on_episode: called after every written episode, as they end.
         on_progress: told after every step how many episodes are done; see `rlvis.progress`. It may
-            raise KeyboardInterrupt to stop there: the episodes written so far stay.
+            raise KeyboardInterrupt to stop there: the episodes finished so far stay.
 
     Raises:
         InputError: if the policy does not fit the environment, a name does not exist, or `out`
@@ -100,69 +120,70 @@ def record(
     check_whole("episodes", episodes, 1, MANY)
     check_whole("max_steps", max_steps, 1, MANY)
     check_whole("seed", seed, 0, MOST_SEED)
+    check_whole("parallel", parallel, 1, 1024)
     targets, methods = _either("target", target, targets), _either("method", method, methods)
-    named = [methods] if isinstance(methods, (str, Method)) else methods or ()
-    report, rule = reporter(on_progress), as_rule(success)
-    with _opened(environment, wrappers, env_options or {}, render) as (env, name):
-        check_compatible(policy, env, name)
-        policy = _at_home(policy, env, labels)
-        plan = ExplanationPlan.of(policy, env, named, targets, layer, frames)
+    named = [methods] if isinstance(methods, (str, Method)) else list(methods or ())
+    rule, report = as_rule(success), reporter(on_progress)
+    with _opened(
+        environment, wrappers, env_options or {}, render is not False, min(parallel, episodes)
+    ) as envs:
+        name, first = envs[0].name, envs[0].environment
+        check_compatible(policy, first, name)
+        policy = _at_home(policy, first, labels)
         header = Header(
             name,
             policy.name,
             list(policy.labels),
-            plan.method_records,
+            [],
             policy.distribution,
             policy.frames or 1,
             list(wrappers),
-            [each.name for each in plan.asked],
-            str(rule) if rule else None,
-            plan.contrast,
-            plan.units,
+            success=str(rule) if rule else None,
+            source=policy.source,
+            fingerprint=fingerprint(policy),
+            **_options(environment, env_options or {}),
         )
+        plan = None
+        if named == [NONE]:
+            _refuse_for_none(targets=targets, layer=layer)
+        else:
+            plan = ExplanationPlan.of(
+                policy, *sample_of(policy, first), named, targets, layer, frames
+            )
+            header = plan.described(header)
         recording = Recording.create(out, header, overwrite=overwrite)
+        recording.remember(policy)
+        besides = Besides(render, plan is not None, not header.no_environment, states)
         steps = play(
             policy,
-            [CheckedEnv(env, name)],
+            envs,
             episodes,
             seed=seed,
             deterministic=deterministic,
             max_steps=max_steps,
-            picture=reduced_render if render and env.render_mode == "rgb_array" else None,
+            picture=besides.picture if first.render_mode == "rgb_array" else None,
+            state=besides.state,
             success=rule,
         )
+        done = 0
         try:
-            for step in _recorded(steps, recording, plan, on_episode):
-                if on_step:
-                    on_step()
-                report(_progress(step, episodes))
+            with Pipeline(recording, plan, besides) as pipeline:
+                for step in steps:
+                    pipeline.put(step)
+                    if on_step:
+                        on_step()
+                    done += step.outcome is not None
+                    report(_progress(step, done, episodes))
+                    pipeline.tell(on_episode)
+            pipeline.tell(on_episode)
         finally:
             recording.discard_if_empty()
     return recording
 
 
-def _recorded(
-    steps: Iterator[Step],
-    recording: Recording,
-    plan: ExplanationPlan,
-    on_episode: Callable[[Episode], None] | None,
-) -> Iterator[Step]:
-    """The steps; each episode is explained and written once its last step has been taken."""
-    taken: list[Step] = []
-    for step in steps:
-        taken.append(step)
-        if step.outcome:
-            episode, taken = as_episode(taken, plan.policy.distribution), []
-            recording.append(episode, plan.explain(episode))
-            if on_episode:
-                on_episode(episode)
-        yield step
-
-
-def _progress(step: Step, episodes: int) -> Progress:
-    done, note = step.episode, ""
+def _progress(step: Step, done: int, episodes: int) -> Progress:
+    note = ""
     if step.outcome:
-        done += 1
         note = f"episode of seed {step.seed}: {step.outcome.word}, {step.number + 1} steps"
     return Progress("recording", done, episodes, "episodes", note)
 
@@ -178,27 +199,58 @@ def _either(name: str, one: Any, several: Any) -> Any:
     return several if one is None else one
 
 
+def _refuse_for_none(**given: Any) -> None:
+    """Refuse what says how maps are made where none are.
+
+    Raises:
+        InputError: naming the first that was given.
+    """
+    for name, value in given.items():
+        if value not in (None, (), []):
+            raise InputError(f"{name} does nothing where no maps are made; leave it out")
+
+
 @contextmanager
 def _opened(
-    environment: "str | Env", wrappers: Sequence[str], options: Mapping[str, Any], render: bool
-) -> "Iterator[tuple[Env, str]]":
-    """The environment, made so that its own picture can be kept where it has one, and its name."""
+    environment: "str | Env",
+    wrappers: Sequence[str],
+    options: Mapping[str, Any],
+    render: bool,
+    count: int,
+) -> Iterator[list[CheckedEnv]]:
+    """So many environments, made so that their own picture can be kept where they have one."""
     if not isinstance(environment, str):
         if wrappers or options:
             raise InputError("wrappers and options belong to an environment's id; wrap it yourself")
         name = environment.spec.id if environment.spec else type(environment.unwrapped).__name__
         check_spaces(environment, name)
-        yield environment, name
+        yield [CheckedEnv(environment, name)]
         return
-    env = make_environment(environment, wrappers=wrappers, **options)
-    modes = env.metadata.get("render_modes") or ()
-    if render and "render_mode" not in options and "rgb_array" in modes:
-        env.close()
-        env = make_environment(environment, wrappers=wrappers, **options, render_mode="rgb_array")
-    try:
-        yield env, environment
-    finally:
-        env.close()
+    how = dict(options)
+    with ExitStack() as opened:
+
+        def make() -> "Env":
+            env = make_environment(environment, wrappers=wrappers, **how)
+            opened.callback(env.close)
+            return env
+
+        envs = [make()]
+        modes = envs[0].metadata.get("render_modes") or ()
+        if render and "render_mode" not in options and "rgb_array" in modes:
+            opened.close()
+            how["render_mode"] = "rgb_array"
+            envs = [make()]
+        envs += [make() for _ in range(count - 1)]
+        yield [CheckedEnv(env, environment) for env in envs]
+
+
+def _options(environment: "str | Env", options: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a header says how the environment is made again, or why it cannot be."""
+    if not isinstance(environment, str):
+        return {"no_environment": "it was given as an object, not by its id"}
+    if not is_plain(options):
+        return {"no_environment": "its options hold other things than JSON does"}
+    return {"env_options": dict(options)}
 
 
 def _at_home(policy: Policy, env: "Env", labels: Sequence[str] | None) -> Policy:

@@ -1,63 +1,79 @@
-"""A recording: episodes with every frame, number and heatmap, in a Zarr v3 store.
+"""A recording: episodes with every frame, number and state, in a Zarr v3 store.
 
-    recording.zarr             attributes: environment, policy, actions, methods, …, episodes
+    recording.zarr             attributes: environment, policy, actions, methods, …, and episodes:
+                               the runs of their numbers, the first of each and the one behind it
       episode_0000             attributes: seed, steps, total_reward, outcome, …, arrays
         observation            (time, y, x, channel)        uint8
-        render                 (time, render_y, render_x, colour)   uint8
-        action_taken           (time), or (time, dimension) where an action has several entries
-        reward, value          (time)
-        context_<name>         (time, …), what the policy knew besides the image
-        logit, probability     (time, action), no probability for continuous actions
-        info_<key>             (time, …)
-        heatmaps/<method>      (time, action, y, x)         float32
+        render                 (time, render_y, render_x, colour)   uint8, where it was kept
+        numbers                (time, number)               float64: all numbers of a step; the
+                               attribute numbers says in which columns, from which on, of which
+                               shape and type each is:
+          action_taken           the action, of one or several entries
+          reward, value
+          logit                  for each action
+          context_<name>         what the policy knew besides the image
+          info_<key>             what the environment told
+          picture_code           a checksum of what was seen: equal for equal pictures
+          state_end              where the state before the step ends in `state`
+          evidence/<method>      of methods whose maps sum to what the image adds to a score: that
+                                 sum, for the actions and then the contrast
+          notes/<method>         for the same an entry of the attribute notes: what a picture of
+                                 the map should say beside it, from 1
+          target_value           for each target, where targets were named; maps have that axis
+          target_name            for the same an entry of the attribute target_names
+        state                  (state_byte): the environment's states before each step one after
+                               the other, as the recording's attribute states says
+        heatmaps/<method>      (time, action, y, x)         float32, at the method's own resolution:
+                               of the part of the images that the attribute windows names
         contrasts/<method>     (time, y, x), of the action taken less the best of the others; left
-                               out where it is the difference of two heatmaps
-        evidence/<method>      (time, explained), of methods whose maps sum to what the image adds
-                               to a score: that sum, for the actions and then the contrast
-        notes/<method>         (time, explained)            uint8, an entry of the attribute notes:
-                               what a picture of the heatmap should say beside it, from 1
-        target_value           (time, target), where targets were named; heatmaps have that axis
+                               out where it is the difference of two maps
 
-Dimensions are named, so xarray opens every group as it is. A recording takes its place when its
-first episode is whole, until then what was there stays; each episode is written whole before the
-index names it: after a crash every episode of the index is there and readable. Chunks carry
-checksums, and what is read is checked first (see `store`): a damaged episode is named, the
-others can still be read.
+What has more than 64 numbers at a step, such as the memory of a policy, is an array of its own.
+Dimensions are named, so xarray opens every group as it is (`y_15` is an axis of maps of 15 rows). A
+recording takes its place when its first episode is whole, until then what was there stays; each
+episode is written whole before the index names it: after a crash every episode of the index is
+there and readable. Chunks carry checksums, and what is read is checked first (see `zarr_array`): a
+damaged episode is named, the others can still be read.
 """
 
+import bisect
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.storage import MemoryStore
 
-from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
 from rlvis.files import write_error
+from rlvis.models.policy import Policy
 from rlvis.results import Result, Table
-from rlvis.rollouts.contents import KINDS, episode_contents
 from rlvis.rollouts.episode import Episode
+from rlvis.rollouts.episode_writer import EpisodeWriter
 from rlvis.rollouts.header import Header
-from rlvis.rollouts.recorded import EPISODE, FORMAT, VERSION, RecordedEpisodes
+from rlvis.rollouts.recorded import EPISODE, FORMAT, VERSION, as_ranges, episode_name
+from rlvis.rollouts.revisited import RevisitedEpisodes
+from rlvis.rollouts.stepper import Step
+from rlvis.rollouts.store import METADATA, Folder, Memory, group_metadata
+from rlvis.rollouts.stored_episode import StoredEpisode
 
 if TYPE_CHECKING:
+    import pandas
+
     from rlvis.display.page import Page
 
 
-class Recording(RecordedEpisodes, Result):
+class Recording(RevisitedEpisodes, Result):
     """Episodes of a policy with their heatmaps: written, read, shown.
 
     Make one with `rlvis.record`, open one with `Recording.open`.
     """
 
-    _built_in: Path | None = None
+    _building = False
 
     @classmethod
     def create(
@@ -71,64 +87,73 @@ class Recording(RecordedEpisodes, Result):
             InputError: if something else than an old recording is there, or one is and `overwrite`
                 is False, or the folder cannot be written.
         """
-        attributes = {"format": FORMAT, "version": VERSION, **header.record(), "episodes": []}
         if path is None:
-            return cls(zarr.create_group(MemoryStore(), attributes=attributes), header)
+            return cls(Memory(), header)
         path = Path(os.path.realpath(path))
         _check_room(path, overwrite)
-        building = path.with_name(f".rlvis-{secrets.token_hex(8)}")
+        recording = cls(Folder(path.with_name(f".rlvis-{secrets.token_hex(8)}")), header, path=path)
+        recording._building = True
         try:
-            recording = cls(zarr.create_group(str(building), attributes=attributes), header, path)
+            recording._write_index()
         except OSError as error:
-            shutil.rmtree(building, ignore_errors=True)
+            recording.discard_if_empty()
             raise write_error(path, error) from None
-        recording._built_in = building
         return recording
 
-    def append(self, episode: Episode, explanations: Sequence[Explanation]) -> None:
-        """Write an episode and its heatmaps whole, then name it in the index.
+    def remember(self, policy: Policy) -> None:
+        """Keep the policy that is being recorded, to explain steps with later."""
+        self._known_policy, self._own_environment = policy, True
+
+    def describe_states(self, form: str, why_none: str) -> None:
+        """Say how states are kept, or why there are none."""
+        self.header = replace(self.header, states=form, no_states=why_none)
+
+    def episode_named(self, number: int) -> Episode:
+        """The episode that was begun with that number, once it is finished."""
+        name = episode_name(number)
+        return self._episode_of(StoredEpisode(self._place.inner(name), f"{name} of {self.title}"))
+
+    def begin(self, number: int) -> EpisodeWriter:
+        """What the episode of that number is written with; `finish` makes it one of the recording.
+
+        Episodes may be begun before others are finished, and finished in any order.
+        """
+        return EpisodeWriter(self._place.inner(episode_name(number)), self.header)
+
+    def finish(self, number: int, writer: EpisodeWriter, last: Step) -> None:
+        """Write the rest of an episode, then name it in the index.
 
         Raises:
-            InputError: if the disk is full or may not be written; earlier episodes stay readable.
+            OSError: if the disk is full or may not be written; earlier episodes stay readable.
         """
-        name = f"episode_{len(self):04d}"
-        try:
-            self._write(name, episode, explanations)
-            self._root.attrs["episodes"] = [*self.index, name]
-            if self._built_in is not None:
-                self._take_place(self._built_in)
-        except OSError as error:
-            raise write_error(self.path or "the recording", error) from None
+        writer.finish(last)
+        bisect.insort(self._numbers, number)
+        self._opened.clear()
+        self._write_index()
+        if self._building:
+            self._take_place()
 
     def discard_if_empty(self) -> None:
         """Remove what was built where no episode came of it; what was there before is as it was."""
-        if self._built_in is not None:
-            shutil.rmtree(self._built_in, ignore_errors=True)
+        if self._building:
+            self._place.remove()
 
-    @property
-    def _folder(self) -> Path | None:
-        return self._built_in or self.path
+    def _write_index(self) -> None:
+        attributes = {"format": FORMAT, "version": VERSION, **self.header.record()}
+        attributes["episodes"] = as_ranges(self._numbers)
+        self._place.replace(METADATA, group_metadata(attributes))
 
-    def _take_place(self, built: Path) -> None:
+    def _take_place(self) -> None:
         """Put the recording where it belongs, in place of an older one."""
+        assert isinstance(self._place, Folder)
         assert self.path is not None
+        built = self._place.path
         older = built.with_name(f"{built.name}-older")
         if self.path.exists():
             self.path.rename(older)
-        built.rename(self.path)
-        self._built_in = None
-        self._opened.clear()
-        self._root = zarr.open_group(str(self.path), mode="r+", zarr_format=3)
+        self._place.move(self.path)
+        self._building = False
         shutil.rmtree(older, ignore_errors=True)
-
-    def _write(self, name: str, episode: Episode, explanations: Sequence[Explanation]) -> None:
-        attributes, arrays = episode_contents(self.header, episode, explanations)
-        attributes["arrays"] = list(arrays)
-        group = self._root.create_group(name, overwrite=True, attributes=attributes)
-        for kind in KINDS:
-            group.create_group(kind)
-        for array_name, (array, axes) in arrays.items():
-            _save(group, array_name, array, axes)
 
     def page(self, episodes: Sequence[int] | None = None) -> "Page":
         """Moments of episodes, the first six when none are named, as the film shows them."""
@@ -141,6 +166,23 @@ class Recording(RecordedEpisodes, Result):
         from rlvis.rollouts.overview import step_table
 
         return step_table(self)
+
+    def to_dataframe(self, of: Literal["steps", "episodes"] = "steps") -> "pandas.DataFrame":
+        """A data frame.
+
+        Args:
+            of: "steps", a row for each as in `table`, or "episodes", as in `rlvis.EpisodeTable`.
+
+        Raises:
+            InputError: if `of` is neither, or pandas is not installed.
+        """
+        if of == "steps":
+            return super().to_dataframe()
+        if of != "episodes":
+            raise InputError(f"no data frame of {of!r}; choose steps or episodes")
+        from rlvis.rollouts.episode_table import EpisodeTable
+
+        return EpisodeTable.of(self).to_dataframe()
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns of `table`; heatmaps and pictures stay in the store (see `heatmaps`)."""
@@ -182,18 +224,6 @@ class Recording(RecordedEpisodes, Result):
         from rlvis.rollouts.film.writing import film
 
         return film(self, path, **options)
-
-
-def _save(group: zarr.Group, name: str, array: np.ndarray, axes: Sequence[str]) -> None:
-    chunk = max(1, min(len(array), 2**22 // max(1, array[0].nbytes)))
-    group.create_array(
-        name,
-        data=np.ascontiguousarray(array),
-        chunks=(chunk, *array.shape[1:]),
-        compressors=[ZstdCodec(level=0), Crc32cCodec()],
-        config={"write_empty_chunks": True},
-        dimension_names=("time", *axes),
-    )
 
 
 def _check_room(path: Path, overwrite: bool) -> None:

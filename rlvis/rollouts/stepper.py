@@ -5,7 +5,7 @@ its own, so that they do not depend on the episodes beside it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,7 @@ class Step:
         decision: what the policy saw and did.
         info: what the environment told along with the observation acted on.
         render: the environment's own picture of that moment, uint8 (h, w, 3), if it was asked for.
+        state: the environment's state at that moment, if it was asked for.
         reward: received for the action.
         outcome: where this step was the episode's last.
     """
@@ -67,6 +68,7 @@ class Step:
     decision: Decision
     info: Mapping[str, Any]
     render: np.ndarray | None
+    state: bytes | None
     reward: float
     outcome: Outcome | None
 
@@ -79,7 +81,8 @@ def play(
     seed: int,
     deterministic: bool = False,
     max_steps: int | None = None,
-    picture: Callable[[CheckedEnv], np.ndarray] | None = None,
+    picture: Callable[[CheckedEnv], np.ndarray | None] | None = None,
+    state: Callable[[CheckedEnv], bytes | None] | None = None,
     success: SuccessRule | None = None,
     on_reset: Callable[[int, CheckedEnv], None] | None = None,
 ) -> Iterator[Step]:
@@ -96,6 +99,7 @@ def play(
         deterministic: take the most probable action instead of sampling one.
         max_steps: where an episode is stopped if it has not ended.
         picture: makes the `render` of each step, before it is taken.
+        state: gives the `state` of each step, before its picture is made.
         success: when an episode ended well; as the environment says where left out.
         on_reset: called with an episode's number and its environment before its first step.
 
@@ -107,32 +111,85 @@ def play(
     """
     waiting = iter(range(episodes))
 
-    def begin(environment: CheckedEnv, number: int) -> _Running:
+    def begin(environment: CheckedEnv, number: int) -> Running:
         observation, info = environment.reset(seed + number, number)
         if on_reset:
             on_reset(number, environment)
         generator = torch.Generator().manual_seed(seed + number)
-        return _Running(environment, number, seed + number, generator, observation, info)
+        return Running(environment, number, seed + number, generator, observation, info)
+
+    def following(environment: CheckedEnv) -> Running | None:
+        number = next(waiting, None)
+        return None if number is None else begin(environment, number)
 
     running = [begin(*each) for each in zip(environments, waiting, strict=False)]
+    yield from go_on(
+        policy,
+        running,
+        deterministic=deterministic,
+        max_steps=max_steps,
+        picture=picture,
+        state=state,
+        success=success,
+        following=following,
+    )
+
+
+def go_on(
+    policy: Policy,
+    running: "Sequence[Running]",
+    *,
+    deterministic: bool = False,
+    max_steps: int | None = None,
+    picture: Callable[[CheckedEnv], np.ndarray | None] | None = None,
+    state: Callable[[CheckedEnv], bytes | None] | None = None,
+    success: SuccessRule | None = None,
+    following: "Callable[[CheckedEnv], Running | None] | None" = None,
+) -> Iterator[Step]:
+    """Play episodes that are under way to their ends, all of them a step at a time.
+
+    Args:
+        policy: the policy.
+        running: the episodes, each in an environment of its own.
+        deterministic: as for `play`.
+        max_steps: as for `play`.
+        picture: as for `play`.
+        state: as for `play`.
+        success: as for `play`.
+        following: gives the episode to be played next in an environment whose episode has ended.
+
+    Yields:
+        Every step, those of one episode in their order.
+    """
     masked = MASK in policy.context
     while running:
+        states = [state(each.environment) if state else None for each in running]
         renders = [picture(each.environment) if picture else None for each in running]
         decisions = policy.act_on([each.situation(masked) for each in running], deterministic)
         going_on = []
-        for each, decision, shown in zip(running, decisions, renders, strict=True):
-            step = each.take(decision, shown, max_steps, success)
+        for each, decision, shown, kept in zip(running, decisions, renders, states, strict=True):
+            step = each.take(decision, shown, kept, max_steps, success)
             yield step
             if step.outcome is None:
                 going_on.append(each)
-            elif (number := next(waiting, None)) is not None:
-                going_on.append(begin(each.environment, number))
+            elif following and (another := following(each.environment)):
+                going_on.append(another)
         running = going_on
 
 
 @dataclass
-class _Running:
-    """An episode that is being played, at the observation to be acted on."""
+class Running:
+    """An episode that is being played, at the observation to be acted on.
+
+    Attributes:
+        environment: it is played in.
+        number, seed: of the episode.
+        generator: its actions are sampled with.
+        observation, info: what the environment told last.
+        memory: what the policy remembers; None at an episode's start.
+        rewards: so far.
+        forced: actions that are taken first, whatever the policy decides.
+    """
 
     environment: CheckedEnv
     number: int
@@ -142,8 +199,10 @@ class _Running:
     info: Mapping[str, Any]
     memory: Mapping[str, np.ndarray] | None = None
     rewards: list[float] = field(default_factory=list)
+    forced: list[int | np.ndarray] = field(default_factory=list)
 
     def situation(self, masked: bool) -> Situation:
+        """What the policy acts on; with what actions are possible where it asks for that."""
         mask = self.environment.action_mask() if masked else None
         return Situation(self.observation, self.memory, mask, self.generator)
 
@@ -151,11 +210,14 @@ class _Running:
         self,
         decision: Decision,
         render: np.ndarray | None,
+        state: bytes | None,
         max_steps: int | None,
         success: SuccessRule | None,
     ) -> Step:
-        """Take the action decided on."""
+        """Take the action decided on, or the one that is forced."""
         info = self.info
+        if self.forced:
+            decision = replace(decision, action=self.forced.pop(0))
         self.observation, reward, terminated, truncated, self.info = self.environment.step(
             decision.action
         )
@@ -171,4 +233,4 @@ class _Running:
             )
             outcome = Outcome(terminated, truncated, well, total)
         number = len(self.rewards) - 1
-        return Step(self.number, number, self.seed, decision, info, render, reward, outcome)
+        return Step(self.number, number, self.seed, decision, info, render, state, reward, outcome)

@@ -1,27 +1,15 @@
 """When an episode ended well: as the environment says, or by a rule that the user gives."""
 
-import operator
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from rlvis.errors import InputError, unknown
-
-_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    "<": operator.lt,
-}
-_RULE = re.compile(rf"\s*(\S+)\s*({'|'.join(_COMPARISONS)})\s*(\S+)\s*")
+from rlvis.rollouts.conditions import Condition
 
 
 @dataclass(frozen=True)
-class SuccessRule:
+class SuccessRule(Condition):
     """A comparison such as "return > 0.5".
 
     Attributes:
@@ -31,10 +19,6 @@ class SuccessRule:
         number: what it is compared with.
     """
 
-    name: str
-    comparison: str
-    number: float
-
     @classmethod
     def parse(cls, text: str) -> "SuccessRule":
         """A rule as users write it.
@@ -42,20 +26,12 @@ class SuccessRule:
         Raises:
             InputError: if it is no comparison of a name with a number.
         """
-        found = _RULE.fullmatch(text)
-        try:
-            number = float(found[3]) if found else float("nan")
-        except ValueError:
-            number = float("nan")
-        if not found or not isfinite(number):
-            raise InputError(
-                f"cannot read the rule of success {text!r}; write one such as 'return > 0.5', with "
-                "return, length, reward or an entry of the environment's info"
-            )
-        return cls(found[1], found[2], number)
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.comparison} {self.number:g}"
+        return cls.read(
+            text,
+            "rule of success",
+            "one such as 'return > 0.5', with return, length, reward or an entry of the "
+            "environment's info",
+        )
 
     def holds(self, total: float, length: int, reward: float, info: Mapping[str, Any]) -> bool:
         """Whether an episode ended well.
@@ -76,7 +52,7 @@ class SuccessRule:
             value = float(known[self.name])
         except (TypeError, ValueError):
             raise InputError(f"{self.name!r} in the environment's info is no number") from None
-        return _COMPARISONS[self.comparison](value, self.number)
+        return bool(self.compare(value))
 
 
 def as_rule(given: "str | SuccessRule | None") -> SuccessRule | None:

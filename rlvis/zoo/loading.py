@@ -63,4 +63,5 @@ def _read(model: Any, options: dict[str, Any], classifiers: bool = True) -> Imag
     loaded = reader.read(source)
     if device is not None:
         loaded.module.to(device)
+    loaded.source = {**source.given, **loaded.source}
     return loaded

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,20 @@ class ModelSource:
     def shown(self) -> str:
         """What errors call it."""
         return str(self.model) if isinstance(self.model, (str, os.PathLike)) else "this"
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What was said, by attribute, as JSON holds it; {} where the model is an object.
+
+        Whether code may run is for each user to say, and where to compute for each machine.
+        """
+        said = {
+            field.name: str(value) if isinstance(value, os.PathLike) else value
+            for field in fields(ModelSource)
+            if (value := getattr(self, field.name)) != field.default or field.name == "model"
+        }
+        plain = all(isinstance(value, (str, bool, int)) for value in said.values())
+        return {name: said[name] for name in said.keys() - {"trust", "device"} if plain}
 
 
 def refuse_unused(where: str, **options: Any) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, told_apart, write
 from rlvis.models.distributions import DiagonalGaussian, Greedy
-from rlvis.rollouts.episode import Episode
+from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.film.timeline import reach_of
 from rlvis.rollouts.header import Targets
 
@@ -44,7 +44,7 @@ class ActionHeads:
     """
 
     def __init__(
-        self, episode: Episode, names: Sequence[str], shown: Sequence[int], width: int
+        self, episode: EpisodeNumbers, names: Sequence[str], shown: Sequence[int], width: int
     ) -> None:
         self._episode = episode
         self._width, self._size = width, _size(width)

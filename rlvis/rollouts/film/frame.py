@@ -3,14 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
-from rlvis.attribution.explanation import resize_maps
 from rlvis.display.legend import Legend, draw_legend, scales_of
-from rlvis.display.overlays import grey, limit, noted, overlay, resize_picture
+from rlvis.display.overlays import grey, noted, overlay, resize_picture
 from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, paste
+from rlvis.errors import InputError
 from rlvis.images.frames import age, caption, picture_of
 from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.film.column_heads import (
@@ -20,6 +19,7 @@ from rlvis.rollouts.film.column_heads import (
     TargetHeads,
     signed_number,
 )
+from rlvis.rollouts.film.footage import Footage
 from rlvis.rollouts.film.frame_layout import (
     CAPTION,
     HEIGHT,
@@ -32,13 +32,12 @@ from rlvis.rollouts.film.frame_layout import (
     Box,
     FrameLayout,
 )
+from rlvis.rollouts.film.shown_maps import FilmScale, MapsOverTime, ShownMaps
 from rlvis.rollouts.film.timeline import Timeline, tracks_of
 from rlvis.rollouts.header import Header, MethodRecord, Targets
 
-FilmScale = float | Literal["episode", "frame"]
-"""What full strength stands for: the most of a method's maps in an episode or frame, a number."""
-
-_BLOCK = 16
+_BLOCK = 64
+_LEAST_CELL = 24
 _WORDS = 180  # columns less wide have no room for the words of a sum
 _DARK = 32  # an episode in which nothing is brighter (symbols, not colours) is shown brightened
 _OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
@@ -50,15 +49,15 @@ class EpisodeMaps:
     """The heatmaps of an episode, T steps, and what is to be said of them.
 
     Attributes:
-        heatmaps: float (T, K, h, w) for each of the header's methods; of actions, then their
-            contrast if there is one.
+        heatmaps: float (T, K, h, w) for each of the header's methods, arrays or what is read like
+            them; of actions, then their contrast if there is one.
         contrast: what that explains.
         evidence: for each method what its maps sum to, float (T, K), or None.
         notes: for each method T × K lists of notes; none where left out.
         targets: what the maps explain where that is not the actions.
     """
 
-    heatmaps: Sequence[np.ndarray] = field(repr=False)
+    heatmaps: Sequence[MapsOverTime] = field(repr=False)
     contrast: Targets | None = None
     evidence: Sequence[np.ndarray | None] = ()
     notes: Sequence[list[list[list[str]]]] = field(default=(), repr=False)
@@ -79,29 +78,32 @@ class EpisodeFrames:
             number of actions stands for their contrast.
         scale: what full strength stands for: the most of a method's maps in the "episode" or in
             each "frame", or a number.
+        colormap: one of `colormaps.COLORMAPS`; amber and blue for signed maps, heat for others
+            when left out.
+        curves: below π over time, of `timeline.CURVES`; the value, if there is room, when left out.
     """
 
     def __init__(
         self,
-        episode: Episode,
+        episode: Episode | Footage,
         maps: EpisodeMaps,
         header: Header,
         title: str,
         shown: Sequence[int],
         scale: FilmScale = "episode",
+        colormap: str | None = None,
+        curves: Sequence[str] | None = None,
     ) -> None:
-        self._scale = scale
+        self._scale, self._colormap = scale, colormap
         self._episode, self._header, self._shown = episode, header, list(shown)
         self._maps, targets = maps, maps.targets
-        self._heatmaps = [each[:, self._shown] for each in maps.heatmaps]
         self._units = [
             [header.unit_of(method, column) for column in self._shown] for method in header.methods
         ]
         self._rows = _together(header.methods)
-        self._limits = _limits(self._heatmaps, self._rows, self._units, scale)
+        self._heat = ShownMaps(maps.heatmaps, self._shown, self._rows, self._units, scale)
         height, width = episode.observations.shape[1:3]
-        brightest = int(episode.observations.max())
-        self._brightest = max(brightest, 1) if brightest < _DARK else 255
+        self._brightest = _brightest(episode)
         actions = len(header.actions)
         self._actions = (
             list(range(min(actions, MOST_COLUMNS)))
@@ -130,27 +132,36 @@ class EpisodeFrames:
             tracks,
             tuple(len(row) for row in self._rows),
             tuple(feet),
+            len(curves or ()),
         )
+        heights = [self.layout.cell_of(row)[1] for row in range(len(self._rows))]
+        if curves and min(heights) < _LEAST_CELL:
+            raise InputError(
+                f"no room for {len(curves)} curves below {len(self._rows)} rows of maps; show fewer"
+            )
         self._returns = episode.rewards.cumsum()
-        self._block = (-1, [np.empty(0)])
+        self._sizes = [
+            self.layout.cell_of(self._row_of(each)) for each in range(len(maps.heatmaps))
+        ]
         place = self.layout.timeline
-        self._timeline = Timeline(episode, self._actions, place.width, place.height)
+        self._timeline = Timeline(episode, self._actions, place.width, place.height, curves=curves)
         self._still = self._draw_still(title)
         self._canvas = np.empty_like(self._still)
 
     def __len__(self) -> int:
         return len(self._episode)
 
-    def draw(self, step: int, *, ended: bool = False) -> np.ndarray:
+    def draw(self, step: int, *, ended: bool = False, marked: str = "") -> np.ndarray:
         """The frame of a step, uint8 (720, 1280, 3), valid until the next call.
 
         Args:
             step: 0 to T - 1.
             ended: say how the episode ended instead of which step it is.
+            marked: what is said of the step beside its number.
         """
         canvas = self._canvas
         canvas[:] = self._still
-        self._draw_header(canvas, step, ended)
+        self._draw_header(canvas, step, ended, marked)
         picture = self._frame(step, -1)
         self._draw_side(canvas, step, picture)
         for column, index in enumerate(self._shown):
@@ -174,7 +185,7 @@ class EpisodeFrames:
         canvas = np.empty((HEIGHT, WIDTH, 3), np.uint8)
         canvas[:] = DARK.background
         used = on_dark(canvas, self._header.environment.split(":")[-1], MARGIN, 17, 22, bold=True)
-        on_dark(canvas, fit(title, 760 - used, 16), MARGIN + used + 14, 22, 16, DARK.muted)
+        on_dark(canvas, fit(title, 880 - used, 16), MARGIN + used + 14, 22, 16, DARK.muted)
         stack = self._header.frames
         seen = caption(self._episode.observations.shape[-1], stack)
         note = f"camera: {seen}" + (", brightened" if self._brightest < 255 else "")
@@ -197,22 +208,24 @@ class EpisodeFrames:
             on_dark(canvas, about, x, 55 - size, size, DARK.muted)
         return canvas
 
-    def _draw_header(self, canvas: np.ndarray, step: int, ended: bool) -> None:
+    def _draw_header(self, canvas: np.ndarray, step: int, ended: bool, marked: str) -> None:
         if not ended:
             text = f"step {step} of 0–{len(self) - 1}"
-            on_dark(canvas, text, WIDTH - MARGIN, 17, 20, bold=True, align="right")
+            used = on_dark(canvas, text, WIDTH - MARGIN, 17, 20, bold=True, align="right")
+            x = WIDTH - MARGIN - used - 14
+            on_dark(canvas, marked, x, 17, 20, _OTHER_OUTCOME, bold=True, align="right")
             return
         outcome = self._episode.outcome
         text = f"{outcome} after {len(self)} steps"
-        colour = _OUTCOMES.get(outcome, _OTHER_OUTCOME)
+        colour = outcome_colour(outcome)
         on_dark(canvas, text, WIDTH - MARGIN, 17, 20, colour, bold=True, align="right")
 
     def _draw_side(self, canvas: np.ndarray, step: int, picture: np.ndarray) -> None:
         episode = self._episode
-        _picture(canvas, picture, Box(MARGIN, TOP + CAPTION, SIDE, 252))
+        draw_picture(canvas, picture, Box(MARGIN, TOP + CAPTION, SIDE, 252))
         if episode.renders is not None:
             place = Box(MARGIN, TOP + 3 * CAPTION + 252, SIDE, 252)
-            _picture(canvas, episode.renders[step], place)
+            draw_picture(canvas, episode.renders[step], place)
         value = episode.values[step]
         numbers = (
             "–" if np.isnan(value) else signed_number(value),
@@ -260,15 +273,13 @@ class EpisodeFrames:
             canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = colour
         notes = self._notes(method, step, self._shown[column])
         if notes:
-            heat = self._heatmaps[method][step, column]
+            heat = self._heat.own(method, step)[column]
             paste(canvas, noted(ground, heat, notes), x, y)
             return
-        heat = self._resized(step)[method][step % _BLOCK, column]
-        most, signed = (
-            float(self._limits[method][step, column]),
-            self._header.methods[method].signed,
-        )
-        paste(canvas, overlay(ground, heat, most, signed), x, y)
+        heat = self._heat.resized(method, step, self._sizes)[column]
+        most = float(self._heat.limits(method, step)[column])
+        signed = self._header.methods[method].signed
+        paste(canvas, overlay(ground, heat, most, signed, self._colormap), x, y)
 
     def _notes(self, method: int, step: int, index: int) -> list[str]:
         return self._maps.notes[method][step][index] if self._maps.notes else []
@@ -327,9 +338,11 @@ class EpisodeFrames:
             first.one_sided,
             bool(self._maps.contrast) or any(" - " in each for each in names),
             scales_of(
-                _rounded(self._limits[self._rows[row][0]][step]), self._units[self._rows[row][0]]
+                _rounded(self._heat.limits(self._rows[row][0], step)),
+                self._units[self._rows[row][0]],
             ),
             scopes.get(str(self._scale), ""),
+            self._colormap,
         )
         return draw_legend(legend, FrameLayout.room, DARK)
 
@@ -340,18 +353,13 @@ class EpisodeFrames:
             return picture
         return (picture.astype(np.uint16) * 255 // self._brightest).astype(np.uint8)
 
-    def _resized(self, step: int) -> list[np.ndarray]:
-        """The heatmaps of the block of steps that `step` is in, at the size they are shown at."""
-        number = step // _BLOCK
-        if self._block[0] != number:
-            steps = slice(number * _BLOCK, (number + 1) * _BLOCK)
-            resized = list(self._heatmaps)
-            for row, methods in enumerate(self._rows):
-                width, height = self.layout.cell_of(row)
-                for each in methods:
-                    resized[each] = resize_maps(self._heatmaps[each][steps], height, width)
-            self._block = number, resized
-        return self._block[1]
+    def _row_of(self, method: int) -> int:
+        return next(row for row, methods in enumerate(self._rows) if method in methods)
+
+
+def outcome_colour(outcome: str) -> Colour:
+    """The colour in which a film says how an episode ended."""
+    return _OUTCOMES.get(outcome, _OTHER_OUTCOME)
 
 
 def _across(parts: Sequence[tuple[str, Colour]], size: int) -> int:
@@ -371,28 +379,14 @@ def _together(methods: Sequence[MethodRecord]) -> list[list[int]]:
     return list(rows.values())
 
 
-def _limits(
-    heatmaps: Sequence[np.ndarray],
-    rows: Sequence[Sequence[int]],
-    units: Sequence[Sequence[str]],
-    scale: FilmScale,
-) -> list[np.ndarray]:
-    """The value drawn at full strength, for each method float (T, K) of its maps (T, K, h, w).
-
-    The maps of a row that have one unit share it.
-    """
-    found = [np.zeros(maps.shape[:2]) for maps in heatmaps]
-    for methods in rows:
-        for unit in set(units[methods[0]]):
-            columns = [place for place, its in enumerate(units[methods[0]]) if its == unit]
-            alike = np.stack([heatmaps[each][:, columns] for each in methods], axis=1)
-            if scale == "frame":
-                most = np.array([limit(each) for each in alike])
-            else:
-                most = np.full(len(alike), limit(alike) if scale == "episode" else scale)
-            for each in methods:
-                found[each][:, columns] = most[:, None]
-    return found
+def _brightest(episode: Episode | Footage) -> int:
+    """The brightest level of an episode in which there are only dark ones, else 255."""
+    most = 1
+    for start in range(0, len(episode), _BLOCK):
+        most = max(most, int(episode.observations[start : start + _BLOCK].max()))
+        if most >= _DARK:
+            return 255
+    return most
 
 
 def _rounded(limits: np.ndarray) -> list[float]:
@@ -400,7 +394,7 @@ def _rounded(limits: np.ndarray) -> list[float]:
     return [float(f"{each:.2g}") for each in limits]
 
 
-def _picture(canvas: np.ndarray, picture: np.ndarray, box: Box) -> None:
+def draw_picture(canvas: np.ndarray, picture: np.ndarray, box: Box) -> None:
     """A picture as large as the box allows, centred in it."""
     scale = min(box.width / picture.shape[1], box.height / picture.shape[0])
     width, height = round(picture.shape[1] * scale), round(picture.shape[0] * scale)

@@ -1,0 +1,1 @@
+"""A recording for other tools: Rerun's viewer, TensorBoard, Weights & Biases."""
