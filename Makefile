@@ -10,7 +10,7 @@ BIN := .venv/bin
 .PHONY: demo test test-long test-lowest docs check clean
 
 demo: .venv/.set-up-all
-	$(BIN)/rlvis record --policy cube-reach --episodes 3 --overwrite \
+	$(BIN)/rlvis record --policy cube-reach-choice --episodes 3 --seed 4 --overwrite \
 	    --out out/demo/recording.zarr --video out/demo/rollout.mp4
 	$(BIN)/rlvis explain docs/photos/cat.jpg --model efficientnet-lite0 \
 	    --method grad-cam --top 3 --out out/demo/cat-explained.png

@@ -65,6 +65,13 @@ def films(baseline: Path | None, episodes: int) -> None:
         print(f"{name:36} {ours['frames/s']:9.1f} {_shown(theirs, 'frames/s', 1)}", flush=True)
 
 
+def triage(episodes: int) -> None:
+    """Print how long the table and the moments of many episodes take."""
+    told = measured(HERE, "triage", episodes=episodes)
+    for what in ("table", "moments"):
+        print(f"{f'{what} of {episodes} episodes, seconds':36} {told[what]:9.1f}", flush=True)
+
+
 def memory(baseline: Path | None, lengths: list[int], most_before: int) -> None:
     """Print the peak memory of recording and filming one episode, by its length."""
     print(f"\n{'peak memory in MB, by steps':36}", *(f"{length:>9}" for length in lengths))
@@ -73,8 +80,8 @@ def memory(baseline: Path | None, lengths: list[int], most_before: int) -> None:
         found: dict[str, list[str]] = {"recording": [], "film": []}
         for length in lengths:
             if checkout is not HERE and length > most_before:
-                for each in found.values():
-                    each.append(f"{'–':>9}")
+                for columns in found.values():
+                    columns.append(f"{'–':>9}")
                 continue
             with tempfile.TemporaryDirectory() as folder:
                 kept = str(Path(folder) / "long.zarr")
@@ -91,11 +98,12 @@ def _shown(told: dict[str, float], name: str, digits: int = 0) -> str:
 
 
 def main() -> None:
-    """Print the three tables."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--baseline", type=Path, help="a checkout of an earlier version")
     parser.add_argument("--episodes", type=int, default=400)
     parser.add_argument("--film-episodes", type=int, default=20)
+    parser.add_argument("--triage-episodes", type=int, default=2000)
     parser.add_argument("--lengths", type=int, nargs="*", default=[200, 2000, 8000])
     parser.add_argument(
         "--most-before", type=int, default=2000, help="steps by the earlier version"
@@ -103,6 +111,7 @@ def main() -> None:
     chosen = parser.parse_args()
     rates(chosen.baseline, chosen.episodes)
     films(chosen.baseline, chosen.film_episodes)
+    triage(chosen.triage_episodes)
     memory(chosen.baseline, chosen.lengths, chosen.most_before)
 
 

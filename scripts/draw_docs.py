@@ -42,7 +42,8 @@ def draw_moments() -> None:
     Image.fromarray(frame).save(GUIDE / "moment.png", optimize=True)
     found = rlvis.what_if(recording, policy, stuck.episode, stuck.step)
     found.save(GUIDE / "whatif.png")
-    print(found.summary)
+    for each in found.futures:
+        print(f"{each.title}: {each.summary}")
     rlvis.compare(recording, other, policy=policy, episodes=range(40)).save(
         GUIDE / "compared-policies.png", most=4
     )

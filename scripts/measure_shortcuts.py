@@ -30,6 +30,8 @@ class MeasureShortcuts:
 
     cue: tuple[str, ...] = CUES
     """Which cues."""
+    marker_scale: float = 0.5
+    """Size of the marker, in training and when played."""
     seed: int = 0
     """Of the training."""
 
@@ -40,15 +42,17 @@ def main() -> None:
     print("| cue in training | agrees | agrees half of the time | never agrees | no cue |")
     print("|---|---:|---:|---:|---:|")
     for cue in wanted.cue:
-        print(f"| {cue} | {' | '.join(map('{:.1%}'.format, successes(cue, wanted.seed)))} |")
+        found = successes(cue, wanted.marker_scale, wanted.seed)
+        print(f"| {cue} | {' | '.join(map('{:.1%}'.format, found))} |", flush=True)
 
 
-def successes(cue: str, seed: int) -> list[float]:
+def successes(cue: str, marker_scale: float, seed: int) -> list[float]:
     """Success of a policy trained with a cue, by what the cue does when it is played."""
+    options: dict[str, Any] = {"marker_scale": marker_scale}
     with tempfile.TemporaryDirectory() as folder:
         config = replace(
             CHOICE,
-            env_options={"cue": cue},
+            env_options={**options, "cue": cue},
             seed=seed,
             out=Path(folder),
             evaluation_episodes=0,
@@ -56,9 +60,10 @@ def successes(cue: str, seed: int) -> list[float]:
             progress=False,
         )
         policy = train(config)
-    worlds: list[dict[str, Any]] = [{"cue": cue, "cue_agreement": share} for share in SHARES]
+    worlds = [{**options, "cue": cue, "cue_agreement": share} for share in SHARES]
     played = [
-        evaluate(policy, CHOICE.env, EPISODES, seed=FIRST_SEED, **world) for world in [*worlds, {}]
+        evaluate(policy, CHOICE.env, EPISODES, seed=FIRST_SEED, **world)
+        for world in [*worlds, options]
     ]
     return [float(each.success_rate or 0) for each in played]
 

@@ -46,6 +46,25 @@ def film(folder: Path, *, episodes: int, **how: Any) -> dict[str, float]:
     return {"frames/s": recording.steps() / (time.perf_counter() - start)}
 
 
+def triage(folder: Path, *, episodes: int) -> dict[str, float]:
+    """Seconds for the table of episodes, and for the moments of them."""
+    from rlvis import EpisodeTable, Recording, find_moments
+
+    record(
+        load_policy("cube-reach"),
+        ENVIRONMENT,
+        episodes=episodes,
+        methods="none",
+        out=folder / "run.zarr",
+    )
+    spent = {}
+    for name, make in (("table", EpisodeTable.of), ("moments", find_moments)):
+        opened, start = Recording.open(folder / "run.zarr"), time.perf_counter()
+        make(opened)
+        spent[name] = time.perf_counter() - start
+    return spent
+
+
 def record_long(folder: Path, *, steps: int, kept: str, **how: Any) -> dict[str, float]:
     """Peak memory of recording one episode of so many steps, kept at a path."""
     record(

@@ -42,6 +42,7 @@ class Recipe:
 
 BASE = TrainConfig(steps=120_000, evaluate_every=20_000)
 CHOICE = replace(BASE, env="rlvis_envs:CubeReachChoice-v0", steps=160_000)
+TEMPTING = {"cue": "floor", "marker_scale": 0.5}
 RECIPES = {
     "cube-reach": Recipe(BASE),
     "cube-reach-distractors": Recipe(
@@ -49,10 +50,10 @@ RECIPES = {
     ),
     "cube-reach-choice": Recipe(CHOICE),
     "cube-reach-choice-shortcut": Recipe(
-        replace(CHOICE, env_options={"cue": "floor"}),
-        note="Took a shortcut: in training the floor always agreed with the marker, and it goes by "
-        "the floor. Compare the evaluations with cue_agreement 1 and 0.",
-        evaluated_with=tuple({"cue": "floor", "cue_agreement": share} for share in (1.0, 0.0)),
+        replace(CHOICE, env_options=TEMPTING),
+        note="Took a shortcut: in training the floor always agreed with a small marker, and it "
+        "goes by the floor. Compare the evaluations with cue_agreement 1 and 0.",
+        evaluated_with=tuple({**TEMPTING, "cue_agreement": share} for share in (1.0, 0.0)),
     ),
 }
 

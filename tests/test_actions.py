@@ -148,14 +148,20 @@ def test_xarray_opens_it_with_its_dimensions(policy, kind, tmp_path) -> None:
     assert made.header.distribution == policy.distribution
     tree = xarray.open_datatree(tmp_path / "r.zarr", engine="zarr", consolidated=False)
     episode = tree["episode_0000"]
-    assert episode["action_taken"].dims == ("time", "dimension")
-    assert episode["logit"].dims == ("time", "action")
+    numbers, columns = episode["numbers"], episode.attrs["numbers"]
+    for name, expected in (
+        ("action_taken", made.episode(0).actions),
+        ("logit", made.episode(0).logits),
+    ):
+        first, shape, kind_of_number = columns[name]
+        found = numbers[:, first : first + shape[0]].astype(kind_of_number)
+        np.testing.assert_array_equal(found, expected)
     if kind == "Steering":
         assert made.header.actions == ["direction", "speed"]
-        assert "probability" not in episode
+        assert np.isnan(made.numbers(0).probabilities).all()
     else:
         assert made.header.actions == ["a0=0", "a0=1", "a0=2", "a1=0", "a1=1"]
-        np.testing.assert_allclose(episode["probability"].sum("action"), 2, rtol=1e-5)
+        np.testing.assert_allclose(made.numbers(0).probabilities.sum(axis=1), 2, rtol=1e-5)
 
 
 def test_a_recording_of_before_is_of_discrete_actions(zips, tmp_path) -> None:

@@ -91,7 +91,7 @@ def test_the_policy_with_a_shortcut_goes_by_the_floor_and_its_card_says_so():
     policy = load_policy("cube-reach-choice-shortcut")
     card = policy.description
     assert card["note"].startswith("Took a shortcut: ")
-    assert card["env_options"] == {"cue": "floor"}
+    assert card["env_options"] == {"cue": "floor", "marker_scale": 0.5}
     shares: dict[float, list[float]] = {}
     for figures in card["evaluations"]:
         shares.setdefault(figures["env_options"]["cue_agreement"], []).append(
@@ -101,7 +101,9 @@ def test_the_policy_with_a_shortcut_goes_by_the_floor_and_its_card_says_so():
     assert max(shares[0.0]) < 0.6
     environment = card["environment"]
     agreeing, opposed = (
-        evaluate(policy, environment, 30, seed=7_000_000, cue="floor", cue_agreement=agreement)
+        evaluate(
+            policy, environment, 30, seed=7_000_000, **card["env_options"], cue_agreement=agreement
+        )
         for agreement in (1.0, 0.0)
     )
     assert agreeing.success_rate > 0.85
@@ -119,7 +121,7 @@ def test_the_figures_on_the_card_are_true(name):
             figures["episodes"],
             seed=figures["seed"],
             deterministic=figures["deterministic"],
-            **figures["env_options"],
+            **figures.get("env_options", {}),
         )
         assert again.success_rate == pytest.approx(figures["success_rate"], abs=0.004)
         assert again.mean_length == pytest.approx(figures["mean_length"], rel=0.02)

@@ -55,6 +55,9 @@ def test_the_cube_that_counts_wins_and_the_other_ends(name):
         _, info = env.reset(seed=seed)
         side = LEFT if name == "left cube" else RIGHT
         before(env, name)
+        *_, after = env.step(LEFT)
+        assert not after["wrong_cube"]
+        env.step(RIGHT)
         _, reward, terminated, truncated, after = env.step(FORWARD)
         right = info["side"] == side
         assert (terminated, truncated) == (True, False)
@@ -117,6 +120,26 @@ def test_at_the_start_the_colour_of_the_marker_can_be_read_once_one_looks_ahead(
         assert mask.sum() > 120
         red, _, blue = np.median(observation[mask], axis=0)
         assert (blue > red) == (state["scene"]["choice"]["side"] == "left")
+
+
+def test_a_smaller_marker_is_the_only_difference():
+    large, small = make(), make(marker_scale=0.5)
+    for seed in range(10):
+        large.reset(seed=seed)
+        small.reset(seed=seed)
+        np.testing.assert_array_equal(large.without("marker"), small.without("marker"))
+        one, other = large.object_mask("marker"), small.object_mask("marker")
+        assert not (other & ~one).any()
+        state = large.get_state()
+        state["pose"].update(x=1.0, z=4.0, angle=0.0)
+        large.set_state(state)
+        mask = large.object_mask("marker")
+        state["options"]["marker_scale"] = 0.5
+        state["scene"]["choice"]["marker"] = small.get_state()["scene"]["choice"]["marker"]
+        small.set_state(state)
+        assert 0.2 < small.object_mask("marker").sum() / mask.sum() < 0.4
+        rows = np.flatnonzero(mask.any(axis=1))
+        assert abs(np.flatnonzero(small.object_mask("marker").any(axis=1)).mean() - rows.mean()) < 1
 
 
 @pytest.mark.parametrize("cue", CUES)
@@ -195,7 +218,7 @@ def test_states_of_one_world_do_not_fit_the_other():
     assert isinstance(plain, CubeReachEnv)
     choice.reset(seed=0)
     plain.reset(seed=0)
-    with pytest.raises(ValueError, match=r"of another world, one with room_size, .*cue_agreement$"):
+    with pytest.raises(ValueError, match=r"of another world, one with room_size, .*marker_scale$"):
         plain.set_state(choice.get_state())
     with pytest.raises(ValueError, match=r"of another world, one with room_size, .*obs_width$"):
         choice.set_state(plain.get_state())
@@ -233,6 +256,21 @@ def test_the_oracle_walks_to_the_cube_that_counts(options):
     assert turns[RIGHT, RIGHT] > 2 * turns[RIGHT, LEFT]
 
 
+def test_the_oracle_walks_round_the_other_cube():
+    env = make()
+    env.reset(seed=0)
+    state = env.get_state()
+    state["pose"] = {"x": 1.0, "z": 4.0, "angle": 0.0}
+    state["scene"]["choice"]["decoy"].update(x=3.5, z=4.0)
+    state["scene"]["cube"].update(x=7.0, z=4.0)
+    env.set_state(state)
+    path = oracle_path(env)
+    assert path.count(LEFT) + path.count(RIGHT) > 1
+    for action in path:
+        _, reward, *_ = env.step(action)
+    assert reward == 1.0
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -241,6 +279,8 @@ def test_the_oracle_walks_to_the_cube_that_counts(options):
         ("cue_agreement", 1.5),
         ("cue_agreement", "always"),
         ("cue_agreement", math.nan),
+        ("marker_scale", 0),
+        ("marker_scale", 2.0),
         ("room_size", 4.0),
     ],
 )

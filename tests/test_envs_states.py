@@ -104,6 +104,26 @@ def test_a_state_of_other_options_is_refused():
         env.set_state({"scene": {}})
 
 
+def test_a_broken_state_is_refused_and_changes_nothing():
+    env = make()
+    env.reset(seed=0)
+    kept = env.get_state()
+    for path, broken in ((("scene", "cube"), {"x": 1.0}), (("scene",), []), (("pose",), {"w": 1})):
+        state = make_other_random(env.get_state())
+        part = state
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = broken
+        with pytest.raises(ValueError, match="not a state of CubeReach: "):
+            env.set_state(state)
+        assert env.get_state() == kept
+
+
+def make_other_random(state: dict) -> dict:
+    state["random"] = np.random.default_rng(99).bit_generator.state
+    return state
+
+
 def test_the_oracle_always_succeeds_in_the_number_of_steps_it_says():
     env = make()
     for seed in range(200):

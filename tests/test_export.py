@@ -21,7 +21,9 @@ def recording() -> Recording:
 
 
 def test_tensorboard_reads_the_curves(recording, tmp_path) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+        EventAccumulator,
+    )
 
     to_tensorboard(recording, tmp_path / "runs")
     for number, episode in enumerate(recording):

@@ -1,6 +1,7 @@
 """The film: a file that browsers play, whose frames show the numbers of the recording."""
 
 import av
+import imageio.v3 as iio
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from rlvis.models.targets import contrast
 from rlvis.rollouts.film import writing as film
 from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
 from rlvis.rollouts.film.frame_layout import FrameLayout
+from rlvis.rollouts.film.timeline import CURVES, Timeline, curve_of
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recording import Recording
 from tests.conftest import PooledPolicy, randomise
@@ -95,6 +97,7 @@ def test_a_failure_leaves_no_half_film(tmp_path) -> None:
         ({"fps": 0}, "steps per second"),
         ({"scale": "row"}, "choose episode, frame or a positive number"),
         ({"scale": 0}, "choose episode, frame or a positive number"),
+        ({"colormap": "virdis"}, "did you mean 'viridis'"),
     ],
 )
 def test_wrong_choices_are_refused(recording, tmp_path, how, message) -> None:
@@ -116,6 +119,24 @@ def test_what_full_strength_stands_for_is_chosen(recording) -> None:
 
     assert strength("frame") > 2 * strength("episode")
     assert strength(float(maps[1][0].max())) > 2 * strength(100.0)
+
+
+def test_maps_have_the_colours_that_were_asked_for_and_frames_are_kept(recording, tmp_path) -> None:
+    kept = tmp_path / "frames"
+    recording.to_video(tmp_path / "x.mp4", episodes=[1], colormap="viridis", pictures=kept)
+    names = [f"episode_0001_step_{step:05d}.png" for step in range(len(recording.numbers(1)))]
+    assert sorted(each.name for each in kept.iterdir()) == names
+    usual = frames_of(recording, 1)
+    x, y = usual.layout.place(1, 0)
+    width, height = usual.layout.cell_of(1)
+    tile = (slice(y + 4, y + height - 4), slice(x + 4, x + width - 4))
+    with Image.open(kept / names[0]) as picture:
+        coloured = np.asarray(picture)
+    green = coloured[tile].astype(int)
+    assert (green[..., 1] > green[..., 0] + 40).any()
+    plain = usual.draw(0)
+    assert not (plain[tile][..., 1].astype(int) > plain[tile][..., 0].astype(int) + 40).any()
+    np.testing.assert_array_equal(coloured[:, :300], plain[:, :300])
 
 
 def test_the_ending_says_what_to_write(recording, tmp_path) -> None:
@@ -371,3 +392,40 @@ def test_what_differs_in_names_stays_visible() -> None:
     assert [each.rpartition("_")[2] for each in ends] == [str(n) for n in range(30)]
     starts = told_apart(tuple(f"{n}_turn_right_and_move_forward" for n in range(30)), 90, 16, True)
     assert [each.partition("_")[0] for each in starts] == [str(n) for n in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [((640, 360), (360, 640)), ((1920, 1080), (1080, 1920))]
+)
+def test_a_film_has_the_size_that_was_asked_for(policy, tmp_path, size, shape) -> None:
+    recording = record(policy, "tests.worlds:Corridor-v0", methods=["cam"])
+    path = recording.to_video(tmp_path / "f.mp4", size=size)
+    assert iio.imread(path, plugin="pyav", index=0).shape[:2] == shape
+
+
+def test_curves_are_drawn_below_the_probabilities(policy) -> None:
+    recording = record(policy, "tests.worlds:Corridor-v0", methods=["cam"])
+    episode = recording.numbers(0)
+    for name in CURVES:
+        values = curve_of(episode, name)
+        assert values.shape == (len(episode),)
+        strip = np.zeros((260, 600, 3), np.uint8)
+        bare = strip.copy()
+        Timeline(episode, [0, 1, 2], 600, 260, curves=[name]).draw(strip, 0, 0, 0)
+        Timeline(episode, [0, 1, 2], 600, 260, curves=[]).draw(bare, 0, 0, 0)
+        assert (strip != bare).any()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"size": (1280, 1280)}, "16 to 9"),
+        ({"size": (32, 18)}, "16 to 9"),
+        ({"curves": ["margins"]}, "did you mean 'margin'"),
+        ({"curves": ["value"] * 12}, "no room for 12 curves"),
+    ],
+)
+def test_looks_that_are_none(policy, tmp_path, how, message) -> None:
+    recording = record(policy, "tests.worlds:Corridor-v0", methods=["cam"])
+    with pytest.raises(InputError, match=message):
+        recording.to_video(tmp_path / "f.mp4", **how)

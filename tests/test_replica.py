@@ -1,5 +1,6 @@
 """Nothing on the user's model changes, however its forward is written, and answers repeat."""
 
+import gc
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, explain
+from rlvis.attribution.evidence import Evidence
 from rlvis.models.replica import replicate
 from tests.conftest import LABELS, randomise
 from tests.test_attribution import OF_CNNS
@@ -332,3 +334,18 @@ def test_after_a_draw_and_a_fault_the_state_is_as_before(inputs) -> None:
     assert torch.equal(torch.get_rng_state(), before)
     with ThreadPoolExecutor(1) as pool:  # nobody holds the lock
         pool.submit(explain, ImageModel(Drawing("noise"), LABELS), inputs, "saliency").result(9)
+
+
+@pytest.mark.parametrize("method", ["cam", "grad-cam", "saliency", "guided-backprop"])
+def test_nothing_of_an_explanation_is_held_when_it_is_over(policy, method) -> None:
+    """The maps of layers were held for ever, some megabytes for each batch of images."""
+    images = np.zeros((4, 24, 32, 3), np.uint8)
+    explain(policy, images, method)
+    gc.collect()
+    before = {id(each) for each in gc.get_objects() if issubclass(type(each), nn.Module)}
+    for _ in range(3):
+        explain(policy, images, method)
+    assert not [each for each in gc.get_objects() if type(each) is Evidence]
+    gc.collect()
+    left = [each for each in gc.get_objects() if issubclass(type(each), nn.Module)]
+    assert not [each for each in left if id(each) not in before]

@@ -7,6 +7,7 @@ from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Any
 
+import gymnasium
 import matplotlib
 import numpy as np
 import pandas
@@ -15,7 +16,21 @@ import torch
 from PIL import Image
 from torch import nn
 
-from rlvis import ImageModel, InputError, Policy, Preprocess, explain, features
+from rlvis import (
+    EpisodeTable,
+    ImageModel,
+    InputError,
+    Policy,
+    Preprocess,
+    Recording,
+    compare,
+    explain,
+    features,
+    find_moments,
+    policy_field,
+    record,
+    what_if,
+)
 from rlvis.attribution.explanation import Explanations
 from rlvis.display.colormaps import COLORMAPS, _colours, colour_table
 from rlvis.display.overlays import grey
@@ -23,6 +38,9 @@ from rlvis.features.adversarial.attacked_policy import AttackedPolicy, AttackEva
 from rlvis.features.adversarial.result import together as attacks
 from rlvis.features.synthesis.visualization import together as syntheses
 from rlvis.results import by_name
+from rlvis.rollouts.field import PolicyField
+from rlvis_agents import load_policy
+from tests.conftest import seeking_policy
 
 LABELS = ("a", "b & c", "<i>")
 RNG = np.random.default_rng(0)
@@ -76,6 +94,18 @@ def evaluation() -> AttackEvaluation:
     return AttackEvaluation(attacked, shares, measures, ["a line"])
 
 
+@lru_cache
+def recording() -> Recording:
+    policy = seeking_policy(shift=4)
+    return record(policy, "tests.worlds:Corridor-v0", episodes=4, methods="none", seed=1)
+
+
+def field() -> PolicyField:
+    world = gymnasium.make("rlvis_envs:CubeReach-v0")
+    world.reset(seed=1)
+    return policy_field(load_policy("cube-reach"), world, places=4, headings=3)
+
+
 RESULTS: dict[str, Callable[[], Any]] = {
     "explanation": lambda: explained()["cam"],
     "explanations": explained,
@@ -96,6 +126,13 @@ RESULTS: dict[str, Callable[[], Any]] = {
     "attack": lambda: features.attack(model(), FOUR[:2], steps=2),
     "attacks": lambda: attacks([features.attack(model(), each, steps=2) for each in FOUR]),
     "evaluation": evaluation,
+    "episodes": lambda: EpisodeTable.of(recording()),
+    "moments": lambda: find_moments(recording(), 3),
+    "what if": lambda: what_if(recording(), seeking_policy(shift=4), 1, 1, futures=2),
+    "comparison": lambda: compare(
+        recording(), seeking_policy(0.3, 6), policy=seeking_policy(shift=4)
+    ),
+    "field": field,
 }
 WITHOUT_ROWS = {"kernel", "dream"}
 
@@ -163,7 +200,7 @@ def test_every_file_kind(named_result, tmp_path) -> None:
         for each in arrays:
             np.testing.assert_array_equal(kept[each], arrays[each])
     assert result.save_data(tmp_path / "x.safetensors").stat().st_size > 100
-    fitting = ".html, .npz, .safetensors" + ("" if name in WITHOUT_ROWS else ", .csv")
+    fitting = ".html, .npz, .safetensors" + ("" if name in WITHOUT_ROWS else ", .csv, .json")
     with pytest.raises(InputError, match=f"{fitting}$"):
         result.save(tmp_path / "x.txt")
     with pytest.raises(InputError, match=f"{fitting}$"):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -71,7 +72,7 @@ def test_states_are_those_that_the_world_was_in(bare) -> None:
     assert len(states) == len(episode)
     world = recording.make_environment()
     world.reset(seed=0)
-    inner = world.unwrapped
+    inner: Any = world.unwrapped
     for step in (0, len(episode) // 2, len(episode) - 1):
         assert recording.state(0, step) == states[step]
         observation, _ = inner.set_state(states[step])
@@ -242,7 +243,8 @@ def test_an_environment_is_made_as_it_was(policy, tmp_path) -> None:
         env_options={"width": 32}, out=tmp_path / "r.zarr",
     )  # fmt: skip
     world = recording.make_environment()
-    assert world.unwrapped.width == 32
+    inner: Any = world.unwrapped
+    assert inner.width == 32
     assert "FrameSkip" in str(world)
     assert "may not choose" in complaint(Recording.open(tmp_path / "r.zarr").make_environment)
     opened = Recording.open(tmp_path / "r.zarr").make_environment(trust=True)

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
@@ -133,13 +134,14 @@ def test_work_beside_is_done_in_order_and_its_errors_arrive() -> None:
             raise OSError(28, "full")
         done.append(number)
 
-    submitted = 0
+    submitted, threads = 0, torch.get_num_threads()
     with pytest.raises(OSError, match="full"), Background() as background:  # noqa: PT012
         for number in range(1000):
-            background.submit(work, number)
+            background.submit(work, number, size=2**22)
             submitted = number
     assert done == list(range(30))
     assert submitted < 60
+    assert torch.get_num_threads() == threads
     with pytest.raises(OSError, match="full"), Background() as background:
         background.submit(work, 30)
 

@@ -26,10 +26,10 @@ from rlvis_envs.stage import dimmed
 
 MARKER_COLOR = {"left": COLORS["blue"], "right": COLORS["yellow"]}
 MARKER_WIDTH = 0.3
-"""In shares of the room's size."""
-MARKER_DEPTH, MARKER_HEIGHT, MARKER_BASE = 0.04, 1.5, 0.95
+"""In shares of the room's size, where the marker is not scaled."""
+MARKER_DEPTH, MARKER_HEIGHT, MARKER_MIDDLE = 0.04, 1.5, 1.7
 """In metres."""
-START_HEADING = math.radians(60)
+START_HEADING = math.radians(50)
 """Most angle between the agent's first heading and the far wall's direction."""
 
 FLOOR_CUE = {"left": "wood_planks_1", "right": "grass_1"}
@@ -52,7 +52,7 @@ def sample_choice(options: ChoiceOptions, rng: np.random.Generator) -> tuple[Sce
         angle=rng.uniform(-START_HEADING, START_HEADING),
     )
     cube, decoy = (left, right) if side == "left" else (right, left)
-    scene = Scene(size, look, camera, cube, (), Choice(side, decoy, _marker(size, side)))
+    scene = Scene(size, look, camera, cube, (), Choice(side, decoy, _marker(options, side)))
     if options.cue is not None:
         scene = with_cue(scene, options.cue, side if agrees else _other(side))
     return scene, pose
@@ -77,9 +77,11 @@ def _sample_cube(rng: np.random.Generator, size: float, red: Triple, sign: int) 
     return Box(x, z, rng.uniform(-math.pi, math.pi), red)
 
 
-def _marker(size: float, side: str) -> Box:
-    extents = MARKER_DEPTH, MARKER_HEIGHT, MARKER_WIDTH * size
-    return Box(size - MARKER_DEPTH / 2, size / 2, 0.0, MARKER_COLOR[side], extents, MARKER_BASE)
+def _marker(options: ChoiceOptions, side: str) -> Box:
+    size, scale = options.room_size, options.marker_scale
+    extents = MARKER_DEPTH, scale * MARKER_HEIGHT, scale * MARKER_WIDTH * size
+    base = MARKER_MIDDLE - extents[1] / 2
+    return Box(size - MARKER_DEPTH / 2, size / 2, 0.0, MARKER_COLOR[side], extents, base)
 
 
 def _floor(scene: Scene, side: str) -> Scene:

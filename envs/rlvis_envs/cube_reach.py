@@ -217,8 +217,12 @@ class CubeReachEnv(Interventions, gymnasium.Env[np.ndarray, np.int64]):
             raise ValueError(f"this state is of another world, one with {', '.join(theirs)}")
         if different := [f"{k}={theirs.get(k)!r}" for k in mine if mine[k] != theirs.get(k)]:
             raise ValueError(f"this state needs an environment made with {', '.join(different)}")
+        try:
+            episode = EpisodeState.from_dict(state)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a state of CubeReach: {error}") from error
         self.np_random.bit_generator.state = state["random"]
-        return self._enter(EpisodeState.from_dict(state))
+        return self._enter(episode)
 
     def close(self) -> None:
         """Free the display lists and frame buffers; a later `reset` makes new ones."""

@@ -42,6 +42,8 @@ class CubeReachChoiceEnv(CubeReachEnv):
     Args:
         cue: "floor", "ceiling", "light", "object", "shade", or None for none.
         cue_agreement: The probability that the cue speaks for the same side as the marker.
+        marker_scale: How large the marker is; 1 is 1.5 m high and three tenths of the wall wide.
+            The smaller it is, the more an agent is tempted to learn the cue in its place.
         options: As of `CubeReachEnv`, without `distractors`.
 
     Raises:
@@ -52,12 +54,19 @@ class CubeReachChoiceEnv(CubeReachEnv):
     options: ChoiceOptions
 
     def __init__(
-        self, *, cue: str | None = None, cue_agreement: float = 1.0, **options: Any
+        self,
+        *,
+        cue: str | None = None,
+        cue_agreement: float = 1.0,
+        marker_scale: float = 1.0,
+        **options: Any,
     ) -> None:
         if "distractors" in options:
             raise TypeError("CubeReachChoice has no option 'distractors'; cue='object' adds a cube")
         super().__init__(**options)
-        self.options = ChoiceOptions(**vars(self.options), cue=cue, cue_agreement=cue_agreement)
+        self.options = ChoiceOptions(
+            **vars(self.options), cue=cue, cue_agreement=cue_agreement, marker_scale=marker_scale
+        )
 
     def _sample(self) -> tuple[Scene, Pose]:
         return sample_choice(self.options, self.np_random)

@@ -58,6 +58,7 @@ class ChoiceOptions(Options):
 
     cue: str | None
     cue_agreement: float
+    marker_scale: float
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,6 +66,7 @@ class ChoiceOptions(Options):
         check_number("room_size", self.room_size, low, 100.0, "metres")
         check_choice("cue", self.cue, (None, *CUES))
         check_number("cue_agreement", self.cue_agreement, 0, 1, "(the probability)")
+        check_number("marker_scale", self.marker_scale, 0.05, 1.2, "(1 is 1.5 m high)")
 
 
 def check_integer(name: str, value: object, low: int, high: int, where: str = "") -> None:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from rlvis.attribution.changed_images import (
     ChangedImages,
@@ -91,12 +92,13 @@ class Evidence:
         self._rectifier = Rectifier()
         self._attention = Attentions()
 
-        replica = differentiable_replica(model)
+        replica, hooks = differentiable_replica(model), list[RemovableHandle]()
         if layer is not None:
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
-            watch(replica, self._capture, heads | {layer})
+            hooks = watch(replica, self._capture, heads | {layer})
         if layer is not None or attention:
             probe = LayoutProbe(replica, self.inputs)
+            hooks += probe.hooks
         rules = {need.rule for need in self._needs} - {"plain"}
         self.inputs.requires_grad_(attention or any(need.at == "input" for need in self._needs))
         with torch.set_grad_enabled(attention or layer is not None or bool(self._needs)):
@@ -106,6 +108,8 @@ class Evidence:
             ):  # the network may change its input in place
                 scores = model.run(replica, self.inputs.clone(), self._context)
                 self.scores = replace(scores, taken=taken)
+            for hook in hooks:  # which hold this: what it holds is freed as soon as it is
+                hook.remove()
             self._columns = [target(self.scores) for target in targets]
         if self._needs:
             check_differentiable(model, self._columns)

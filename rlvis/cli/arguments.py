@@ -4,7 +4,8 @@ from typing import Annotated
 
 from tyro.conf import UseAppendAction, arg
 
-Methods = Annotated[
+Methods = Annotated[UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m"])]
+RolloutMethods = Annotated[
     UseAppendAction[tuple[str, ...]], arg(name="method", aliases=["-m", "--methods"])
 ]
 Targets = Annotated[UseAppendAction[tuple[str, ...]], arg(name="target", aliases=["-t"])]

@@ -51,7 +51,7 @@ def command(
         found = compare(first, second, policy=policy, other_policy=theirs)
     else:
         found = compare(first, load_playing_policy(ModelSource(other)), policy=policy)
-    print(found.summary)
+    print(found.findings)
     worst, step = found.moments(1)[0]
     print(
         f"they differ most in episode {worst.number} at step {step}: "

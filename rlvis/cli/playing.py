@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import arg
+from tyro.conf import UseAppendAction, arg
 
 from rlvis.cli.arguments import EnvOptions, Wrappers
 from rlvis.cli.bars import progress
@@ -149,17 +149,27 @@ class FilmLook:
         fps: steps per second.
         scale: what full strength stands for: episode (the most of a method's maps in it), frame (in
             each frame) or a number.
+        colormap: the colours of maps: turbo, viridis, magma, red-blue; when left out amber and blue
+            for signed maps, heat for others.
+        curves: a curve below π over time: value, entropy, margin, advantage or reward; repeat for
+            several. The value, where there is room, when left out.
+        size: of the film in pixels, 16 to 9: 640x360, 1280x720, 1920x1080.
+        pictures: a folder that the frame of each step is written to, too, as PNG.
     """
 
     fps: float = 10
     scale: str = "episode"
+    colormap: str | None = None
+    curves: Annotated[UseAppendAction[tuple[str, ...]], arg(name="curve")] = ()
+    size: str = "1280x720"
+    pictures: Path | None = None
 
     def check(self, path: Path) -> None:
         """Whether a film can be made like this; see `check_film`."""
         from rlvis.options import parse_value
         from rlvis.rollouts.film.writing import check_film
 
-        check_film(path, self.fps, parse_value(self.scale))
+        check_film(path, self.fps, parse_value(self.scale), self.colormap, self.curves, self._size)
 
     def draw(self, recording: Any, path: Path, **choice: Any) -> None:
         """Write the film of a recording with a progress bar, and print its path.
@@ -179,9 +189,24 @@ class FilmLook:
         with progress("frame") as (start, advance):
             start(self._frames(recording, chosen), f"drawing {path}")
             recording.to_video(
-                path, fps=self.fps, scale=parse_value(self.scale), on_frame=advance, **chosen
+                path,
+                fps=self.fps,
+                scale=parse_value(self.scale),
+                colormap=self.colormap,
+                curves=self.curves or None,
+                size=self._size,
+                pictures=self.pictures,
+                on_frame=advance,
+                **chosen,
             )
         print(path)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        width, _, height = self.size.partition("x")
+        if not (width.isdecimal() and height.isdecimal() and len(self.size) < 12):
+            raise InputError(f"no size {self.size!r}; write width and height, as in 1920x1080")
+        return int(width), int(height)
 
     def _frames(self, recording: Any, chosen: Mapping[str, Any]) -> int:
         """How many frames the steps of a film take."""

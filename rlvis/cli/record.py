@@ -5,7 +5,7 @@ from typing import Literal
 
 from tyro.conf import OmitArgPrefixes
 
-from rlvis.cli.arguments import Methods, Targets
+from rlvis.cli.arguments import RolloutMethods, Targets
 from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.playing import EnvSource, FilmLook, Play, PolicySource
 
@@ -16,7 +16,7 @@ def command(
     source: OmitArgPrefixes[PolicySource] = PolicySource(),  # noqa: B008
     env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
     play: OmitArgPrefixes[Play] = Play(),  # noqa: B008
-    methods: Methods = (),
+    methods: RolloutMethods = (),
     targets: Targets = (),
     layer: str | None = None,
     frames: Literal["sum", "last", "separate"] = "sum",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
-from rlvis.cli.arguments import Methods, Targets
+from rlvis.cli.arguments import RolloutMethods, Targets
 from rlvis.cli.loading import refuse_unused
 from rlvis.cli.playing import FilmLook, RecordedPolicy
 from rlvis.errors import InputError
@@ -15,7 +15,7 @@ def command(
     recording: Positional[Path],
     /,
     out: Path = Path("rollout.mp4"),
-    methods: Methods = (),
+    methods: RolloutMethods = (),
     targets: Targets = (),
     actions: Annotated[UseAppendAction[tuple[str, ...]], arg(name="action")] = (),
     episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),

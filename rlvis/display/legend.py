@@ -25,6 +25,7 @@ class Legend:
         difference: whether a target is one of two scores.
         scales: unit and value of full strength, of each kind of map in the row.
         scope: what full strength is the most of, such as "the row"; "" where it was chosen.
+        colormap: one of `colormaps.COLORMAPS`.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Legend:
     difference: bool
     scales: tuple[tuple[str, float], ...]
     scope: str
+    colormap: str | None = None
 
     @property
     def words(self) -> tuple[list[str], list[str]]:
@@ -76,7 +78,7 @@ def draw_legend(legend: Legend, width: int, theme: Theme) -> np.ndarray:
     _write(canvas, fit(legend.method, width, _SIZE, True), (0, 0), theme, bold=True)
     for piece, (x, line) in zip(pieces, places, strict=True):
         if piece is None:
-            bar = colour_bar(*_BAR, legend.signed, theme.surface[0])
+            bar = colour_bar(*_BAR, legend.signed, theme.surface[0], legend.colormap)
             paste(canvas, bar, x + _SPACE, line * _LINE + 4)
         else:
             _write(canvas, piece, (x, line * _LINE), theme)

@@ -104,10 +104,12 @@ def noted(ground: np.ndarray, heat: np.ndarray, notes: Sequence[str]) -> np.ndar
     return tile
 
 
-def colour_bar(width: int, height: int, signed: bool, ground: int) -> np.ndarray:
+def colour_bar(
+    width: int, height: int, signed: bool, ground: int, colormap: str | None = None
+) -> np.ndarray:
     """The colours from least to most over a plain grey, uint8 (height, width, 3)."""
     heat = np.linspace(-1 if signed else 0, 1, width)
-    row = overlay(np.full((1, width), ground, np.uint8), heat[None], 1, signed)
+    row = overlay(np.full((1, width), ground, np.uint8), heat[None], 1, signed, colormap)
     return np.broadcast_to(row, (height, width, 3))
 
 

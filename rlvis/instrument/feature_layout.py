@@ -61,6 +61,9 @@ class LayoutProbe:
     Args:
         replica: the network, a private copy; it is given hooks.
         inputs: its input (N, C, H, W).
+
+    Attributes:
+        hooks: those that the network was given.
     """
 
     def __init__(self, replica: nn.Module, inputs: Tensor) -> None:
@@ -68,9 +71,11 @@ class LayoutProbe:
         self._first: set[tuple[int, ...]] = set()
         self._last: set[tuple[int, ...]] = set()
         self._grids: set[tuple[int, int]] = set()
-        for module in replica.modules():
-            if isinstance(module, (nn.Conv2d, nn.Linear)) or hasattr(module, "normalized_shape"):
-                module.register_forward_hook(self._visit)
+        self.hooks = [
+            module.register_forward_hook(self._visit)
+            for module in replica.modules()
+            if isinstance(module, (nn.Conv2d, nn.Linear)) or hasattr(module, "normalized_shape")
+        ]
 
     def _visit(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
         for tensor in (*inputs[:1], output):

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from rlvis.errors import InputError, unknown
 from rlvis.instrument.autograd_graph import Edge, edge_of, edges_behind
@@ -28,16 +29,21 @@ def watch(
     module: nn.Module,
     visit: Callable[[str, nn.Module, Any, Any], Any],
     names: set[str] | None = None,
-) -> None:
+) -> list[RemovableHandle]:
     """Call `visit(name, module, inputs, output)` whenever a named submodule has run.
 
     A submodule with several names is visited under each that is asked for, else under its first.
+
+    Returns:
+        The hooks that do it.
     """
-    for name, submodule in module.named_modules(remove_duplicate=names is None):
-        if names is None or name in names:
-            submodule.register_forward_hook(
-                lambda this, inputs, output, name=name: visit(name, this, inputs, output)
-            )
+    return [
+        submodule.register_forward_hook(
+            lambda this, inputs, output, name=name: visit(name, this, inputs, output)
+        )
+        for name, submodule in module.named_modules(remove_duplicate=names is None)
+        if names is None or name in names
+    ]
 
 
 def last_spatial_layer(

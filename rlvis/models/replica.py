@@ -33,6 +33,8 @@ _TABLES = [
     if isinstance(value, dict) and name not in ("_modules", "_parameters", "_buffers")
 ]
 _ATOMS = {int, float, bool, str, type(None), type, torch.dtype, torch.device, torch.Size}
+_COPIES = "_rlvis_copies"
+"""The attribute of a replica that holds what it was made with."""
 _GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 
 
@@ -46,7 +48,7 @@ def replicate(module: nn.Module) -> nn.Module:
     """
     copies = _Copies()
     replica = copies(module)
-    _COPIES[replica] = copies
+    vars(replica)[_COPIES] = copies  # a table beside it would keep it alive: copies hold it, too
     settings, rng = _RANDOM_DRAWS.get(module, ([], None))
     if rng is None or settings != copies.settings:
         rng = RandomDraws()
@@ -66,7 +68,7 @@ def forward_pass(replica: nn.Module, inputs: Tensor) -> Iterator[None]:
 
     What earlier ones have changed on it is put back, and so is the random state in the end.
     """
-    copies = _COPIES[replica]
+    copies = vars(replica)[_COPIES]
     copies.renew()
     with copies.rng.held(inputs):
         yield
@@ -284,5 +286,4 @@ def _names(code: CodeType) -> Iterator[str]:
             yield from _names(each)
 
 
-_COPIES: "WeakKeyDictionary[nn.Module, _Copies]" = WeakKeyDictionary()
 _RANDOM_DRAWS: "WeakKeyDictionary[nn.Module, tuple[list[Any], RandomDraws]]" = WeakKeyDictionary()

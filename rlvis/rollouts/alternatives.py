@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rlvis.rollouts.revisited import RevisitedEpisodes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WhatIf(Result):
     """The futures of a moment, by the action taken there.
 
@@ -47,9 +47,9 @@ class WhatIf(Result):
 
     @property
     def summary(self) -> str:
-        """Which moment, and what came of each action."""
-        said = "; ".join(f"{each.title}: {each.summary}" for each in self.futures)
-        return f"episode {self.episode}, step {self.step}: {said}"
+        """Which moment, and what was tried there."""
+        tried = ", ".join(each.title for each in self.futures)
+        return f"episode {self.episode}, step {self.step}: {tried}"
 
     def table(self) -> Table:
         """A row for each future."""

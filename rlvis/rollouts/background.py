@@ -6,7 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
 
-_WAITING = 16
+import torch
+
+_MOST_BYTES = 2**26
 
 
 class Background:
@@ -15,22 +17,34 @@ class Background:
     The first error is raised to the caller, at the latest where the context ends; what waits
     behind it is left undone. All that was submitted is done by the end, also where the caller
     fails.
+
+    PyTorch has a thread less meanwhile: its threads wait for one another at every step of a
+    network, and where one has to share its core with this, all do.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
-        self._waiting: deque[Future[None]] = deque()
+        self._waiting: deque[tuple[Future[None], int]] = deque()
+        self._bytes = 0
         self._failed = False
 
-    def submit(self, call: Callable[..., None], *arguments: Any) -> None:
+    def submit(self, call: Callable[..., None], *arguments: Any, size: int = 0) -> None:
         """Have a call done; waits where much else waits.
+
+        Args:
+            call: what is done.
+            arguments: of the call.
+            size: bytes that they hold; those of all that waits are bounded.
 
         Raises:
             Exception: that of an earlier call.
         """
-        self._waiting.append(self._thread.submit(self._do, call, arguments))
-        while self._waiting and (len(self._waiting) > _WAITING or self._waiting[0].done()):
-            self._waiting.popleft().result()
+        self._waiting.append((self._thread.submit(self._do, call, arguments), size))
+        self._bytes += size
+        while self._waiting and (self._bytes > _MOST_BYTES or self._waiting[0][0].done()):
+            first, its = self._waiting.popleft()
+            first.result()
+            self._bytes -= its
 
     def _do(self, call: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         if self._failed:
@@ -42,6 +56,8 @@ class Background:
             raise
 
     def __enter__(self) -> Self:
+        self._torch_threads = torch.get_num_threads()
+        torch.set_num_threads(max(1, self._torch_threads - 1))
         return self
 
     def __exit__(
@@ -50,7 +66,10 @@ class Background:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._thread.shutdown()
+        try:
+            self._thread.shutdown()
+        finally:
+            torch.set_num_threads(self._torch_threads)
         if error is None:
-            for each in self._waiting:
+            for each, _ in self._waiting:
                 each.result()

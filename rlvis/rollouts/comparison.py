@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rlvis.rollouts.recorded import RecordedEpisodes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Result):
     """Two policies on the same episodes.
 
@@ -57,7 +57,12 @@ class Comparison(Result):
 
     @property
     def summary(self) -> str:
-        """Who, how often they agree, and where they part."""
+        """Who, and in how many episodes."""
+        return f"{self.names[0]} and {self.names[1]} in {len(self)} episodes"
+
+    @property
+    def findings(self) -> str:
+        """Who, how often they agree, and in how many episodes they part."""
         parted = sum(pair.parting is not None for pair in self.pairs)
         steps = sum(pair.shared for pair in self.pairs)
         where = "on the same frames" if self.same_frames else "from the same seeds"
@@ -100,7 +105,7 @@ class Comparison(Result):
     def page(self, most: int = 6) -> Page:
         """Where the two differ most, in so many episodes: what was seen, π and maps of both."""
         return comparison_page(
-            self.summary,
+            self.findings,
             self.names,
             self.recording.header,
             self.moments(most),

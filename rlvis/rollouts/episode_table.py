@@ -40,7 +40,7 @@ _SHOWN = 12
 _TILE = (150, 200)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EpisodeTable(Result):
     """A row for each episode of a recording.
 

@@ -29,7 +29,7 @@ _PLAN = 480
 _BATCH = 256
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PolicyField(Result):
     """π and the value at P places and A headings.
 

@@ -61,7 +61,7 @@ class Moment:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Moments(Result):
     """Moments of a recording, those that matter most first."""
 

@@ -8,37 +8,29 @@ so that neither takes more memory where episodes are longer.
 """
 
 import copy
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rlvis.attribution.engine import Methods
-from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import Method
 from rlvis.errors import InputError
-from rlvis.files import write_error
 from rlvis.models.policy import Policy, require_policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, Progress, reporter
-from rlvis.rollouts.background import Background
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.episode import Episode, reduced_render, taken_of
-from rlvis.rollouts.episode_writer import EpisodeWriter
+from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.header import Header
+from rlvis.rollouts.pipeline import Besides, Pipeline
 from rlvis.rollouts.plan import ExplanationPlan, Frames, sample_of
 from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.spaces import check_spaces
-from rlvis.rollouts.states import FORMS, NoStatesError, form_of, is_plain
+from rlvis.rollouts.states import is_plain
 from rlvis.rollouts.stepper import Step, play
 from rlvis.rollouts.success import SuccessRule, as_rule
 
@@ -47,8 +39,6 @@ if TYPE_CHECKING:
 
 NONE = "none"
 """In place of methods: maps are made when they are looked at."""
-
-_BLOCK = 64
 
 
 def record(
@@ -163,7 +153,7 @@ def record(
             header = plan.described(header)
         recording = Recording.create(out, header, overwrite=overwrite)
         recording.remember(policy)
-        view = _View(render, plan is not None, not header.no_environment, states)
+        besides = Besides(render, plan is not None, not header.no_environment, states)
         steps = play(
             policy,
             envs,
@@ -171,141 +161,24 @@ def record(
             seed=seed,
             deterministic=deterministic,
             max_steps=max_steps,
-            picture=view.picture if first.render_mode == "rgb_array" else None,
-            state=view.state,
+            picture=besides.picture if first.render_mode == "rgb_array" else None,
+            state=besides.state,
             success=rule,
         )
         done = 0
         try:
-            with _Pipeline(recording, plan, view) as pipeline:
+            with Pipeline(recording, plan, besides) as pipeline:
                 for step in steps:
                     pipeline.put(step)
                     if on_step:
                         on_step()
                     done += step.outcome is not None
                     report(_progress(step, done, episodes))
-                    _tell(pipeline, on_episode)
-            _tell(pipeline, on_episode)
+                    pipeline.tell(on_episode)
+            pipeline.tell(on_episode)
         finally:
             recording.discard_if_empty()
     return recording
-
-
-class _View:
-    """What is kept of an environment besides what the policy sees: its states, its own picture.
-
-    Args:
-        render: whether pictures are kept; None for where they cannot be drawn from the states.
-        explained: whether maps are made, beside which pictures are looked at.
-        made_again: whether the environment can be made again.
-        states: whether states are kept.
-    """
-
-    def __init__(
-        self, render: bool | None, explained: bool, made_again: bool, states: bool
-    ) -> None:
-        self._render, self._explained, self._made_again = render, explained, made_again
-        self.form: str | None = None if states else ""
-        self.no_states = "" if states else "they were not asked for"
-
-    def state(self, env: CheckedEnv) -> bytes | None:
-        """The environment's state, None where it cannot be kept."""
-        if self.form is None:
-            try:
-                self.form = form_of(env.environment)
-            except NoStatesError as why:
-                self.form, self.no_states = "", str(why)
-        if not self.form:
-            return None
-        form = FORMS[self.form]
-        return env.ask("get_state", lambda asked: form.pack(form.get(asked)))
-
-    def picture(self, env: CheckedEnv) -> np.ndarray | None:
-        """The environment's own picture, None where it is not kept."""
-        drawn_later = bool(self.form) and self._made_again
-        kept = self._explained and not drawn_later if self._render is None else self._render
-        return reduced_render(env) if kept else None
-
-
-class _Pipeline:
-    """Steps in, of whichever episodes; explained together and written in the background."""
-
-    def __init__(self, recording: Recording, plan: ExplanationPlan | None, view: _View) -> None:
-        self._recording, self._plan, self._view = recording, plan, view
-        self._background = Background()
-        self._block: list[Step] = []
-        self._writers: dict[int, EpisodeWriter] = {}
-        self.written: deque[int] = deque()
-
-    def __enter__(self) -> "_Pipeline":
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        try:
-            self._background.__exit__(*raised)
-        finally:
-            for unfinished in self._writers.values():
-                unfinished.discard()
-
-    def put(self, step: Step) -> None:
-        """Take a step; a finished episode is passed on at once.
-
-        Raises:
-            InputError: if an earlier one could not be written.
-        """
-        if not self._block:
-            self._recording.describe_states(self._view.form or "", self._view.no_states)
-        self._block.append(step)
-        if step.outcome is None and len(self._block) < _BLOCK:
-            return
-        block, self._block = sorted(self._block, key=attrgetter("episode")), []
-        explanations = self._explain(block)
-        start = 0
-        for number, group in groupby(block, attrgetter("episode")):
-            steps = list(group)
-            part = slice(start, start := start + len(steps))
-            self._background.submit(
-                self._write, number, steps, [each[part] for each in explanations]
-            )
-
-    def _explain(self, block: Sequence[Step]) -> list[Explanation]:
-        if self._plan is None:
-            return []
-        decisions = [each.decision for each in block]
-        context = {
-            name: np.stack([each.context[name] for each in decisions])
-            for name in decisions[0].context
-        }
-        actions = np.array([each.action for each in decisions])
-        taken = taken_of(self._plan.policy.distribution, actions)
-        images = np.stack([each.image for each in decisions])
-        return list(self._plan.explain(images, context, taken).values())
-
-    def read(self, number: int) -> Episode:
-        """An episode that was written."""
-        return self._recording.episode_named(number)
-
-    def _write(
-        self, number: int, steps: Sequence[Step], explanations: Sequence[Explanation]
-    ) -> None:
-        try:
-            if number not in self._writers:
-                self._writers[number] = self._recording.begin(number)
-            self._writers[number].add(steps, explanations)
-            if steps[-1].outcome:
-                self._recording.finish(number, self._writers[number], steps[-1])
-                del self._writers[number]
-                self.written.append(number)
-        except OSError as error:
-            raise write_error(self._recording.title, error) from None
-
-
-def _tell(pipeline: _Pipeline, on_episode: Callable[[Episode], None] | None) -> None:
-    """Give the episodes that were written since to whom asked for them."""
-    while pipeline.written:
-        number = pipeline.written.popleft()
-        if on_episode:
-            on_episode(pipeline.read(number))
 
 
 def _progress(step: Step, done: int, episodes: int) -> Progress:

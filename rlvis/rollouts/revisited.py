@@ -14,6 +14,7 @@ from rlvis.attribution.engine import Methods, choose_methods
 from rlvis.attribution.explanation import Explanations
 from rlvis.attribution.registry import get_method
 from rlvis.errors import InputError, Notice
+from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
 from rlvis.rollouts.checked_env import CheckedEnv
@@ -141,6 +142,7 @@ class RevisitedEpisodes(RecordedEpisodes):
         for start in range(0, stored.steps, _BLOCK):
             steps = slice(start, start + _BLOCK)
             writer.add_maps(list(self._explain(plan, number, steps).values()))
+            give_back_memory()
         writer.close(stored.attributes)
         return EpisodeExplanations(maps, header, self.numbers(number), (height, width))
 

@@ -9,6 +9,7 @@ import numpy as np
 from rlvis.display.legend import Legend, draw_legend, scales_of
 from rlvis.display.overlays import grey, noted, overlay, resize_picture
 from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, paste
+from rlvis.errors import InputError
 from rlvis.images.frames import age, caption, picture_of
 from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.film.column_heads import (
@@ -36,6 +37,7 @@ from rlvis.rollouts.film.timeline import Timeline, tracks_of
 from rlvis.rollouts.header import Header, MethodRecord, Targets
 
 _BLOCK = 64
+_LEAST_CELL = 24
 _WORDS = 180  # columns less wide have no room for the words of a sum
 _DARK = 32  # an episode in which nothing is brighter (symbols, not colours) is shown brightened
 _OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
@@ -76,6 +78,9 @@ class EpisodeFrames:
             number of actions stands for their contrast.
         scale: what full strength stands for: the most of a method's maps in the "episode" or in
             each "frame", or a number.
+        colormap: one of `colormaps.COLORMAPS`; amber and blue for signed maps, heat for others
+            when left out.
+        curves: below π over time, of `timeline.CURVES`; the value, if there is room, when left out.
     """
 
     def __init__(
@@ -86,8 +91,10 @@ class EpisodeFrames:
         title: str,
         shown: Sequence[int],
         scale: FilmScale = "episode",
+        colormap: str | None = None,
+        curves: Sequence[str] | None = None,
     ) -> None:
-        self._scale = scale
+        self._scale, self._colormap = scale, colormap
         self._episode, self._header, self._shown = episode, header, list(shown)
         self._maps, targets = maps, maps.targets
         self._units = [
@@ -125,13 +132,19 @@ class EpisodeFrames:
             tracks,
             tuple(len(row) for row in self._rows),
             tuple(feet),
+            len(curves or ()),
         )
+        heights = [self.layout.cell_of(row)[1] for row in range(len(self._rows))]
+        if curves and min(heights) < _LEAST_CELL:
+            raise InputError(
+                f"no room for {len(curves)} curves below {len(self._rows)} rows of maps; show fewer"
+            )
         self._returns = episode.rewards.cumsum()
         self._sizes = [
             self.layout.cell_of(self._row_of(each)) for each in range(len(maps.heatmaps))
         ]
         place = self.layout.timeline
-        self._timeline = Timeline(episode, self._actions, place.width, place.height)
+        self._timeline = Timeline(episode, self._actions, place.width, place.height, curves=curves)
         self._still = self._draw_still(title)
         self._canvas = np.empty_like(self._still)
 
@@ -266,7 +279,7 @@ class EpisodeFrames:
         heat = self._heat.resized(method, step, self._sizes)[column]
         most = float(self._heat.limits(method, step)[column])
         signed = self._header.methods[method].signed
-        paste(canvas, overlay(ground, heat, most, signed), x, y)
+        paste(canvas, overlay(ground, heat, most, signed, self._colormap), x, y)
 
     def _notes(self, method: int, step: int, index: int) -> list[str]:
         return self._maps.notes[method][step][index] if self._maps.notes else []
@@ -329,6 +342,7 @@ class EpisodeFrames:
                 self._units[self._rows[row][0]],
             ),
             scopes.get(str(self._scale), ""),
+            self._colormap,
         )
         return draw_legend(legend, FrameLayout.room, DARK)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from rlvis.rollouts.film.timeline import LEAST_TRACK
+from rlvis.rollouts.film.timeline import LEAST_CURVE, LEAST_TRACK
 
 WIDTH, HEIGHT = 1280, 720
 MOST_COLUMNS = 7
@@ -38,6 +38,7 @@ class FrameLayout:
         tracks: how many the strip at the foot has.
         tiles: how many maps a column has in each row, one for each frame of a stack; 1 if left out.
         feet: the height of the words under each row.
+        curves: how many the strip has below its tracks, beside one that is there if there is room.
     """
 
     columns: int
@@ -46,6 +47,7 @@ class FrameLayout:
     tracks: int = 1
     tiles: tuple[int, ...] = ()
     feet: tuple[int, ...] = ()
+    curves: int = 0
 
     left: ClassVar[int] = _LEFT
     gap: ClassVar[int] = _GAP
@@ -108,7 +110,7 @@ class FrameLayout:
 
         It is as many as make them largest.
         """
-        strip = _LEAST_TIMELINE + (self.tracks - 1) * LEAST_TRACK
+        strip = _LEAST_TIMELINE + (self.tracks - 1) * LEAST_TRACK + self.curves * LEAST_CURVE
         room = HEIGHT - MARGIN // 2 - strip - TOP - _COLUMN_HEAD
         room -= sum(self._foot(each) for each in range(self.rows))
         height, count = room // self.rows - _GAP // 2, self._tiles(row)

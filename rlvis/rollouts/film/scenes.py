@@ -41,7 +41,7 @@ class Scene:
     to_the_end: bool = True
 
     @classmethod
-    def whole(cls, episode: int, steps: int, fps: float) -> "Scene":
+    def whole(cls, episode: int, steps: int) -> "Scene":
         """A whole episode, a frame for each step."""
         return cls(episode, [(step, 1) for step in range(steps)])
 

@@ -8,11 +8,13 @@ import numpy as np
 
 from rlvis.attribution.explanation import resize_maps
 from rlvis.display.overlays import STRONGEST, limit
+from rlvis.memory import give_back_memory
 
 FilmScale = float | Literal["episode", "frame"]
 """What full strength stands for: the most of a method's maps in an episode or frame, a number."""
 
-_BLOCK = 16
+_BLOCK, _PASS = 16, 64
+"""Steps that are held to be drawn, and to be counted."""
 
 
 class MapsOverTime(Protocol):
@@ -101,11 +103,12 @@ class ShownMaps:
             _Quantile(sum(len(columns) * _numbers(self._maps[each]) for each in methods), STRONGEST)
             for methods, columns in self._groups
         ]
-        for start in range(0, steps, _BLOCK):
-            block = self._at(slice(start, start + _BLOCK))
+        for start in range(0, steps, _PASS):
+            block = self._at(slice(start, start + _PASS))
             for (methods, columns), quantile in zip(self._groups, counted, strict=True):
                 for each in methods:
                     quantile.add(np.abs(block[each][:, columns]))
+            give_back_memory()
         for (methods, columns), quantile in zip(self._groups, counted, strict=True):
             for each in methods:
                 found[each][columns] = quantile.value

@@ -9,11 +9,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
+from rlvis.errors import InputError, unknown
 from rlvis.models.distributions import ActionDistribution, DiagonalGaussian, Factored, Greedy
 from rlvis.rollouts.episode import EpisodeNumbers
+from rlvis.rollouts.signals import signals_of
+
+CURVES = ("value", "entropy", "margin", "advantage", "reward")
+"""What can be drawn over time below π; see `rlvis.rollouts.signals.Signals`."""
 
 LEAST_TRACK = 26
 """Pixels that each track after the first adds to the least height of a strip."""
+LEAST_CURVE = 46
+"""Pixels that each curve that is asked for adds to it, its caption included."""
 _RIBBON, _TICKS, _CAPTION = 10, 20, 24
 _GAP, _BETWEEN = 4, 6
 _LEAST_WITH_VALUE = 230
@@ -29,6 +36,7 @@ class Timeline:
         shown: indices of the scores whose tracks are shown.
         width, height: of the strip in pixels.
         start: the number of the first step.
+        curves: of `CURVES`, one below the other; when left out the value where there is room.
     """
 
     def __init__(
@@ -38,15 +46,20 @@ class Timeline:
         width: int,
         height: int,
         start: int = 0,
+        curves: Sequence[str] | None = None,
     ) -> None:
         self._steps, self._start = len(episode), start
         self._width = width
         tracks = tracks_of(episode.distribution, shown)
-        enough = _LEAST_WITH_VALUE + (len(tracks) - 1) * LEAST_TRACK
-        with_value = height >= enough and bool(np.isfinite(episode.values).any())
         inner = height - _CAPTION - _RIBBON - _TICKS - _GAP
-        value_height = round(0.36 * inner) if with_value else 0
-        room = height - _CAPTION - _TICKS - value_height - (_CAPTION if with_value else 0)
+        if curves is None:
+            enough = _LEAST_WITH_VALUE + (len(tracks) - 1) * LEAST_TRACK
+            with_value = height >= enough and bool(np.isfinite(episode.values).any())
+            curves, share = (("value",), 0.36) if with_value else ((), 0.0)
+        else:
+            share = 0.5 / max(1, len(curves))
+        curve_height = max(LEAST_CURVE - _CAPTION, round(share * inner))
+        room = height - _CAPTION - _TICKS - len(curves) * (curve_height + _CAPTION)
         caption = "π(action | image) over time, and the action taken"
         if isinstance(episode.distribution, Greedy):
             caption = "the action with the highest Q-value over time"
@@ -54,10 +67,11 @@ class Timeline:
             scales = ", ".join(f"±{_reach(episode, track):.2g}" for track in tracks)
             caption = f"mean of each action over time, and the values taken (dots), to {scales}"
         sections = [(caption, np.concatenate(self._tracks(episode, tracks, room)))]
-        if with_value:
-            low, high = np.nanmin(episode.values), np.nanmax(episode.values)
-            caption = f"value over time, {low:.2f} to {high:.2f}"
-            sections.append((caption, self._value(episode.values, value_height)))
+        for name in curves:
+            values = curve_of(episode, name)
+            low, high = np.nanmin(values), np.nanmax(values)
+            caption = f"{name} over time, {low:.2f} to {high:.2f}"
+            sections.append((caption, self._curve(values, curve_height)))
         ticks, bright, dim = self._ticks(), [], []
         for caption, picture in sections:
             bright += [self._plain(_CAPTION, caption), picture]
@@ -125,7 +139,7 @@ class Timeline:
         part[np.abs(np.arange(height)[:, None] - line) <= 1] = label_colour(dimension.start)
         return part
 
-    def _value(self, values: np.ndarray, height: int) -> np.ndarray:
+    def _curve(self, values: np.ndarray, height: int) -> np.ndarray:
         """A step line over a filled area."""
         part = self._plain(height)
         part[:] = DARK.surface
@@ -173,6 +187,21 @@ def tracks_of(distribution: ActionDistribution, shown: Sequence[int]) -> list[sl
             if any(factor.start <= index < factor.stop for index in shown)
         ]
     return [slice(index, index + 1) for index in shown]
+
+
+def curve_of(episode: EpisodeNumbers, name: str) -> np.ndarray:
+    """One of `CURVES`, float (T,).
+
+    Raises:
+        InputError: if there is no such curve, or the policy has no numbers for it.
+    """
+    if name not in CURVES:
+        raise unknown("curve", name, CURVES)
+    given = {"value": episode.values, "reward": episode.rewards}
+    values = given[name] if name in given else getattr(signals_of(episode), name)
+    if np.isnan(values).all():
+        raise InputError(f"there is no {name} to draw; this policy has none")
+    return values
 
 
 def _reach(episode: EpisodeNumbers, dimension: slice) -> float:

@@ -6,24 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from rlvis.attribution.engine import Methods
+from rlvis.display.colormaps import check_colormap
 from rlvis.display.video_file import FILM_KINDS, film_writer
 from rlvis.errors import InputError, unknown
+from rlvis.file_kinds import save_picture
 from rlvis.files import check_writable
+from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, check_whole
 from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.film.footage import Footage, Views
 from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
-from rlvis.rollouts.film.frame_layout import MOST_COLUMNS
+from rlvis.rollouts.film.frame_layout import HEIGHT, MOST_COLUMNS, WIDTH
 from rlvis.rollouts.film.scenes import CARD_SECONDS, Scene, draw_card
 from rlvis.rollouts.film.shown_maps import FilmScale
+from rlvis.rollouts.film.timeline import CURVES
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.moments import Moment
 from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.revisited import RevisitedEpisodes
+
+_BLOCK = 64
 
 
 def film(
@@ -40,6 +47,10 @@ def film(
     policy: Policy | None = None,
     fps: float = 10,
     scale: FilmScale = "episode",
+    colormap: str | None = None,
+    curves: Sequence[str] | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    pictures: str | Path | None = None,
     on_frame: Callable[[], None] | None = None,
 ) -> Path:
     """Write the annotated film of a recording and return its path.
@@ -48,7 +59,7 @@ def film(
 
     Args:
         recording: the recording.
-        path: ends in .mp4 (1280×720, H.264) or .gif (640×360).
+        path: ends in .mp4 (H.264) or .gif (half the size).
         methods: one row each; all that were recorded when left out. Maps that were not recorded are
             made by the policy.
         targets: what maps explain; as it was recorded when left out.
@@ -65,17 +76,23 @@ def film(
         fps: steps per second. The last frame of an episode stays for one second.
         scale: what full strength stands for: the most of a method's maps in the "episode", so that
             weak maps look weak, or in each "frame", or a number.
+        colormap: one of `rlvis.display.colormaps.COLORMAPS`; amber and blue for signed maps, heat
+            for others when left out.
+        curves: below π over time: value, entropy, margin, advantage, reward; the value, where there
+            is room, when left out.
+        size: width and height of the film in pixels, 16 to 9.
+        pictures: a folder that the frame of each step is written to, too, as PNG.
         on_frame: called after every frame.
 
     Raises:
         InputError: if a method, target, action or episode does not exist, maps are to be made and
             the policy is not there, or the file cannot be written.
     """
-    check_film(path, fps, scale)
+    check_film(path, fps, scale, colormap, curves, size)
     check_whole("around", around, 0, MANY)
     if moments is None:
         numbers = recording.readable() if episodes is None else list(episodes)
-        scenes = [Scene.whole(number, recording.steps([number]), fps) for number in numbers]
+        scenes = [Scene.whole(number, recording.steps([number])) for number in numbers]
     else:
         numbers = list(dict.fromkeys(each.episode for each in moments))
         scenes = [
@@ -88,21 +105,29 @@ def film(
     with film_writer(Path(path), fps) as write:
         for place, scene in enumerate(scenes):
             if drawn is None or drawn[0] != scene.episode:
-                drawn = scene.episode, shown.frames(recording, scene.episode, scale)
+                drawn = (
+                    scene.episode,
+                    shown.frames(recording, scene.episode, scale, colormap, curves),
+                )
             frames = drawn[1]
             if scene.moment is not None:
                 card = draw_card(recording, scene.moment, place, len(scenes))
                 for _ in range(round(CARD_SECONDS * fps)):
-                    write(card)
+                    write(resized(card, size))
             for step, times in scene.shots:
-                frame = frames.draw(step, marked=scene.marks(step))
+                picture = resized(frames.draw(step, marked=scene.marks(step)), size)
                 for _ in range(times):
-                    write(frame)
+                    write(picture)
                     if on_frame:
                         on_frame()
+                if pictures is not None:
+                    name = f"episode_{scene.episode:04d}_step_{step:05d}.png"
+                    save_picture(Image.fromarray(picture), Path(pictures) / name)
+                if step % _BLOCK == 0:
+                    give_back_memory()
             if scene.to_the_end:
                 for _ in range(round(fps)):
-                    write(frames.draw(len(frames) - 1, ended=True))
+                    write(resized(frames.draw(len(frames) - 1, ended=True), size))
     return Path(path)
 
 
@@ -114,13 +139,38 @@ def frames_in(
     return sum(times for scene in scenes for _, times in scene.shots)
 
 
-def check_film(path: str | Path, fps: float, scale: FilmScale) -> None:
+def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame (720, 1280, 3) at another width and height."""
+    if (picture.shape[1], picture.shape[0]) == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
+
+
+def check_film(
+    path: str | Path,
+    fps: float,
+    scale: FilmScale,
+    colormap: str | None = None,
+    curves: Sequence[str] | None = None,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> None:
     """Whether a film can be made like this, before anything is spent on it.
 
     Raises:
-        InputError: if the ending, the speed or the scale is wrong, or it cannot be written.
+        InputError: if the ending, the speed, the scale or the colour map is wrong, or it cannot be
+            written.
     """
     check_writable(path, FILM_KINDS)
+    check_colormap(colormap)
+    for each in curves or ():
+        if each not in CURVES:
+            raise unknown("curve", each, CURVES)
+    width, height = size
+    if not 320 <= width <= 3840 or abs(width * HEIGHT - height * WIDTH) > 2 * WIDTH:
+        raise InputError(
+            f"cannot make a film of {width}x{height}; it is 16 to 9, 320 to 3840 pixels wide: "
+            "640x360, 1280x720, 1920x1080"
+        )
     if not 0.1 <= fps <= 120:
         raise InputError(f"cannot show {fps:g} steps per second; choose 0.1 to 120")
     if scale not in ("episode", "frame") and not (isinstance(scale, (int, float)) and scale > 0):
@@ -176,7 +226,12 @@ class _Shown:
         return cls(header, _columns(recording, header, actions, numbers), plan)
 
     def frames(
-        self, recording: RevisitedEpisodes, number: int, scale: FilmScale = "episode"
+        self,
+        recording: RevisitedEpisodes,
+        number: int,
+        scale: FilmScale = "episode",
+        colormap: str | None = None,
+        curves: Sequence[str] | None = None,
     ) -> EpisodeFrames:
         """The frames of an episode."""
         found = (
@@ -200,7 +255,9 @@ class _Shown:
         )
         which = f"episode {number}" + (f" of 0–{last}" if last else "")
         title = f"policy {self.header.policy}   {which}   seed {numbers.seed}"
-        return EpisodeFrames(footage, maps, self.header, title, self.columns, scale)
+        return EpisodeFrames(
+            footage, maps, self.header, title, self.columns, scale, colormap, curves
+        )
 
 
 def _columns(

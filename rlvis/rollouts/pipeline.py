@@ -1,0 +1,143 @@
+"""Steps on their way into a recording: explained together, written in the background."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from rlvis.attribution.explanation import Explanation
+from rlvis.files import write_error
+from rlvis.memory import give_back_memory
+from rlvis.rollouts.background import Background
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.episode import Episode, reduced_render, taken_of
+from rlvis.rollouts.episode_writer import EpisodeWriter
+from rlvis.rollouts.plan import ExplanationPlan
+from rlvis.rollouts.recording import Recording
+from rlvis.rollouts.states import FORMS, NoStatesError, form_of
+from rlvis.rollouts.stepper import Step
+
+_BLOCK = 64
+
+
+class Besides:
+    """What is kept of an environment besides what the policy sees: its states, its own picture.
+
+    Args:
+        render: whether pictures are kept; None for where they cannot be drawn from the states.
+        explained: whether maps are made, beside which pictures are looked at.
+        made_again: whether the environment can be made again.
+        states: whether states are kept.
+    """
+
+    def __init__(
+        self, render: bool | None, explained: bool, made_again: bool, states: bool
+    ) -> None:
+        self._render, self._explained, self._made_again = render, explained, made_again
+        self.form: str | None = None if states else ""
+        self.no_states = "" if states else "they were not asked for"
+
+    def state(self, env: CheckedEnv) -> bytes | None:
+        """The environment's state, None where it cannot be kept."""
+        if self.form is None:
+            try:
+                self.form = form_of(env.environment)
+            except NoStatesError as why:
+                self.form, self.no_states = "", str(why)
+        if not self.form:
+            return None
+        form = FORMS[self.form]
+        return env.ask("get_state", lambda asked: form.pack(form.get(asked)))
+
+    def picture(self, env: CheckedEnv) -> np.ndarray | None:
+        """The environment's own picture, None where it is not kept."""
+        drawn_later = bool(self.form) and self._made_again
+        kept = self._explained and not drawn_later if self._render is None else self._render
+        return reduced_render(env) if kept else None
+
+
+class Pipeline:
+    """Steps in, of whichever episodes; explained together and written in the background."""
+
+    def __init__(
+        self, recording: Recording, plan: ExplanationPlan | None, besides: Besides
+    ) -> None:
+        self._recording, self._plan, self._besides = recording, plan, besides
+        self._background = Background()
+        self._block: list[Step] = []
+        self._writers: dict[int, EpisodeWriter] = {}
+        self._written: deque[int] = deque()
+
+    def __enter__(self) -> "Pipeline":
+        self._background.__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            self._background.__exit__(*raised)
+        finally:
+            for unfinished in self._writers.values():
+                unfinished.discard()
+
+    def put(self, step: Step) -> None:
+        """Take a step; a finished episode is passed on at once.
+
+        Raises:
+            InputError: if an earlier one could not be written.
+        """
+        if not self._block:
+            self._recording.describe_states(self._besides.form or "", self._besides.no_states)
+        self._block.append(step)
+        if step.outcome is None and len(self._block) < _BLOCK:
+            return
+        block, self._block = sorted(self._block, key=attrgetter("episode")), []
+        found = self._explain(block)
+        size = sum(each.decision.image.nbytes for each in block)
+        size += sum(each.maps.nbytes for each in found)
+        self._background.submit(self._write, block, found, size=size)
+
+    def _explain(self, block: Sequence[Step]) -> list[Explanation]:
+        if self._plan is None:
+            return []
+        decisions = [each.decision for each in block]
+        context = {
+            name: np.stack([each.context[name] for each in decisions])
+            for name in decisions[0].context
+        }
+        actions = np.array([each.action for each in decisions])
+        taken = taken_of(self._plan.policy.distribution, actions)
+        images = np.stack([each.image for each in decisions])
+        found = list(self._plan.explain(images, context, taken).values())
+        give_back_memory()
+        return found
+
+    def tell(self, on_episode: Callable[[Episode], None] | None) -> None:
+        """Give the episodes that were written since to whom asked for them."""
+        while self._written:
+            number = self._written.popleft()
+            if on_episode:
+                on_episode(self._recording.episode_named(number))
+
+    def _write(self, block: Sequence[Step], explanations: Sequence[Explanation]) -> None:
+        start = 0
+        try:
+            for number, group in groupby(block, attrgetter("episode")):
+                steps = list(group)
+                part = slice(start, start := start + len(steps))
+                self._write_episode(number, steps, [each[part] for each in explanations])
+        except OSError as error:
+            raise write_error(self._recording.title, error) from None
+
+    def _write_episode(
+        self, number: int, steps: Sequence[Step], explanations: Sequence[Explanation]
+    ) -> None:
+        if number not in self._writers:
+            self._writers[number] = self._recording.begin(number)
+        self._writers[number].add(steps, explanations)
+        if steps[-1].outcome:
+            self._recording.finish(number, self._writers[number], steps[-1])
+            del self._writers[number]
+            self._written.append(number)
