@@ -4,15 +4,16 @@ const AT_ONCE = 2;
 
 /** Blocks of one kind of thing.
  *
- * `fetchBlock(key, start, stop)` gives a block; `arrived()` is called whenever one came or failed.
+ * `fetchBlock(key, start, stop)` gives a block; `arrived()` is called whenever one came or failed;
+ * `ahead` says how many to either side of the wanted one are fetched, too.
  */
 export class Blocks {
   #kept = new Map();
   #waiting = [];
   #running = 0;
 
-  constructor(fetchBlock, { size, most, arrived }) {
-    Object.assign(this, { fetchBlock, size, most, arrived });
+  constructor(fetchBlock, { size, most, arrived, ahead = 1 }) {
+    Object.assign(this, { fetchBlock, size, most, arrived, ahead });
   }
 
   /** The block with a step and the step's place in it; null while it is on its way.
@@ -23,8 +24,10 @@ export class Blocks {
     const start = Math.floor(step / this.size) * this.size;
     const name = `${key}|${start}`;
     const block = this.#kept.get(name);
-    this.#ask(key, start + this.size, steps);
-    this.#ask(key, start - this.size, steps);
+    for (let away = this.ahead; away > 0; away -= 1) {
+      this.#ask(key, start - away * this.size, steps);
+      this.#ask(key, start + away * this.size, steps);
+    }
     if (!block) {
       this.#ask(key, start, steps);
       return null;

@@ -31,6 +31,7 @@ export class Recorded {
     });
     this.views = new Blocks((key, ...run) => api.views(+key, ...run), {
       size: VIEWS,
+      ahead: 5,
       most: 96,
       arrived,
     });
