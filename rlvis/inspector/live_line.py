@@ -15,6 +15,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rlvis.inspector.answers import Answers, Posted, fault
+from rlvis.inspector.live_messages import obey
 from rlvis.inspector.live_source import LiveSource
 from rlvis.inspector.live_world import LiveWorld
 from rlvis.inspector.wire import pack
@@ -164,7 +165,7 @@ class _Line:
         elif what == "stop":
             self.playing = None
         else:
-            more = world.do(said)
+            more = obey(world, said)
         if world.ended or (what == "step" and self._holds(world)):
             self.playing = None
         more = {**more, "id": self.last, "playing": self.playing is not None}

@@ -10,7 +10,6 @@ import torch
 
 from rlvis.errors import InputError, one_line, unknown
 from rlvis.images.frames import picture_of
-from rlvis.inspector.answers import Posted
 from rlvis.inspector.branching import some_views
 from rlvis.models.policy import MASK, Decision, Policy
 from rlvis.rollouts.branches import as_episode
@@ -201,7 +200,7 @@ class LiveWorld:
             raise InputError(f"{self._env.name} gives no states, so that nothing can be tried out")
         told, views, now = [], {}, self._now
         for place, name in enumerate(actions):
-            episode = self._future(now, self._index(name))
+            episode = self._future(now, self.index(name))
             taken = taken_of(episode.distribution, episode.actions)
             told.append(
                 {
@@ -257,30 +256,6 @@ class LiveWorld:
             "objects": objects,
         }
 
-    def do(self, said: Posted) -> dict[str, Any]:
-        """What a message of the page asks for, but for playing; more arrays and facts of it."""
-        what = said.get("do", str)
-        if what == "step":
-            self.act()
-        elif what == "act":
-            self.act(self._index(said.get("action", str)))
-        elif what == "back":
-            self.back()
-        elif what == "reset":
-            self.reset(None if said.said.get("seed") is None else said.get("seed", int))
-        elif what == "hide":
-            self.hide(None if said.said.get("rect") is None else said.get("rect", list))
-        elif what == "undo":
-            self.undo()
-        elif what == "whatif":
-            futures, views = self.futures(said.texts("actions") or list(self.policy.labels))
-            return {"futures": futures, "views": views}
-        elif what in _CHANGES:
-            _CHANGES[what](self, said)
-        elif what != "look":
-            raise unknown("thing to do", what, ["look", "step", "act", "back", "reset", *_CHANGES])
-        return {}
-
     def _facts(self, decision: Decision) -> dict[str, Any]:
         numbers = signals_of(self._as_numbers(decision))
         now = self._now
@@ -316,7 +291,8 @@ class LiveWorld:
         taken = taken_of(self.policy.distribution, np.array([action]))
         return None if taken is None else int(taken[0])
 
-    def _index(self, action: str) -> int:
+    def index(self, action: str) -> int:
+        """The number of an action by its name."""
         if action not in self.policy.labels:
             raise unknown("action", action, self.policy.labels)
         if self._place_of(self._decide().action) is None:
@@ -391,44 +367,3 @@ def places_in(env: "Env") -> dict[str, tuple[float, float, float]]:
     """X, z and angle of what stands in a world, by name; nothing where it does not say."""
     tell = getattr(env.unwrapped, "places", None)
     return dict(tell()) if callable(tell) else {}
-
-
-def _move(world: LiveWorld, said: Posted) -> None:
-    name, x, z = said.get("name", str), said.get("x", float), said.get("z", float)
-    world.change(f"{name} at {x:.2f}, {z:.2f}", f"moved {name}", "moved", name, x=x, z=z)
-
-
-def _turn(world: LiveWorld, said: Posted) -> None:
-    name, angle = said.get("name", str), said.get("angle", float)
-    degrees = np.degrees(angle)
-    world.change(f"{name} turned to {degrees:.0f}°", f"turned {name}", "moved", name, angle=angle)
-
-
-def _recolour(world: LiveWorld, said: Posted) -> None:
-    name, colour = said.get("name", str), said.get("colour", str)
-    world.change(f"{name} {colour}", f"recoloured {name}", "recoloured", name, colour)
-
-
-def _without(world: LiveWorld, said: Posted) -> None:
-    name = said.get("name", str)
-    world.change(f"without {name}", f"without {name}", "without", name)
-
-
-def _resurface(world: LiveWorld, said: Posted) -> None:
-    surface, texture = said.get("surface", str), said.get("texture", str)
-    world.change(f"{surface} {texture}", surface, "resurfaced", surface, texture)
-
-
-def _relight(world: LiveWorld, said: Posted) -> None:
-    brightness = said.get("brightness", float)
-    world.change(f"light × {brightness:.1f}", "light", "relit", brightness=brightness)
-
-
-_CHANGES = {
-    "move": _move,
-    "turn": _turn,
-    "recolour": _recolour,
-    "without": _without,
-    "resurface": _resurface,
-    "relit": _relight,
-}
