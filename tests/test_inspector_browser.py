@@ -208,9 +208,9 @@ def test_other_keys(opened: Opened) -> None:
     page.keyboard.press("Shift+ArrowRight")
     wait_for_step(page, 10)
     page.keyboard.press(">")
-    assert page.input_value(".speed select") == "20"
+    playwright.expect(page.locator(".speed select")).to_have_value("20")
     page.keyboard.press("<")
-    assert page.input_value(".speed select") == "10"
+    playwright.expect(page.locator(".speed select")).to_have_value("10")
     page.keyboard.press("Space")
     wait_for_step(page, 12)
     page.keyboard.press("Space")
@@ -263,7 +263,7 @@ def test_place_is_kept(opened: Opened) -> None:
     page = opened(START)
     page.keyboard.press("ArrowRight")
     page.keyboard.press("b")
-    wait_for_hash(page, step=13)
+    wait_for_hash(page, step=13, side="bookmarks")
     page.fill("textarea", "here it turns away")
     page.reload()
     page.wait_for_selector(".plot[aria-valuemax]")
