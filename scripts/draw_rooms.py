@@ -25,6 +25,7 @@ GROUND = "ground floor"
 ROOMS = (
     "cli",
     "rlvis_agents",
+    "inspector",
     "features",
     "rollouts",
     "attribution",
@@ -70,7 +71,7 @@ WAYS = (
 """What an image passes: modules of rlvis, a name in each, and what it becomes there."""
 
 TITLES = ("Why this output?  rlvis explain", "Why this step?  rlvis record", "What is learned?")
-HUES = dict(zip(ROOMS, (0, 330, 25, 265, 45, 80, 110, 150, 190, 215, 240, 300), strict=True))
+HUES = dict(zip(ROOMS, (0, 330, 350, 25, 265, 45, 80, 110, 150, 190, 215, 240, 300), strict=True))
 WIDTH, ROW, LEFT, TOP = 1180, 40, 700, 150
 CELL = 36
 FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
