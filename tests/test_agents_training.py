@@ -81,7 +81,7 @@ def test_curves_for_tensorboard(tmp_path):
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(tmp_path):
     folder = tmp_path / "run"
     code = (
-        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as at a prompt
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from pathlib import Path\nfrom rlvis_agents import TrainConfig, train\n"
         "train(TrainConfig(steps=10**6, envs=4, rollout=64, batch=64, "
         f"out=Path({str(folder)!r})))"
