@@ -8,6 +8,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from rlvis import InputError, Recording, record
+from rlvis.errors import Notice
 from rlvis.rollouts.alternatives import what_if
 from rlvis.rollouts.comparison import compare
 from rlvis.rollouts.intervals import share_interval
@@ -176,7 +177,8 @@ def test_continuous_actions_have_no_other_action() -> None:
     from tests.conftest import PooledPolicy, randomise
 
     gaussian = DiagonalGaussian((0.0,) * 3, (-1.0,) * 3, (1.0,) * 3)
-    policy = Policy(randomise(PooledPolicy()).eval(), ("a", "b", "c"), distribution=gaussian)
+    labels = ("left", "forward", "right")
+    policy = Policy(randomise(PooledPolicy()).eval(), labels, distribution=gaussian)
     header = replace(
         record(seeking_policy(), ENVIRONMENT, methods=["grad-cam"]).header, distribution=gaussian
     )
@@ -257,7 +259,8 @@ def test_policies_that_cannot_be_compared(recording) -> None:
     from rlvis import Policy
     from tests.conftest import PooledPolicy, randomise
 
-    wide = Policy(randomise(PooledPolicy()).eval(), ("a", "b", "c"), observation_shape=(60, 80, 3))
+    labels = ("left", "forward", "right")
+    wide = Policy(randomise(PooledPolicy()).eval(), labels, observation_shape=(60, 80, 3))
     with pytest.raises(InputError, match=r"sees images of \(60, 80, 3\)"):
         compare(recording, wide)
     far = record(seeking_policy(), ENVIRONMENT, methods=["saliency"], seed=999)
@@ -266,3 +269,16 @@ def test_policies_that_cannot_be_compared(recording) -> None:
     elsewhere = record(seeking_policy(), "tests.worlds:Dice-v0", methods=["saliency"], seed=1)
     with pytest.raises(InputError, match="one recording is of"):
         compare(recording, elsewhere)
+
+
+def test_the_same_actions_in_another_order_are_refused(recording) -> None:
+    turned = seeking_policy(shift=4).with_labels(("right", "forward", "left"))
+    for ask in (
+        lambda: compare(recording, turned),
+        lambda: what_if(recording, turned, 0, 0),
+    ):
+        with pytest.raises(InputError, match="in the same order"):
+            ask()
+    renamed = seeking_policy(shift=4).with_labels(("l", "f", "r"))
+    with pytest.warns(Notice, match="taken for the same"):
+        assert compare(recording, renamed).agreement == 1

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rlvis.display.page import Page
-from rlvis.errors import InputError, unknown
+from rlvis.errors import unknown
 from rlvis.models.distributions import Greedy
 from rlvis.models.policy import Policy
 from rlvis.options import MANY, check_whole
 from rlvis.results import Result, Table
 from rlvis.rollouts.alternatives_page import what_if_page
 from rlvis.rollouts.branches import BranchPoint, Futures, play_branches, rest_of
+from rlvis.rollouts.compatibility import require_same_actions
 from rlvis.rollouts.episode import Episode
 
 if TYPE_CHECKING:
@@ -113,10 +114,7 @@ def what_if(
     check_whole("futures", futures, 1, MANY)
     check_whole("max_steps", max_steps, 1, MANY)
     names = recording.header.actions
-    if list(policy.labels) != names and len(policy.labels) != len(names):
-        raise InputError(
-            f"{policy.name} has {len(policy.labels)} actions, the recording {len(names)}"
-        )
+    require_same_actions(names, policy.name, policy.labels, policy.distribution)
     moment = BranchPoint(recording, policy, episode, step)
     tried = list(dict.fromkeys([moment.taken, *(_index(each, names) for each in actions)]))
     if not actions:

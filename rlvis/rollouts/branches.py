@@ -146,11 +146,8 @@ class BranchPoint:
         self, recording: "RevisitedEpisodes", policy: Policy, number: int, step: int
     ) -> None:
         self.recording, self.policy, self.brought_by = recording, policy, "state"
-        self._episode, self._number, self._step = recording.episode(number), number, step
-        if not 0 <= step < len(self._episode):
-            raise InputError(
-                f"no step {step} in episode {number}; it has {len(self._episode)}, numbered from 0"
-            )
+        self._number, self._step = number, recording.check_step(number, step)
+        self._episode = recording.episode(number)
         self.taken = _taken(self._episode, step)
         self._state = recording.state(number, step)
 

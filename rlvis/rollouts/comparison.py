@@ -15,6 +15,7 @@ from rlvis.errors import InputError
 from rlvis.models.policy import Policy
 from rlvis.results import Result, Table
 from rlvis.rollouts.compared_moments import comparison_film, comparison_page
+from rlvis.rollouts.compatibility import require_same_actions
 from rlvis.rollouts.pairs import Pair, asked, different_moments, of_one_seed
 
 if TYPE_CHECKING:
@@ -156,13 +157,16 @@ def compare(
     """
     numbers = recording.readable() if episodes is None else list(episodes)
     if isinstance(other, Policy):
-        _require_alike(recording, other.labels, other.name)
+        require_same_actions(recording.header.actions, other.name, other.labels, other.distribution)
         pairs = [asked(other, recording, number) for number in numbers]
         names = _told_apart(recording.header.policy, other.name)
         second: Policy | None = other
     else:
-        _require_alike(recording, other.header.actions, other.header.policy)
-        if other.header.environment != recording.header.environment:
+        theirs = other.header
+        require_same_actions(
+            recording.header.actions, theirs.policy, theirs.actions, theirs.distribution
+        )
+        if theirs.environment != recording.header.environment:
             raise InputError(
                 f"one recording is of {recording.header.environment}, the other of "
                 f"{other.header.environment}; compare policies in one environment"
@@ -172,15 +176,6 @@ def compare(
         second = other_policy
     both = (policy, second) if policy is not None and second is not None else None
     return Comparison(recording, names, pairs, isinstance(other, Policy), both)
-
-
-def _require_alike(recording: "RecordedEpisodes", labels: Sequence[str], name: str) -> None:
-    actions = recording.header.actions
-    if len(labels) != len(actions):
-        raise InputError(
-            f"{recording.header.policy} has {len(actions)} actions, {name} {len(labels)}; "
-            "compare policies of the same actions"
-        )
 
 
 def _told_apart(first: str, second: str) -> tuple[str, str]:

@@ -1,12 +1,14 @@
 """Whether a policy can act in an environment, and what its actions are called there."""
 
+import warnings
 from collections.abc import Sequence
 from enum import EnumMeta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rlvis.errors import InputError
+from rlvis.errors import InputError, Notice
+from rlvis.models.distributions import ActionDistribution
 from rlvis.models.policy import MASK, Policy
 from rlvis.rollouts.spaces import distribution_over, images_in
 
@@ -108,3 +110,33 @@ def check_compatible(policy: Policy, environment: "Env", name: str) -> None:
 
 def _times(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
+
+
+def require_same_actions(
+    actions: Sequence[str], policy: str, labels: Sequence[str], distribution: ActionDistribution
+) -> None:
+    """Whether a policy's scores stand for the recorded actions, in their order.
+
+    Numbers stand for whatever the names are. Other names are taken to be other words for the same,
+    and a `Notice` says so.
+
+    Args:
+        actions: the recorded names.
+        policy: its name.
+        labels: the names of its scores.
+        distribution: of its actions.
+
+    Raises:
+        InputError: if there are more or fewer, or the same in another order.
+    """
+    if len(labels) != len(actions):
+        raise InputError(
+            f"{policy} has {len(labels)} actions, the recording {len(actions)}; choose a policy of "
+            "the same actions"
+        )
+    if tuple(labels) in (tuple(actions), distribution.labels):
+        return
+    told = f"the actions of {policy} are {', '.join(labels)}, the recorded {', '.join(actions)}"
+    if sorted(labels) == sorted(actions):
+        raise InputError(f"{told}; choose a policy that has them in the same order")
+    warnings.warn(f"{told}; they are taken for the same, in this order", Notice, stacklevel=3)

@@ -252,7 +252,7 @@ class RecordedEpisodes:
         """
         steps = self._stored(number).steps
         if not 0 <= step < steps:
-            raise InputError(f"no step {step}; episode {number} has {steps}, numbered from 0")
+            raise InputError(f"no step {step} in episode {number}; it has {steps}, numbered from 0")
         return step
 
     def observations(self, number: int, steps: slice = _ALL) -> np.ndarray:
