@@ -133,15 +133,15 @@ def share(hits: np.ndarray, groups: np.ndarray) -> Estimate:
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Float (…, N): average ranks along the last axis, ties sharing theirs."""
-    order = np.argsort(values, axis=-1, kind="stable")
-    found = np.empty(values.shape)
-    np.put_along_axis(found, order, np.arange(1.0, values.shape[-1] + 1), axis=-1)
-    for place in np.ndindex(values.shape[:-1]):
-        _, inverse, counts = np.unique(values[place], return_inverse=True, return_counts=True)
-        if len(counts) < values.shape[-1]:
-            found[place] = (np.bincount(inverse, found[place]) / counts)[inverse]
-    return found
+    """Float (N,): average ranks from 1, ties sharing theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+
+
+def few_ranks(values: np.ndarray) -> np.ndarray:
+    """Float (N, k): average ranks of few numbers in each row."""
+    one, other = values[:, :, None], values[:, None, :]
+    return 0.5 + (one > other).sum(axis=2) + 0.5 * (one == other).sum(axis=2)
 
 
 def partial_sums(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -51,12 +51,10 @@ class Parts:
         return self.groups[self.places]
 
     def shared(self) -> list[np.ndarray]:
-        """The parts of each image that has several, as their numbers."""
-        return [
-            found
-            for place in np.unique(self.places)
-            if len(found := np.flatnonzero(self.places == place)) > 1
-        ]
+        """The parts of images that have several, int (n, k) for each number k of parts."""
+        of_image = [np.flatnonzero(self.places == place) for place in np.unique(self.places)]
+        counts = sorted({len(parts) for parts in of_image} - {1})
+        return [np.stack([parts for parts in of_image if len(parts) == k]) for k in counts]
 
     def background(self, place: int) -> tuple[np.ndarray, np.ndarray]:
         """An image with all its parts gone, uint8 (H, W, C), and where they were, bool (H, W)."""
@@ -115,7 +113,7 @@ def losses(
 
 
 def audited_targets(model: ImageModel, has_value: bool) -> dict[str, Target]:
-    """What maps are asked about, by name: the preferred label, what it is preferred to, the value."""
+    """What maps are asked about, by name."""
     first, last = model.labels[0], model.labels[-1]
     found = {
         "preferred": rank(0),
