@@ -6,11 +6,11 @@ sums and thousands of draws are one matrix product. The interval is that of Stud
 bootstrap's standard error: percentiles of few groups are too narrow.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite, nan
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -71,6 +71,14 @@ class Estimate:
         numbers: dict[str, float] = {"value": self.value, "low": self.low, "high": self.high}
         told = {name: float(each) if isfinite(each) else None for name, each in numbers.items()}
         return {**told, "count": self.count, "groups": self.groups}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """The estimate that `plain` told."""
+        value, low, high = (
+            nan if plain[name] is None else float(plain[name]) for name in ("value", "low", "high")
+        )
+        return cls(value, low, high, int(plain["count"]), int(plain["groups"]))
 
 
 NOTHING = Estimate(nan)

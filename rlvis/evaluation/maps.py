@@ -43,6 +43,7 @@ class MethodScores:
         sensitivity: how much maps of different targets differ, 0 to 1.
         likeness: to maps of networks with more and more weights drawn anew, see `LEVELS`.
         seconds: of the processor, for all maps.
+        example: float (H, W), the map of one image and the first target; None where refused.
     """
 
     method: str
@@ -54,6 +55,7 @@ class MethodScores:
     sensitivity: Estimate = NOTHING
     likeness: Sequence[Estimate] = field(default_factory=list, repr=False)
     seconds: float = 0.0
+    example: np.ndarray | None = field(default=None, repr=False)
 
     def of(self, target: str) -> MapScores:
         """The scores of a target, empty where there are none."""
@@ -90,6 +92,9 @@ class MapAudit:
         targets: by name, in the order of the parts' effects.
         context: (N, …), what the model knows besides.
         thorough: ask also with pixels deleted and inserted.
+
+    Attributes:
+        example: the image whose maps are kept to be shown: the parts in it do most.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class MapAudit:
         self._asked = _spread(np.unique(parts.places), ASKED)
         few = _spread(np.arange(len(parts.images)), RANDOMISED)
         self._few = few
+        self.example = _telling(parts)
         self._models = [model, *(randomised(model, level) for level in LEVELS)]
 
     def baselines(self) -> Iterator[MethodScores]:
@@ -186,7 +192,19 @@ class MapAudit:
         asked = NOTHING
         if not baseline:
             asked = sensitivity(list(maps.values()), self._parts.groups)
-        return MethodScores(name, baseline, scores, deletion, insertion, refused, asked)
+        shown = maps[first][self.example] if first in maps else None
+        return MethodScores(
+            name, baseline, scores, deletion, insertion, refused, asked, example=shown
+        )
+
+
+def _telling(parts: Parts) -> int:
+    """The image with the most parts, of these the one that loses most with them."""
+    if not len(parts):
+        return 0
+    count = np.bincount(parts.places, minlength=len(parts.images))
+    lost = np.bincount(parts.places, np.abs(parts.effects[:, 0]), minlength=len(parts.images))
+    return int(np.where(count == count.max(), lost, -1).argmax())
 
 
 def _spread(places: np.ndarray, most: int) -> np.ndarray:
