@@ -12,6 +12,7 @@ from rlvis.display.tiles import Row, Tile
 from rlvis.evaluation.decisions import Decisions
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
+from rlvis.evaluation.headlines import headlines, left_out
 from rlvis.evaluation.maps import MethodScores
 from rlvis.evaluation.verdicts import BELIEVE, NO, PARTLY, Verdict
 from rlvis.images.frames import picture_of
@@ -32,31 +33,9 @@ def draw_audit(found: Findings) -> Page:
         _shortcuts(found),
     ]
     rows = [row for section in sections for row in section]
-    return Page(f"May I believe the picture? {found.policy}", _lines(found), rows)
-
-
-def _lines(found: Findings) -> list[str]:
-    success = ""
-    if isfinite(found.success.value):
-        success = f", {found.success.written(share=True)} of them successful"
-    lines = [
-        f"{found.environment}: {found.frames} moments of {found.episodes} episodes{success}; "
-        f"brackets are 95% intervals over episodes; {found.seconds:.0f} s of the processor"
-    ]
-    if found.moved:
-        first = found.moved[0].effect
-        lines.append(
-            f"What moves it most: {first.name}, KL {first.divergence.written()} nats, "
-            f"{first.flips.written(share=True)} of the decisions turn."
-        )
-    believed = [name for name, each in found.verdicts.items() if each.word == BELIEVE]
-    lines.append(f"Maps to be believed: {', '.join(believed) or 'none'}.")
-    if found.cues:
-        names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
-        said = f"Shortcuts: {', '.join(names)}." if names else "No shortcut was found."
-        lines.append(said)
-    lines += [f"Left out – {each}." for each in found.left_out]
-    return lines
+    return Page(
+        f"May I believe the picture? {found.policy}", [*headlines(found), *left_out(found)], rows
+    )
 
 
 def _moved(found: Findings) -> list[Row]:
@@ -80,7 +59,7 @@ def _moved(found: Findings) -> list[Row]:
             )
             for each in effects
         ],
-        Axis("KL(π ‖ π′) in nats", 0.0, max(most, 1e-3)),
+        Axis("KL divergence from π to what it becomes, in nats", 0.0, max(most, 1e-3)),
         ("KL", "decisions that turn", "change of the value", "moments"),
         width=_WIDTH,
         plot=320,
@@ -129,6 +108,7 @@ def _believed(found: Findings) -> list[Row]:
         Row(
             [],
             each.method,
+            f"{found.verdicts[each.method].word}: {found.verdicts[each.method].reason}",
             cells={
                 "believe?": found.verdicts[each.method].word,
                 "why": found.verdicts[each.method].reason,

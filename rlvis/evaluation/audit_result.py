@@ -14,6 +14,7 @@ from rlvis.errors import unknown
 from rlvis.evaluation.audit_page import draw_audit
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
+from rlvis.evaluation.headlines import headlines, left_out
 from rlvis.files import writing
 from rlvis.results import Result, Table
 from rlvis.rollouts.conditions import Condition
@@ -37,6 +38,14 @@ class Audit(Findings, Result):
     def page(self) -> Page:
         """What moves it, which maps can be believed, what mattered, what it goes by."""
         return draw_audit(self)
+
+    def text(self) -> str:
+        """The same in a few lines, and a verdict on every method."""
+        words = {name: f"{each.word}: {each.reason}" for name, each in self.verdicts.items()}
+        width = max(map(len, words), default=0)
+        verdicts = [f"  {name:{width}}  {each}" for name, each in words.items()]
+        cues = [f"  {each.factor}: {each.verdict}" for each in self.cues if each.lost.count]
+        return "\n".join([*headlines(self), *verdicts, *cues, *left_out(self)])
 
     def plain(self) -> dict[str, Any]:
         """All its numbers as JSON has them, each with its interval."""

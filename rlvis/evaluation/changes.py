@@ -71,7 +71,7 @@ class Changed:
         values: float (M,).
         removed: uint8 (H, W, C) without an object, by moment and object.
         masks: bool (H, W), by moment and object in view.
-        refused: why a change could not be drawn, by its name.
+        refused: of how many moments a change could not be drawn, and why, by its name.
     """
 
     situations: Situations = field(repr=False)
@@ -82,7 +82,7 @@ class Changed:
     values: np.ndarray = field(repr=False)
     removed: Mapping[tuple[int, str], np.ndarray] = field(repr=False)
     masks: Mapping[tuple[int, str], np.ndarray] = field(repr=False)
-    refused: Mapping[str, str] = field(repr=False)
+    refused: Mapping[str, tuple[int, str]] = field(repr=False)
 
     def picture(self, index: int) -> np.ndarray:
         """The changed image, drawn again, uint8 (H, W, C)."""
@@ -118,7 +118,7 @@ def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> 
     waiting: list[np.ndarray] = []
     removed: dict[tuple[int, str], np.ndarray] = {}
     masks: dict[tuple[int, str], np.ndarray] = {}
-    refused: dict[str, str] = {}
+    refused: dict[str, tuple[int, str]] = {}
 
     def ask_waiting() -> None:
         if waiting:
@@ -132,7 +132,8 @@ def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> 
             try:
                 image = drawn(situations, env, change)
             except InputError as error:
-                refused.setdefault(change.name, str(error))
+                count, why = refused.get(change.name, (0, str(error)))
+                refused[change.name] = count + 1, why
                 continue
             differs = (image != situations.images[place]).any(axis=-1)
             if not differs.any():

@@ -47,7 +47,7 @@ class ScoredMethods:
         found = []
         for done, name in enumerate(names):
             try:
-                report(Progress("explaining", done, len(names), "methods", name))
+                report(Progress("explaining", done, len(names), "methods"))
             except KeyboardInterrupt:
                 self._keep()
                 raise Stopped(self._stopped(done, len(names))) from None

@@ -244,7 +244,7 @@ def _compared(
 
 def _difference(lost: np.ndarray, numbers: np.ndarray, of_success: bool) -> Estimate:
     """The mean of differences; where none differs, as many episodes may hide as Wilson says."""
-    found = mean(lost, numbers)
+    found = mean(lost, numbers, (-1.0, 1.0) if of_success else (-np.inf, np.inf))
     if of_success and found.sure and found.low == found.high:
         spread = share_interval(0, found.groups)[1]
         low, high = max(-1.0, found.value - spread), min(1.0, found.value + spread)

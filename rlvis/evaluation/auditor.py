@@ -182,7 +182,10 @@ class _Asked:
                 "with other frames; the world would need objects() and without(name)"
             )
         if changed is not None:
-            left_out += [f"{name}: {why}" for name, why in list(changed.refused.items())[:4]]
+            left_out += [
+                f"{name}, in {count} of {len(situations)} moments: {why}"
+                for name, (count, why) in changed.refused.items()
+            ]
         return cls(
             situations,
             envs[0].name,
