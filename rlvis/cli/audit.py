@@ -47,11 +47,14 @@ def command(
         out: the page (.html, .png, .pdf), the numbers (.json, .npz) or the methods' rows (.csv).
         resume: go on with an audit that was stopped.
     """
+    import torch
+
     from rlvis.evaluation.audit_result import Audit, check_requirements
     from rlvis.evaluation.auditor import QUICK, AuditPlan, audit
 
     Audit.check_savable(out)
     check_requirements(requirements)
+    torch.set_num_threads(1)  # a policy is small: threads cost more than they bring
     policy = source.load_policy()
     config = env.of(policy)
     usual = QUICK if quick else AuditPlan()

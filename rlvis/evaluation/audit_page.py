@@ -14,6 +14,7 @@ from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
 from rlvis.evaluation.headlines import headlines, left_out
 from rlvis.evaluation.maps import MethodScores
+from rlvis.evaluation.shortcuts import Cue
 from rlvis.evaluation.verdicts import BELIEVE, NO, PARTLY, Verdict
 from rlvis.images.frames import picture_of
 
@@ -246,7 +247,7 @@ def _shortcuts(found: Findings) -> list[Row]:
                         "yes" if each.matters else "no",
                         each.verdict,
                     ),
-                    colour=_COLOURS[NO] if each.is_shortcut else _COLOURS[BELIEVE],
+                    colour=_COLOURS[_like(each)],
                     bold=each.is_shortcut,
                 )
                 for each in played
@@ -277,6 +278,13 @@ def _shortcuts(found: Findings) -> list[Row]:
     shown = overlay(ground, heat, float(heat.max()), False)
     tiles = [Tile(shown, ["KL of each window", "over the mean of all frames"])]
     return [*rows, Row(tiles, "Windows that move it", note, tile=(180, 240))]
+
+
+def _like(cue: Cue) -> str:
+    """The verdict whose colour a cue has."""
+    if cue.is_shortcut:
+        return NO
+    return PARTLY if cue.distracts else BELIEVE
 
 
 def _drawn(method: MethodScores, image: np.ndarray) -> np.ndarray:

@@ -161,16 +161,19 @@ def partial_sums(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
 def partial_correlation(sums: np.ndarray) -> np.ndarray:
     """The correlation (…,) of x and y given z, from sums (…, 10) of `partial_sums`.
 
-    (r_xy - r_xz r_yz) / sqrt((1 - r_xz²)(1 - r_yz²)); where z does not vary, r_xy.
+    (r_xy - r_xz r_yz) / sqrt((1 - r_xz²)(1 - r_yz²)); r_xy where z does not vary, 0 where x or y
+    does not vary beside z.
     """
     n, x, y, z, xx, yy, zz, xy, xz, yz = np.moveaxis(sums, -1, 0)
     var_x, var_y, var_z = (n * square - one**2 for square, one in ((xx, x), (yy, y), (zz, z)))
     tiny = 1e-9 * n * n
-    r_xy = (n * xy - x * y) / np.sqrt(var_x * var_y)
-    r_xz = np.where(var_z > tiny, (n * xz - x * z) / np.sqrt(var_x * var_z), 0)
-    r_yz = np.where(var_z > tiny, (n * yz - y * z) / np.sqrt(var_y * var_z), 0)
-    found = (r_xy - r_xz * r_yz) / np.sqrt((1 - r_xz**2) * (1 - r_yz**2))
-    return np.where((var_x > tiny) & (var_y > tiny), found, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r_xy = (n * xy - x * y) / np.sqrt(var_x * var_y)
+        r_xz = np.where(var_z > tiny, (n * xz - x * z) / np.sqrt(var_x * var_z), 0)
+        r_yz = np.where(var_z > tiny, (n * yz - y * z) / np.sqrt(var_y * var_z), 0)
+        left = (1 - r_xz**2) * (1 - r_yz**2)
+        found = (r_xy - r_xz * r_yz) / np.sqrt(left)
+    return np.where((var_x > tiny) & (var_y > tiny) & (left > 1e-9), found, 0.0)
 
 
 @lru_cache(maxsize=64)

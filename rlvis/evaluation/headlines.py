@@ -33,6 +33,8 @@ def headlines(found: Findings) -> list[str]:
     if found.cues:
         names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
         lines.append(f"Shortcuts: {', '.join(names)}." if names else "No shortcut was found.")
+    if moving := [each.factor for each in found.cues if each.distracts]:
+        lines.append(f"It moves with, though no success hangs on: {', '.join(moving)}.")
     return lines
 
 

@@ -28,6 +28,8 @@ from rlvis.rollouts.stepper import Running, go_on
 
 LEAST = 0.05
 """A factor is a shortcut if more of the success than this hangs on it, by the whole interval."""
+OFTEN = 0.1
+"""A factor moves decisions if it turns more of them than this, by the whole interval."""
 _FEW_VALUES = 4
 
 
@@ -61,6 +63,12 @@ class Cue:
         return not self.matters and self.lost.above(LEAST)
 
     @property
+    def distracts(self) -> bool:
+        """Whether it turns decisions although it should not, and no success hangs on it."""
+        turns = self.effect is not None and self.effect.flips.above(OFTEN)
+        return turns and not self.matters and not self.is_shortcut
+
+    @property
     def verdict(self) -> str:
         """In words."""
         what = "the success" if self.of_success else "the return"
@@ -73,6 +81,9 @@ class Cue:
         if self.matters:
             hangs = f"{self._much} hangs on it, as it should"
             return hangs if self.lost.above(0) else f"it matters, and {what} does not hang on it"
+        if self.distracts and self.effect is not None:
+            turned = f"{self.effect.flips.value:.0%} of the decisions turn with it"
+            return f"it should not matter: {turned}, though {what} does not hang on it"
         return f"no shortcut: {what} does not hang on it"
 
     @property

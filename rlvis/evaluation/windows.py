@@ -18,7 +18,8 @@ from rlvis.evaluation.situations import Situations
 from rlvis.models.targets import Target
 from rlvis.progress import OnProgress, Progress
 
-DONORS = 2
+DONORS, AVERAGED = 2, 4
+"""So many other frames a window is taken from, in the scan and for the effect of a part."""
 ROWS, COLUMNS = 4, 5
 
 
@@ -122,42 +123,39 @@ def window_parts(situations: Situations, targets: Sequence[Target], per_image: i
     """
     height, width = situations.images.shape[1:3]
     boxes = boxes_of(height, width)
-    lot = np.random.default_rng(0)
+    lot, donors = np.random.default_rng(0), _donors(situations.episodes, AVERAGED)
     count = min(per_image, len(boxes))
     chosen = [np.sort(lot.choice(len(boxes), count, replace=False)) for _ in situations.images]
     places = np.repeat(np.arange(len(situations)), count)
     windows = np.concatenate(chosen)
-    donor = _donors(situations.episodes)[0]
     masks = np.zeros((len(places), height, width), bool)
-    without = situations.images[places].copy()
-    for part, (place, window) in enumerate(zip(places, windows, strict=True)):
+    for part, window in enumerate(windows):
         top, left, bottom, right = boxes[window].tolist()
         masks[part, top:bottom, left:right] = True
-        other = situations.images[donor[place]]
-        without[part, top:bottom, left:right] = other[top:bottom, left:right]
-    answers = situations.scores(without, places)
+    own = situations.images[places]
+    before = situations.logits[places], situations.values[places]
+    lost = []
+    for donor in donors:
+        without = np.where(masks[..., None], situations.images[donor[places]], own)
+        after = situations.scores(without, places)
+        lost.append(losses(situations.policy, targets, before, after))
     return Parts(
         situations.images,
         situations.episodes,
         [f"window {window + 1}" for window in windows],
         places,
         masks,
-        losses(
-            situations.policy,
-            targets,
-            (situations.logits[places], situations.values[places]),
-            answers,
-        ),
+        np.mean(lost, axis=0),
         without,
         np.zeros(len(places), bool),
     )
 
 
-def _donors(episodes: np.ndarray) -> list[np.ndarray]:
+def _donors(episodes: np.ndarray, count: int = DONORS) -> list[np.ndarray]:
     """For each image others, of other episodes where there are several."""
     lot = np.random.default_rng(1)
     found = []
-    for _ in range(DONORS):
+    for _ in range(count):
         other = lot.integers(len(episodes), size=len(episodes))
         for _ in range(20):
             same = np.flatnonzero(episodes[other] == episodes)
