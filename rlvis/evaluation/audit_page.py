@@ -32,6 +32,7 @@ def draw_audit(found: Findings) -> Page:
         _mattered(found),
         _turned(found),
         _shortcuts(found),
+        [Row([], "Left out", each) for each in left_out(found)],
     ]
     rows = [row for section in sections for row in section]
     return Page(
@@ -88,22 +89,14 @@ def _believed(found: Findings) -> list[Row]:
     plot = draw_intervals(
         [_method_line(each, target, found.verdicts.get(each.method)) for each in ordered],
         Axis("agreement with the true effects, the size of the part held fixed", -0.5, 1.0),
-        (
-            "agreement",
-            "by chance",
-            "largest first",
-            "deletion",
-            "AUC",
-            "other targets",
-            "other weights",
-            "believe?",
-        ),
+        ("agreement", "believe?", "largest first", "deletion", "AUC", "targets", "weights"),
         width=_WIDTH,
         plot=250,
     )
     note = (
-        f"of maps of the {target} action; the tick is what the same maps score on other frames; "
-        "AUC says only where they point"
+        f"maps of the {target} action; the tick is what the same maps score on other frames; AUC "
+        "says only where they point; targets: how much maps of other targets differ; weights: how "
+        "much maps of a network with random weights are alike"
     )
     verdicts = [
         Row(
@@ -147,13 +140,12 @@ def _method_line(method: MethodScores, target: str, verdict: Verdict | None) -> 
         scores.null("causal"),
         (
             _short(causal),
-            f"{scores.null('causal'):.2f}" if isfinite(scores.null("causal")) else "–",
+            verdict.word if verdict else "",
             _short(scores.largest_first),
             _short(method.deletion),
             f"{scores.auc.value:.2f}" if isfinite(scores.auc.value) else "–",
-            f"{method.sensitivity.value:.2f}" if isfinite(method.sensitivity.value) else "–",
-            f"{method.randomisation.value:.2f}" if isfinite(method.randomisation.value) else "–",
-            verdict.word if verdict else "",
+            _short(method.sensitivity),
+            _short(method.randomisation),
         ),
         colour,
     )
@@ -188,7 +180,7 @@ def _mattered(found: Findings) -> list[Row]:
         Row([_figure(each) for each in plots], "Decisions that mattered", note, _size(plots[0]))
     ]
     if tiles:
-        rows.append(Row(tiles, "the costliest decisions", tile=(150, 250)))
+        rows.append(Row(tiles, "the costliest decisions", tile=(150, 200)))
     return rows
 
 

@@ -45,7 +45,8 @@ class Audit(Findings, Result):
         width = max(map(len, words), default=0)
         verdicts = [f"  {name:{width}}  {each}" for name, each in words.items()]
         cues = [f"  {each.factor}: {each.verdict}" for each in self.cues if each.lost.count]
-        return "\n".join([*headlines(self), *verdicts, *cues, *left_out(self)])
+        silent = [f"Left out: {each}" for each in left_out(self)]
+        return "\n".join([*headlines(self), *verdicts, *cues, *silent])
 
     def plain(self) -> dict[str, Any]:
         """All its numbers as JSON has them, each with its interval."""

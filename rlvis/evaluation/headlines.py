@@ -40,7 +40,7 @@ def headlines(found: Findings) -> list[str]:
 
 def left_out(found: Findings) -> list[str]:
     """What could not be asked, and what it would take."""
-    lines = [f"Left out: {each}." for each in found.left_out[:_FEW]]
+    lines = [f"{each}." for each in found.left_out[:_FEW]]
     if more := len(found.left_out) - len(lines):
         lines.append(f"{more} more things left out are told in the numbers (.json).")
     return lines
