@@ -118,7 +118,7 @@ def main() -> None:
     """Do what the command line asks for."""
     jobs = Annotated[Nulls, tyro.conf.subcommand("nulls")]
     others = Annotated[Planted, tyro.conf.subcommand("planted")]
-    wanted = tyro.cli(jobs | others, description=__doc__)  # type: ignore[arg-type]
+    wanted = tyro.cli(jobs | others, description=__doc__)
     if isinstance(wanted, Nulls):
         nulls(wanted)
     else:
@@ -186,7 +186,7 @@ def _judged(case: Case, wanted: Planted) -> dict[str, Any]:
     if kept.exists():
         return json.loads(kept.read_text())
     policy = _trained(case, wanted)
-    world = {"cue": case.cue, "marker_scale": case.marker_scale}
+    world: dict[str, Any] = {"cue": case.cue, "marker_scale": case.marker_scale}
     agrees, never = (
         float(
             evaluate(

@@ -3,7 +3,8 @@
 Frames of one episode are alike, so episodes are what is drawn anew (cluster bootstrap). Every
 statistic here is a function of sums over observations, so a draw is a weighted sum of the groups'
 sums and thousands of draws are one matrix product. The interval is that of Student's t with the
-bootstrap's standard error: percentiles of few groups are too narrow.
+bootstrap's standard error, which is too small for few groups by about 2 / G (measured by
+`scripts/audit_the_audit.py nulls`): percentiles of few groups are too narrow, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -112,7 +113,7 @@ def estimate(
     draws = draws[np.isfinite(draws)]
     if len(draws) < _DRAWS // 2:
         return Estimate(value, count=len(sums), groups=len(names))
-    spread = float(draws.std(ddof=1)) * _student(len(names) - 1) * (1 + 0.5 / len(names))
+    spread = float(draws.std(ddof=1)) * _student(len(names) - 1) * (1 + 2 / len(names))
     low, high = max(bounds[0], value - spread), min(bounds[1], value + spread)
     return Estimate(value, low, high, len(sums), len(names))
 

@@ -25,7 +25,7 @@ from rlvis.evaluation.estimates import (
 )
 from rlvis.evaluation.parts import Parts
 
-NULLS = 20
+NULLS = 40
 """So many times the maps are laid over other images."""
 _FEWEST_PARTS = 12
 _LEVELS = (-1.0, 1.0)
