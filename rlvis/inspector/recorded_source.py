@@ -19,7 +19,7 @@ from rlvis.models.policy import Policy
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_table import EpisodeTable
 from rlvis.rollouts.film.writing import frames_of
-from rlvis.rollouts.moments import KINDS, find_moments
+from rlvis.rollouts.moments import USUAL, find_moments
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.signals import signals_of
 
@@ -100,7 +100,7 @@ class RecordedSource:
 
     def moments(self, most: int) -> list[dict[str, Any]]:
         """The moments that matter."""
-        found = find_moments(self.recording, most, kinds=KINDS[:-1])
+        found = find_moments(self.recording, most, kinds=USUAL)
         names = ("episode", "step", "kind", "strength", "reason")
         return [{name: getattr(each, name) for name in names} for each in found]
 
