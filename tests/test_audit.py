@@ -13,7 +13,7 @@ from rlvis.cli import main
 from rlvis.evaluation.counterfactuals import had
 from rlvis.evaluation.effects import divergence
 from rlvis.evaluation.situations import collect
-from rlvis.evaluation.true_values import true_values
+from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.windows import scan_windows
 from rlvis.interrupt import Stopped
 from rlvis.models.distributions import DiagonalGaussian
@@ -177,7 +177,7 @@ def test_a_window_that_decides_alone_is_found() -> None:
 
 def test_true_values_are_what_is_played() -> None:
     """The computation against rollouts of the real environment, with intervals of both."""
-    from rlvis.evaluation import true_values as module
+    from rlvis.evaluation import action_values as module
     from rlvis_agents import load_policy
 
     env = CheckedEnv(gymnasium.make(WORLD), WORLD)
@@ -208,7 +208,7 @@ class Chain:
 
 
 def test_true_values_of_a_world_that_is_known_by_heart() -> None:
-    from rlvis.evaluation.true_values import _Answers, _bounds
+    from rlvis.evaluation.action_values import _Answers, _bounds
 
     policy = Policy(
         torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2)), ("take", "wait")

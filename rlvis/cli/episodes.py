@@ -6,7 +6,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.playing import RecordedPolicy
-from rlvis.cli.regrets import regrets
+from rlvis.cli.regrets import regrets_of
 
 
 def command(
@@ -50,7 +50,7 @@ def command(
     opened = Recording.open(recording)
     table = EpisodeTable.of(opened)
     if sort == "regret" or any(each.startswith("regret") for each in only):
-        table = table.with_regrets(regrets(opened, source))
+        table = table.with_regrets(regrets_of(opened, source))
     for each in only:
         table = table.only(each)
     if sort is not None:

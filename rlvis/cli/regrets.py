@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rlvis.rollouts.recording import Recording
 
 
-def regrets(
+def regrets_of(
     recording: "Recording", source: RecordedPolicy, episodes: Sequence[int] | None = None
 ) -> "dict[int, np.ndarray]":
     """See `rlvis.evaluation.regret.recorded_regrets`."""

@@ -8,7 +8,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from rlvis.cli.arguments import RolloutMethods, Targets
 from rlvis.cli.loading import refuse_unused
 from rlvis.cli.playing import FilmLook, RecordedPolicy
-from rlvis.cli.regrets import regrets
+from rlvis.cli.regrets import regrets_of
 from rlvis.errors import InputError
 
 
@@ -66,7 +66,7 @@ def command(
             raise InputError(f"no episode is one of {', '.join(only)}; see rlvis episodes")
     choice: dict[str, Any] = {}
     if moments:
-        given = regrets(opened, source, named or None) if "regret" in kinds else None
+        given = regrets_of(opened, source, named or None) if "regret" in kinds else None
         found = find_moments(
             opened, moments, kinds=kinds or USUAL, episodes=named or None, regrets=given
         )

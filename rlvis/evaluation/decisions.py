@@ -16,7 +16,7 @@ from rlvis.evaluation.estimates import (
     share,
 )
 from rlvis.evaluation.situations import Situations
-from rlvis.evaluation.true_values import TrueValues
+from rlvis.evaluation.action_values import TrueValues
 
 
 @dataclass(frozen=True)
