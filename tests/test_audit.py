@@ -10,10 +10,10 @@ import torch
 
 from rlvis import AuditPlan, InputError, Policy, audit
 from rlvis.cli import main
+from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.counterfactuals import had
 from rlvis.evaluation.effects import divergence
 from rlvis.evaluation.situations import collect
-from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.windows import scan_windows
 from rlvis.interrupt import Stopped
 from rlvis.models.distributions import DiagonalGaussian

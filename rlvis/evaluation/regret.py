@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import numpy as np
 
 from rlvis.errors import InputError
-from rlvis.evaluation.situations import Situations
 from rlvis.evaluation.action_values import discount_of, true_values
+from rlvis.evaluation.situations import Situations
 from rlvis.models.policy import Policy
 from rlvis.progress import OnProgress, Progress, reporter
 from rlvis.rollouts.branches import open_recorded
