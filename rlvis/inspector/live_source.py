@@ -47,6 +47,9 @@ class LiveSource:
         """Who acts, where, and what can be done."""
         return self._info
 
+    def warm_up(self) -> None:
+        """`info` has drawn already."""
+
     @cached_property
     def _info(self) -> dict[str, Any]:
         world = self.open()

@@ -56,6 +56,9 @@ class PhotoSource:
         """Which network, and what it can be asked."""
         return self._info
 
+    def warm_up(self) -> None:
+        """It draws nothing."""
+
     @cached_property
     def _info(self) -> dict[str, Any]:
         image = self._given[0] if self._given else np.zeros((224, 224, 3), np.uint8)

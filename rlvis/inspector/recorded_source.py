@@ -65,6 +65,10 @@ class RecordedSource:
         """Who acts, where, and what can be asked."""
         return self._info
 
+    def warm_up(self) -> None:
+        """Make the environment that draws views, where there is one."""
+        self.views(0, slice(0, 1))
+
     @cached_property
     def _info(self) -> dict[str, Any]:
         header, first = self.recording.header, self.recording.observations(0, slice(1))[0]
