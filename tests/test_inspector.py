@@ -342,14 +342,34 @@ def test_steps_back_and_undo_lead_back(talk) -> None:
     for _ in range(3):
         head, arrays = talk.ask("back")
     np.testing.assert_array_equal(arrays["frame"], start["frame"])
-    talk.ask("recolour", name="cube", colour="blue")
-    talk.ask("move", name="agent", x=2.0, z=2.0)
+
+
+def test_undo_takes_back_one_gesture_after_the_other(talk) -> None:
+    pictures = [talk.ask("reset", seed=4)[1]["frame"]]
+    pictures.append(talk.ask("recolour", name="cube", colour="blue")[1]["frame"])
+    for gesture in (1, 2):
+        for place in (2.0, 2.5, 3.0):
+            x = place + gesture / 4
+            _, arrays = talk.ask("move", name="agent", x=x, z=2.0, gesture=gesture)
+        pictures.append(arrays["frame"])
     head, arrays = talk.ask("hide", rect=[0, 0, 30, 30])
     assert len(head["interventions"]) == 3
     assert (arrays["frame"][:30, :30] == arrays["frame"][0, 0]).all()
-    head, arrays = talk.ask("undo")
+    for expected in reversed(pictures):
+        head, arrays = talk.ask("undo")
+        np.testing.assert_array_equal(arrays["frame"], expected)
     assert head["interventions"] == []
+    assert head["undo"] == 0
+
+
+def test_all_changes_are_undone_at_once_also_after_steps(talk) -> None:
+    _, start = talk.ask("reset", seed=4)
+    talk.ask("recolour", name="cube", colour="blue")
+    talk.ask("step")
+    talk.ask("move", name="agent", x=2.0, z=2.0)
+    head, arrays = talk.ask("undo", all=True)
     np.testing.assert_array_equal(arrays["frame"], start["frame"])
+    assert (head["step"], head["interventions"]) == (0, [])
 
 
 def test_futures_leave_the_world_as_it_is(talk) -> None:
@@ -472,7 +492,7 @@ def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> N
 
 
 def test_units_are_read_as_they_are_written() -> None:
-    from rlvis.inspector.units import read_unit
+    from rlvis.inspector.unit_networks import read_unit
 
     assert read_unit("unit:a.b:3") == ("a.b", 3)
     with pytest.raises(InputError, match="unit:layer:number"):

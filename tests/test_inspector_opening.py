@@ -1,7 +1,6 @@
 """The inspector's page is there before what it shows; what cannot be opened is told."""
 
 import sys
-from collections.abc import Callable
 from subprocess import run
 from threading import Event, Timer
 
@@ -25,10 +24,6 @@ async def _info(_: object) -> JSONResponse:
     return JSONResponse({"kind": "any"})
 
 
-def opening(open_app: Callable[[], Starlette], ended: Callable[[], None] = Event().set) -> Opening:
-    return Opening(open_app, ended, patience=0)
-
-
 def test_the_page_is_answered_while_its_questions_wait() -> None:
     ready = Event()
 
@@ -36,7 +31,7 @@ def test_the_page_is_answered_while_its_questions_wait() -> None:
         assert ready.wait(20)
         return Starlette(routes=[Route("/api/info", _info)])
 
-    with TestClient(opening(open_app)) as client:
+    with TestClient(Opening(open_app, ready.clear, 0)) as client:
         assert "main.js" in client.get("/").text
         assert client.get("/static/main.js").status_code == 200
         later = Timer(0.2, ready.set)
@@ -51,7 +46,7 @@ def test_what_cannot_be_opened_is_told_to_the_page_and_ends_the_server() -> None
     def fail() -> Starlette:
         raise InputError("no such policy")
 
-    shown = opening(fail, ended.set)
+    shown = Opening(fail, ended.set, 0)
     with TestClient(shown) as client:
         assert client.get("/api/info").json() == {"error": "no such policy"}
         assert ended.wait(10)

@@ -115,13 +115,25 @@ class Posted:
         return value
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts, empty where it is missing."""
-        return [str(each) for each in self.get(name, list)] if name in self.said else []
+        """A list of texts, empty where it is missing; see `get`."""
+        return [str(each) for each in self._list(name)]
+
+    def wholes(self, name: str) -> list[int]:
+        """A list of whole numbers, empty where it is missing; see `get`."""
+        return [Posted({name: each}).get(name, int) for each in self._list(name)]
+
+    def objects(self, name: str) -> list[dict[str, Any]]:
+        """A list of objects, empty where it is missing; see `get`."""
+        return [Posted({name: each}).get(name, dict) for each in self._list(name)]
+
+    def _list(self, name: str) -> list[Any]:
+        return self.get(name, list) if name in self.said else []
 
 
 _KINDS: Mapping[type, str] = {
     int: "a whole number",
     float: "a number",
+    bool: "true or false",
     str: "a text",
     list: "a list",
     dict: "an object",

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
+from rlvis.features.image_sets.image_set import RecordingImages
 from rlvis.images.frames import picture_of
+from rlvis.inspector.album import Place, Seen
 from rlvis.inspector.branching import context_of
 from rlvis.inspector.choices import colours_of, described, layers_of, methods_of
 from rlvis.inspector.maps import map_arrays, map_facts
-from rlvis.inspector.units import RecordedUnits, explain_unit
+from rlvis.inspector.unit_networks import explain_unit, is_unit
 from rlvis.models.policy import Policy
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_table import EpisodeTable
@@ -46,7 +47,7 @@ class RecordedSource:
         self.recording, self._policy, self.files = recording, policy, files
 
     @property
-    def policy(self) -> Policy:
+    def model(self) -> Policy:
         """The recorded policy.
 
         Raises:
@@ -55,11 +56,6 @@ class RecordedSource:
         if self._policy is None:
             raise InputError("the policy is not at hand; name it with --policy")
         return self._policy
-
-    @cached_property
-    def units(self) -> RecordedUnits:
-        """What the network's units answer to."""
-        return RecordedUnits(self.policy, self.recording)
 
     def info(self) -> dict[str, Any]:
         """Who acts, where, and what can be asked."""
@@ -75,7 +71,7 @@ class RecordedSource:
         recorded = [each.name for each in header.methods]
         methods, layers = [described(name) for name in recorded], []
         if self._policy is not None:
-            context = context_of(self.recording, self._policy, 0, 0)
+            context = context_of(self.recording, self._policy, 0, slice(1))
             methods += [
                 each
                 for each in methods_of(self._policy, first, context)
@@ -156,8 +152,10 @@ class RecordedSource:
             layer: for methods that read one.
         """
         steps = self._bounded(number, steps)
-        if targets and targets[0].startswith("unit:"):
-            why = self._unit_explained(number, steps, method, targets, layer)
+        if any(map(is_unit, targets)):
+            images = self.recording.observations(number, steps)
+            context = context_of(self.recording, self.model, number, steps)
+            why = explain_unit(self.model, images, context, method, targets, layer)
         else:
             found = self.recording.explained(
                 number,
@@ -184,21 +182,21 @@ class RecordedSource:
         Image.fromarray(frames.draw(step)).save(buffer, "PNG")
         return buffer.getvalue()
 
-    def seen(self, number: int, step: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The image of a step, uint8 (H, W, C), and what the policy knew besides, (1, …) each."""
+    def seen(self, place: Place) -> Seen:
+        """The image of an episode's step, and what the policy knew besides."""
+        number, step = place
         self.recording.check_step(number, step)
-        image = self.recording.observations(number, slice(step, step + 1))[0]
-        return image, context_of(self.recording, self.policy, number, step)
+        at = slice(step, step + 1)
+        image = self.recording.observations(number, at)[0]
+        return image, context_of(self.recording, self.model, number, at)
 
-    def _unit_explained(
-        self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
-    ) -> Explanation:
-        if len(targets) > 1:
-            raise InputError("explain one unit at a time")
-        images = self.recording.observations(number, steps)
-        each = [context_of(self.recording, self.policy, number, at) for at in _range(steps, images)]
-        context = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
-        return explain_unit(self.policy, images, context, method, targets[0], layer)
+    def images(self) -> RecordingImages:
+        """The frames of all episodes."""
+        return self._images
+
+    @cached_property
+    def _images(self) -> RecordingImages:
+        return RecordingImages(self.recording)
 
     def _bounded(self, number: int, steps: slice) -> slice:
         if not 0 < (steps.stop or 0) - (steps.start or 0) <= MOST_STEPS:
@@ -209,7 +207,3 @@ class RecordedSource:
     @cached_property
     def _table(self) -> EpisodeTable:
         return EpisodeTable.of(self.recording)
-
-
-def _range(steps: slice, images: np.ndarray) -> range:
-    return range(steps.start, steps.start + len(images))

@@ -116,7 +116,7 @@ export class Now {
     return {
       ...at(column),
       ...facts,
-      unit: facts.unit ?? "",
+      unit: facts.units?.[column] ?? "",
       name: facts.targets?.[column] ?? target,
       notes: facts.notes?.[column] ?? [],
       window: shareOf(facts.window, this.info.frame[0], this.info.frame[1]),

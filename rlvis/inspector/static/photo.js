@@ -134,7 +134,7 @@ function photoPanel({ api, info, store }) {
       most: arrays.scale.data[place],
       window,
       signed: head.signed,
-      unit: head.unit ?? "",
+      unit: head.units?.[place] ?? "",
     };
   };
 

@@ -102,7 +102,7 @@ export class Recorded {
       window: shareOf(head.window, this.info.frame[0], this.info.frame[1]),
       signed: head.signed,
       layer: head.layer,
-      unit: head.unit ?? "",
+      unit: head.units?.[column] ?? "",
       name: head.targets?.[block.index]?.[column] ?? target,
       score: head.scores?.[block.index]?.[column] ?? null,
       notes: head.notes?.[block.index]?.[column] ?? [],
