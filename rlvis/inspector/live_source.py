@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from rlvis.attribution.explanation import Explanation, Explanations
 from rlvis.errors import InputError
 from rlvis.inspector.album import Album, Place, Seen, SeenImages
-from rlvis.inspector.choices import colours_of, layers_of, methods_of
+from rlvis.inspector.choices import colours_of, is_choice, layers_of, methods_of, targets_of
 from rlvis.inspector.futures import Chance, told
 from rlvis.inspector.live_world import LiveWorld, places_in
 from rlvis.inspector.maps import explain_seen, first_facts, map_arrays, still_of
@@ -99,7 +101,7 @@ class LiveSource:
     def _info(self) -> dict[str, Any]:
         world = LiveWorld(self.model, self._env(), 0, Album("", 1))
         try:
-            (image, context), arrays, _ = world.look()
+            (image, context), arrays, facts = world.look()
             env = world.environment
             can = offered(env)
             lasting = can if callable(getattr(env.unwrapped, "change", None)) else ()
@@ -113,7 +115,8 @@ class LiveSource:
                 "actions": colours_of(self.model.labels),
                 "methods": methods_of(self.model, image, context),
                 "layers": layers_of(self.model, image),
-                "targets": ["chosen", *self.model.labels, "margin", "entropy", "value"],
+                "targets": targets_of(self.model, bool(np.isfinite(facts["value"]))),
+                "choice": is_choice(self.model.distribution),
                 "frame": list(arrays["frame"].shape),
                 "objects": list(places) or (ask(env, "objects") if "objects" in can else []),
                 "colours": dict(ask(env, "colours")) if "colours" in can else {},

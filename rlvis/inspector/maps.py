@@ -1,6 +1,7 @@
 """Maps of what a network was shown: made, and on their way to the page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -48,6 +49,22 @@ def explain_seen(
     if taken is not None:
         options["taken"] = np.array([taken])
     return explain(model, image, methods=list(methods), target=list(targets), **options)
+
+
+def columns_of(why: Explanation, columns: Sequence[int]) -> Explanation:
+    """The maps of some of the targets, by number."""
+    per_target: dict[str, Any] = {
+        name: tuple(getattr(why, name)[each] for each in columns)
+        for name in ("units", "score_units", "adds_up")
+        if getattr(why, name)
+    }
+    return replace(
+        why,
+        maps=why.maps[:, columns],
+        scores=why.scores[:, columns],
+        targets=[[names[each] for each in columns] for names in why.targets],
+        **per_target,
+    )
 
 
 def map_arrays(why: Explanation) -> dict[str, np.ndarray]:

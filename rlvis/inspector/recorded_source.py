@@ -8,19 +8,27 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
 from rlvis.features.image_sets.image_set import RecordingImages
 from rlvis.images.frames import picture_of
 from rlvis.inspector.album import Place, Seen
 from rlvis.inspector.branching import context_of
-from rlvis.inspector.choices import colours_of, described, layers_of, methods_of
-from rlvis.inspector.maps import map_arrays, map_facts
+from rlvis.inspector.choices import (
+    colours_of,
+    described,
+    is_choice,
+    layers_of,
+    methods_of,
+    targets_of,
+)
+from rlvis.inspector.maps import columns_of, map_arrays, map_facts
 from rlvis.inspector.unit_networks import explain_unit, is_unit
 from rlvis.models.policy import Policy
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_table import EpisodeTable
 from rlvis.rollouts.film.writing import frames_of
-from rlvis.rollouts.moments import KINDS, find_moments
+from rlvis.rollouts.moments import KINDS, NoMomentsError, find_moments
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.signals import signals_of
 
@@ -70,6 +78,7 @@ class RecordedSource:
         header, first = self.recording.header, self.recording.observations(0, slice(1))[0]
         recorded = [each.name for each in header.methods]
         methods, layers = [described(name) for name in recorded], []
+        targets = self._columns
         if self._policy is not None:
             context = context_of(self.recording, self._policy, 0, slice(1))
             methods += [
@@ -78,6 +87,8 @@ class RecordedSource:
                 if each["name"] not in recorded
             ]
             layers = layers_of(self._policy, first)
+            has_value = bool(np.isfinite(self.recording.numbers(0).values).any())
+            targets = targets_of(self._policy, has_value)
         return {
             "kind": "recording",
             "title": self.recording.summary,
@@ -87,7 +98,8 @@ class RecordedSource:
             "actions": colours_of(header.actions),
             "methods": [{**each, "recorded": each["name"] in recorded} for each in methods],
             "layers": layers,
-            "targets": ["chosen", *header.actions, "margin", "entropy", "value"],
+            "targets": targets,
+            "choice": is_choice(header.distribution),
             "episodes": len(self.recording),
             "frame": list(picture_of(first, header.frames).shape),
             "states": bool(header.states) and not header.no_environment,
@@ -100,7 +112,10 @@ class RecordedSource:
 
     def moments(self, most: int) -> list[dict[str, Any]]:
         """The moments that matter."""
-        found = find_moments(self.recording, most, kinds=KINDS[:-1])
+        try:
+            found = find_moments(self.recording, most, kinds=KINDS[:-1])
+        except NoMomentsError:
+            return []
         names = ("episode", "step", "kind", "strength", "reason")
         return [{name: getattr(each, name) for name in names} for each in found]
 
@@ -157,16 +172,38 @@ class RecordedSource:
             context = context_of(self.recording, self.model, number, steps)
             why = explain_unit(self.model, images, context, method, targets, layer)
         else:
-            found = self.recording.explained(
-                number,
-                steps,
-                [method],
-                list(targets) or None,
-                layer=layer,
-                policy=self._policy,
+            why = self._recorded(number, steps, method, targets, layer) or self._explained(
+                number, steps, method, targets, layer
             )
-            why = next(iter(found.values()))
         return map_arrays(why), {**map_facts(why), "start": steps.start}
+
+    @property
+    def _columns(self) -> list[str]:
+        """What recorded maps explain."""
+        header = self.recording.header
+        return [*(header.targets or header.actions), *["chosen"] * header.contrast]
+
+    def _recorded(
+        self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
+    ) -> Explanation | None:
+        """Recorded maps of these targets, None where not all of them are there."""
+        columns = self._columns
+        if not set(targets) <= set(columns):
+            return None
+        if self.recording.recorded_methods([method], None, layer) is None:
+            return None
+        (why,) = self.recording.explained(number, steps, [method], layer=layer).values()
+        return columns_of(why, [columns.index(each) for each in targets]) if targets else why
+
+    def _explained(
+        self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
+    ) -> Explanation:
+        """Maps made now."""
+        asked, policy = list(targets) or None, self._policy
+        (why,) = self.recording.explained(
+            number, steps, [method], asked, layer=layer, policy=policy
+        ).values()
+        return why
 
     def still(self, number: int, step: int, methods: Sequence[str], target: str | None) -> bytes:
         """The film's frame of a step, a PNG."""

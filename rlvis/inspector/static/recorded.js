@@ -17,7 +17,8 @@ export class Recorded {
   /** `arrived()` is called whenever something came. */
   constructor(api, info, arrived) {
     Object.assign(this, { api, info, arrived });
-    this.columns = [...info.actions.slice(0, MOST_COLUMNS).map((each) => each.name), CHOSEN];
+    const named = info.actions.slice(0, MOST_COLUMNS).map((each) => each.name);
+    this.columns = [...named, CHOSEN].filter((each) => info.targets.includes(each));
     const slow = new Set(info.methods.filter((each) => each.slow).map((each) => each.name));
     const maps = (key, start, stop) => {
       const { episode, method, targets, layer } = JSON.parse(key);
