@@ -60,7 +60,15 @@ def test_a_page_is_served_without_pytorch() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("what", [["nowhere.zarr"], ["--live", "--policy", "nobody"]])
+@pytest.mark.parametrize(
+    "what",
+    [
+        ["nowhere.zarr"],
+        ["--live", "--policy", "nobody"],
+        ["--live", "--env", "CartPole-v1"],
+        ["--model", "digits", "--photo", "nowhere.png"],
+    ],
+)
 def test_the_command_says_what_cannot_be_opened(what, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["inspect", *what, "--no-browser"])

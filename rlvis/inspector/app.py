@@ -44,17 +44,14 @@ def build_app(source: Of, routes: Callable[[Of, Answers], list[Any]]) -> Starlet
         with alone:
             return source.info()
 
-    async def ready() -> None:
-        with suppress(Exception):
-            await (answers.on_world if source.draws else answers.on_thread)(info)
-            await answers.on_world(source.warm_up)
-
     @asynccontextmanager
     async def ahead(_: Starlette) -> AsyncIterator[None]:
-        """Find out what can be asked before a page asks; what goes wrong is told to the page."""
-        readied = asyncio.create_task(ready())
+        """Find out what can be asked; then draw, which may go wrong where nobody looks."""
+        await (answers.on_world if source.draws else answers.on_thread)(info)
+        warm = asyncio.create_task(answers.on_world(source.warm_up))
         yield
-        await readied
+        with suppress(Exception):
+            await warm
 
     return Starlette(
         lifespan=ahead,

@@ -18,6 +18,7 @@ from rlvis.inspector.maps import explain_seen, first_facts, map_arrays, still_of
 from rlvis.inspector.unit_networks import Edit, edited
 from rlvis.models.policy import Policy
 from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.compatibility import at_home, check_compatible
 from rlvis.rollouts.environments import EnvConfig, make_environment
 from rlvis.rollouts.interventions import ask, offered
 
@@ -42,6 +43,7 @@ class LiveSource:
         self._album = Album("this world", _KEPT)
         self._worlds: dict[int, LiveWorld] = {}
         self._numbers = itertools.count()
+        self._is_settled = False
 
     def open(self) -> LiveWorld:
         """A world of one's own, until it is closed."""
@@ -176,13 +178,20 @@ class LiveSource:
         return explain_seen(self.model, seen, methods, targets, layer, taken)
 
     def _env(self) -> CheckedEnv:
-        """An environment of one's own that shows itself where it can."""
+        """An environment of one's own that shows itself where it can; the first names the actions.
+
+        Raises:
+            InputError: if it cannot be made, or the policy cannot act in it.
+        """
         config = self._config
         made = make_environment(config.environment, wrappers=config.wrappers, **config.options)
         if made.render_mode is None and "rgb_array" in (made.metadata.get("render_modes") or ()):
             made.close()
             options = {**config.options, "render_mode": "rgb_array"}
             made = make_environment(config.environment, wrappers=config.wrappers, **options)
+        if not self._is_settled:
+            check_compatible(self.model, made, config.environment)
+            self.model, self._is_settled = at_home(self.model, made), True
         return CheckedEnv(made, config.environment)
 
 

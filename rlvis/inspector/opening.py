@@ -54,17 +54,16 @@ class Opening:
     async def _open(self, closing: asyncio.Event) -> None:
         try:
             app = await asyncio.to_thread(self._open_app)
+            async with app.router.lifespan_context(app):
+                self._app = app
+                self._settled.set()
+                await closing.wait()
         except Exception as error:  # told in the page and by the command, whatever it is
             self.error = error
             self._settled.set()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), self._patience)
             self._ended()
-            return
-        async with app.router.lifespan_context(app):
-            self._app = app
-            self._settled.set()
-            await closing.wait()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._settled.wait()
