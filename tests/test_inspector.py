@@ -346,7 +346,9 @@ def test_a_sent_photo_is_kept_and_asked_again(photos) -> None:
 
 
 def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> None:
-    path = to_html(recording, tmp_path / "page.html", methods=["cam", "saliency"], episodes=[1])
+    marks = [{"episode": 1, "step": 2, "note": "</script> é"}, {"episode": 0, "step": 0}]
+    path = tmp_path / "page.html"
+    to_html(recording, path, methods=["cam", "saliency"], episodes=[1], bookmarks=marks)
     page = path.read_text()
     assert "/static/" not in page
     assert "/fonts/" not in page
@@ -354,6 +356,7 @@ def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> N
     assert held
     shown = json.loads(held[1])
     assert shown["episodes"]["episode"] == [1]
+    assert shown["bookmarks"] == marks[:1]
     frames = [
         np.asarray(Image.open(BytesIO(b64decode(each)))) for each in shown["pictures"]["frames/1"]
     ]
@@ -362,11 +365,27 @@ def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> N
     assert head["asked"] == ["left", "forward", "right", "chosen"]
     why = recording.explained(1, slice(0, 3), ["saliency"])["saliency"]
     drawn = arrays["maps"][:3] / 127 * arrays["scale"][:3, :, None, None]
-    np.testing.assert_allclose(drawn, why.maps, atol=np.abs(why.maps).max() / 40)
+    np.testing.assert_allclose(drawn, why.maps, atol=np.abs(why.maps).max() / 250)
     modules = json.loads(re.findall(r'<script type="importmap">(.*?)</script>', page)[0])["imports"]
     for address in modules.values():
         text = b64decode(address.partition(",")[2]).decode()
         assert set(re.findall(r'from "(.*?)"', text)) <= set(modules)
+
+
+def test_the_page_is_exported_with_its_bookmarks(client, recording) -> None:
+    marks = [{"episode": 0, "step": 3, "note": "here"}]
+    body = {"episodes": [0], "methods": ["saliency"], "bookmarks": marks}
+    answer = client.post("/api/export", json=body)
+    assert answer.headers["content-type"].startswith("text/html")
+    held = re.search(r'id="rlvis-file">(.*?)</script>', answer.text)
+    assert held
+    shown = json.loads(held[1])
+    assert shown["bookmarks"] == marks
+    assert [each["name"] for each in shown["info"]["methods"]] == ["saliency"]
+    assert "maps/0/saliency" in shown["packs"]
+    for wrong in ({"step": "x", "episode": 0}, {}):
+        assert_refused(client.post("/api/export", json={**body, "bookmarks": [wrong]}))
+    assert_refused(client.post("/api/export", json={"bookmarks": 3}), 400)
 
 
 def test_units_are_read_as_they_are_written() -> None:
