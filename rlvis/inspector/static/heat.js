@@ -12,11 +12,13 @@ export class Strengths {
   #counts = new Float64Array(BINS);
   #total = 0;
   #seen = new Set();
+  #limit = null;
 
   /** Count the maps of a block once: int8 levels (…, h, w) and what 127 stands for in each. */
   add(name, maps, scale) {
     if (this.#seen.has(name)) return;
     this.#seen.add(name);
+    this.#limit = null;
     const size = maps.data.length / scale.data.length;
     scale.data.forEach((most, place) => {
       this.#count(maps.data.subarray(place * size, (place + 1) * size), most / 127);
@@ -34,6 +36,11 @@ export class Strengths {
 
   /** The 99.5 % quantile of what was counted. */
   limit() {
+    this.#limit ??= this.#quantile();
+    return this.#limit;
+  }
+
+  #quantile() {
     let left = this.#total * (1 - STRONGEST);
     for (let bin = BINS - 1; bin > 0; bin -= 1) {
       left -= this.#counts[bin];
@@ -147,10 +154,16 @@ const scratch = document.createElement("canvas");
 
 /** Draw pixels over all of a canvas. */
 export function drawPixels(canvas, image, smooth = true) {
-  const pen = canvas.getContext("2d");
-  [scratch.width, scratch.height] = [image.width, image.height];
+  if (scratch.width !== image.width || scratch.height !== image.height)
+    [scratch.width, scratch.height] = [image.width, image.height];
   scratch.getContext("2d").putImageData(image, 0, 0);
+  drawOver(canvas, scratch, smooth);
+}
+
+/** Draw one canvas over all of another. */
+export function drawOver(canvas, other, smooth = true) {
+  const pen = canvas.getContext("2d");
   pen.imageSmoothingEnabled = smooth;
-  pen.imageSmoothingQuality = "high";
-  pen.drawImage(scratch, 0, 0, canvas.width, canvas.height);
+  pen.imageSmoothingQuality = other.width > canvas.width ? "high" : "low";
+  pen.drawImage(other, 0, 0, canvas.width, canvas.height);
 }

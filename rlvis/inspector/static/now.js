@@ -24,10 +24,11 @@ export class Now {
     this.last = null;
   }
 
-  connect(unpack) {
+  /** Open the line, and ask for something first. */
+  connect(unpack, first) {
     this.#socket = this.api.live();
     this.#socket.binaryType = "arraybuffer";
-    this.#socket.onopen = () => this.ask({ do: "look" }).catch(this.lost);
+    this.#socket.onopen = () => this.ask(first).catch(this.lost);
     this.#socket.onmessage = ({ data }) => this.#came(unpack(data));
     this.#socket.onclose = () =>
       this.lost(new Error("the server closed the line; load the page anew"));
@@ -91,6 +92,22 @@ export class Now {
     return value ?? null;
   }
 
+  /** What the server knows this moment by. */
+  address() {
+    return [this.last?.head.world ?? 0, this.last?.head.step ?? 0];
+  }
+
+  /** A moment in words. */
+  named(_, step) {
+    return `step ${step}`;
+  }
+
+  /** What names the picture that is shown. */
+  place() {
+    const { id, step } = this.last?.head ?? {};
+    return `${id},${step}`;
+  }
+
   frame() {
     return this.last?.arrays.frame ?? null;
   }
@@ -116,6 +133,7 @@ export class Now {
     return {
       ...at(column),
       ...facts,
+      of: `${method}|${column}`,
       unit: facts.unit ?? "",
       name: facts.targets?.[column] ?? target,
       notes: facts.notes?.[column] ?? [],

@@ -13,7 +13,7 @@ export function planPanel({ now, store, failed }) {
   const handles = el("div", { className: "handles" });
   drawn.picture.append(handles);
   const hint = el("span", { className: "muted" }, "drag what stands there");
-  const section = panel("plan", "The world from above", hint, drawn.stage);
+  const section = panel("plan", "From above", hint, drawn.stage);
   const moved = new Latest(
     (message) => now.ask(message),
     () => {},
@@ -86,7 +86,7 @@ export function planPanel({ now, store, failed }) {
   const update = ({ object }) => {
     if (!now.last?.arrays.plan) return;
     const { head, arrays } = now.last;
-    drawn.show(arrays.plan, null, {});
+    drawn.show(now.place(), arrays.plan, null, {});
     if (!head.mapping) return;
     const names = new Set((head.objects ?? []).map((each) => each.name));
     for (const [name, box] of known) if (!names.has(name)) box.hidden = true;

@@ -1,10 +1,13 @@
 /** What if another action had been taken here: the futures of each, side by side. */
 
-import { swatch } from "./colours.js";
-import { button, el, panel, short } from "./dom.js";
+import { patternOf, swatch } from "./colours.js";
+import { button, el, panel, put, short } from "./dom.js";
 import { draw } from "./frame.js";
 import { picturePixels } from "./heat.js";
+import { hovered } from "./hover.js";
 import { row } from "./packs.js";
+
+const STRIP = 720;
 
 export function whatIfPanel({ api, store, info, recorded }) {
   const boxes = info.actions.map(({ name, colour }, place) => {
@@ -16,21 +19,33 @@ export function whatIfPanel({ api, store, info, recorded }) {
     };
   });
   const where = el("p", { className: "muted" });
-  const status = el("p", { className: "muted", role: "status" });
+  const status = el(
+    "p",
+    { className: "muted", role: "status" },
+    "Each action is taken once; from there on the policy does what it prefers.",
+  );
   const results = el("div", { className: "futures" });
   const run = button("Play them out", "each action here, then the policy to the end", () => play());
+  const live = `rlvis inspect --live --policy ${info.policy}`;
   const section = panel(
     "whatif",
-    "What if it had taken …",
+    "What if it had taken another action here?",
     where,
     el(
       "div",
-      { className: "tools ask" },
+      { className: "tools ask", "data-enter": "" },
       boxes.map((each) => each.label),
       run,
     ),
     status,
     el("div", { className: "scroll" }, results),
+    el(
+      "p",
+      { className: "muted hint" },
+      "What if the world were otherwise – another colour, another place? ",
+      el("code", {}, live),
+      " lets you change it.",
+    ),
   );
   let here = {};
   let asked = null;
@@ -40,24 +55,26 @@ export function whatIfPanel({ api, store, info, recorded }) {
     const actions = boxes.filter((each) => each.input.checked).map((each) => each.name);
     if (!actions.length) return (status.textContent = "choose at least one action");
     run.disabled = true;
+    asked = null;
     status.textContent = "playing…";
     try {
       const { head, arrays } = await api.whatIf({ episode, step, actions });
       asked = `episode ${episode}, step ${step}`;
-      status.textContent = `from ${asked}`;
       results.replaceChildren(...futureRows(head.futures, arrays, info));
     } catch (error) {
       status.textContent = error.message;
     }
     run.disabled = false;
+    store.touch("futures");
   }
 
   const update = ({ episode, step }) => {
     here = { episode, step };
     const taken = info.actions[recorded.number(episode, "taken", step)]?.name;
-    where.textContent = `at step ${step}${taken ? `; it took ${taken}` : ""}`;
-    if (asked && asked !== `episode ${episode}, step ${step}`) results.classList.add("elsewhere");
-    else results.classList.remove("elsewhere");
+    put(where, `at step ${step}${taken ? `; it took ${taken}` : ""}`);
+    const isElsewhere = asked !== null && asked !== `episode ${episode}, step ${step}`;
+    results.classList.toggle("elsewhere", isElsewhere);
+    if (asked) put(status, isElsewhere ? `these are from ${asked}; ask again` : `from ${asked}`);
   };
   return { section, update };
 }
@@ -95,16 +112,23 @@ export function futureRows(futures, arrays, info) {
 
 /** The actions of a future as a strip, as long as it lasted. */
 function strip(taken, longest, info) {
+  const names = taken.map((action) => info.actions[action]?.name ?? "–");
   const canvas = el("canvas", {
     className: "strip",
     role: "img",
-    "aria-label": "the actions taken",
+    "aria-label": `the actions taken: ${names.join(", ")}`,
   });
-  [canvas.width, canvas.height] = [Math.max(1, longest), 1];
+  [canvas.width, canvas.height] = [STRIP, 12];
   const pen = canvas.getContext("2d");
+  const fills = info.actions.map(({ colour }, place) => patternOf(pen, colour, place));
+  const edge = (step) => Math.round((step / longest) * STRIP);
   taken.forEach((action, step) => {
-    pen.fillStyle = info.actions[action]?.colour ?? "#20252d";
-    pen.fillRect(step, 0, 1, 1);
+    pen.fillStyle = fills[action] ?? "#20252d";
+    pen.fillRect(edge(step), 0, edge(step + 1) - edge(step), 12);
+  });
+  hovered(canvas, (x) => {
+    const step = Math.floor(x * longest);
+    return names[step] ? `${step} steps later: ${names[step]}` : null;
   });
   return canvas;
 }
