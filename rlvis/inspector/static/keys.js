@@ -67,16 +67,22 @@ export const photoKeys = (photos) => [
 /** The views, what is saved, and this help. */
 export const pageKeys = (looks) => [
   { group: "The page" },
-  ...looks.at.views.map(({ name, title }, place) => ({
-    keys: [String(place + 1)],
-    words: title,
-    run: () => looks.view(name),
-  })),
+  ...viewKeys(looks),
   { keys: ["Enter"], words: "to the tools of the view", run: () => enter() },
   { keys: ["Escape"], words: "back to the page and its keys", run: () => leave() },
   { keys: ["s"], words: "save what is shown as a picture", run: () => looks.at.still() },
   { keys: ["h", "?"], words: "these keys", run: () => toggleHelp() },
 ];
+
+function viewKeys(looks) {
+  const { views } = looks.at;
+  if (views.length < 2) return [];
+  return views.map(({ name, title }, place) => ({
+    keys: [String(place + 1)],
+    words: title,
+    run: () => looks.view(name),
+  }));
+}
 
 /** The focus goes to the first that can be used in the view's own tools. */
 function enter() {

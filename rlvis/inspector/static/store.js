@@ -12,6 +12,8 @@ const REMEMBERED = {
   norm: String,
   opacity: Number,
   colour: (text) => text === "1",
+  heat: (text) => text === "1",
+  speed: Number,
   side: String,
   label: Number,
   seed: Number,
