@@ -7,6 +7,7 @@ A new world is tested by a subclass whose name begins with `Test`:
             return gymnasium.make("mine:Mine-v0")
 """
 
+import json
 from typing import Any
 
 import gymnasium
@@ -105,6 +106,38 @@ class InterventionTests:
                 assert not (changed & ~mask).any()
                 assert changed.sum() >= 0.5 * mask.sum()
 
+    def test_factors_as_they_are_change_nothing_and_matter_by_name(self, env) -> None:
+        if not {"factors", "varied", "matters"} <= set(offered(env)):
+            pytest.skip("this world tells no factors")
+        for seed in SEEDS:
+            observation, _ = env.reset(seed=seed)
+            found = env.unwrapped.factors()
+            assert json.loads(json.dumps(found)) == found
+            assert set(env.unwrapped.matters()) <= set(found)
+            for name, value in found.items():
+                np.testing.assert_array_equal(env.unwrapped.varied(name, value), observation)
+
+    def test_a_simulation_is_what_is_played(self, env) -> None:
+        if "simulation" not in offered(env):
+            pytest.skip("this world cannot be simulated")
+        for seed in SEEDS:
+            observation, _ = env.reset(seed=seed)
+            try:
+                simulation = env.unwrapped.simulation()
+            except ValueError as refused:
+                pytest.skip(str(refused))
+            state = simulation.start
+            for left in range(simulation.steps_left - 1, -1, -1):
+                away = np.abs(simulation.picture(state).astype(int) - observation)
+                assert (away > 2).mean() < 1e-3  # a sample on an edge
+                action = int(env.action_space.sample())
+                state, reward, ended = simulation.step(state, action)
+                observation, real, terminated, truncated, _ = env.step(action)
+                assert (reward, ended) == (real, terminated)
+                assert truncated == (left == 0 and not terminated)
+                if terminated:
+                    break
+
     def test_refusals_are_one_line(self, env) -> None:
         env.reset(seed=0)
         for method, arguments in wrong_requests(env):
@@ -142,6 +175,8 @@ def requests(env: gymnasium.Env) -> list[tuple[str, tuple, dict[str, Any]]]:
     if "surfaces" in offered(env):
         for surface, textures in world.surfaces().items():
             found += [("resurfaced", (surface, texture), {}) for texture in textures]
+    if "factors" in offered(env):
+        found += [("varied", each, {}) for each in world.factors().items()]
     return [request for request in found if request[0] in offered(env)]
 
 
@@ -157,6 +192,7 @@ def wrong_requests(env: gymnasium.Env) -> list[tuple[str, tuple]]:
         ("moved", ("nothing",)),
         ("resurfaced", ("nowhere", "wood_1")),
         ("resurfaced", ("floor", "nothing")),
+        ("varied", ("nothing", ONE)),
     ]
     return [request for request in found if request[0] in offered(env)]
 

@@ -12,7 +12,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
 
-from rlvis_envs.cube_reach import FORWARD, LEFT, RIGHT, CubeReachEnv
+from rlvis_envs.cube_reach import CubeReachEnv
+from rlvis_envs.episode import FORWARD, LEFT, RIGHT
 from rlvis_envs.geometry import CLEARANCE, CONTACT, CUBE_RADIUS, DRIFT, FORWARD_FACTORS
 
 WORLDS = [

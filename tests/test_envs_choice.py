@@ -12,8 +12,9 @@ from gymnasium.utils.env_checker import check_env
 from scipy.stats import binomtest
 
 from rlvis_envs.choice import MARKER_COLOR, sample_choice
-from rlvis_envs.cube_reach import FORWARD, LEFT, RIGHT, CubeReachEnv
+from rlvis_envs.cube_reach import CubeReachEnv
 from rlvis_envs.cube_reach_choice import CubeReachChoiceEnv
+from rlvis_envs.episode import FORWARD, LEFT, RIGHT
 from rlvis_envs.geometry import CONTACT, CUBE_RADIUS
 from rlvis_envs.options import CUES
 from rlvis_envs.oracle import oracle_path

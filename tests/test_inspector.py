@@ -25,6 +25,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from rlvis.inspector.app import build_app
 from rlvis.inspector.exported import to_html
+from rlvis.inspector.faults import REFUSED
 from rlvis.inspector.live_line import live_routes
 from rlvis.inspector.live_source import LiveSource
 from rlvis.inspector.photo_source import PhotoSource, photo_routes
@@ -72,6 +73,14 @@ def got(
     answer = client.get(path, params=query)
     assert answer.status_code == 200, answer.text
     return unpacked(answer.content)
+
+
+def assert_refused(answer: Any, status: int = 200) -> None:
+    """It is the reason why there is no answer, in one line."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers[REFUSED]
+    assert answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
 
 
 def test_frames_and_numbers_are_the_recordings(client, recording) -> None:
@@ -189,9 +198,7 @@ def test_another_policy_is_asked_about_the_same_frames(client, recording) -> Non
     "policy", ["os:getcwd", "/etc/passwd", "../cube-reach", "x.zip", "", "no-such"]
 )
 def test_a_page_from_elsewhere_names_neither_code_nor_files(client, policy) -> None:
-    answer = client.post("/api/compare", json={"episode": 0, "policy": policy})
-    assert answer.status_code == 400
-    assert "\n" not in answer.json()["error"]
+    assert_refused(client.post("/api/compare", json={"episode": 0, "policy": policy}))
 
 
 @pytest.mark.parametrize(
@@ -199,27 +206,28 @@ def test_a_page_from_elsewhere_names_neither_code_nor_files(client, policy) -> N
     [
         ("/api/episode/99", {}),
         ("/api/frames/0", {"start": 0, "stop": 100000}),
-        ("/api/frames/0", {"start": "x"}),
         ("/api/maps/0", {"method": "nothing"}),
         ("/api/layer/0/3", {"layer": "nothing"}),
-        ("/api/layer/0/3", {}),
         ("/api/unit", {"layer": LAYER, "unit": 10**6}),
         ("/api/maps/0", {"method": "saliency", "target": "unit:x"}),
     ],
 )
-def test_a_wrong_question_is_told_in_one_line(client, path, query) -> None:
-    answer = client.get(path, params=query)
-    assert answer.status_code == 400
-    assert "\n" not in answer.json()["error"]
+def test_what_cannot_be_answered_is_told_in_one_line(client, path, query) -> None:
+    assert_refused(client.get(path, params=query))
+
+
+@pytest.mark.parametrize(
+    ("path", "query"), [("/api/frames/0", {"start": "x"}), ("/api/layer/0/3", {})]
+)
+def test_a_question_that_cannot_be_read_is_told_so(client, path, query) -> None:
+    assert_refused(client.get(path, params=query), 400)
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b"[" * 5000, json.dumps({"edits": 3}).encode(), b"x" * 100_000]
 )
 def test_a_wrong_body_is_told_in_one_line(client, body) -> None:
-    answer = client.post("/api/edit", content=body)
-    assert answer.status_code == 400
-    assert "\n" not in answer.json()["error"]
+    assert_refused(client.post("/api/edit", content=body), 400)
 
 
 @pytest.mark.parametrize(
@@ -334,14 +342,34 @@ def test_steps_back_and_undo_lead_back(talk) -> None:
     for _ in range(3):
         head, arrays = talk.ask("back")
     np.testing.assert_array_equal(arrays["frame"], start["frame"])
-    talk.ask("recolour", name="cube", colour="blue")
-    talk.ask("move", name="agent", x=2.0, z=2.0)
+
+
+def test_undo_takes_back_one_gesture_after_the_other(talk) -> None:
+    pictures = [talk.ask("reset", seed=4)[1]["frame"]]
+    pictures.append(talk.ask("recolour", name="cube", colour="blue")[1]["frame"])
+    for gesture in (1, 2):
+        for place in (2.0, 2.5, 3.0):
+            x = place + gesture / 4
+            _, arrays = talk.ask("move", name="agent", x=x, z=2.0, gesture=gesture)
+        pictures.append(arrays["frame"])
     head, arrays = talk.ask("hide", rect=[0, 0, 30, 30])
     assert len(head["interventions"]) == 3
     assert (arrays["frame"][:30, :30] == arrays["frame"][0, 0]).all()
-    head, arrays = talk.ask("undo")
+    for expected in reversed(pictures):
+        head, arrays = talk.ask("undo")
+        np.testing.assert_array_equal(arrays["frame"], expected)
     assert head["interventions"] == []
+    assert head["undo"] == 0
+
+
+def test_all_changes_are_undone_at_once_also_after_steps(talk) -> None:
+    _, start = talk.ask("reset", seed=4)
+    talk.ask("recolour", name="cube", colour="blue")
+    talk.ask("step")
+    talk.ask("move", name="agent", x=2.0, z=2.0)
+    head, arrays = talk.ask("undo", all=True)
     np.testing.assert_array_equal(arrays["frame"], start["frame"])
+    assert (head["step"], head["interventions"]) == (0, [])
 
 
 def test_futures_leave_the_world_as_it_is(talk) -> None:
@@ -423,11 +451,19 @@ def test_a_sent_photo_is_kept_and_asked_again(photos) -> None:
     np.testing.assert_array_equal(again["maps"], arrays["maps"])
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", bytes(20_000_001)])
-def test_what_is_no_photo_is_refused_in_one_line(photos, content) -> None:
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 200),
+        (b"no picture", 200),
+        (b"\x89PNG\r\n\x1a\n", 200),
+        (bytes(20_000_001), 400),
+        (bytes(60_000_000), 400),
+    ],
+)
+def test_what_is_no_photo_is_refused_in_one_line(photos, content, status) -> None:
     answer = photos.post("/api/photo?method=saliency", content=content)
-    assert answer.status_code == 400
-    assert "\n" not in answer.json()["error"]
+    assert_refused(answer, status)
     assert "/tmp" not in answer.json()["error"]
 
 
@@ -456,7 +492,7 @@ def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> N
 
 
 def test_units_are_read_as_they_are_written() -> None:
-    from rlvis.inspector.units import read_unit
+    from rlvis.inspector.unit_networks import read_unit
 
     assert read_unit("unit:a.b:3") == ("a.b", 3)
     with pytest.raises(InputError, match="unit:layer:number"):

@@ -323,7 +323,7 @@ def test_the_protocol_is_what_cube_reach_has() -> None:
     assert set(METHODS) == {
         *("get_state", "set_state", "objects", "object_mask", "without", "recoloured", "moved"),
         *("resurfaced", "relit", "surfaces", "colours", "floor_area", "is_free"),
-        *("render_view", "plan_mapping"),
+        *("render_view", "plan_mapping", "factors", "matters", "varied", "change", "simulation"),
     }
     world: Interventions = make("CubeReach-v0", {})
     assert world is not None

@@ -9,13 +9,14 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 
-from rlvis_envs.episode import ACTIONS, FORWARD, LEFT, RIGHT, EpisodeState
+from rlvis_envs.episode import ACTIONS, EpisodeState, Strides
 from rlvis_envs.geometry import DRIFT, FORWARD_FACTORS, TURN_FACTORS
 from rlvis_envs.interventions import Interventions
 from rlvis_envs.options import Options, check_choice, check_integer
 from rlvis_envs.render.renderer import Renderer
 from rlvis_envs.sampling import sample_scene
 from rlvis_envs.scene import Pose, Scene
+from rlvis_envs.simulation import Simulation, rounded
 
 VIEWS = ("agent", "top")
 STATE_KEYS = {"options", "scene", "pose", "step_count", "success", "random"}
@@ -140,15 +141,7 @@ class CubeReachEnv(Interventions, gymnasium.Env[np.ndarray, np.int64]):
             ValueError: `action` is none of 0, 1, 2.
         """
         episode = self.episode
-        forward, drift, turn = self._sample_strides()
-        if action == FORWARD:
-            episode.walk(forward, drift)
-        elif action == LEFT:
-            episode.turn(turn)
-        elif action == RIGHT:
-            episode.turn(-turn)
-        else:
-            raise ValueError(f"action={action!r} must be 0 (left), 1 (forward) or 2 (right)")
+        episode.act(action, self._sample_strides())
         terminated = episode.touched is not None
         truncated = episode.step_count >= self.options.step_limit and not terminated
         observation, info = self._observe()
@@ -224,6 +217,23 @@ class CubeReachEnv(Interventions, gymnasium.Env[np.ndarray, np.int64]):
         self.np_random.bit_generator.state = state["random"]
         return self._enter(episode)
 
+    def simulation(self) -> Simulation:
+        """Return the rest of this episode as a decision process that needs not be played.
+
+        Raises:
+            ValueError: Chance has a part in what a step does (`domain_rand`).
+        """
+        if self.options.domain_rand:
+            raise ValueError("domain_rand=True must be False for a simulation: steps have chance")
+        episode = self.episode
+        return Simulation(
+            rounded(episode.pose),
+            self.options.step_limit - episode.step_count,
+            episode.scene,
+            self._mean_strides(),
+            self._drawing().camera_image,
+        )
+
     def close(self) -> None:
         """Free the display lists and frame buffers; a later `reset` makes new ones."""
         if self._renderer is not None:
@@ -249,11 +259,13 @@ class CubeReachEnv(Interventions, gymnasium.Env[np.ndarray, np.int64]):
             raise ResetNeeded("there is no episode under way: call reset() first")
         return self._renderer
 
-    def _sample_strides(self) -> tuple[float, float, float]:
-        """Return this step's way ahead and to the right in metres, and its turn in radians."""
-        forward, turn = self.options.forward_step, math.radians(self.options.turn_step)
+    def _sample_strides(self) -> Strides:
+        mean = self._mean_strides()
         if not self.options.domain_rand:
-            return forward, 0.0, turn
+            return mean
         low, high = zip(FORWARD_FACTORS, (-DRIFT, DRIFT), TURN_FACTORS, strict=True)
-        forward_factor, drift, turn_factor = self.np_random.uniform(low, high).tolist()
-        return forward * forward_factor, drift, turn * turn_factor
+        forward, drift, turn = self.np_random.uniform(low, high).tolist()
+        return Strides(mean.forward * forward, drift, mean.turn * turn)
+
+    def _mean_strides(self) -> Strides:
+        return Strides(self.options.forward_step, 0.0, math.radians(self.options.turn_step))

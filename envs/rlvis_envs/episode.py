@@ -16,6 +16,15 @@ ACTIONS = ("left", "forward", "right")
 LEFT, FORWARD, RIGHT = range(3)
 
 
+@dataclass(frozen=True)
+class Strides:
+    """How far a step goes: ahead and to the right in metres, a turn in radians."""
+
+    forward: float
+    drift: float
+    turn: float
+
+
 @dataclass
 class EpisodeState:
     """Everything but the random generator that the next steps depend on.
@@ -60,6 +69,21 @@ class EpisodeState:
         self.touched = self.scene.touched(x, z)
         if self.touched is None and not self.scene.blocks(x, z):
             self.pose = Pose(x, z, self.pose.angle)
+
+    def act(self, action: np.int64 | int, strides: Strides) -> None:
+        """Spend a step on an action, one of `ACTIONS` by number.
+
+        Raises:
+            ValueError: `action` is none of 0, 1, 2.
+        """
+        if action == FORWARD:
+            self.walk(strides.forward, strides.drift)
+        elif action == LEFT:
+            self.turn(strides.turn)
+        elif action == RIGHT:
+            self.turn(-strides.turn)
+        else:
+            raise ValueError(f"action={action!r} must be 0 (left), 1 (forward) or 2 (right)")
 
     def info(self, camera_aspect: float) -> dict[str, Any]:
         """Return the `info` that `rlvis_envs.cube_reach.CubeReachEnv` documents."""

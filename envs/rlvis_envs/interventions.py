@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rlvis_envs.episode import EpisodeState
+from rlvis_envs.factors import factors, matters, varied
 from rlvis_envs.materials import COLORS, SURFACES, Triple
 from rlvis_envs.options import check_choice, check_integer
 from rlvis_envs.render.renderer import Renderer
@@ -18,7 +19,7 @@ from rlvis_envs.render.top_view import plan_mapping
 from rlvis_envs.scene import Box, Pose
 from rlvis_envs.stage import AGENT, Stage
 
-_LASTING = ("without", "recoloured", "moved", "resurfaced", "relit")
+_LASTING = ("without", "recoloured", "moved", "resurfaced", "relit", "varied")
 
 
 class Interventions:
@@ -109,6 +110,23 @@ class Interventions:
         )
         return self._picture(stage)
 
+    def factors(self) -> dict[str, Any]:
+        """Return what may differ between episodes, as it is now; see `rlvis_envs.factors`."""
+        return factors(self.episode.stage)
+
+    def matters(self) -> tuple[str, ...]:
+        """Return the factors that what is right to do depends on, by what the world rewards."""
+        return matters(self.episode.scene)
+
+    def varied(self, factor: str, value: Any) -> np.ndarray:
+        """Return the observation as it would have been with a factor as in another episode.
+
+        Args:
+            factor: One of `factors()`.
+            value: What it is in another world of this kind.
+        """
+        return self._picture(varied(self.episode.stage, factor, value))
+
     def surfaces(self) -> dict[str, tuple[str, ...]]:
         """Return the textures that each surface may have, by its name."""
         return dict(SURFACES)
@@ -151,7 +169,7 @@ class Interventions:
         """Make an intervention last: the episode goes on in the world as it is then.
 
         Args:
-            intervention: "without", "recoloured", "moved", "resurfaced" or "relit".
+            intervention: "without", "recoloured", "moved", "resurfaced", "relit" or "varied".
             *arguments: What that method takes.
             **named: Likewise.
 
@@ -163,7 +181,11 @@ class Interventions:
         """
         check_choice("intervention", intervention, _LASTING)
         episode = self.episode
-        stage = getattr(episode.stage, intervention)(*arguments, **named)
+        stage = (
+            varied(episode.stage, *arguments, **named)
+            if intervention == "varied"
+            else getattr(episode.stage, intervention)(*arguments, **named)
+        )
         scene = episode.scene.rearranged(stage.look, stage.objects)
         return self._enter(replace(episode, scene=scene, pose=stage.pose))
 

@@ -4,7 +4,7 @@ All of it is optional and looked for on `env.unwrapped`, method by method: a wor
 having the methods of `Interventions` that it can answer. Nothing is registered or inherited.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -15,6 +15,24 @@ if TYPE_CHECKING:
     from gymnasium import Env
 
 Colour = str | Sequence[float]
+
+
+class Simulation(Protocol):
+    """What would come of actions from a moment on; states are hashable, equal ones look alike."""
+
+    @property
+    def start(self) -> Hashable:
+        """The state of the moment."""
+
+    @property
+    def steps_left(self) -> int:
+        """After so many steps the episode is truncated."""
+
+    def step(self, state: Any, action: int) -> tuple[Hashable, float, bool]:
+        """The next state, the reward, and whether the episode has terminated, after an action."""
+
+    def picture(self, state: Any) -> np.ndarray:
+        """The observation in a state."""
 
 
 class Interventions(Protocol):
@@ -71,6 +89,31 @@ class Interventions(Protocol):
         ambient: Colour | None = None,
     ) -> np.ndarray:
         """The observation as it would have been in another light."""
+
+    def factors(self) -> Mapping[str, Any]:
+        """What may differ between the worlds of two episodes, as it is now; survives JSON.
+
+        By name, such as "floor" or "marker colour"; the names are the same in every episode where
+        the same things are there.
+        """
+
+    def matters(self) -> Sequence[str]:
+        """The factors that what is right to do depends on, by what the world rewards.
+
+        Whoever goes by another one has taken a shortcut.
+        """
+
+    def varied(self, factor: str, value: Any) -> np.ndarray:
+        """The observation as it would have been with a factor as it is in another episode."""
+
+    def change(self, intervention: str, *arguments: Any) -> tuple[Any, dict[str, Any]]:
+        """Make an intervention ("varied", …) last; the observation and the info, as of `reset`."""
+
+    def simulation(self) -> "Simulation":
+        """The rest of the episode as a process without chance that needs not be played.
+
+        A ValueError where what a step does is drawn by lot.
+        """
 
     def surfaces(self) -> Mapping[str, Sequence[str]]:
         """The textures to choose from, by surface ("wall", "floor", "ceiling")."""

@@ -21,7 +21,7 @@ async function ask(path, values = {}, options = {}) {
   } catch {
     throw new Refused("the server does not answer; is `rlvis inspect` still running?");
   }
-  if (answer.ok) return answer;
+  if (answer.ok && !answer.headers.has("rlvis-refused")) return answer;
   const said = await answer.json().catch(() => ({}));
   throw new Refused(said.error ?? `the server says ${answer.status}`);
 }

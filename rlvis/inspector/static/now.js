@@ -94,7 +94,8 @@ export class Now {
 
   /** What the server knows this moment by. */
   address() {
-    return [this.last?.head.world ?? 0, this.last?.head.step ?? 0];
+    const { episode, moment } = this.last?.head ?? {};
+    return [episode, moment];
   }
 
   /** A moment in words. */
@@ -134,7 +135,7 @@ export class Now {
       ...at(column),
       ...facts,
       of: `${method}|${column}`,
-      unit: facts.unit ?? "",
+      unit: facts.units?.[column] ?? "",
       name: facts.targets?.[column] ?? target,
       notes: facts.notes?.[column] ?? [],
       window: shareOf(facts.window, this.info.frame[0], this.info.frame[1]),

@@ -85,7 +85,7 @@ export class Photos {
       most: arrays.scale.data[place],
       window: shareOf(head.window, ...head.size),
       signed: head.signed,
-      unit: head.unit ?? "",
+      unit: head.units?.[place] ?? "",
       notes: head.notes?.[place] ?? [],
     };
   }

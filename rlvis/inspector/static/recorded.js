@@ -17,7 +17,8 @@ export class Recorded {
   /** `arrived()` is called whenever something came. */
   constructor(api, info, arrived) {
     Object.assign(this, { api, info, arrived });
-    this.columns = [...info.actions.slice(0, MOST_COLUMNS).map((each) => each.name), CHOSEN];
+    const named = info.actions.slice(0, MOST_COLUMNS).map((each) => each.name);
+    this.columns = [...named, CHOSEN].filter((each) => info.targets.includes(each));
     const slow = new Set(info.methods.filter((each) => each.slow).map((each) => each.name));
     const maps = (key, start, stop) => {
       const { episode, method, targets, layer } = JSON.parse(key);
@@ -118,7 +119,7 @@ export class Recorded {
       window: shareOf(head.window, this.info.frame[0], this.info.frame[1]),
       signed: head.signed,
       layer: head.layer,
-      unit: head.unit ?? "",
+      unit: head.units?.[column] ?? "",
       name: head.targets?.[block.index]?.[column] ?? target,
       score: head.scores?.[block.index]?.[column] ?? null,
       notes: head.notes?.[block.index]?.[column] ?? [],
