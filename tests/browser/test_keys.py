@@ -102,6 +102,8 @@ LIVE_KEYS = {
     "Space": sent("play", speed=10),
     "Backspace": sent("back"),
     "r": sent("reset", seed=None),
+    "1": shown("live"),
+    "2": shown("units"),
 }
 PHOTO_KEYS = {
     **LOOKS,
@@ -116,6 +118,8 @@ PHOTO_KEYS = {
     "l": on("select[aria-label=layer]", "selectedIndex", 1),
     "Shift+L": on("select[aria-label=layer]", "selectedIndex > 1"),
     "x": bar("full strength", "map"),
+    "1": shown("photo"),
+    "2": shown("units"),
 }
 BEFORE = {"p": "n", "Escape": "Enter", "1": "2", "ArrowLeft": "ArrowRight", "Backspace": "."}
 """What is pressed first, where a key does nothing from the start."""

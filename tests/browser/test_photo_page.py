@@ -91,8 +91,8 @@ def test_what_is_no_photo_is_refused(opened: Opened, photos: str) -> None:
     drop(page, Path(__file__), "text/x-python")
     page.wait_for_selector("[role=status]:has-text('the photo is not a picture')")
     page.evaluate(
-        """() => document.body.dispatchEvent(
-            new DragEvent("drop", {dataTransfer: new DataTransfer(), cancelable: true}))"""
+        """() => document.body.dispatchEvent(new DragEvent("drop",
+            {dataTransfer: new DataTransfer(), bubbles: true, cancelable: true}))"""
     )
     page.wait_for_selector(".toast.failed:has-text('that was no picture')")
     assert page.locator(".label:has-text('Egyptian cat')").count() == 1

@@ -2,6 +2,7 @@
 
 import { button, changes, el, put, select, short } from "./dom.js";
 import { icon } from "./icons.js";
+import { imageLayers } from "./layers.js";
 import { SPEEDS } from "./moves.js";
 
 const field = (label, ...inputs) =>
@@ -29,13 +30,13 @@ export function heatControls({ info, store, looks, norms }) {
     { id: "targets" },
     info.targets.map((value) => el("option", { value })),
   );
-  const spatial = info.layers.filter((each) => each.shape.length === 4);
+  const spatial = imageLayers(info);
   const layer = select("layer", [], "", (name) =>
     store.set({ layer: name, unit: null }),
   );
   layer.append(
     el("option", { value: "" }, "last"),
-    ...spatial.map((each) => el("option", { value: each.name }, each.name)),
+    ...spatial.map((name) => el("option", { value: name }, name)),
   );
   const norm = select("full strength", norms, store.state.norm, (name) =>
     store.set({ norm: name }),

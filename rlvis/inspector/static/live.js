@@ -5,6 +5,7 @@ import { byId, changes, el, say, short, toast } from "./dom.js";
 import { framePanel } from "./frame.js";
 import { refreshHover } from "./hover.js";
 import { bindKeys, driveKeys, heatKeys, pageKeys } from "./keys.js";
+import { hasImages } from "./layers.js";
 import { Looks, NORMS } from "./moves.js";
 import { multiplesPanel } from "./multiples.js";
 import { Now } from "./now.js";
@@ -14,11 +15,25 @@ import { savePicture } from "./still.js";
 import { bindAddress, startingPlace, Store } from "./store.js";
 import { viewTabs } from "./tabs.js";
 import { timelinePanel } from "./timeline.js";
+import { unitsPanel } from "./units.js";
 import { hideByDragging, resetTo, worldPanel } from "./world.js";
 
 const LOOKED_AT = ["methods", "method", "target", "layer", "heat"];
 const VIEWS = [
-  { name: "live", title: "Why", about: "what speaks for each action", part: multiplesPanel },
+  {
+    name: "live",
+    title: "Why",
+    about: "what speaks for each action",
+    part: multiplesPanel,
+    needs: () => true,
+  },
+  {
+    name: "units",
+    title: "Units",
+    about: "every layer, every unit: what it sees, what comes of switching it off",
+    part: unitsPanel,
+    needs: hasImages,
+  },
 ];
 
 /** Build the view into an element, and keep it up to date. */
@@ -32,7 +47,8 @@ export async function liveView(info, api, work) {
   };
   const now = new Now(api, info, { want, arrived, lost: failed });
   const ask = (message) => now.ask(message).catch(failed);
-  const at = { api, info, store, recorded: now, now, ask, failed, views: VIEWS, norms: NORMS };
+  const views = VIEWS.filter((each) => each.needs(info));
+  const at = { api, info, store, recorded: now, now, ask, failed, views, norms: NORMS };
   const looks = new Looks(at);
   const still = () =>
     savePicture(frame.drawn.picture, `live-${store.state.seed}-${store.state.step}.png`);
@@ -40,7 +56,7 @@ export async function liveView(info, api, work) {
 
   const [heat, frame, plan] = [heatControls(at), framePanel(at), planPanel(at)];
   const [world, timeline] = [worldPanel(at), timelinePanel(at)];
-  const parts = new Map(VIEWS.map(({ name, part }) => [name, part(at)]));
+  const parts = new Map(views.map(({ name, part }) => [name, part(at)]));
   const tabs = viewTabs(at, parts);
   hideByDragging(frame.drawn, info, ask);
   work.className = "live";

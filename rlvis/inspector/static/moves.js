@@ -1,6 +1,7 @@
 /** What the user can do to the state: every key and every button ends here. */
 
 import { toast } from "./dom.js";
+import { imageLayers } from "./layers.js";
 
 export const NORMS = ["episode", "frame", "map"];
 export const SPEEDS = [2, 5, 10, 20, 30, 60];
@@ -32,8 +33,7 @@ export class Looks {
   }
 
   layer(by) {
-    const spatial = this.at.info.layers.filter((each) => each.shape.length === 4);
-    const names = ["", ...spatial.map((each) => each.name)];
+    const names = ["", ...imageLayers(this.at.info)];
     this.at.store.set({ layer: cyclic(names, this.state.layer, by), unit: null });
     toast(`layer: ${this.state.layer || "the last with an image"}`);
   }

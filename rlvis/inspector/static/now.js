@@ -94,8 +94,8 @@ export class Now {
 
   /** What the server knows this moment by. */
   address() {
-    const { episode, moment } = this.last?.head ?? {};
-    return [episode, moment];
+    const { world, moment } = this.last?.head ?? {};
+    return [world, moment];
   }
 
   /** A moment in words. */
@@ -105,8 +105,7 @@ export class Now {
 
   /** What names the picture that is shown. */
   place() {
-    const { id, step } = this.last?.head ?? {};
-    return `${id},${step}`;
+    return this.address().join();
   }
 
   frame() {

@@ -5,15 +5,30 @@ import { byId, el, say, short } from "./dom.js";
 import { refreshHover } from "./hover.js";
 import { bindKeys, heatKeys, pageKeys, photoKeys } from "./keys.js";
 import { labelsPanel } from "./labels.js";
+import { hasImages } from "./layers.js";
 import { Looks } from "./moves.js";
 import { photoPanel } from "./photo_panel.js";
 import { Photos } from "./photos.js";
 import { savePicture } from "./still.js";
 import { bindAddress, startingPlace, Store } from "./store.js";
 import { viewTabs } from "./tabs.js";
+import { unitsPanel } from "./units.js";
 
 const VIEWS = [
-  { name: "photo", title: "Why", about: "what speaks for each label", part: labelsPanel },
+  {
+    name: "photo",
+    title: "Why",
+    about: "what speaks for each label",
+    part: labelsPanel,
+    needs: () => true,
+  },
+  {
+    name: "units",
+    title: "Units",
+    about: "every layer, every unit: what it sees, what comes of switching it off",
+    part: unitsPanel,
+    needs: hasImages,
+  },
 ];
 const ASKED = ["method", "target", "layer", "episode"];
 
@@ -21,14 +36,15 @@ const ASKED = ["method", "target", "layer", "episode"];
 export async function photoView(info, api, work) {
   const store = new Store(startingState(info, startingPlace(info.fingerprint)));
   const photos = new Photos(api, info, store);
-  const at = { api, info, store, photos, recorded: photos, views: VIEWS, norms: ["frame", "map"] };
+  const views = VIEWS.filter((each) => each.needs(info));
+  const at = { api, info: { ...info, targets: ["top 5"] }, store, photos, recorded: photos, views, norms: ["frame", "map"] };
   const looks = new PhotoLooks(at);
   const photo = (at.photo = photoPanel(at));
   const still = () => savePicture(photo.picture, `photo-${store.state.episode}.png`);
   const quick = info.methods.filter((each) => each.possible !== false && !each.slow);
   Object.assign(at, { looks, still, methods: () => quick.map((each) => each.name) });
   const heat = heatControls(at);
-  const parts = new Map(VIEWS.map(({ name, part }) => [name, part(at)]));
+  const parts = new Map(views.map(({ name, part }) => [name, part(at)]));
   const tabs = viewTabs(at, parts);
   work.className = "photo";
   work.replaceChildren(heat.bar, photo.section, tabs.shown);

@@ -8,6 +8,7 @@ import { sidePanel } from "./episodes.js";
 import { framePanel, scenePanel } from "./frame.js";
 import { refreshHover } from "./hover.js";
 import { bindKeys, heatKeys, pageKeys, timeKeys } from "./keys.js";
+import { hasImages } from "./layers.js";
 import { Moves, NORMS } from "./moves.js";
 import { multiplesPanel } from "./multiples.js";
 import { Recorded } from "./recorded.js";
@@ -31,21 +32,21 @@ const VIEWS = [
     title: "Units",
     about: "every layer, every unit: what it sees, what comes of switching it off",
     part: unitsPanel,
-    needs: (info) => info.layers.length,
+    needs: hasImages,
   },
   {
     name: "whatif",
     title: "What if",
     about: "another action here, played out",
     part: whatIfPanel,
-    needs: (info) => info.states && !info.file,
+    needs: (info) => info.states && info.choice && !info.file,
   },
   {
     name: "compare",
     title: "Compare",
     about: "another policy, such as a newer checkpoint, on the same frames",
     part: comparePanel,
-    needs: (info) => !info.file,
+    needs: (info) => info.choice && !info.file,
   },
 ];
 

@@ -4,6 +4,7 @@ import { changes, el, panel, put, select, short } from "./dom.js";
 import { draw } from "./frame.js";
 import { hovered } from "./hover.js";
 import { Latest } from "./latest.js";
+import { imageLayers } from "./layers.js";
 import { unitDetails } from "./unit_details.js";
 import { greysOf, mapOf, unitAt } from "./unit_maps.js";
 
@@ -11,12 +12,12 @@ const ORDERS = { number: "by number", high: "strongest first", mean: "largest me
 
 export function unitsPanel(at) {
   const { api, info, store, recorded } = at;
-  const spatial = info.layers.filter((each) => each.shape.length === 4).map((each) => each.name);
+  const spatial = imageLayers(info);
   const layer = select("layer", spatial, "", (name) => store.set({ layer: name, unit: null }));
   const order = select("order of the units", Object.values(ORDERS), ORDERS.number, () =>
     store.touch("order"),
   );
-  const note = el("p", { className: "muted count", role: "status" });
+  const note = el("p", { className: "muted count", role: "status" }, "…");
   const grid = el("div", {
     className: "tiles",
     "data-keys": "own",
@@ -34,7 +35,7 @@ export function unitsPanel(at) {
     one.box,
   );
   grid.addEventListener("keydown", (event) => moveTile(event, grid));
-  const isNew = changes();
+  const [isNew, isNewUnit] = [changes(), changes()];
   let shown = null;
   let answers = 0;
   let tiles = [];
@@ -52,8 +53,8 @@ export function unitsPanel(at) {
   const update = (state) => {
     const name = layerOf(state, spatial);
     layer.value = name ?? "";
-    if (!name) return put(note, "No layer of this network has an image.");
     const address = recorded.address(state);
+    if (!name || !recorded.frame(...address)) return;
     channels.want(`${recorded.place(state)}|${name}`, { address, name });
     if (!shown || shown.name !== name) return;
     const [count, height, width] = shown.channels.shape;
@@ -67,9 +68,11 @@ export function unitsPanel(at) {
     const least = Math.min(0, ...shown.low.data);
     if (isNew(shown.answer, state.unit, order.value)) {
       arrange(tiles, shown, order.value);
+      if (isNewUnit(name, state.unit))
+        tiles[state.unit].box.scrollIntoView({ block: "nearest" });
       tiles.forEach((each) => each.update(shown, [least, most], state.unit));
       const range = `black ${short(least)}, white ${short(most)}`;
-      put(note, `${count} units of ${height} × ${width} at this step: ${range}`);
+      put(note, `${count} units of ${height} × ${width} here: ${range}`);
     }
     one.update(state, name, shown);
   };

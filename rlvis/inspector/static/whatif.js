@@ -1,5 +1,6 @@
 /** What if another action had been taken here: the futures of each, side by side. */
 
+import { chanceChoice } from "./chance.js";
 import { patternOf, swatch } from "./colours.js";
 import { button, el, panel, put, short } from "./dom.js";
 import { draw } from "./frame.js";
@@ -22,9 +23,10 @@ export function whatIfPanel({ api, store, info, recorded }) {
   const status = el(
     "p",
     { className: "muted", role: "status" },
-    "Each action is taken once; from there on the policy does what it prefers.",
+    "Each action is taken once; from there on the policy acts.",
   );
   const results = el("div", { className: "futures" });
+  const ways = chanceChoice();
   const run = button("Play them out", "each action here, then the policy to the end", () => play());
   const live = `rlvis inspect --live --policy ${info.policy}`;
   const section = panel(
@@ -35,14 +37,17 @@ export function whatIfPanel({ api, store, info, recorded }) {
       "div",
       { className: "tools ask", "data-enter": "" },
       boxes.map((each) => each.label),
+      ways.box,
       run,
     ),
     status,
     el("div", { className: "scroll" }, results),
+  );
+  results.append(
     el(
       "p",
-      { className: "muted hint" },
-      "What if the world were otherwise – another colour, another place? ",
+      { className: "muted" },
+      "What if the world were otherwise: another colour, another place? ",
       el("code", {}, live),
       " lets you change it.",
     ),
@@ -58,7 +63,7 @@ export function whatIfPanel({ api, store, info, recorded }) {
     asked = null;
     status.textContent = "playing…";
     try {
-      const { head, arrays } = await api.whatIf({ episode, step, actions });
+      const { head, arrays } = await api.whatIf({ episode, step, actions, ...ways.chance() });
       asked = `episode ${episode}, step ${step}`;
       results.replaceChildren(...futureRows(head.futures, arrays, info));
     } catch (error) {
@@ -85,7 +90,8 @@ export function futureRows(futures, arrays, info) {
   return futures.map((future, number) => {
     const place = info.actions.findIndex((each) => each.name === future.action);
     const colour = info.actions[place]?.colour ?? "#969eaa";
-    const kind = future.success ? "well" : future.success === false ? "badly" : "";
+    const known = { true: ["✓", "well"], false: ["✗", "badly"] };
+    const [sign, kind] = known[future.success] ?? ["·", ""];
     return el(
       "article",
       { className: "future" },
@@ -93,21 +99,20 @@ export function futureRows(futures, arrays, info) {
       el(
         "p",
         {},
-        el(
-          "span",
-          { className: `outcome ${kind}` },
-          `${future.success ? "✓" : future.success === false ? "✗" : "·"} ${future.outcome}`,
-        ),
-        el(
-          "span",
-          { className: "muted" },
-          ` after ${short(future.steps)} steps, return ${short(future.return)}${future.recorded ? "; as it went" : ""}`,
-        ),
+        el("span", { className: `outcome ${kind}` }, `${sign} ${future.outcome}`),
+        el("span", { className: "muted" }, wordsOf(future)),
       ),
       strip(future.taken ?? [], longest, info),
       filmOf(arrays[`views_${number}`]),
     );
   });
+}
+
+/** How one future went, or what several came to. */
+function wordsOf({ count, summary, steps, recorded, ...future }) {
+  const went = recorded ? "; as it went" : "";
+  if (count > 1) return ` first of ${count}: ${summary}${went}`;
+  return ` after ${short(steps)} steps, return ${short(future.return)}${went}`;
 }
 
 /** The actions of a future as a strip, as long as it lasted. */

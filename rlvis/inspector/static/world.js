@@ -1,6 +1,7 @@
 /** What one can do to a world that runs: drive it, change what is in it, let it run until something holds. */
 
 import { probabilityBars } from "./bars.js";
+import { chanceChoice } from "./chance.js";
 import { button, dragged, el, panel, put, select, short } from "./dom.js";
 import { futureRows } from "./whatif.js";
 
@@ -27,9 +28,11 @@ export function worldPanel({ now, info, store, ask }) {
   const objects = objectTools({ now, info, store, ask });
   const group = (title, ...children) =>
     el("section", { className: "group" }, el("h3", {}, title), children);
+  const ways = chanceChoice();
   const branch = button("Compare futures", "each action here, played to the end", async () => {
     futures.replaceChildren(el("p", { className: "muted", role: "status" }, "playing…"));
-    const head = await ask({ do: "whatif", actions: info.actions.map((each) => each.name) });
+    const actions = info.actions.map((each) => each.name);
+    const head = await ask({ do: "whatif", actions, ...ways.chance() });
     futures.replaceChildren(...futureRows(head?.futures ?? [], now.last?.arrays ?? {}, info));
     futures.scrollIntoView({ block: "nearest" });
   });
@@ -61,7 +64,7 @@ export function worldPanel({ now, info, store, ask }) {
         ),
       ),
       objects.box,
-      group("What if it took another", branch, futures),
+      group("What if it took another", line(ways.box, branch), futures),
     ),
   );
 
@@ -119,7 +122,8 @@ function objectTools({ now, info, store, ask }) {
   });
   const field = (label, input) => el("label", { className: "field" }, el("span", {}, label), input);
   const changed = el("p", { className: "muted changed", role: "status" });
-  const undo = button("Undo all", "the world as it was", () => ask({ do: "undo" }));
+  const undo = button("Undo", "take the last change back", () => ask({ do: "undo" }));
+  const all = button("Undo all", "the world as it was", () => ask({ do: "undo", all: true }));
   const given = (isThere, ...children) => (isThere ? line(children) : null);
   const box = el(
     "section",
@@ -135,13 +139,14 @@ function objectTools({ now, info, store, ask }) {
     given(can.has("resurfaced"), surfaces),
     given(can.has("relit"), field("light", light)),
     el("p", { className: "muted" }, hints(can)),
-    line(undo, changed),
+    line(undo, all),
+    changed,
   );
   const update = (state) => {
     if (state.object) object.value = state.object;
     const said = now.last?.head.interventions ?? [];
     put(changed, said.length ? said.join("; ") : "nothing is changed");
-    undo.disabled = !said.length;
+    undo.disabled = all.disabled = !now.last?.head.undo;
     if (!said.length && document.activeElement !== light) light.value = 1;
   };
   return { box, update };
