@@ -18,7 +18,7 @@ def step_of(page: Any) -> int:
 def wait_for_step(page: Any, step: int) -> None:
     """Until the step is shown."""
     page.wait_for_function(
-        "step => document.querySelector('.plot').ariaValueNow === String(step)", arg=step
+        "step => document.querySelector('.plot')?.ariaValueNow === String(step)", arg=step
     )
 
 

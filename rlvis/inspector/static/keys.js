@@ -186,7 +186,7 @@ export function toggleHelp() {
     el(
       "header",
       {},
-      el("h2", { id: "help-title" }, "Keys"),
+      el("h2", {}, "Keys"),
       button("Close", "close (h or Esc)", () => help.close()),
     ),
     el("div", { className: "groups" }, groups),

@@ -71,6 +71,7 @@ export async function liveView(info, api, work) {
 
   let silence = 0;
   store.listen((state, changed) => {
+    if (state.view === "live" && isUnit(state.target)) return store.set({ target: "margin" });
     tabs.update(state);
     for (const part of [heat, frame, plan, world, timeline]) part.update(state, changed);
     parts.get(state.view).update(state, changed);
@@ -113,9 +114,12 @@ function startingState(info, place) {
   };
 }
 
-/** What is drawn of every answer. */
+const isUnit = (target) => target.startsWith("unit:");
+
+/** What is drawn of every answer: a unit is explained by itself. */
 function wanted({ methods, target, layer, heat }, columns) {
-  const targets = columns.includes(target) ? columns : [...columns, target];
+  const others = columns.includes(target) ? columns : [...columns, target];
+  const targets = isUnit(target) ? [target] : others;
   return { methods: heat ? methods : [], targets, layer: layer || null, plan: PLAN };
 }
 

@@ -60,7 +60,8 @@ export class Now {
     this.#history.length = Math.min(this.#history.length, head.step, MOST);
     this.#history[head.step] = { ...head, probability: arrays.probability?.data };
     if (head.step === 0) this.#strengths.clear();
-    for (const method of Object.keys(head.maps ?? {})) {
+    for (const [method, facts] of Object.entries(head.maps ?? {})) {
+      if (facts.error) continue;
       if (!this.#strengths.has(method)) this.#strengths.set(method, new Strengths());
       const strengths = this.#strengths.get(method);
       strengths.add(head.id + head.step / 1e6, arrays[`maps:${method}`], arrays[`scale:${method}`]);

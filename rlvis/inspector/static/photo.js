@@ -83,6 +83,7 @@ function startingState(info, place) {
     layer: "",
     unit: null,
     label: 0,
+    methods: [],
     norm: "frame",
     opacity: 0.85,
     colour: false,

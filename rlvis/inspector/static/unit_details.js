@@ -1,6 +1,7 @@
 /** Everything about one unit of a layer. */
 
 import { barColours } from "./colours.js";
+import { choosing } from "./controls.js";
 import { button, changes, el, exact, put, short } from "./dom.js";
 import { draw } from "./frame.js";
 import { drawPixels, heatPixels, picturePixels } from "./heat.js";
@@ -12,7 +13,7 @@ import { mapOf, unitAt } from "./unit_maps.js";
 
 /** One unit: its map over the frame, its strongest patches, what it dreams of, an edit of it. */
 export function unitDetails(at) {
-  const { api, store, recorded } = at;
+  const { api, store, info, recorded } = at;
   const title = el("h3", { id: "unit-title" });
   const large = el("canvas", {
     className: "large",
@@ -29,7 +30,8 @@ export function unitDetails(at) {
   );
   const explain = button("Explain it", "heat of what makes this unit strong, at the left", () => {
     const { name, unit } = current;
-    store.set({ target: `unit:${name}:${unit}`, heat: true });
+    const target = `unit:${name}:${unit}`;
+    store.set({ ...choosing(store.state, finest(info, store.state)), target, heat: true });
   });
   const picture = (label, hint, ask) =>
     button(label, hint, async (event) => {
@@ -98,6 +100,13 @@ export function unitDetails(at) {
     edit.update(state, current);
   };
   return { box, update };
+}
+
+/** The method that is chosen, or one that reads pixels: a layer's map says little of its own units. */
+function finest({ methods }, { method }) {
+  const can = (name) => methods.some((each) => each.name === name && each.possible !== false);
+  if (!methods.find((each) => each.name === method)?.layer) return method;
+  return ["guided-backprop", "saliency"].find(can) ?? method;
 }
 
 /** The unit's map over the frame in greys. */

@@ -19,7 +19,7 @@ export function whatIfPanel({ api, store, info, recorded }) {
       label: el("label", { className: "field" }, input, swatch(colour, place), name),
     };
   });
-  const where = el("p", { className: "muted" });
+  const where = el("span", { className: "muted" });
   const status = el(
     "p",
     { className: "muted", role: "status" },
@@ -31,7 +31,7 @@ export function whatIfPanel({ api, store, info, recorded }) {
   const live = `rlvis inspect --live --policy ${info.policy}`;
   const section = panel(
     "whatif",
-    "What if it had taken another action here?",
+    "What if it had taken another action?",
     where,
     el(
       "div",
