@@ -3,7 +3,6 @@
 import gzip
 import json
 import re
-import struct
 from base64 import b64decode
 from collections.abc import Iterator
 from io import BytesIO
@@ -25,7 +24,6 @@ from starlette.websockets import WebSocketDisconnect
 
 from rlvis.inspector.app import build_app
 from rlvis.inspector.exported import to_html
-from rlvis.inspector.faults import REFUSED
 from rlvis.inspector.live_line import live_routes
 from rlvis.inspector.live_source import LiveSource
 from rlvis.inspector.photo_source import PhotoSource, photo_routes
@@ -34,6 +32,7 @@ from rlvis.inspector.recorded_source import RecordedSource
 from rlvis.inspector.security import COOKIE, Guard
 from rlvis.inspector.unit_networks import Edit, edited
 from rlvis.rollouts.environments import EnvConfig
+from tests.inspected import Talk, assert_refused, got, unpacked
 
 POLICY = "cube-reach"
 WORLD = "rlvis_envs:CubeReach-v0"
@@ -52,35 +51,6 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> rlvis.Recording:
 def client(recording: rlvis.Recording) -> TestClient:
     source = RecordedSource(recording, recording.policy(), files=False)
     return TestClient(Guard(build_app(source, recorded_routes), "127.0.0.1", 7531), base_url=HERE)
-
-
-def unpacked(content: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """A pack, read as its format says."""
-    (length,) = struct.unpack("<I", content[:4])
-    head, place, arrays = json.loads(content[4 : 4 + length]), 4 + length, {}
-    for each in head.pop("arrays"):
-        count = int(np.prod(each["shape"]))
-        dtype = np.dtype(each["dtype"])
-        arrays[each["name"]] = np.frombuffer(content, dtype, count, place).reshape(each["shape"])
-        place += -(-count * dtype.itemsize // 8) * 8
-    assert place == len(content)
-    return head, arrays
-
-
-def got(
-    client: TestClient, path: str, **query: Any
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    answer = client.get(path, params=query)
-    assert answer.status_code == 200, answer.text
-    return unpacked(answer.content)
-
-
-def assert_refused(answer: Any, status: int = 200) -> None:
-    """It is the reason why there is no answer, in one line."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers[REFUSED]
-    assert answer.json()["error"]
-    assert "\n" not in answer.json()["error"]
 
 
 def test_frames_and_numbers_are_the_recordings(client, recording) -> None:
@@ -286,23 +256,6 @@ def live() -> Iterator[TestClient]:
     guard = Guard(build_app(source, live_routes), "127.0.0.1", 7531)
     with TestClient(guard, base_url=HERE) as client:
         yield client
-
-
-WANT = {"methods": ["cam"], "targets": ["left", "chosen"], "plan": [120, 90]}
-
-
-class Talk:
-    """A page that asks and waits."""
-
-    def __init__(self, socket: Any) -> None:
-        self._socket, self._id = socket, 0
-
-    def ask(self, do: str, **more: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        self._id += 1
-        self._socket.send_text(json.dumps({"id": self._id, "do": do, "want": WANT, **more}))
-        head, arrays = unpacked(self._socket.receive_bytes())
-        assert head["id"] == self._id
-        return head, arrays
 
 
 @pytest.fixture

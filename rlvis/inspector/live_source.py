@@ -47,8 +47,9 @@ class LiveSource:
 
     def open(self) -> LiveWorld:
         """A world of one's own, until it is closed."""
-        number = next(self._numbers)
-        world = self._worlds[number] = LiveWorld(self.model, self._env(), number, self._album)
+        leads_back, number = self._info["states"], next(self._numbers)
+        world = LiveWorld(self.model, self._env(), number, self._album, leads_back)
+        self._worlds[number] = world
         return world
 
     def close(self, world: LiveWorld) -> None:
@@ -124,7 +125,7 @@ class LiveSource:
                 "colours": dict(ask(env, "colours")) if "colours" in can else {},
                 "surfaces": dict(ask(env, "surfaces")) if "surfaces" in can else {},
                 "interventions": list(lasting),
-                "states": world.has_states,
+                "states": world.find_way_back(),
             }
         finally:
             world.close()

@@ -15,7 +15,7 @@ from rlvis.inspector.album import Album, Seen
 from rlvis.inspector.futures import Chance
 from rlvis.inspector.live_moment import Change, Moment
 from rlvis.models.policy import MASK, Decision, Policy
-from rlvis.rollouts.branches import as_episode
+from rlvis.rollouts.branches import as_episode, is_bare, observed_image
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.episode import Episode, EpisodeNumbers, reduced_render, taken_of
 from rlvis.rollouts.interventions import ask, offered
@@ -41,10 +41,13 @@ class LiveWorld:
         env: it acts in; closed by `close`.
         number: of the world.
         album: keeps what the policy sees.
+        leads_back: whether there is a way back to a moment; see `find_way_back`.
     """
 
-    def __init__(self, policy: Policy, env: CheckedEnv, number: int, album: Album) -> None:
-        self.policy, self.number = policy, number
+    def __init__(
+        self, policy: Policy, env: CheckedEnv, number: int, album: Album, leads_back: bool = True
+    ) -> None:
+        self.policy, self.number, self.leads_back = policy, number, leads_back
         self._env, self._album = env, album
         self._numbers = itertools.count()
         self._past: list[Moment] = []
@@ -58,10 +61,11 @@ class LiveWorld:
         """It."""
         return self._env.environment
 
-    @property
-    def has_states(self) -> bool:
-        """Whether one can go back."""
-        return bool(self._form)
+    def find_way_back(self) -> bool:
+        """Whether there is one: the world has states, or begins again as it began. It begins."""
+        before = self._now
+        self.reset(self.seed)
+        return bool(self._form) or self._shows(before.observation, self._now)
 
     def close(self) -> None:
         """Close the environment."""
@@ -75,8 +79,10 @@ class LiveWorld:
         observation, info = self._env.reset(self.seed)
         self._form = ""
         with suppress(NoStatesError):
-            self._form = form_of(self._env.environment)
+            bare = is_bare(self._env.environment)  # wrappers have states of their own
+            self._form = form_of(self._env.environment) if bare else ""
         self._past, self._before_changes, self._gesture = [], [], None
+        self._actions: list[Any] = []
         self._now = self._kept(Moment(observation, info))
 
     def act(self, action: int | None = None) -> None:
@@ -87,6 +93,7 @@ class LiveWorld:
         decision = self._decide()
         chosen = decision.action if action is None else self._as_action(action)
         observation, reward, terminated, truncated, info = self._env.step(chosen)
+        self._actions[now.step :] = [chosen]
         over = terminated or truncated
         ended = outcome_word(terminated, truncated, ended_well(info)) if over else None
         self._past, self._gesture = [*self._past, now][-_MOST_BACK:], None
@@ -177,8 +184,6 @@ class LiveWorld:
             For each of `first` its futures, the i-th of all with the same random numbers.
         """
         now, by = self._now, by or self.policy
-        if now.state is None:
-            raise InputError(f"{self._env.name} gives no states, so that nothing can be tried out")
         chosen = [None if each is None else self.index(each) for each in first]
         try:
             return [
@@ -186,7 +191,7 @@ class LiveWorld:
                 for each in chosen
             ]
         finally:
-            restore(self._form, self._env.environment, now.state)
+            self._bring(now)
 
     def number_called(self, name: str) -> float:
         """A number of this moment: margin, entropy, value, reward, return or step."""
@@ -327,14 +332,43 @@ class LiveWorld:
 
     def _return_to(self, moment: Moment) -> None:
         if moment.observation is not self._now.observation:  # else the picture alone was changed
-            if moment.state is None:
-                raise InputError(f"{self._env.name} gives no states, so that there is no way back")
-            restore(self._form, self._env.environment, moment.state)
+            self._bring(moment)
         self._now, self._gesture = moment, None
+
+    def _bring(self, moment: Moment) -> None:
+        """Bring the environment to a moment: by its state, else played again from the seed.
+
+        Raises:
+            InputError: if it then shows something else; the episode begins anew.
+        """
+        if moment.state is not None:
+            restore(self._form, self._env.environment, moment.state)
+            return
+        if not self.leads_back:
+            raise InputError(
+                f"{self._env.name} gives no states and begins otherwise from the same seed, so "
+                "that there is no way back; it needs get_state() and set_state(state)"
+            )
+        observation, _ = self._env.reset(self.seed)
+        for action in self._actions[: moment.step]:
+            observation = self._env.step(action)[0]
+        if not self._shows(observation, moment):
+            self.reset(self.seed)
+            raise InputError(
+                f"{self._env.name} gives no states, and step {moment.step} is another one when it "
+                f"is played again from seed {self.seed}; the episode begins anew"
+            )
+
+    def _shows(self, observation: Any, moment: Moment) -> bool:
+        """Whether the policy would see the same."""
+        seen, before = (
+            observed_image(self.policy, each) for each in (observation, moment.observation)
+        )
+        return bool(np.array_equal(seen, before))
 
     def _future(self, action: int | None, number: int, by: Policy, chance: Chance) -> Episode:
         now = self._now
-        restore(self._form, self._env.environment, now.state)
+        self._bring(now)
         running = Running(
             self._env,
             0,

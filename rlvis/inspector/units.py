@@ -3,6 +3,7 @@
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -22,6 +23,7 @@ from rlvis.images.frames import picture_of
 from rlvis.inspector.album import Place, Seen
 from rlvis.inspector.unit_networks import Edit, edited
 from rlvis.models.image_model import ImageModel
+from rlvis.models.pixels import input_shape
 
 _PATCHES = 12
 _LARGEST_PATCH = 96
@@ -138,16 +140,34 @@ class Units:
             return self._synthesized(layer, unit)
 
     def _synthesize(self, layer: str, unit: int) -> Pack:
-        made = synthesize(self._shown.model, f"{layer}:{unit}", steps=_SYNTHESIS_STEPS)
+        model, unit_of_layer = self._shown.model, f"{layer}:{unit}"
+        made = synthesize(model, unit_of_layer, steps=_SYNTHESIS_STEPS, size=self._size())
         tile = made.tiles()[0].picture
         return {"picture": np.asarray(tile)}, {"activation": float(made.values[0])}
 
+    def _size(self) -> tuple[int, int] | None:
+        """Height and width of an image, where the network does not say it."""
+        with suppress(InputError):
+            input_shape(self._shown.model)
+            return None
+        height, width = self._images().picture(0).shape[:2]
+        return height, width
+
+    def _images(self) -> ImageSet:
+        """All that was shown.
+
+        Raises:
+            InputError: if that is nothing.
+        """
+        images = self._shown.images()
+        if not len(images):
+            raise InputError("nothing was shown to the network yet")
+        return images
+
     def _patches(self, layer: str) -> Patches:
         with self._busy["patches"]:
-            images, known = self._shown.images(), self._found.get(layer)
+            images, known = self._images(), self._found.get(layer)
             if known is None or known.images is not images:
-                if not len(images):
-                    raise InputError("nothing was shown to the network yet")
                 count = min(_PATCHES, len(images))
                 known = self._found[layer] = patches(self._shown.model, images, [layer], count)
             return known

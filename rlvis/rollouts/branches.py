@@ -189,7 +189,7 @@ class BranchPoint:
         """
         info: Mapping[str, Any]
         observation, info = env.reset(self._episode.seed, self._number)
-        if self._state is not None and self.brought_by == "state" and _is_bare(env.environment):
+        if self._state is not None and self.brought_by == "state" and is_bare(env.environment):
             told = restore(self.recording.header.states, env.environment, self._state)
             observation, info = _observed(told)
             if observation is not None and self._shows(observation, self._step):
@@ -287,7 +287,7 @@ def rest_of(episode: Episode, step: int) -> Episode:
     )
 
 
-def _is_bare(env: "Env") -> bool:
+def is_bare(env: "Env") -> bool:
     """Whether nothing around an environment changes or counts what it does."""
     from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
