@@ -45,7 +45,7 @@ export function unitDetails(at) {
         draw(canvas, picturePixels(arrays.picture));
         box.replaceChildren(
           canvas,
-          el("figcaption", {}, `${label.toLowerCase()}, unit ${current.unit}`),
+          el("figcaption", {}, label.toLowerCase()),
         );
       } catch (error) {
         box.replaceChildren(el("figcaption", {}, error.message));
