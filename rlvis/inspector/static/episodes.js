@@ -2,6 +2,7 @@
 
 import { button, el, short } from "./dom.js";
 import { icon } from "./icons.js";
+import { moveTab } from "./tabs.js";
 
 const COLUMNS = [
   { name: "episode", title: "#", about: "its number" },
@@ -98,17 +99,6 @@ export function sidePanel({ store, table, moments, bookmarks, moves }) {
   return { section, update, order: tabs[0].part.order, filter: tabs[0].part.filter };
 }
 
-/** Arrow keys go through the tabs. */
-export function moveTab(event, buttons) {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!by) return;
-  event.preventDefault();
-  const place = buttons.indexOf(document.activeElement);
-  const next = buttons[(place + by + buttons.length) % buttons.length];
-  next.focus();
-  next.click();
-}
-
 const SIGN_OF = (success) => (success === 1 ? "✓" : success === 0 ? "✗" : "·");
 
 function episodeTable({ store, table, moves }) {
@@ -165,7 +155,6 @@ function episodeTable({ store, table, moves }) {
   filter.addEventListener("input", fill);
   filter.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
-      if (!filter.value) filter.blur();
       filter.value = "";
       fill();
     } else if (event.key === "Enter" && order.length) {
@@ -177,12 +166,12 @@ function episodeTable({ store, table, moves }) {
 
   let current = null;
   const update = ({ episode }) => {
+    if (current?.isConnected && current.dataset.episode === String(episode)) return;
     const row = body.querySelector(`[data-episode="${episode}"]`);
-    if (row === current && row?.getAttribute("aria-selected") === "true") return;
-    current?.setAttribute("aria-selected", "false");
+    current?.removeAttribute("aria-current");
     if (current) current.tabIndex = -1;
     current = row;
-    row?.setAttribute("aria-selected", "true");
+    row?.setAttribute("aria-current", "true");
     const entry = row ?? body.firstElementChild;
     if (entry) entry.tabIndex = 0;
     row?.scrollIntoView({ block: "nearest" });
@@ -211,7 +200,6 @@ function rowOf(table, row, moves) {
     "tr",
     {
       tabIndex: -1,
-      "aria-selected": "false",
       "data-episode": episode,
       onclick: open,
       onkeydown: (event) => event.key === "Enter" && open(),

@@ -64,6 +64,21 @@ export class Recorded {
     return value === undefined || Number.isNaN(value) ? null : value;
   }
 
+  /** What the server knows a step by: the numbers of the episode and of the step. */
+  address({ episode, step }) {
+    return [episode, step];
+  }
+
+  /** What names the picture of a step. */
+  place(state) {
+    return this.address(state).join();
+  }
+
+  /** A step in words. */
+  named(episode, step) {
+    return `episode ${episode}, step ${step}`;
+  }
+
   /** What was seen at a step, `{data, shape}`. */
   frame(episode, step) {
     return this.#picture(this.frames, "frames", episode, step);
@@ -100,6 +115,7 @@ export class Recorded {
     const found = this.#map(block, column);
     return {
       ...found,
+      of: `${key}|${column}`,
       window: shareOf(head.window, this.info.frame[0], this.info.frame[1]),
       signed: head.signed,
       layer: head.layer,
