@@ -112,6 +112,9 @@ CASES = {
     "frames": Case(lambda: Valueless(frames=4), wrappers=("frame-stack:frames=4",)),
     "no value": Case(Valueless, options=(("distribution", Greedy(3)),)),
     "states": Case(PooledPolicy, "Recalled-v0"),
+    "states in a stack": Case(
+        lambda: Valueless(frames=4), "Recalled-v0", wrappers=("frame-stack:frames=4",)
+    ),
     "limit": Case(PooledPolicy, "Limited-v0"),
     "continuous": Case(
         lambda: Valueless(2),
@@ -184,6 +187,7 @@ def test_a_live_world_leads_back(case) -> None:
             again, frames = talk.ask("step")
             assert again["return"] == head["return"]
             np.testing.assert_array_equal(frames["frame"], arrays["frame"])
+            np.testing.assert_array_equal(frames["probability"], arrays["probability"])
 
 
 def test_a_recording_gives_what_it_offers(case) -> None:
