@@ -9,7 +9,7 @@ from PIL import Image
 from rlvis.cli import main
 from rlvis_agents import load_policy
 from tests.browser.conftest import POLICY, Opened
-from tests.browser.looking import Recorded, pixels, step_of, wait_for_hash, wait_for_step
+from tests.browser.looking import Recorded, pixels, wait_for_hash, wait_for_step
 
 
 def test_pixels_are_those_of_the_recording(opened: Opened, recorded: Recorded) -> None:
