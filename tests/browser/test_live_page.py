@@ -1,4 +1,4 @@
-"""The page of a world that runs, in a real browser: it is driven, changed, and compared with itself."""
+"""The page of a world that runs, in a real browser: it is driven, changed and changed back."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ from PIL import Image
 from rlvis.cli import main
 from rlvis_agents import load_policy
 from tests.browser.conftest import POLICY, Opened
-from tests.browser.looking import Recorded, pixels, step_of, wait_for_hash, wait_for_step
+from tests.browser.looking import Recorded, pixels, wait_for_hash, wait_for_step
 
 
 def test_pixels_are_those_of_the_recording(opened: Opened, recorded: Recorded) -> None:
@@ -120,7 +120,7 @@ def test_scrubbing_asks_for_nothing(opened: Opened) -> None:
     for share in np.linspace(0.1, 0.999, 30):
         page.mouse.move(box["x"] + 96 + (box["width"] - 96) * share, box["y"] + 20)
     page.mouse.up()
-    wait_for_step(page, int(page.get_attribute(".plot", "aria-valuemax")))
+    wait_for_step(page, int(page.get_attribute(".timeline .plot", "aria-valuemax")))
     assert not asked
 
 
@@ -178,5 +178,5 @@ def test_exported_file_works_from_disk(opened: Opened, recorded: Recorded, tmp_p
     seen = recorded[1].observations(1, slice(5, 6))[0]
     np.testing.assert_array_equal(pixels(page, ".frame .base")[..., :3], seen)
     page.keyboard.press("End")
-    wait_for_step(page, int(page.get_attribute(".plot", "aria-valuemax")))
+    wait_for_step(page, int(page.get_attribute(".timeline .plot", "aria-valuemax")))
     assert "failed" not in (page.get_attribute("#toast", "class") or "")
