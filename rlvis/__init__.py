@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rlvis.attribution.explanation import Explanation
     from rlvis.attribution.layer_table import list_layers
     from rlvis.errors import InputError, NonFiniteError
+    from rlvis.evaluation.audit_result import Audit
+    from rlvis.evaluation.auditor import AuditPlan, audit
     from rlvis.images.loading import load_image
     from rlvis.images.preprocess import Preprocess
     from rlvis.models.image_model import ImageModel
@@ -35,6 +37,8 @@ __version__: str
 
 __all__ = [
     "METHODS",
+    "Audit",
+    "AuditPlan",
     "Decision",
     "Episode",
     "EpisodeTable",
@@ -47,6 +51,7 @@ __all__ = [
     "Preprocess",
     "Recording",
     "Scores",
+    "audit",
     "compare",
     "explain",
     "explain_each",
@@ -66,6 +71,8 @@ _MODULES = {
     "attribution.explanation": ["Explanation"],
     "attribution.layer_table": ["list_layers"],
     "errors": ["InputError", "NonFiniteError"],
+    "evaluation.audit_result": ["Audit"],
+    "evaluation.auditor": ["AuditPlan", "audit"],
     "images.loading": ["load_image"],
     "images.preprocess": ["Preprocess"],
     "models.image_model": ["ImageModel"],

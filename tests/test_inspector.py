@@ -20,7 +20,6 @@ pytest.importorskip("starlette")
 pytest.importorskip("httpx")
 
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocketDisconnect
 
 from rlvis.inspector.app import build_app
 from rlvis.inspector.exported import to_html
@@ -29,7 +28,7 @@ from rlvis.inspector.live_source import LiveSource
 from rlvis.inspector.photo_source import PhotoSource, photo_routes
 from rlvis.inspector.recorded_questions import recorded_routes
 from rlvis.inspector.recorded_source import RecordedSource
-from rlvis.inspector.security import COOKIE, Guard
+from rlvis.inspector.security import Guard
 from rlvis.inspector.unit_networks import Edit, edited
 from rlvis.rollouts.environments import EnvConfig
 from tests.inspected import Talk, assert_refused, got, unpacked
@@ -193,55 +192,6 @@ def test_a_question_that_cannot_be_read_is_told_so(client, path, query) -> None:
     assert_refused(client.get(path, params=query), 400)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b"[" * 5000, json.dumps({"edits": 3}).encode(), b"x" * 100_000]
-)
-def test_a_wrong_body_is_told_in_one_line(client, body) -> None:
-    assert_refused(client.post("/api/edit", content=body), 400)
-
-
-@pytest.mark.parametrize(
-    "path",
-    ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py", "/static//etc/passwd"],
-)
-def test_nothing_outside_the_page_is_readable(client, path) -> None:
-    assert client.get(path).status_code == 404
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"host": "evil.example:7531"},
-        {"host": "127.0.0.1:80"},
-        {"origin": "http://evil.example"},
-        {"origin": "null"},
-        {"origin": "http://127.0.0.1:80"},
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-    ],
-)
-def test_pages_of_others_are_refused(client, headers) -> None:
-    assert client.get("/api/info", headers=headers).status_code == 403
-    assert client.post("/api/edit", headers=headers, json={}).status_code == 403
-
-
-def test_its_own_page_is_answered(client) -> None:
-    own = {"origin": HERE, "sec-fetch-site": "same-origin"}
-    assert client.get("/api/info", headers=own).json()["kind"] == "recording"
-    page = client.get("/")
-    assert "script-src 'self'" in page.headers["content-security-policy"]
-
-
-def test_off_the_loopback_a_token_is_asked_for(recording) -> None:
-    guard = Guard(build_app(RecordedSource(recording, None), recorded_routes), "0.0.0.0", 7531)
-    there = TestClient(guard, base_url="http://192.0.2.7:7531")
-    assert len(guard.token) >= 24
-    assert there.get("/api/info").status_code == 403
-    assert there.get("/api/info?token=wrong").status_code == 403
-    assert there.get(f"/?token={guard.token}").status_code == 200
-    assert there.get("/api/info", headers={"cookie": f"{COOKIE}={guard.token}"}).status_code == 200
-
-
 def test_without_its_policy_a_recording_is_still_shown(recording) -> None:
     alone = TestClient(build_app(RecordedSource(recording, None), recorded_routes))
     info = alone.get("/api/info").json()
@@ -365,15 +315,6 @@ def test_it_plays_until_a_condition_holds(live) -> None:
     assert [each["playing"] for each in heads] == [True] * 4 + [False]
 
 
-def test_a_page_of_others_gets_no_line(live) -> None:
-    headers = {"host": "127.0.0.1:7531", "origin": "http://evil.example"}
-    with (
-        pytest.raises(WebSocketDisconnect),
-        live.websocket_connect("/api/live", headers=headers) as socket,
-    ):
-        socket.receive_bytes()
-
-
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> TestClient:
     model = rlvis.load_model("digits", weights="random")
@@ -404,24 +345,10 @@ def test_a_sent_photo_is_kept_and_asked_again(photos) -> None:
     np.testing.assert_array_equal(again["maps"], arrays["maps"])
 
 
-@pytest.mark.parametrize(
-    ("content", "status"),
-    [
-        (b"", 200),
-        (b"no picture", 200),
-        (b"\x89PNG\r\n\x1a\n", 200),
-        (bytes(20_000_001), 400),
-        (bytes(60_000_000), 400),
-    ],
-)
-def test_what_is_no_photo_is_refused_in_one_line(photos, content, status) -> None:
-    answer = photos.post("/api/photo?method=saliency", content=content)
-    assert_refused(answer, status)
-    assert "/tmp" not in answer.json()["error"]
-
-
 def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> None:
-    path = to_html(recording, tmp_path / "page.html", methods=["cam", "saliency"], episodes=[1])
+    marks = [{"episode": 1, "step": 2, "note": "</script> é"}, {"episode": 0, "step": 0}]
+    path = tmp_path / "page.html"
+    to_html(recording, path, methods=["cam", "saliency"], episodes=[1], bookmarks=marks)
     page = path.read_text()
     assert "/static/" not in page
     assert "/fonts/" not in page
@@ -429,6 +356,7 @@ def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> N
     assert held
     shown = json.loads(held[1])
     assert shown["episodes"]["episode"] == [1]
+    assert shown["bookmarks"] == marks[:1]
     frames = [
         np.asarray(Image.open(BytesIO(b64decode(each)))) for each in shown["pictures"]["frames/1"]
     ]
@@ -437,11 +365,27 @@ def test_the_exported_page_holds_the_recordings_pixels(recording, tmp_path) -> N
     assert head["asked"] == ["left", "forward", "right", "chosen"]
     why = recording.explained(1, slice(0, 3), ["saliency"])["saliency"]
     drawn = arrays["maps"][:3] / 127 * arrays["scale"][:3, :, None, None]
-    np.testing.assert_allclose(drawn, why.maps, atol=np.abs(why.maps).max() / 40)
+    np.testing.assert_allclose(drawn, why.maps, atol=np.abs(why.maps).max() / 250)
     modules = json.loads(re.findall(r'<script type="importmap">(.*?)</script>', page)[0])["imports"]
     for address in modules.values():
         text = b64decode(address.partition(",")[2]).decode()
         assert set(re.findall(r'from "(.*?)"', text)) <= set(modules)
+
+
+def test_the_page_is_exported_with_its_bookmarks(client, recording) -> None:
+    marks = [{"episode": 0, "step": 3, "note": "here"}]
+    body = {"episodes": [0], "methods": ["saliency"], "bookmarks": marks}
+    answer = client.post("/api/export", json=body)
+    assert answer.headers["content-type"].startswith("text/html")
+    held = re.search(r'id="rlvis-file">(.*?)</script>', answer.text)
+    assert held
+    shown = json.loads(held[1])
+    assert shown["bookmarks"] == marks
+    assert [each["name"] for each in shown["info"]["methods"]] == ["saliency"]
+    assert "maps/0/saliency" in shown["packs"]
+    for wrong in ({"step": "x", "episode": 0}, {}):
+        assert_refused(client.post("/api/export", json={**body, "bookmarks": [wrong]}))
+    assert_refused(client.post("/api/export", json={"bookmarks": 3}), 400)
 
 
 def test_units_are_read_as_they_are_written() -> None:

@@ -74,3 +74,14 @@ def test_the_command_says_what_cannot_be_opened(what, capsys) -> None:
         main(["inspect", *what, "--no-browser"])
     assert ended.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_first_explanation_loads_no_compiler() -> None:
+    program = (
+        "import sys, numpy, rlvis; from rlvis_agents import load_policy; "
+        "image = numpy.zeros((60, 80, 3), numpy.uint8); "
+        "rlvis.explain(load_policy('cube-reach'), image, ['cam', 'saliency']); "
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

@@ -30,6 +30,11 @@ class Simulation:
     strides: Strides = field(repr=False)
     draw: Callable[[Stage], np.ndarray] = field(repr=False)
 
+    @property
+    def gains(self) -> tuple[float, float]:
+        """The least and the most that the rewards to come can sum to."""
+        return 0.0, 1.0
+
     def step(self, state: Pose, action: int) -> tuple[Pose, float, bool]:
         """The next state, the reward, and whether the episode has terminated, after an action."""
         episode = EpisodeState(self.scene, state)

@@ -18,6 +18,7 @@ import tyro
 
 import rlvis
 from rlvis.cli import (
+    audit,
     compare,
     episodes,
     evaluate,
@@ -59,6 +60,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "whatif": whatif.command,
     "compare": compare.command,
     "field": field.command,
+    "audit": audit.command,
     "inspect": inspecting.command,
     "export": export.command,
     "evaluate": evaluate.command,

@@ -42,6 +42,7 @@ EXAMPLES = {
     "whatif": "rlvis whatif run.zarr --episode 3 --step 17 --action right --out out/whatif.png",
     "compare": "rlvis compare run.zarr other.zip --out out/compared.html",
     "field": "rlvis field run.zarr --episode 3 --out out/field.png",
+    "audit": "rlvis audit --policy cube-reach-choice --out out/audit.html",
     "inspect": "rlvis inspect run.zarr",
     "export": "rlvis export run.zarr --tensorboard out/curves",
     "evaluate": "rlvis evaluate --policy cube-reach --episodes 20",

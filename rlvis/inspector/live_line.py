@@ -114,6 +114,8 @@ class _Line:
             reading.cancel()
             if world is not None:
                 await self.answers.on_world(lambda: self.source.close(world))
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await self.socket.close()
 
     async def _read(self) -> None:
         try:

@@ -5,7 +5,7 @@ from math import sqrt
 _Z = 1.959963984540054  # 97.5% quantile of the normal distribution
 
 
-def share_interval(count: int, of: int) -> tuple[float, float]:
+def share_interval(count: float, of: int) -> tuple[float, float]:
     """The 95% interval of a share, low and high, for `count` of `of` (Wilson 1927).
 
     Raises:

@@ -28,6 +28,10 @@ class Simulation(Protocol):
     def steps_left(self) -> int:
         """After so many steps the episode is truncated."""
 
+    @property
+    def gains(self) -> tuple[float, float]:
+        """The least and the most that the rewards to come can sum to."""
+
     def step(self, state: Any, action: int) -> tuple[Hashable, float, bool]:
         """The next state, the reward, and whether the episode has terminated, after an action."""
 

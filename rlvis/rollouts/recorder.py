@@ -123,7 +123,7 @@ def record(
     targets, methods = _either("target", target, targets), _either("method", method, methods)
     named = [methods] if isinstance(methods, (str, Method)) else list(methods or ())
     rule, report = as_rule(success), reporter(on_progress)
-    with _opened(
+    with opened_environments(
         environment, wrappers, env_options or {}, render is not False, min(parallel, episodes)
     ) as envs:
         name, first = envs[0].name, envs[0].environment
@@ -210,7 +210,7 @@ def _refuse_for_none(**given: Any) -> None:
 
 
 @contextmanager
-def _opened(
+def opened_environments(
     environment: "str | Env",
     wrappers: Sequence[str],
     options: Mapping[str, Any],

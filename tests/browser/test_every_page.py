@@ -132,10 +132,10 @@ def test_unit_is_held_and_explained(kind: str, opened: Opened, request: Any) -> 
     page = open_kind(kind, opened, request)
     page.keyboard.press("2")
     page.wait_for_selector(".edit .bars .before:visible")
-    before = page.inner_text(".edit .bars")
+    before = page.inner_text(".edit")
     page.fill("input[aria-label='value of the unit']", "1000")
     page.wait_for_function(
-        "before => document.querySelector('.edit .bars').innerText !== before", arg=before
+        "before => document.querySelector('.edit').innerText !== before", arg=before
     )
     assert page.locator(".patch").count() > 0
     page.click("text=Explain it")

@@ -1,0 +1,85 @@
+"""The command `rlvis audit`."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
+
+from rlvis.cli.arguments import Methods
+from rlvis.cli.bars import stoppable_progress
+from rlvis.cli.playing import EnvSource, PolicySource
+
+
+def command(
+    source: OmitArgPrefixes[PolicySource] = PolicySource(),  # noqa: B008
+    env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
+    methods: Methods = (),
+    frames: int | None = None,
+    decisions: int | None = None,
+    episodes: int | None = None,
+    quick: bool = False,
+    seed: int = 0,
+    discount: float | None = None,
+    requirements: Annotated[UseAppendAction[tuple[str, ...]], arg(name="require")] = (),
+    out: Path = Path("audit.html"),
+    resume: bool = False,
+) -> None:
+    """Find out what moves a policy, which maps of it can be believed, and what it goes by.
+
+    Everything in its world is changed, one thing at a time; every method is held against what
+    really happens then; every action is tried; what differs between episodes is swapped. What the
+    world cannot be asked is left out and said. Ctrl-C keeps the methods that are done.
+
+    Args:
+        source: the policy.
+        env: the environment that it acts in.
+        methods: attribution methods; repeat for several. All that the network allows if left out.
+        frames: how many moments are asked about (300; 60 with --quick).
+        decisions: of how many moments every action is tried (100; 12 with --quick).
+        episodes: played again for each thing that differs between them (60; 20 with --quick).
+        quick: a first look: four methods, fewer moments and changes.
+        seed: of the first episode, and of everything drawn by lot.
+        discount: γ of the true values; of the policy's training when left out, else 0.99.
+        requirements: end with status 1 unless it holds, such as "occlusion.causal >= 0.9",
+            "shortcuts == 0", "marker_removed.flips > 0.5"; repeat for several.
+        out: the page (.html, .png, .pdf), the numbers (.json, .npz) or the methods' rows (.csv).
+        resume: go on with an audit that was stopped.
+    """
+    import torch
+
+    from rlvis.evaluation.audit_result import Audit, check_requirements
+    from rlvis.evaluation.auditor import QUICK, AuditPlan, audit
+
+    Audit.check_savable(out)
+    check_requirements(requirements)
+    torch.set_num_threads(1)  # a policy is small: threads cost more than they bring
+    policy = source.load_policy()
+    config = env.of(policy)
+    usual = QUICK if quick else AuditPlan()
+    plan = replace(
+        usual,
+        methods=methods,
+        frames=usual.frames if frames is None else frames,
+        decisions=usual.decisions if decisions is None else decisions,
+        episodes=usual.episodes if episodes is None else episodes,
+    )
+    with stoppable_progress() as report:
+        found = audit(
+            policy,
+            config.environment,
+            plan=plan,
+            seed=seed,
+            discount=discount,
+            wrappers=config.wrappers,
+            env_options=config.options,
+            keep=out.with_name(f"{out.stem}.unfinished.json"),
+            resume=resume,
+            on_progress=report,
+        )
+    print(found.text())
+    print(found.save(out))
+    if unmet := found.unmet(requirements):
+        print(*unmet, sep="\n", file=sys.stderr)
+        raise SystemExit(1)

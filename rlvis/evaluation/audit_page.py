@@ -1,0 +1,321 @@
+"""The page of an audit: a question a section, every number with its interval."""
+
+from math import isfinite
+
+import numpy as np
+
+from rlvis.display.overlays import grey, limit, overlay
+from rlvis.display.page import Page
+from rlvis.display.plots import FINE, Axis, Interval, draw_intervals, draw_scatter
+from rlvis.display.theme import Colour
+from rlvis.display.tiles import Row, Tile
+from rlvis.evaluation.decisions import Decisions
+from rlvis.evaluation.estimates import Estimate
+from rlvis.evaluation.findings import Findings
+from rlvis.evaluation.headlines import headlines, left_out
+from rlvis.evaluation.maps import MethodScores
+from rlvis.evaluation.shortcuts import Cue
+from rlvis.evaluation.verdicts import BELIEVE, NO, PARTLY, Verdict
+from rlvis.images.frames import picture_of
+
+_WIDTH = 1200
+_MOST_EFFECTS = 16
+_COLOURS: dict[str, Colour] = {BELIEVE: (34, 132, 96), PARTLY: (196, 132, 22), NO: (190, 62, 62)}
+_GREY: Colour = (128, 136, 148)
+
+
+def draw_audit(found: Findings) -> Page:
+    """The page of what was found."""
+    sections = [
+        _moved(found),
+        _believed(found),
+        _mattered(found),
+        _turned(found),
+        _shortcuts(found),
+        [Row([], "Left out", each) for each in left_out(found)],
+    ]
+    rows = [row for section in sections for row in section]
+    return Page(
+        f"May I believe the picture? {found.policy}", [*headlines(found), *left_out(found)], rows
+    )
+
+
+def _moved(found: Findings) -> list[Row]:
+    if not found.moved:
+        return []
+    effects = [each.effect for each in found.moved[:_MOST_EFFECTS]]
+    most = max(_end(each.divergence) for each in effects)
+    plot = draw_intervals(
+        [
+            Interval(
+                each.name,
+                each.divergence.value,
+                each.divergence.low,
+                each.divergence.high,
+                texts=(
+                    _short(each.divergence),
+                    _short(each.flips, share=True),
+                    _short(each.value),
+                    str(each.divergence.count),
+                ),
+            )
+            for each in effects
+        ],
+        Axis("KL divergence from π to what it becomes, in nats", 0.0, max(most, 1e-3)),
+        ("KL", "decisions that turn", "change of the value", "moments"),
+        width=_WIDTH,
+        plot=320,
+    )
+    rest = len(found.moved) - len(effects)
+    note = "everything changed one thing at a time, the rest left as it was"
+    if rest:
+        note += f"; {rest} weaker ones are in the table (.csv, .json)"
+    pictures = [
+        Tile(
+            _side_by_side(each.before, each.after),
+            [each.effect.name, f"KL {each.effect.divergence.value:.2f}: seen, and changed"],
+        )
+        for each in found.moved[:4]
+    ]
+    return [
+        Row([_figure(plot)], "What moves the policy", note, tile=_size(plot)),
+        Row(pictures, "the strongest case of each", tile=(112, 2 * 144 + 6)),
+    ]
+
+
+def _believed(found: Findings) -> list[Row]:
+    target = found.targets[0]
+    ordered = sorted(found.methods, key=lambda each: -_or_last(each.of(target).causal.value))
+    plot = draw_intervals(
+        [_method_line(each, target, found.verdicts.get(each.method)) for each in ordered],
+        Axis("agreement with the true effects, the size of the part held fixed", -0.5, 1.0),
+        ("agreement", "believe?", "largest first", "deletion", "AUC", "targets", "weights"),
+        width=_WIDTH,
+        plot=250,
+    )
+    note = (
+        f"maps of the {target} action; the tick is what the same maps score on other frames; AUC "
+        "says only where they point; targets: how much maps of other targets differ; weights: how "
+        "much maps of a network with random weights are alike"
+    )
+    verdicts = [
+        Row(
+            [],
+            each.method,
+            f"{found.verdicts[each.method].word}: {found.verdicts[each.method].reason}",
+            cells={
+                "believe?": found.verdicts[each.method].word,
+                "why": found.verdicts[each.method].reason,
+            },
+        )
+        for each in ordered
+        if each.method in found.verdicts
+    ]
+    examples = [
+        Tile(_drawn(each, found.example), [each.method, _short(each.of(target).causal)])
+        for each in ordered
+        if each.example is not None
+    ]
+    return [
+        Row([_figure(plot)], "Which maps can be believed", note, tile=_size(plot)),
+        Row(
+            [Tile(picture_of(found.example, 1), ["the frame", "all maps are of it"]), *examples],
+            "one frame, every method, those that agree most first",
+            tile=(84, 112),
+        ),
+        *verdicts,
+    ]
+
+
+def _method_line(method: MethodScores, target: str, verdict: Verdict | None) -> Interval:
+    scores = method.of(target)
+    causal = scores.causal
+    name = f"({method.method})" if method.baseline else method.method
+    colour = _GREY if verdict is None else _COLOURS.get(verdict.word, _GREY)
+    return Interval(
+        name,
+        causal.value,
+        causal.low,
+        causal.high,
+        scores.null("causal"),
+        (
+            _short(causal),
+            verdict.word if verdict else "",
+            _short(scores.largest_first),
+            _short(method.deletion),
+            f"{scores.auc.value:.2f}" if isfinite(scores.auc.value) else "–",
+            _short(method.sensitivity),
+            _short(method.randomisation),
+        ),
+        colour,
+    )
+
+
+def _mattered(found: Findings) -> list[Row]:
+    decisions = found.decisions
+    if decisions is None:
+        return []
+    true = decisions.true
+    way = "computed, with bounds" if true.computed else "by rollouts, with 95% intervals"
+    note = (
+        f"true values of every action in {len(true.places)} moments, {way} "
+        f"(± {true.widths.mean():.4f} in the mean), γ {true.discount:g}; regret "
+        f"{_short(decisions.regret, 4)}; {_short(decisions.mistakes, share=True)} sure mistakes; "
+        f"the critic is off by {_short(decisions.bias, 3)} (correlation "
+        f"{_short(decisions.critic_correlation)}); importance by π agrees with importance by Q by "
+        f"{_short(decisions.importance_correlation)}"
+    )
+    tiles = [
+        Tile(
+            picture_of(each.image, 1),
+            [
+                f"episode {each.episode}, step {each.step}" + ("" if each.sure else " (unsure)"),
+                f"took {each.taken}, {each.best} is worth {each.regret:.3f} more",
+            ],
+        )
+        for each in decisions.worst
+    ]
+    plots = _scatters(decisions)
+    rows = [
+        Row([_figure(each) for each in plots], "Decisions that mattered", note, _size(plots[0]))
+    ]
+    if tiles:
+        rows.append(Row(tiles, "the costliest decisions", tile=(150, 200)))
+    return rows
+
+
+def _scatters(decisions: Decisions) -> list[np.ndarray]:
+    plots = []
+    if np.isfinite(decisions.critic).all():
+        ends = _ends(np.concatenate([decisions.critic, decisions.expected]))
+        plots.append(
+            draw_scatter(
+                decisions.expected,
+                decisions.critic,
+                Axis("true value", *ends),
+                Axis("the critic", *ends),
+                diagonal=True,
+                side=220,
+            )
+        )
+    plots.append(
+        draw_scatter(
+            decisions.by_logits,
+            decisions.true.importance,
+            Axis("importance by scores: best − worst logit", *_ends(decisions.by_logits)),
+            Axis("importance by Q: best − worst", *_ends(decisions.true.importance)),
+            side=220,
+        )
+    )
+    return plots
+
+
+def _turned(found: Findings) -> list[Row]:
+    if not found.counterfactuals:
+        return []
+    shares = [f"{name} {share:.0%}" for name, share in list(found.turned.items())[:6]]
+    tiles = [
+        Tile(_side_by_side(before, after), [each.sentence, f"{each.pixels:.1%} of the pixels"])
+        for each, before, after in found.counterfactuals
+    ]
+    note = f"the smallest change that does, by share of all moments: {', '.join(shares)}"
+    return [Row(tiles, "What would have turned the decision", note, tile=(140, 2 * 186 + 6))]
+
+
+def _shortcuts(found: Findings) -> list[Row]:
+    rows = []
+    played = [each for each in found.cues if each.lost.count]
+    if played:
+        plot = draw_intervals(
+            [
+                Interval(
+                    each.factor,
+                    each.lost.value,
+                    each.lost.low,
+                    each.lost.high,
+                    texts=(
+                        _short(each.lost, share=each.of_success),
+                        _short(each.effect.flips, share=True) if each.effect else "–",
+                        "yes" if each.matters else "no",
+                        each.verdict,
+                    ),
+                    colour=_COLOURS[_like(each)],
+                    bold=each.is_shortcut,
+                )
+                for each in played
+            ],
+            Axis("success lost with it as in another episode", -0.2, 1.0, share=True),
+            ("success lost", "decisions that turn", "should it matter?", "verdict"),
+            width=_WIDTH,
+            plot=280,
+        )
+        note = "played again from the same starts, one thing as in another episode"
+        if found.constant:
+            names = ", ".join(found.constant)
+            note += f"; the same in all episodes, so that nothing can be said of them: {names}"
+        rows.append(Row([_figure(plot)], "Shortcuts", note, tile=_size(plot)))
+    scan = found.windows
+    strongest = scan.divergence[scan.strongest]
+    note = (
+        f"each swapped with another frame's, knowing nothing of the world; most at the "
+        f"{scan.where(scan.strongest)}: KL {_short(strongest)}"
+    )
+    if scan.alone:
+        note += "; this window alone does more than twice what any other does"
+    heat = np.zeros(scan.pixels, np.float32)
+    for box, each in zip(scan.boxes, scan.divergence, strict=True):
+        top, left, bottom, right = box.tolist()
+        heat[top:bottom, left:right] = each.value
+    ground = grey(picture_of(found.mean_image, 1))
+    shown = overlay(ground, heat, float(heat.max()), False)
+    tiles = [Tile(shown, ["KL of each window", "over the mean of all frames"])]
+    return [*rows, Row(tiles, "Windows that move it", note, tile=(180, 240))]
+
+
+def _like(cue: Cue) -> str:
+    """The verdict whose colour a cue has."""
+    if cue.is_shortcut:
+        return NO
+    return PARTLY if cue.distracts else BELIEVE
+
+
+def _drawn(method: MethodScores, image: np.ndarray) -> np.ndarray:
+    assert method.example is not None
+    heat = np.asarray(method.example, np.float32)
+    signed = bool((heat < 0).any())
+    return overlay(grey(picture_of(image, 1)), heat, limit(heat), signed)
+
+
+def _side_by_side(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    one, other = picture_of(before, 1), picture_of(after, 1)
+    gap = np.full((len(one), max(2, one.shape[1] // 40), 3), 255, np.uint8)
+    return np.concatenate([one, gap, other], axis=1)
+
+
+def _figure(picture: np.ndarray) -> Tile:
+    return Tile(picture)
+
+
+def _size(picture: np.ndarray) -> tuple[int, int]:
+    return picture.shape[0] // FINE, picture.shape[1] // FINE
+
+
+def _short(each: Estimate, digits: int = 2, share: bool = False) -> str:
+    if isfinite(each.value) and not each.sure:
+        text = f"{each.value:.0%}" if share else f"{each.value:.{digits}f}"
+        return f"{text} (few)"
+    return each.written(digits, share)
+
+
+def _end(each: Estimate) -> float:
+    return each.high if isfinite(each.high) else each.value
+
+
+def _or_last(value: float) -> float:
+    return value if isfinite(value) else -2.0
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    room = 0.05 * (high - low) or 0.5
+    return low - room, high + room

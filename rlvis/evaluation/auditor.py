@@ -1,0 +1,333 @@
+"""`audit`: a policy and its world in; what moves it and which maps can be believed, out.
+
+play      episodes, some moments of each
+change    everything in the world at each moment, one thing at a time
+explain   each moment by every method, and hold the maps against what really happens
+try       every action of some moments
+swap      what differs between episodes, and play again
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlvis.attribution.registry import METHODS
+from rlvis.errors import InputError
+from rlvis.evaluation.audit_result import Audit
+from rlvis.evaluation.changes import Changed, ask_all
+from rlvis.evaluation.counterfactuals import shown, smallest, turned_by
+from rlvis.evaluation.decisions import Decisions, weighed
+from rlvis.evaluation.effects import Effect, measured
+from rlvis.evaluation.estimates import share
+from rlvis.evaluation.findings import Moved
+from rlvis.evaluation.maps import MapAudit, MethodScores
+from rlvis.evaluation.parts import Parts, audited_targets, object_parts
+from rlvis.evaluation.scored_methods import ScoredMethods
+from rlvis.evaluation.shortcuts import Cue, constant_factors, cues_of
+from rlvis.evaluation.situations import Situations, collect
+from rlvis.evaluation.true_values import discount_of, true_values
+from rlvis.evaluation.verdicts import verdict
+from rlvis.evaluation.windows import scan_windows, window_parts
+from rlvis.models.policy import Policy, require_policy
+from rlvis.options import MANY, MOST_SEED, check_whole
+from rlvis.progress import OnProgress, reporter
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.compatibility import check_compatible
+from rlvis.rollouts.interventions import ask
+from rlvis.rollouts.recorder import opened_environments
+
+if TYPE_CHECKING:
+    from gymnasium import Env
+
+QUICK_METHODS = ("cam", "grad-cam", "saliency", "input-x-gradient")
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class AuditPlan:
+    """How thorough an audit is.
+
+    Attributes:
+        frames: how many moments are asked about.
+        methods: by name; every one of `rlvis.METHODS` that the network allows when left out.
+        decisions: of how many moments the true values are found.
+        episodes: played again for each factor that varies.
+        quick: fewer colours and textures; no deletion and insertion.
+    """
+
+    frames: int = 300
+    methods: Sequence[str] = ()
+    decisions: int = 100
+    episodes: int = 60
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("frames", self.frames, 12, MANY)
+        check_whole("decisions", self.decisions, 0, MANY)
+        check_whole("episodes", self.episodes, 0, MANY)
+
+    @property
+    def named(self) -> list[str]:
+        """The methods to be tried."""
+        usual = QUICK_METHODS if self.quick else tuple(METHODS)
+        return list(self.methods or usual)
+
+
+QUICK = AuditPlan(frames=60, decisions=12, episodes=20, quick=True)
+"""A first look, in seconds."""
+
+
+def audit(
+    policy: Policy,
+    environment: "str | Env",
+    *,
+    plan: AuditPlan | None = None,
+    seed: int = 0,
+    max_steps: int = 1000,
+    discount: float | None = None,
+    wrappers: Sequence[str] = (),
+    env_options: Mapping[str, Any] | None = None,
+    keep: str | Path | None = None,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> Audit:
+    """Find out what moves a policy, which maps of it can be believed, and what it goes by.
+
+    What the world does not offer is left out, and `Audit.left_out` says what it would take; see
+    `rlvis.rollouts.interventions` for what it may offer. A policy is asked with sampled actions.
+
+    Args:
+        policy: of one choice of several actions.
+        environment: a Gymnasium id, "module:Id-v0", or an environment, which stays open.
+        plan: how thorough; 300 moments and every method when left out, `QUICK` for a first look.
+        seed: of the first episode, and of everything drawn by lot.
+        max_steps: where an episode is stopped if it has not ended.
+        discount: γ of the true values; left out, that of the policy's training, else 0.99.
+        wrappers: put around the environment, the innermost first.
+        env_options: passed to the environment's constructor.
+        keep: a file (.json) in which the methods that are done are kept.
+        resume: go on from that file.
+        on_progress: see `rlvis.progress`; it may raise KeyboardInterrupt to stop there.
+
+    Raises:
+        InputError: if the policy does not fit the environment, or has no choice of one of several
+            actions.
+        Stopped: if it was stopped; `keep` then holds what there was.
+    """
+    require_policy(policy)
+    check_whole("seed", seed, 0, MOST_SEED)
+    check_whole("max_steps", max_steps, 1, MANY)
+    plan, report, start = plan or AuditPlan(), reporter(on_progress), time.process_time()
+    gamma = discount if discount is not None else discount_of(policy)
+    with opened_environments(environment, wrappers, env_options or {}, False, _AT_ONCE) as envs:
+        check_compatible(policy, envs[0].environment, envs[0].name)
+        asked = _Asked.of(policy, envs, plan, seed, max_steps, report)
+        settings = {"policy": policy.name, "environment": envs[0].name, "seed": seed}
+        scored = ScoredMethods(
+            {**settings, "frames": plan.frames, "quick": plan.quick}, keep, resume
+        )
+        methods = asked.methods(plan, scored, report)
+        decisions = asked.decisions(plan, 0.99 if gamma is None else gamma, max_steps, report)
+        cues, constant = asked.cues(envs, plan, max_steps, report)
+        found = asked.result(methods, decisions, cues, constant)
+    scored.remove()
+    return found.timed(time.process_time() - start)
+
+
+@dataclass
+class _Asked:
+    """What has been asked so far, of which everything else is made."""
+
+    situations: Situations
+    name: str
+    changed: Changed | None
+    effects: Sequence[Effect]
+    parts: Parts
+    left_out: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        policy: Policy,
+        envs: Sequence[CheckedEnv],
+        plan: AuditPlan,
+        seed: int,
+        max_steps: int,
+        report: OnProgress,
+    ) -> "_Asked":
+        situations = collect(policy, envs, plan.frames, seed=seed, max_steps=max_steps)
+        changed, left_out = None, []
+        if situations.form:
+            changed = ask_all(situations, quick=plan.quick, on_progress=report)
+        if changed is not None and not len(changed.places):
+            changed = None
+            left_out.append("interventions: nothing that the world changes is ever in view")
+        elif changed is None:
+            left_out.append(
+                f"interventions and true values: {situations.no_states}; they need get_state() and "
+                "set_state(state) -> (observation, info) on env.unwrapped, and that the policy "
+                "sees what the world draws"
+            )
+        targets = list(audited_targets(policy, _has_value(situations)).values())
+        parts = None
+        if changed is not None and changed.masks:
+            parts = object_parts(changed, targets, _matters(situations))
+        else:
+            left_out.append(
+                "objects: none can be removed, so maps are held against windows that are swapped "
+                "with other frames; the world would need objects() and without(name)"
+            )
+        if changed is not None:
+            left_out += [
+                f"{name}, in {count} of {len(situations)} moments: {why}"
+                for name, (count, why) in changed.refused.items()
+            ]
+        return cls(
+            situations,
+            envs[0].name,
+            changed,
+            measured(changed) if changed is not None else [],
+            parts if parts is not None else window_parts(situations, targets),
+            left_out,
+        )
+
+    def methods(
+        self, plan: AuditPlan, scored: ScoredMethods, report: OnProgress
+    ) -> list[MethodScores]:
+        """Baselines and methods, scored."""
+        situations = self.situations
+        work = MapAudit(
+            situations.policy,
+            self.parts,
+            audited_targets(situations.policy, _has_value(situations)),
+            situations.context,
+            thorough=not plan.quick,
+        )
+        found = [*work.baselines(), *scored.of(plan.named, work.method, report)]
+        self.left_out += _refusals(found)
+        self.example = work.example
+        return [each for each in found if each.targets]
+
+    def decisions(
+        self, plan: AuditPlan, discount: float, max_steps: int, report: OnProgress
+    ) -> Decisions | None:
+        """What the actions of some moments are worth; None where the world cannot be branched."""
+        situations = self.situations
+        if not situations.form or not plan.decisions:
+            return None
+        count = min(plan.decisions, len(situations))
+        places = np.linspace(0, len(situations) - 1, count).round().astype(int)
+        try:
+            true = true_values(
+                situations,
+                places,
+                discount=discount,
+                max_steps=max_steps,
+                on_progress=report,
+            )
+        except InputError as error:
+            self.left_out.append(f"true values: {error}")
+            return None
+        return weighed(situations, true)
+
+    def cues(
+        self, envs: Sequence[CheckedEnv], plan: AuditPlan, max_steps: int, report: OnProgress
+    ) -> tuple[list[Cue], list[str]]:
+        """What the policy goes by, and the factors of which nothing can be said."""
+        situations = self.situations
+        if not situations.offers("factors", "varied", "matters", "change"):
+            self.left_out.append(
+                "shortcuts by name: the world would need factors(), varied(factor, value), "
+                "matters() and change(...)"
+            )
+            return [], []
+        found = cues_of(
+            situations,
+            self.effects,
+            envs,
+            episodes=plan.episodes,
+            max_steps=max_steps,
+            on_progress=report,
+        )
+        return found, constant_factors(situations)
+
+    def result(
+        self,
+        methods: Sequence[MethodScores],
+        decisions: Decisions | None,
+        cues: Sequence[Cue],
+        constant: Sequence[str],
+    ) -> Audit:
+        """All of it together."""
+        situations, changed = self.situations, self.changed
+        targets = list(audited_targets(situations.policy, _has_value(situations)))
+        turned = smallest(changed) if changed is not None else {}
+        importance = np.ptp(np.nan_to_num(situations.logits, neginf=0.0), axis=1)
+        if decisions is not None:
+            importance = np.full(len(situations), -1.0)
+            importance[decisions.true.places] = decisions.true.importance
+        examples, moved = [], []
+        if changed is not None:
+            examples = [
+                (each, situations.images[each.place], changed.picture(each.index))
+                for each in shown(turned, importance)
+            ]
+            moved = [
+                Moved(each, *_before_and_after(changed, each.strongest)) for each in self.effects
+            ]
+        numbers = np.array(sorted(situations.successes), int)
+        hits = np.array([situations.successes[number] for number in numbers], bool)
+        blind = [each for each in methods if each.baseline]
+        return Audit(
+            situations.policy.name,
+            self.name,
+            situations.policy.labels,
+            len(situations),
+            len(situations.seeds),
+            share(hits, numbers),
+            moved,
+            targets,
+            methods,
+            {
+                each.method: verdict(each, targets[0], blind)
+                for each in methods
+                if not each.baseline
+            },
+            situations.images[self.example],
+            decisions,
+            examples,
+            turned_by(turned, len(situations)),
+            cues,
+            list(constant),
+            scan_windows(situations, on_progress=lambda _: None),
+            situations.images.mean(axis=0).round().astype(np.uint8),
+            self.left_out,
+        )
+
+
+def _before_and_after(changed: Changed, index: int) -> tuple[np.ndarray, np.ndarray]:
+    return changed.situations.images[int(changed.places[index])], changed.picture(index)
+
+
+def _has_value(situations: Situations) -> bool:
+    return not np.isnan(situations.values).any()
+
+
+def _matters(situations: Situations) -> Sequence[str]:
+    """What matters in the worlds of the moments; every object where the world does not say."""
+    if not situations.offers("matters"):
+        return list(ask(situations.at(0), "objects"))
+    found: dict[str, None] = {}
+    for place in np.unique(situations.episodes, return_index=True)[1].tolist():
+        found |= dict.fromkeys(ask(situations.at(place), "matters"))
+    return list(found)
+
+
+def _refusals(methods: Sequence[MethodScores]) -> list[str]:
+    """Why methods are left out altogether."""
+    silent = [each for each in methods if not each.targets and each.refused]
+    return [f"{each.method}: {next(iter(each.refused.values()))}" for each in silent]

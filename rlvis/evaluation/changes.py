@@ -1,0 +1,234 @@
+"""Everything that is changed in a world to see what its policy makes of it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlvis.errors import InputError
+from rlvis.evaluation.situations import Situations
+from rlvis.progress import OnProgress, Progress
+from rlvis.rollouts.branches import observed_image
+from rlvis.rollouts.interventions import ask
+
+if TYPE_CHECKING:
+    from gymnasium import Env
+
+REMOVED, RECOLOURED, RESURFACED, RELIT, SWAPPED = KINDS = (
+    "removed",
+    "recoloured",
+    "resurfaced",
+    "relit",
+    "as in another episode",
+)
+LIGHTS = (0.5, 1.5)
+_BATCH = 512
+_NUMBER = re.compile(r" \d+(?= place$| colour$|$)")
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something of a world made otherwise.
+
+    Attributes:
+        subject: an object, a surface, "light", or a factor such as "marker colour".
+        kind: one of `KINDS`.
+        detail: which of its kind, such as a colour; empty where there is only one.
+        method: of the world's interventions, which draws it.
+        arguments: that it is given.
+    """
+
+    subject: str
+    kind: str
+    detail: str
+    method: str = field(repr=False)
+    arguments: tuple[Any, ...] = field(repr=False)
+    named: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def name(self) -> str:
+        """In words: "marker recoloured yellow"."""
+        return " ".join(filter(None, (self.subject, self.kind, self.detail)))
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """What it counts for: kind and subject, "grey cube 2" as another grey cube."""
+        return _NUMBER.sub("", self.subject), self.kind
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What the policy makes of M changed images.
+
+    Attributes:
+        situations: the moments that were changed.
+        changes: the change of each image, (M,).
+        places: int (M,), the moment of each.
+        pixels: float (M,), the share of pixels that changed.
+        logits: float (M, K).
+        values: float (M,).
+        removed: uint8 (H, W, C) without an object, by moment and object.
+        masks: bool (H, W), by moment and object in view.
+        refused: of how many moments a change could not be drawn, and why, by its name.
+    """
+
+    situations: Situations = field(repr=False)
+    changes: Sequence[Change] = field(repr=False)
+    places: np.ndarray = field(repr=False)
+    pixels: np.ndarray = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    removed: Mapping[tuple[int, str], np.ndarray] = field(repr=False)
+    masks: Mapping[tuple[int, str], np.ndarray] = field(repr=False)
+    refused: Mapping[str, tuple[int, str]] = field(repr=False)
+
+    def picture(self, index: int) -> np.ndarray:
+        """The changed image, drawn again, uint8 (H, W, C)."""
+        env = self.situations.at(int(self.places[index]))
+        return drawn(self.situations, env, self.changes[index])
+
+
+def drawn(situations: Situations, env: "Env", change: Change) -> np.ndarray:
+    """What the policy would see of a change, uint8 (H, W, C).
+
+    Raises:
+        InputError: if the world refuses it.
+    """
+    return observed_image(
+        situations.policy, ask(env, change.method, *change.arguments, **change.named)
+    )
+
+
+def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> Changed:
+    """Draw every change of every moment and ask the policy.
+
+    Changes that show nothing else, as of an object out of view, are left out. One that the world
+    refuses is told in `refused`.
+
+    Args:
+        situations: the moments, of a world that can be asked.
+        quick: fewer colours and textures.
+        on_progress: see `rlvis.progress`.
+    """
+    donors = varying_factors(situations)
+    kept: list[tuple[Change, int, float]] = []
+    answers: list[tuple[np.ndarray, np.ndarray]] = []
+    waiting: list[np.ndarray] = []
+    removed: dict[tuple[int, str], np.ndarray] = {}
+    masks: dict[tuple[int, str], np.ndarray] = {}
+    refused: dict[str, tuple[int, str]] = {}
+
+    def ask_waiting() -> None:
+        if waiting:
+            places = np.array([place for _, place, _ in kept[-len(waiting) :]])
+            answers.append(situations.scores(np.stack(waiting), places))
+            waiting.clear()
+
+    for place in range(len(situations)):
+        env = situations.at(place)
+        for change in _changes(situations, place, donors, quick):
+            try:
+                image = drawn(situations, env, change)
+            except InputError as error:
+                count, why = refused.get(change.name, (0, str(error)))
+                refused[change.name] = count + 1, why
+                continue
+            differs = (image != situations.images[place]).any(axis=-1)
+            if not differs.any():
+                continue
+            kept.append((change, place, float(differs.mean())))
+            waiting.append(image)
+            if change.kind == REMOVED:
+                removed[place, change.subject] = image
+                masks[place, change.subject] = _mask(situations, place, change.subject, differs)
+        if len(waiting) >= _BATCH:
+            ask_waiting()
+        on_progress(Progress("changing the world", place + 1, len(situations), "frames"))
+    ask_waiting()
+    labels = len(situations.policy.labels)
+    return Changed(
+        situations,
+        [change for change, _, _ in kept],
+        np.array([place for _, place, _ in kept], int),
+        np.array([pixels for _, _, pixels in kept]),
+        np.concatenate([each for each, _ in answers]) if answers else np.empty((0, labels)),
+        np.concatenate([each for _, each in answers]) if answers else np.empty(0),
+        removed,
+        masks,
+        refused,
+    )
+
+
+def _mask(situations: Situations, place: int, name: str, differs: np.ndarray) -> np.ndarray:
+    """An object's pixels; those that change without it where the world tells no masks."""
+    if situations.offers("object_mask"):
+        return np.asarray(ask(situations.world.environment, "object_mask", name), bool)
+    return differs
+
+
+def varying_factors(situations: Situations) -> dict[str, list[tuple[int, Any]]]:
+    """The values of each factor that is not the same in all episodes, with their episodes."""
+    if not situations.offers("factors", "varied"):
+        return {}
+    found: dict[str, list[tuple[int, Any]]] = {}
+    for number, state in situations.starts.items():
+        assert state is not None
+        situations.enter(state)
+        for name, value in ask(situations.world.environment, "factors").items():
+            found.setdefault(name, []).append((number, value))
+    return {
+        name: values
+        for name, values in found.items()
+        if any(value != values[0][1] for _, value in values)
+    }
+
+
+def other_values(values: Sequence[tuple[int, Any]], number: int) -> list[Any]:
+    """The values that a factor has in other episodes and not in this one, each once."""
+    own = [value for each, value in values if each == number]
+    others: list[Any] = []
+    for each, value in values:
+        if each != number and value not in own and value not in others:
+            others.append(value)
+    return others
+
+
+def _changes(
+    situations: Situations,
+    place: int,
+    donors: Mapping[str, Sequence[tuple[int, Any]]],
+    quick: bool,
+) -> Iterator[Change]:
+    env = situations.world.environment
+    objects = ask(env, "objects") if situations.offers("objects") else ()
+    if situations.offers("without"):
+        for name in objects:
+            yield Change(name, REMOVED, "", "without", (name,))
+    if situations.offers("recoloured", "colours"):
+        colours = list(ask(env, "colours"))
+        for name in objects:
+            for colour in colours[:: 2 if quick else 1]:
+                yield Change(name, RECOLOURED, colour, "recoloured", (name, colour))
+    if situations.offers("resurfaced", "surfaces"):
+        for surface, textures in ask(env, "surfaces").items():
+            for texture in textures[:: 4 if quick else 1]:
+                yield Change(surface, RESURFACED, texture, "resurfaced", (surface, texture))
+    yield from _relit(situations)
+    number = int(situations.episodes[place])
+    lot = np.random.default_rng((number, place))
+    for factor, values in donors.items():
+        here = any(number == each for each, _ in values)
+        others = other_values(values, number) if here else []
+        if others:
+            value = others[lot.integers(len(others))]
+            yield Change(factor, SWAPPED, "", "varied", (factor, value))
+
+
+def _relit(situations: Situations) -> Iterator[Change]:
+    if situations.offers("relit"):
+        for brightness in LIGHTS:
+            yield Change(
+                "light", RELIT, f"× {brightness:g}", "relit", (), {"brightness": brightness}
+            )

@@ -1,0 +1,51 @@
+"""What an audit found, in a few sentences."""
+
+from math import isfinite
+
+from rlvis.evaluation.findings import Findings
+from rlvis.evaluation.verdicts import BELIEVE, NO
+
+_FEW = 4
+
+
+def headlines(found: Findings) -> list[str]:
+    """What moves the policy, which maps can be believed, what mattered, what it goes by."""
+    success = ""
+    if isfinite(found.success.value):
+        success = f", {found.success.written(share=True)} of them successful"
+    lines = [
+        f"{found.environment}: {found.frames} moments of {found.episodes} episodes{success}; "
+        f"brackets are 95% intervals over episodes; {found.seconds:.0f} s of the processor."
+    ]
+    if found.moved:
+        first = found.moved[0].effect
+        lines.append(
+            f"What moves it most: {first.name}, KL {first.divergence.written()} nats, "
+            f"{first.flips.written(share=True)} of the decisions turn."
+        )
+        if not any(each.effect.flips.value for each in found.moved):
+            lines[-1] = "Nothing that was changed turns any of its decisions."
+    if found.verdicts:
+        lines.append(f"Maps to be believed: {_named(found, BELIEVE)}. Not: {_named(found, NO)}.")
+    if found.decisions is not None:
+        regret = found.decisions.regret.written(4)
+        lines.append(f"A decision gives away {regret} of the value on average.")
+    if found.cues:
+        names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
+        lines.append(f"Shortcuts: {', '.join(names)}." if names else "No shortcut was found.")
+    if moving := [each.factor for each in found.cues if each.distracts]:
+        lines.append(f"It moves with, though no success hangs on: {', '.join(moving)}.")
+    return lines
+
+
+def left_out(found: Findings) -> list[str]:
+    """What could not be asked, and what it would take."""
+    lines = [f"{each}." for each in found.left_out[:_FEW]]
+    if more := len(found.left_out) - len(lines):
+        lines.append(f"{more} more things left out are told in the numbers (.json).")
+    return lines
+
+
+def _named(found: Findings, word: str) -> str:
+    names = [name for name, each in found.verdicts.items() if each.word == word]
+    return ", ".join(names) or "none"

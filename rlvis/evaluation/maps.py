@@ -1,0 +1,214 @@
+"""Which maps can be believed: every method and target, scored beside maps that know nothing."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from rlvis.attribution.engine import explain
+from rlvis.attribution.heatmaps import resize_maps
+from rlvis.errors import InputError
+from rlvis.evaluation.baselines import BASELINES
+from rlvis.evaluation.estimates import NOTHING, Estimate
+from rlvis.evaluation.map_scores import MapScorer, MapScores
+from rlvis.evaluation.map_tests import (
+    LEVELS,
+    deletion_and_insertion,
+    likeness_when_randomised,
+    randomised,
+    sensitivity,
+)
+from rlvis.evaluation.parts import Parts
+from rlvis.models.image_model import ImageModel
+from rlvis.models.targets import Target
+
+ASKED = 60
+"""So many images are asked again with pixels deleted and inserted."""
+RANDOMISED = 16
+"""So many images are explained again by randomised networks."""
+
+
+@dataclass(frozen=True)
+class MethodScores:
+    """What the maps of a method are worth.
+
+    Attributes:
+        method: its name; of `BASELINES`, too.
+        baseline: whether it is one of them.
+        targets: its scores by target.
+        deletion, insertion: of the first target, see `map_tests.deletion_and_insertion`.
+        refused: why it cannot explain a target, by target.
+        sensitivity: how much maps of different targets differ, 0 to 1.
+        likeness: to maps of networks with more and more weights drawn anew, see `LEVELS`.
+        seconds: of the processor, for all maps.
+        example: float (H, W), the map of one image and the first target; None where refused.
+    """
+
+    method: str
+    baseline: bool
+    targets: Mapping[str, MapScores] = field(repr=False)
+    deletion: Estimate = NOTHING
+    insertion: Estimate = NOTHING
+    refused: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sensitivity: Estimate = NOTHING
+    likeness: Sequence[Estimate] = field(default_factory=list, repr=False)
+    seconds: float = 0.0
+    example: np.ndarray | None = field(default=None, repr=False)
+
+    def of(self, target: str) -> MapScores:
+        """The scores of a target, empty where there are none."""
+        return self.targets.get(target, MapScores())
+
+    @property
+    def randomisation(self) -> Estimate:
+        """Likeness to the maps of a network all of whose weights are drawn anew."""
+        return self.likeness[-1] if self.likeness else NOTHING
+
+    def plain(self) -> dict[str, Any]:
+        """It as JSON has it."""
+        return {
+            "baseline": self.baseline,
+            "targets": {name: each.plain() for name, each in self.targets.items()},
+            "deletion": self.deletion.plain(),
+            "insertion": self.insertion.plain(),
+            "refused": dict(self.refused),
+            "target_sensitivity": self.sensitivity.plain(),
+            "randomisation": {
+                f"{level:.0%}": each.plain()
+                for level, each in zip(LEVELS, self.likeness, strict=False)
+            },
+            "seconds": self.seconds,
+        }
+
+
+class MapAudit:
+    """Scores methods against the same parts of the same images.
+
+    Args:
+        model: what is explained.
+        parts: of the images, with the effects of all targets.
+        targets: by name, in the order of the parts' effects.
+        context: (N, …), what the model knows besides.
+        thorough: ask also with pixels deleted and inserted.
+
+    Attributes:
+        example: the image whose maps are kept to be shown: the parts in it do most.
+    """
+
+    def __init__(
+        self,
+        model: ImageModel,
+        parts: Parts,
+        targets: Mapping[str, Target],
+        context: Mapping[str, np.ndarray],
+        *,
+        thorough: bool,
+    ) -> None:
+        self._model, self._parts, self._targets = model, parts, targets
+        self._context, self._thorough = context, thorough
+        self._scorer = MapScorer(parts)
+        self._asked = _spread(np.unique(parts.places), ASKED)
+        few = _spread(np.arange(len(parts.images)), RANDOMISED)
+        self._few = few
+        self.example = _telling(parts)
+        self._models = [model, *(randomised(model, level) for level in LEVELS)]
+
+    def baselines(self) -> Iterator[MethodScores]:
+        """The scores of maps that know nothing, and of the oracle."""
+        for name, make in BASELINES.items():
+            if not len(self._parts) and name in ("own colour", "oracle"):
+                continue
+            start = time.process_time()
+            maps = {target: make(self._parts, place) for place, target in enumerate(self._targets)}
+            found = self._scored(name, True, maps, {})
+            yield replace(found, seconds=time.process_time() - start)
+
+    def method(self, name: str) -> MethodScores:
+        """The scores of a method; without any where it refuses every target.
+
+        Args:
+            name: of the method, options after a colon.
+        """
+        start = time.process_time()
+        maps, refused = self._explained(name)
+        spent = time.process_time() - start
+        found = self._scored(name, False, maps, refused)
+        few = self._few
+        likeness = (
+            likeness_when_randomised(
+                self._models,
+                name,
+                self._parts.images[few],
+                {key: each[few] for key, each in self._context.items()},
+                self._parts.groups[few],
+            )
+            if maps
+            else []
+        )
+        return replace(found, likeness=likeness, seconds=spent)
+
+    def _explained(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+        """Maps float (N, H, W) by target, and why there are none of others."""
+        try:
+            together = self._maps(name, list(self._targets.values()))
+            return dict(zip(self._targets, together, strict=True)), {}
+        except InputError:
+            maps, refused = {}, {}
+            for target, each in self._targets.items():
+                try:
+                    maps[target] = self._maps(name, [each])[0]
+                except InputError as error:
+                    refused[target] = str(error)
+            return maps, refused
+
+    def _maps(self, name: str, targets: Sequence[Target]) -> list[np.ndarray]:
+        images = self._parts.images
+        why = explain(self._model, images, name, targets, context=self._context)
+        resized = resize_maps(why.maps, *images.shape[1:3])
+        return [resized[:, place] for place in range(len(targets))]
+
+    def _scored(
+        self,
+        name: str,
+        baseline: bool,
+        maps: Mapping[str, np.ndarray],
+        refused: Mapping[str, str],
+    ) -> MethodScores:
+        places = {target: place for place, target in enumerate(self._targets)}
+        scores = {target: self._scorer.score(each, places[target]) for target, each in maps.items()}
+        first = next(iter(self._targets))
+        deletion, insertion = NOTHING, NOTHING
+        if self._thorough and first in maps:
+            deletion, insertion = deletion_and_insertion(
+                self._model,
+                maps[first],
+                self._parts,
+                self._targets[first],
+                self._context,
+                self._asked,
+            )
+        asked = NOTHING
+        if not baseline:
+            asked = sensitivity(list(maps.values()), self._parts.groups)
+        shown = maps[first][self.example] if first in maps else None
+        return MethodScores(
+            name, baseline, scores, deletion, insertion, refused, asked, example=shown
+        )
+
+
+def _telling(parts: Parts) -> int:
+    """The image with the most parts, of these the one that loses most with them."""
+    if not len(parts):
+        return 0
+    count = np.bincount(parts.places, minlength=len(parts.images))
+    lost = np.bincount(parts.places, np.abs(parts.effects[:, 0]), minlength=len(parts.images))
+    return int(np.where(count == count.max(), lost, -1).argmax())
+
+
+def _spread(places: np.ndarray, most: int) -> np.ndarray:
+    """So many of them, from the first to the last."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).round().astype(int)]

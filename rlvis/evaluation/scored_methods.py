@@ -1,0 +1,122 @@
+"""Methods that are scored one after the other, kept so that a stopped audit can be gone on with."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlvis.errors import InputError
+from rlvis.evaluation.estimates import Estimate
+from rlvis.evaluation.map_scores import MapScores
+from rlvis.evaluation.maps import LEVELS, MethodScores
+from rlvis.files import writing
+from rlvis.interrupt import Stopped
+from rlvis.progress import OnProgress, Progress
+
+_KIND = {".json": "json"}
+
+
+class ScoredMethods:
+    """The scores of methods so far.
+
+    Args:
+        settings: what another audit must have in common with this one to go on from its file.
+        path: the file (.json); without one nothing is kept.
+        resume: go on from it.
+
+    Raises:
+        InputError: if there is nothing to go on from, or the file holds another audit.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], path: str | Path | None, resume: bool) -> None:
+        if resume and path is None:
+            raise InputError("to resume, name the file in which the unfinished audit is")
+        self._settings, self._path = dict(settings), None if path is None else Path(path)
+        self._known = _read(self._path, self._settings) if resume and self._path else {}
+
+    def of(
+        self, names: Sequence[str], score: Callable[[str], MethodScores], report: OnProgress
+    ) -> list[MethodScores]:
+        """The scores of all these methods, those that are not known asked for.
+
+        Raises:
+            Stopped: if `report` raised KeyboardInterrupt; what there is has been kept.
+        """
+        found = []
+        for done, name in enumerate(names):
+            try:
+                report(Progress("explaining", done, len(names), "methods"))
+            except KeyboardInterrupt:
+                self._keep()
+                raise Stopped(self._stopped(done, len(names))) from None
+            if name not in self._known:
+                self._known[name] = score(name)
+                self._keep()
+            found.append(self._known[name])
+        report(Progress("explaining", len(names), len(names), "methods"))
+        return found
+
+    def remove(self) -> None:
+        """Remove the file of an audit that is finished."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def _keep(self) -> None:
+        if self._path is None:
+            return
+        methods = {name: _plain(each) for name, each in self._known.items()}
+        with writing(self._path, _KIND) as (temporary, _):
+            temporary.write_text(json.dumps({"settings": self._settings, "methods": methods}))
+
+    def _stopped(self, done: int, total: int) -> str:
+        kept = f"; {self._path} keeps them, --resume (resume=True) goes on" if self._path else ""
+        return f"stopped after {done} of {total} methods{kept}"
+
+
+def _plain(scores: MethodScores) -> dict[str, Any]:
+    example = None if scores.example is None else np.asarray(scores.example, float).tolist()
+    return {**scores.plain(), "example": example}
+
+
+def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, MethodScores]:
+    try:
+        kept = json.loads(path.read_text())
+        before, methods = kept["settings"], kept["methods"]
+        found = {str(name): _scores(str(name), each) for name, each in methods.items()}
+    except OSError:
+        raise InputError(f"{path} holds no unfinished audit; start without resume") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(
+            f"{path} cannot be read as an unfinished audit; start without resume"
+        ) from None
+    for name, value in settings.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"{path} was made with {name} {before.get(name)}, not {value}; start without resume"
+            )
+    return found
+
+
+def _scores(name: str, plain: Mapping[str, Any]) -> MethodScores:
+    levels = plain["randomisation"]
+    example = plain["example"]
+    return MethodScores(
+        name,
+        bool(plain["baseline"]),
+        {target: _map_scores(each) for target, each in plain["targets"].items()},
+        Estimate.of(plain["deletion"]),
+        Estimate.of(plain["insertion"]),
+        dict(plain["refused"]),
+        Estimate.of(plain["target_sensitivity"]),
+        [Estimate.of(levels[f"{level:.0%}"]) for level in LEVELS if f"{level:.0%}" in levels],
+        float(plain["seconds"]),
+        None if example is None else np.array(example, np.float32),
+    )
+
+
+def _map_scores(plain: Mapping[str, Any]) -> MapScores:
+    nulls = {name: float(each) for name, each in plain["nulls"].items()}
+    estimates = {name: Estimate.of(each) for name, each in plain.items() if name != "nulls"}
+    return MapScores(**estimates, nulls=nulls)

@@ -1,0 +1,263 @@
+"""Shortcuts: what a policy goes by although, by the world's own account, it should not.
+
+A factor of the world that differs between episodes, such as the floor, is put to what it is in
+another episode, while everything else stays: if it only happened to agree with what matters, the
+two now contradict each other. The policy is played from the same starts with the same random
+numbers, and what it loses against its play in the world as it was is how much of its success hangs
+on the factor. A factor that means nothing costs nothing, however much it moves π now and then.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from rlvis.errors import InputError
+from rlvis.evaluation.changes import SWAPPED, other_values, varying_factors
+from rlvis.evaluation.effects import Effect
+from rlvis.evaluation.estimates import NOTHING, Estimate, mean
+from rlvis.evaluation.situations import Situations
+from rlvis.progress import OnProgress, Progress
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.intervals import share_interval
+from rlvis.rollouts.interventions import ask
+from rlvis.rollouts.states import FORMS, restore
+from rlvis.rollouts.stepper import Running, go_on
+
+LEAST = 0.05
+"""A factor is a shortcut if more of the success than this hangs on it, by the whole interval."""
+OFTEN = 0.1
+"""A factor moves decisions if it turns more of them than this, by the whole interval."""
+_FEW_VALUES = 4
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A factor of the world, and what a policy makes of it.
+
+    Attributes:
+        factor: its name.
+        matters: whether what is right to do depends on it, by the world's own account.
+        effect: what it does to π, in single moments; None where it is never seen to change.
+        before, after: the share of episodes that ended well, or the mean return where nobody says,
+            in the world as it was and with the factor as in another episode.
+        lost: the difference, of the same episodes.
+        of_success: whether it is one of successes, not of returns.
+        refused: how many episodes could not be changed, of how many.
+    """
+
+    factor: str
+    matters: bool
+    effect: Effect | None
+    before: Estimate = NOTHING
+    after: Estimate = NOTHING
+    lost: Estimate = NOTHING
+    of_success: bool = True
+    refused: int = 0
+
+    @property
+    def is_shortcut(self) -> bool:
+        """Whether success hangs on it although it should not."""
+        return not self.matters and self.lost.above(LEAST)
+
+    @property
+    def distracts(self) -> bool:
+        """Whether it turns decisions although it should not, and no success hangs on it."""
+        turns = self.effect is not None and self.effect.flips.above(OFTEN)
+        return turns and not self.matters and not self.is_shortcut
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        what = "the success" if self.of_success else "the return"
+        if not self.lost.count:
+            return "not played" if self.matters else "could not be played"
+        if not self.lost.sure:
+            return "too few episodes to say"
+        if self.is_shortcut:
+            return f"a shortcut: {self._much} hangs on it"
+        if self.matters:
+            hangs = f"{self._much} hangs on it, as it should"
+            return hangs if self.lost.above(0) else f"it matters, and {what} does not hang on it"
+        if self.distracts and self.effect is not None:
+            turned = f"{self.effect.flips.value:.0%} of the decisions turn with it"
+            return f"it should not matter: {turned}, though {what} does not hang on it"
+        return f"no shortcut: {what} does not hang on it"
+
+    @property
+    def _much(self) -> str:
+        if self.of_success:
+            return f"{self.lost.value:.0%} of the success"
+        return f"{self.lost.value:.2f} of the return"
+
+    def plain(self) -> dict[str, Any]:
+        """It as JSON has it."""
+        return {
+            "matters": self.matters,
+            "shortcut": self.is_shortcut,
+            "verdict": self.verdict,
+            "effect": self.effect.plain() if self.effect else None,
+            "before": self.before.plain(),
+            "after": self.after.plain(),
+            "lost": self.lost.plain(),
+            "refused": self.refused,
+        }
+
+
+def cues_of(
+    situations: Situations,
+    effects: Sequence[Effect],
+    envs: Sequence[CheckedEnv],
+    *,
+    episodes: int,
+    max_steps: int,
+    on_progress: OnProgress,
+) -> list[Cue]:
+    """Every factor that varies in this world, those that cost most first.
+
+    Args:
+        situations: of a world that answers `factors`, `varied`, `matters` and `change`.
+        effects: of the changes in single moments.
+        envs: to play in.
+        episodes: how many are played again for each factor, at most.
+        max_steps: where an episode is stopped if it has not ended.
+        on_progress: see `rlvis.progress`.
+    """
+    known = {each.subject: each for each in effects if each.kind == SWAPPED}
+    relevant = _relevant(situations)
+    varying = varying_factors(situations)
+    found = []
+    for done, (factor, values) in enumerate(varying.items()):
+        matters = factor in relevant
+        cue = Cue(factor, matters, known.get(factor))
+        if not matters or _is_cue_like(values):
+            cue = _played(situations, cue, values, envs, episodes, max_steps)
+        found.append(cue)
+        on_progress(Progress("looking for shortcuts", done + 1, len(varying), "factors"))
+    return sorted(found, key=lambda each: -np.nan_to_num(each.lost.value))
+
+
+def constant_factors(situations: Situations) -> list[str]:
+    """The factors that are the same in all episodes, of which nothing can be learned here."""
+    varying = varying_factors(situations)
+    state = situations.starts[min(situations.starts)]
+    assert state is not None
+    situations.enter(state)
+    return [each for each in ask(situations.world.environment, "factors") if each not in varying]
+
+
+def _relevant(situations: Situations) -> set[str]:
+    """What matters, in any of the episodes."""
+    found: set[str] = set()
+    for state in situations.starts.values():
+        assert state is not None
+        situations.enter(state)
+        found |= set(ask(situations.world.environment, "matters"))
+    return found
+
+
+def _is_cue_like(values: Sequence[tuple[int, Any]]) -> bool:
+    distinct: list[Any] = []
+    for _, value in values:
+        if value not in distinct:
+            distinct.append(value)
+    return len(distinct) <= _FEW_VALUES
+
+
+def _played(
+    situations: Situations,
+    cue: Cue,
+    values: Sequence[tuple[int, Any]],
+    envs: Sequence[CheckedEnv],
+    episodes: int,
+    max_steps: int,
+) -> Cue:
+    """A factor with what became of episodes in which it was as in another one."""
+    numbers = [number for number, _ in values][:episodes]
+    ended: dict[int, tuple[bool | None, float]] = {}
+    waiting = iter(numbers)
+    refused = 0
+
+    def following(env: CheckedEnv) -> Running | None:
+        nonlocal refused
+        for number in waiting:
+            begun = _begin(situations, env, cue.factor, values, number)
+            if begun is not None:
+                return begun
+            refused += 1
+        return None
+
+    running = [begun for env in envs if (begun := following(env)) is not None]
+    for step in go_on(situations.policy, running, max_steps=max_steps, following=following):
+        if step.outcome is not None:
+            ended[step.episode] = step.outcome.success, step.outcome.total
+    return _compared(situations, cue, ended, refused)
+
+
+def _begin(
+    situations: Situations,
+    env: CheckedEnv,
+    factor: str,
+    values: Sequence[tuple[int, Any]],
+    number: int,
+) -> Running | None:
+    """An episode from its start with a factor as in another one; None where no value will do."""
+    state = situations.starts[number]
+    assert state is not None
+    others = other_values(values, number)
+    lot = np.random.default_rng((number, len(factor)))
+    for choice in lot.permutation(len(others))[:_FEW_VALUES].tolist():
+        env.reset(situations.seeds[number], number)
+        restore(situations.form, env.environment, FORMS[situations.form].unpack(state))
+        try:
+            observation, info = ask(env.environment, "change", "varied", factor, others[choice])
+        except InputError:
+            continue
+        seed = situations.seeds[number]
+        return Running(env, number, seed, torch.Generator().manual_seed(seed), observation, info)
+    return None
+
+
+def _compared(
+    situations: Situations,
+    cue: Cue,
+    ended: Mapping[int, tuple[bool | None, float]],
+    refused: int,
+) -> Cue:
+    of_success = all(
+        number in situations.successes and success is not None
+        for number, (success, _) in ended.items()
+    )
+    numbers = np.array(sorted(ended))
+    before = np.array(
+        [
+            float(situations.successes[n]) if of_success else situations.returns[n]
+            for n in sorted(ended)
+        ]
+    )
+    after = np.array(
+        [float(bool(ended[n][0])) if of_success else ended[n][1] for n in sorted(ended)]
+    )
+    bounds = (0.0, 1.0) if of_success else (-np.inf, np.inf)
+    return Cue(
+        cue.factor,
+        cue.matters,
+        cue.effect,
+        mean(before, numbers, bounds),
+        mean(after, numbers, bounds),
+        _difference(before - after, numbers, of_success),
+        of_success,
+        refused,
+    )
+
+
+def _difference(lost: np.ndarray, numbers: np.ndarray, of_success: bool) -> Estimate:
+    """The mean of differences; where none differs, as many episodes may hide as Wilson says."""
+    found = mean(lost, numbers, (-1.0, 1.0) if of_success else (-np.inf, np.inf))
+    if of_success and found.sure and found.low == found.high:
+        spread = share_interval(0, found.groups)[1]
+        low, high = max(-1.0, found.value - spread), min(1.0, found.value + spread)
+        return Estimate(found.value, low, high, found.count, found.groups)
+    return found

@@ -1,0 +1,241 @@
+"""The moments that an audit asks about: frames of many episodes, and the world at each of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from rlvis.errors import InputError
+from rlvis.models.policy import Policy
+from rlvis.models.scores import Scores
+from rlvis.rollouts.branches import observed_image
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.interventions import offered
+from rlvis.rollouts.states import FORMS, NoStatesError, form_of, restore
+from rlvis.rollouts.stepper import Step, play
+
+if TYPE_CHECKING:
+    from gymnasium import Env
+
+BATCH = 256
+PER_EPISODE = 5
+_FEWEST_EPISODES = 12
+
+
+@dataclass(frozen=True)
+class Situations:
+    """N moments of E episodes, in the order of the episodes.
+
+    Attributes:
+        policy: that was played.
+        world: one environment, brought to any of the moments by `at`.
+        images: uint8 (N, H, W, C), what the policy saw.
+        context: (N, …) by name, what it knew besides.
+        logits: float (N, K).
+        values: float (N,), NaN where the policy has no critic.
+        taken: int (N,), the action that was taken.
+        episodes, steps: int (N,), of which moment each is.
+        states: the world's state of each; None where it gives none.
+        starts: the state of each episode's first moment, by its number.
+        seeds: of each episode, by its number.
+        successes: by the episode's number; without those of which nobody says it.
+        returns: by the episode's number.
+        form: of the states, see `rlvis.rollouts.states`; empty where there are none.
+        no_states: why there are none.
+    """
+
+    policy: Policy
+    world: CheckedEnv
+    images: np.ndarray = field(repr=False)
+    context: Mapping[str, np.ndarray] = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    taken: np.ndarray = field(repr=False)
+    episodes: np.ndarray = field(repr=False)
+    steps: np.ndarray = field(repr=False)
+    states: Sequence[bytes | None] = field(repr=False)
+    starts: Mapping[int, bytes | None] = field(repr=False)
+    seeds: Mapping[int, int] = field(repr=False)
+    successes: Mapping[int, bool] = field(repr=False)
+    returns: Mapping[int, float] = field(repr=False)
+    form: str
+    no_states: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def preferred(self) -> np.ndarray:
+        """Int (N,): the action of the highest score."""
+        return self.logits.argmax(axis=1)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Float (N, K)."""
+        return torch.from_numpy(self.logits).softmax(dim=1).numpy()
+
+    def part(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """The context of some of the moments."""
+        return {name: entry[places] for name, entry in self.context.items()}
+
+    def offers(self, *methods: str) -> bool:
+        """Whether the world answers these questions, and can be brought to a moment to be asked."""
+        return bool(self.form) and set(methods) <= set(offered(self.world.environment))
+
+    def at(self, place: int) -> "Env":
+        """The environment at a moment.
+
+        Raises:
+            InputError: if it cannot be brought there, or shows something else than was seen.
+        """
+        state = self.states[place]
+        assert state is not None
+        self.enter(state)
+        return self.world.environment
+
+    def enter(self, state: bytes) -> Any:
+        """Bring the environment to a state; what it then shows."""
+        told = restore(self.form, self.world.environment, FORMS[self.form].unpack(state))
+        return told[0] if isinstance(told, tuple) else told
+
+    def scores(self, images: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the policy says of other images of these moments: logits (M, K), values (M,)."""
+        logits, values = [], []
+        for start in range(0, len(images), BATCH):
+            part = slice(start, start + BATCH)
+            found = self.policy.scores(images[part], self.part(places[part]))
+            logits.append(_double(found.logits))
+            values.append(_values(found))
+        return np.concatenate(logits), np.concatenate(values)
+
+
+def collect(
+    policy: Policy,
+    envs: Sequence[CheckedEnv],
+    frames: int,
+    *,
+    seed: int = 0,
+    max_steps: int = 1000,
+    on_episode: Callable[[], None] | None = None,
+) -> Situations:
+    """Play episodes with sampled actions and keep some moments of each, drawn by lot.
+
+    Args:
+        policy: of one choice of several actions.
+        envs: of one kind; the first stays in use afterwards.
+        frames: how many moments, five of each episode where it is as long.
+        seed: of the first episode, and of the lot.
+        max_steps: where an episode is stopped if it has not ended.
+        on_episode: called after every episode.
+
+    Raises:
+        InputError: if an environment fails, or the policy has no choice of one of several actions.
+    """
+    if len(policy.distribution.choices) != 1:
+        raise InputError(
+            f"an audit asks which of several actions is preferred; {policy.name} has "
+            f"{policy.distribution}"
+        )
+    count = max(_FEWEST_EPISODES, -(-frames // PER_EPISODE))
+    per_episode = -(-frames // count)
+    kept: dict[int, list[Step]] = {}
+    starts: dict[int, bytes | None] = {}
+    ends: dict[int, Step] = {}
+    under_way: dict[int, list[Step]] = {}
+    keeper = _StateKeeper()
+    for step in play(policy, envs, count, seed=seed, max_steps=max_steps, state=keeper.state):
+        under_way.setdefault(step.episode, []).append(step)
+        if step.outcome is None:
+            continue
+        steps = under_way.pop(step.episode)
+        lot = np.random.default_rng((seed, step.episode))
+        chosen = lot.choice(len(steps), min(per_episode, len(steps)), replace=False)
+        kept[step.episode] = [steps[place] for place in sorted(chosen.tolist())]
+        starts[step.episode], ends[step.episode] = steps[0].state, step
+        if on_episode:
+            on_episode()
+    return _situations(policy, envs[0], kept, starts, ends, keeper)
+
+
+class _StateKeeper:
+    """Keeps the states of environments, or why there are none."""
+
+    def __init__(self) -> None:
+        self.form: str | None = None
+        self.no_states = ""
+
+    def state(self, env: CheckedEnv) -> bytes | None:
+        if self.form is None:
+            try:
+                self.form = form_of(env.environment)
+            except NoStatesError as why:
+                self.form, self.no_states = "", str(why)
+        if not self.form:
+            return None
+        form = FORMS[self.form]
+        return env.ask("get_state", lambda asked: form.pack(form.get(asked)))
+
+
+def _situations(
+    policy: Policy,
+    world: CheckedEnv,
+    kept: Mapping[int, Sequence[Step]],
+    starts: Mapping[int, bytes | None],
+    ends: Mapping[int, Step],
+    keeper: _StateKeeper,
+) -> Situations:
+    steps = [step for number in sorted(kept) for step in kept[number]]
+    decisions = [step.decision for step in steps]
+    first = policy.distribution.first[0]  # type: ignore[attr-defined]
+    outcomes = {number: step.outcome for number, step in ends.items() if step.outcome}
+    found = Situations(
+        policy,
+        world,
+        np.stack([each.image for each in decisions]),
+        {
+            name: np.stack([each.context[name] for each in decisions])
+            for name in decisions[0].context
+        },
+        np.stack([each.logits for each in decisions]).astype(float),
+        np.array([each.value for each in decisions]),
+        np.array([int(np.asarray(each.action)) - first for each in decisions]),
+        np.array([step.episode for step in steps]),
+        np.array([step.number for step in steps]),
+        [step.state for step in steps],
+        dict(starts),
+        {number: step.seed for number, step in ends.items()},
+        {number: each.success for number, each in outcomes.items() if each.success is not None},
+        {number: each.total for number, each in outcomes.items()},
+        keeper.form or "",
+        keeper.no_states,
+    )
+    return _as_it_can_be_shown(found)
+
+
+def _as_it_can_be_shown(found: Situations) -> Situations:
+    """The same without states where what the world shows in them is not what the policy saw."""
+    if not found.form:
+        return found
+    observation = found.enter(found.states[0] or b"")
+    if observation is None:
+        return replace(found, form="", no_states="it shows nothing when it is set to a state")
+    try:
+        same = np.array_equal(observed_image(found.policy, observation), found.images[0])
+    except InputError:
+        same = False
+    if same:
+        return found
+    why = "what the world draws is changed by wrappers on its way to the policy"
+    return replace(found, form="", no_states=why)
+
+
+def _double(logits: torch.Tensor) -> np.ndarray:
+    return logits.double().cpu().numpy()
+
+
+def _values(scores: Scores) -> np.ndarray:
+    if scores.value is None:
+        return np.full(len(scores.logits), np.nan)
+    return scores.value.double().cpu().numpy()

@@ -1,0 +1,260 @@
+"""What each action is really worth: Q(s, a), by trying every action and letting the policy go on.
+
+A world without chance that offers a `simulation` is not played but computed: the distribution over
+its states is carried forward, every state drawn once however many ways lead to it, and what becomes
+of branches too unlikely to be followed bounds the result from both sides. Any other world that can
+be brought back to a moment is played from there, several times for each action.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from rlvis.errors import InputError
+from rlvis.evaluation.situations import BATCH, Situations
+from rlvis.models.policy import Policy
+from rlvis.progress import OnProgress, Progress
+from rlvis.rollouts.interventions import Simulation, ask
+from rlvis.rollouts.states import FORMS, restore
+from rlvis.rollouts.stepper import Running, go_on
+
+CLOSE_ENOUGH = 0.01
+"""The width of an interval that is not narrowed any further."""
+_FINENESS = (1e-3, 1e-4)
+_MOST_STATES = 4000
+_ROLLOUTS = 16
+_T_15 = 2.131
+
+
+@dataclass(frozen=True)
+class TrueValues:
+    """Q(s, a) of S moments and K actions, with bounds or 95% intervals.
+
+    Attributes:
+        places: int (S,), of the situations.
+        values: float (S, K).
+        low, high: float (S, K).
+        discount: γ, by which later rewards count less.
+        computed: whether they are bounds of a computation, not intervals of rollouts.
+        drawn: how many states were drawn for it.
+    """
+
+    places: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    low: np.ndarray = field(repr=False)
+    high: np.ndarray = field(repr=False)
+    discount: float
+    computed: bool
+    drawn: int
+
+    @property
+    def widths(self) -> np.ndarray:
+        """Float (S, K): half of each interval."""
+        return (self.high - self.low) / 2
+
+    @property
+    def best(self) -> np.ndarray:
+        """Int (S,): the action that is worth most."""
+        return self.values.argmax(axis=1)
+
+    @property
+    def importance(self) -> np.ndarray:
+        """Float (S,): how much the decision matters, the best action's Q less the worst one's."""
+        return np.ptp(self.values, axis=1)
+
+    def regret(self, actions: np.ndarray) -> np.ndarray:
+        """Float (S,): what these actions, int (S,), give away against the best one."""
+        return self.values.max(axis=1) - self.values[np.arange(len(actions)), actions]
+
+    def sure_mistakes(self, actions: np.ndarray) -> np.ndarray:
+        """Bool (S,): where some other action is worth more, by the whole of both intervals."""
+        taken = self.high[np.arange(len(actions)), actions]
+        return self.low.max(axis=1) > taken
+
+
+def discount_of(policy: Policy) -> float | None:
+    """The γ that a policy says it was trained with, None where it does not."""
+    training = policy.description.get("training")
+    known = training.get("gamma") if isinstance(training, Mapping) else None
+    known = policy.description.get("gamma") if known is None else known
+    return float(known) if isinstance(known, (int, float)) else None
+
+
+def true_values(
+    situations: Situations,
+    places: np.ndarray,
+    *,
+    discount: float,
+    max_steps: int,
+    on_progress: OnProgress,
+) -> TrueValues:
+    """Q of every action at some moments.
+
+    Args:
+        situations: the moments, of a world that can be brought to them.
+        places: int (S,), which of them.
+        discount: γ.
+        max_steps: where a future is stopped if it has not ended.
+        on_progress: see `rlvis.progress`.
+
+    Raises:
+        InputError: if the world cannot be brought there.
+    """
+    try:
+        simulated = situations.offers("simulation") and not situations.context
+        processes = [_simulation(situations, place) for place in places] if simulated else []
+    except InputError:
+        simulated = False
+    if simulated:
+        return _computed(situations, places, processes, discount, max_steps, on_progress)
+    return _played(situations, places, discount, max_steps, on_progress)
+
+
+def _simulation(situations: Situations, place: int) -> Simulation:
+    return ask(situations.at(int(place)), "simulation")
+
+
+def _computed(
+    situations: Situations,
+    places: np.ndarray,
+    processes: Sequence[Simulation],
+    discount: float,
+    max_steps: int,
+    on_progress: OnProgress,
+) -> TrueValues:
+    known: dict[int, _Answers] = {}
+    for place in places.tolist():
+        number = int(situations.episodes[place])
+        known.setdefault(number, _Answers(situations.policy))
+    bounds = []
+    for done, (place, process) in enumerate(zip(places.tolist(), processes, strict=True)):
+        answers = known[int(situations.episodes[place])]
+        bounds.append(_bounds(process, answers, discount, max_steps))
+        on_progress(Progress("trying every action", done + 1, len(places), "moments"))
+    low, high = (np.array(each) for each in zip(*bounds, strict=True))
+    drawn = sum(len(each.known) for each in known.values())
+    return TrueValues(places, (low + high) / 2, low, high, discount, True, drawn)
+
+
+class _Answers:
+    """What a policy does in the states of one world, each asked once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.known: dict[Hashable, list[float]] = {}
+
+    def ask(self, states: Sequence[Hashable], process: Simulation) -> None:
+        """Ask for those that are not known."""
+        new = [state for state in states if state not in self.known]
+        for start in range(0, len(new), BATCH):
+            part = new[start : start + BATCH]
+            images = np.stack([process.picture(state) for state in part])
+            found = self._policy.scores(images).probabilities.double().cpu().numpy()
+            shares = (found / found.sum(axis=1, keepdims=True)).tolist()
+            self.known.update(zip(part, shares, strict=True))
+
+
+@dataclass
+class _Branch:
+    """One action's future: where it may be, what it has earned, what was not followed."""
+
+    weights: dict[Hashable, float]
+    earned: float
+    left_out: float = 0.0
+
+    def go_on(self, process: Simulation, answers: _Answers, factor: float, least: float) -> None:
+        """One step of every state it may be in; branches less likely than `least` end here."""
+        following: defaultdict[Hashable, float] = defaultdict(float)
+        for state, weight in self.weights.items():
+            for action, probability in enumerate(answers.known[state]):
+                likely = weight * probability
+                if likely < least:
+                    self.left_out += likely * factor
+                    continue
+                then, reward, ended = process.step(state, action)
+                self.earned += likely * reward * factor
+                if not ended:
+                    following[then] += likely
+        self.weights = dict(following)
+
+
+def _bounds(
+    process: Simulation, answers: _Answers, discount: float, max_steps: int
+) -> tuple[list[float], list[float]]:
+    """The least and the most that each action can be worth, (K,) each."""
+    for least in _FINENESS:
+        branches = _branches(process, answers, discount, max_steps, least)
+        widest = max(each.left_out for each in branches)
+        if widest <= CLOSE_ENOUGH or len(answers.known) > _MOST_STATES:
+            break
+    least_gain, most_gain = process.gains
+    return (
+        [each.earned + each.left_out * least_gain for each in branches],
+        [each.earned + each.left_out * most_gain for each in branches],
+    )
+
+
+def _branches(
+    process: Simulation, answers: _Answers, discount: float, max_steps: int, least: float
+) -> list[_Branch]:
+    answers.ask([process.start], process)
+    branches = []
+    for action in range(len(answers.known[process.start])):
+        then, reward, ended = process.step(process.start, action)
+        branches.append(_Branch({} if ended else {then: 1.0}, reward))
+    for step in range(1, min(process.steps_left, max_steps)):
+        states = [state for each in branches for state in each.weights]
+        if not states:
+            break
+        answers.ask(list(dict.fromkeys(states)), process)
+        for each in branches:
+            each.go_on(process, answers, discount**step, least)
+    return branches
+
+
+def _played(
+    situations: Situations,
+    places: np.ndarray,
+    discount: float,
+    max_steps: int,
+    on_progress: OnProgress,
+) -> TrueValues:
+    """The same by rollouts, the i-th of every action with the same random numbers."""
+    labels = len(situations.policy.labels)
+    found = np.empty((len(places), labels, _ROLLOUTS))
+    for done, place in enumerate(places.tolist()):
+        for action in range(labels):
+            for rollout in range(_ROLLOUTS):
+                found[done, action, rollout] = _return(
+                    situations, place, action, rollout, discount, max_steps
+                )
+        on_progress(Progress("trying every action", done + 1, len(places), "moments"))
+    middle = found.mean(axis=2)
+    half = _T_15 * found.std(axis=2, ddof=1) / np.sqrt(_ROLLOUTS)
+    return TrueValues(places, middle, middle - half, middle + half, discount, False, found.size)
+
+
+def _return(
+    situations: Situations,
+    place: int,
+    action: int,
+    rollout: int,
+    discount: float,
+    max_steps: int,
+) -> float:
+    """The discounted return of one future."""
+    env, policy = situations.world, situations.policy
+    number = int(situations.episodes[place])
+    state = situations.states[place]
+    assert state is not None
+    told: Any = restore(situations.form, env.environment, FORMS[situations.form].unpack(state))
+    generator = torch.Generator().manual_seed((number * 1009 + place) * 1009 + rollout)
+    first = policy.distribution.first[0]  # type: ignore[attr-defined]
+    memory = {name: situations.context[name][place] for name in policy.memory}
+    running = Running(env, number, 0, generator, told[0], told[1], memory, forced=[first + action])
+    steps = go_on(policy, [running], max_steps=max_steps)
+    return sum(step.reward * discount**step.number for step in steps)

@@ -1,0 +1,268 @@
+"""The audit of policies of which it is known what they go by."""
+
+import json
+from dataclasses import replace
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from rlvis import AuditPlan, InputError, Policy, audit
+from rlvis.cli import main
+from rlvis.evaluation.counterfactuals import had
+from rlvis.evaluation.effects import divergence
+from rlvis.evaluation.situations import collect
+from rlvis.evaluation.true_values import true_values
+from rlvis.evaluation.windows import scan_windows
+from rlvis.interrupt import Stopped
+from rlvis.models.distributions import DiagonalGaussian
+from rlvis.progress import Progress
+from rlvis.rollouts.checked_env import CheckedEnv
+from tests.conftest import seeking_policy
+from tests.known_policies import constant, floor_reader, marker_reader
+
+WORLD = "rlvis_envs:CubeReachChoice-v0"
+FLOOR = {"cue": "floor", "step_limit": 40}
+PLAN = AuditPlan(frames=36, methods=("occlusion",), decisions=0, episodes=12, quick=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def of_marker():
+    return audit(marker_reader(), WORLD, plan=PLAN, env_options=FLOOR)
+
+
+@pytest.fixture(scope="module")
+def of_shortcut():
+    from rlvis_agents import load_policy
+
+    options = {"cue": "floor", "marker_scale": 0.5}
+    return audit(load_policy("cube-reach-choice-shortcut"), WORLD, plan=PLAN, env_options=options)
+
+
+def test_who_reads_the_marker_is_moved_by_it_and_by_nothing_of_the_room(of_marker) -> None:
+    effects = {each.name: each for each in of_marker.effects}
+    assert effects["marker colour as in another episode"].flips.low > 0.3
+    assert effects["marker removed"].flips.value > 0.3
+    for still in ("floor as in another episode", "floor resurfaced", "wall resurfaced"):
+        assert effects[still].divergence.value == pytest.approx(0, abs=1e-4)
+    cues = {each.factor: each for each in of_marker.cues}
+    assert cues["marker colour"].matters
+    assert not cues["floor"].matters
+    assert not of_marker.shortcuts
+
+
+def test_who_reads_the_floor_is_told_so() -> None:
+    found = audit(floor_reader(), WORLD, plan=PLAN, env_options=FLOOR)
+    effects = {each.name: each for each in found.effects}
+    assert effects["floor as in another episode"].flips.low > 0.1
+    assert effects["marker colour as in another episode"].divergence.value < 1e-6
+    floor = next(each for each in found.cues if each.factor == "floor")
+    assert floor.distracts
+    assert "though the success does not hang on it" in floor.verdict
+    assert "It moves with, though no success hangs on: floor" in found.text()
+
+
+def test_who_reads_nothing_is_told_so() -> None:
+    found = audit(constant(), WORLD, plan=PLAN, env_options=FLOOR)
+    assert "Nothing that was changed turns any of its decisions." in found.text()
+    assert {each.word for each in found.verdicts.values()} == {"cannot be said"}
+    assert not found.counterfactuals
+    assert not found.shortcuts
+
+
+def test_a_learned_shortcut_is_found_with_how_much_hangs_on_it(of_shortcut) -> None:
+    (floor,) = of_shortcut.shortcuts
+    assert floor.factor == "floor"
+    assert floor.lost.low > 0.3
+    assert of_shortcut.number("shortcuts") == 1
+    assert "a shortcut: " in of_shortcut.text()
+
+
+def test_every_number_of_the_page_is_in_the_json(of_shortcut, tmp_path) -> None:
+    of_shortcut.save(tmp_path / "a.json")
+    plain = json.loads((tmp_path / "a.json").read_text())
+    assert plain["cues"]["floor"]["lost"]["low"] == of_shortcut.shortcuts[0].lost.low
+    assert set(plain["methods"]) == {each.method for each in of_shortcut.methods}
+    of_shortcut.save(tmp_path / "a.html")
+    page = (tmp_path / "a.html").read_text()
+    for heading in ("What moves the policy", "Which maps can be believed", "Shortcuts"):
+        assert heading in page
+    of_shortcut.save(tmp_path / "a.csv")
+    of_shortcut.save(tmp_path / "a.npz")
+    assert of_shortcut.picture().size[0] == 1280
+
+
+def test_requirements_are_held_against_what_was_found(of_shortcut) -> None:
+    assert of_shortcut.unmet(["oracle.causal >= 0.99", "floor.lost.low > 0.05"]) == []
+    (said,) = of_shortcut.unmet(["shortcuts == 0"])
+    assert said == "shortcuts == 0 does not hold: it is 1"
+    with pytest.raises(InputError, match=r"no number 'oclusion\.causal'.*occlusion\.causal"):
+        of_shortcut.unmet(["oclusion.causal > 0"])
+
+
+def test_the_same_seed_gives_the_same_audit(of_marker) -> None:
+    again = audit(marker_reader(), WORLD, plan=PLAN, env_options=FLOOR)
+    one, other = of_marker.plain(), again.plain()
+    for plain in (one, other):
+        plain.pop("seconds")
+        for method in plain["methods"].values():
+            method.pop("seconds")
+    assert one == other
+
+
+def test_a_stopped_audit_goes_on_where_it_was(tmp_path, of_marker) -> None:
+    kept = tmp_path / "half.json"
+    plan = replace(PLAN, methods=("occlusion", "saliency"))
+
+    def stop(progress: Progress) -> None:
+        if progress.task == "explaining" and progress.done == 1:
+            raise KeyboardInterrupt
+
+    how = {"plan": plan, "env_options": FLOOR, "keep": kept}
+    with pytest.raises(Stopped, match="stopped after 1 of 2 methods"):
+        audit(marker_reader(), WORLD, on_progress=stop, **how)
+    assert set(json.loads(kept.read_text())["methods"]) == {"occlusion"}
+    found = audit(marker_reader(), WORLD, resume=True, **how)
+    before = {each.method: each.plain() for each in of_marker.methods}["occlusion"]
+    after = {each.method: each.plain() for each in found.methods}["occlusion"]
+    assert {**before, "seconds": 0} == {**after, "seconds": 0}
+    assert not kept.exists()
+    with pytest.raises(InputError, match="holds no unfinished audit"):
+        audit(marker_reader(), WORLD, resume=True, **how)
+
+
+def test_a_world_that_cannot_be_asked_is_audited_by_its_windows() -> None:
+    found = audit(seeking_policy(), "tests.worlds:Unjudged-v0", plan=PLAN)
+    assert found.moved == []
+    assert found.decisions is None
+    assert found.cues == []
+    said = " ".join(found.left_out)
+    assert "get_state() and set_state(state)" in said
+    assert "objects() and without(name)" in said
+    assert found.methods[-1].of("preferred").causal.sure
+
+
+def test_a_window_that_decides_alone_is_found() -> None:
+    class Corner(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = torch.nn.Parameter(torch.tensor(40.0))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen = self.gain * (x[:, :, :5, :6].mean(dim=(1, 2, 3)) - 0.4)
+            return torch.stack([seen, torch.zeros_like(seen), -seen], dim=1)
+
+    policy = Policy(Corner(), ("left", "forward", "right"))
+    env = CheckedEnv(gymnasium.make(WORLD), WORLD)
+    situations = collect(policy, [env], 30)
+    noise = np.random.default_rng(0).integers(0, 256, situations.images.shape, dtype=np.uint8)
+    logits = policy.scores(noise).logits.detach().double().numpy()
+    scan = scan_windows(
+        replace(situations, images=noise, logits=logits), on_progress=lambda _: None
+    )
+    assert scan.strongest == 0
+    assert scan.where(0) == "top left"
+    assert scan.alone
+    env.environment.close()
+
+
+def test_true_values_are_what_is_played() -> None:
+    """The computation against rollouts of the real environment, with intervals of both."""
+    from rlvis.evaluation import true_values as module
+    from rlvis_agents import load_policy
+
+    env = CheckedEnv(gymnasium.make(WORLD), WORLD)
+    situations = collect(load_policy("cube-reach-choice"), [env], 12)
+    places = np.array([0, 7])
+    how = {"discount": 0.97, "max_steps": 1000, "on_progress": lambda _: None}
+    computed = true_values(situations, places, **how)
+    assert computed.computed
+    assert computed.widths.max() < 0.02
+    played = module._played(situations, places, 0.97, 1000, lambda _: None)
+    np.testing.assert_allclose(computed.values, played.values, atol=0.03)
+    assert (computed.low <= computed.high).all()
+    env.environment.close()
+
+
+class Chain:
+    """Two ways to the end: 0 gets there at once with 0.5, 1 waits a step and gets 1."""
+
+    start, steps_left, gains = 0, 10, (0.0, 1.0)
+
+    def step(self, state: int, action: int) -> tuple[int, float, bool]:
+        if state == 1:
+            return 2, 1.0, True
+        return (2, 0.5, True) if action == 0 else (1, 0.0, False)
+
+    def picture(self, state: int) -> np.ndarray:
+        return np.full((4, 4, 3), state, np.uint8)
+
+
+def test_true_values_of_a_world_that_is_known_by_heart() -> None:
+    from rlvis.evaluation.true_values import _Answers, _bounds
+
+    policy = Policy(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2)), ("take", "wait")
+    )
+    low, high = _bounds(Chain(), _Answers(policy), 0.9, 100)
+    assert low == pytest.approx([0.5, 0.9], abs=1e-6)
+    assert high == pytest.approx(low, abs=1e-6)
+
+
+def test_kl_is_that_of_torch() -> None:
+    lot = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 20, 4, generator=lot).double()
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Categorical(logits=one), torch.distributions.Categorical(logits=other)
+    )
+    np.testing.assert_allclose(divergence(one.numpy(), other.numpy()), expected.numpy())
+
+
+def test_counterfactuals_are_the_smallest_and_say_what_was_changed(of_marker) -> None:
+    assert of_marker.counterfactuals
+    for found, before, after in of_marker.counterfactuals:
+        assert found.action != found.instead
+        changed = (before != after).any(axis=-1).mean()
+        assert changed == pytest.approx(found.pixels)
+        assert found.sentence.endswith(had(found.change))
+    assert sum(of_marker.turned.values()) <= 1 + 1e-9
+
+
+def test_what_cannot_be_audited_is_said_in_a_line() -> None:
+    gaussian = DiagonalGaussian((0.0,) * 3, (-1.0,) * 3, (1.0,) * 3)
+    steering = replace_distribution(constant(), gaussian)
+    with pytest.raises(InputError, match="3 continuous actions"):
+        collect(steering, [CheckedEnv(gymnasium.make(WORLD), WORLD)], 12)
+    with pytest.raises(InputError, match="frames"):
+        AuditPlan(frames=3)
+
+
+def replace_distribution(policy: Policy, distribution: DiagonalGaussian) -> Policy:
+    policy.distribution = distribution
+    return policy
+
+
+def test_the_command(tmp_path, capsys) -> None:
+    page = tmp_path / "audit.html"
+    command = f"audit --policy cube-reach-choice --quick --frames 12 -m cam --out {page}".split()
+    short = [*command, "--decisions", "2", "--episodes", "12"]
+    main([*short, "--require", "cam.causal > -1"])
+    assert "What moves it most: marker colour" in capsys.readouterr().out
+    assert page.exists()
+    assert list(tmp_path.iterdir()) == [page]
+    with pytest.raises(SystemExit) as ended:
+        main([*short, "--require", "shortcuts > 0"])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.strip().endswith("shortcuts > 0 does not hold: it is 0")
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--require", "nonsense"])
+    assert ended.value.code == 2
