@@ -26,6 +26,7 @@ ROOMS = (
     "cli",
     "rlvis_agents",
     "inspector",
+    "evaluation",
     "features",
     "rollouts",
     "attribution",
@@ -71,7 +72,10 @@ WAYS = (
 """What an image passes: modules of rlvis, a name in each, and what it becomes there."""
 
 TITLES = ("Why this output?  rlvis explain", "Why this step?  rlvis record", "What is learned?")
-HUES = dict(zip(ROOMS, (0, 330, 350, 25, 265, 45, 80, 110, 150, 190, 215, 240, 300), strict=True))
+_HUES = (0, 330, 350, 10, 25, 265, 45, 80, 110, 150, 190, 215, 240, 300)
+HUES = dict(zip(ROOMS, _HUES, strict=True))
+    zip(ROOMS, (0, 330, 350, 10, 25, 265, 45, 80, 110, 150, 190, 215, 240, 300), strict=True)
+)
 WIDTH, ROW, LEFT, TOP = 1180, 40, 700, 150
 CELL = 36
 FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"

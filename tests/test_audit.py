@@ -10,10 +10,10 @@ import torch
 
 from rlvis import AuditPlan, InputError, Policy, audit
 from rlvis.cli import main
+from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.counterfactuals import had
 from rlvis.evaluation.effects import divergence
 from rlvis.evaluation.situations import collect
-from rlvis.evaluation.true_values import true_values
 from rlvis.evaluation.windows import scan_windows
 from rlvis.interrupt import Stopped
 from rlvis.models.distributions import DiagonalGaussian
@@ -177,7 +177,7 @@ def test_a_window_that_decides_alone_is_found() -> None:
 
 def test_true_values_are_what_is_played() -> None:
     """The computation against rollouts of the real environment, with intervals of both."""
-    from rlvis.evaluation import true_values as module
+    from rlvis.evaluation import action_values as module
     from rlvis_agents import load_policy
 
     env = CheckedEnv(gymnasium.make(WORLD), WORLD)
@@ -208,7 +208,7 @@ class Chain:
 
 
 def test_true_values_of_a_world_that_is_known_by_heart() -> None:
-    from rlvis.evaluation.true_values import _Answers, _bounds
+    from rlvis.evaluation.action_values import _Answers, _bounds
 
     policy = Policy(
         torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2)), ("take", "wait")
@@ -266,3 +266,40 @@ def test_the_command(tmp_path, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--require", "nonsense"])
     assert ended.value.code == 2
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    from rlvis import record
+    from rlvis_agents import load_policy
+
+    return record(load_policy("cube-reach-choice"), WORLD, episodes=2, methods="none", seed=3)
+
+
+def test_regret_joins_the_table_of_episodes_and_the_moments(recorded) -> None:
+    from rlvis import EpisodeTable, find_moments
+    from rlvis.evaluation.regret import recorded_regrets
+
+    regrets = recorded_regrets(recorded)
+    assert [len(regrets[number]) for number in (0, 1)] == [
+        len(recorded.numbers(number)) for number in (0, 1)
+    ]
+    assert all((each >= 0).all() for each in regrets.values())
+    table = EpisodeTable.of(recorded).with_regrets(regrets).sort("regret")
+    worst = table.episodes[0]
+    assert table.columns["regret"][0] == max(each.max() for each in regrets.values()) > 0.01
+    (moment,) = find_moments(recorded, 1, kinds=["regret"], regrets=regrets)
+    assert (moment.episode, moment.step) == (worst, regrets[worst].argmax())
+    with pytest.raises(InputError, match="moments of regret need the true values"):
+        find_moments(recorded, 1, kinds=["regret"])
+    with pytest.raises(InputError, match="no column 'regret'"):
+        EpisodeTable.of(recorded).sort("regret")
+
+
+def test_regret_needs_states() -> None:
+    from rlvis import record
+    from rlvis.evaluation.regret import recorded_regrets
+
+    without = record(seeking_policy(), "tests.worlds:Corridor-v0", methods="none", states=False)
+    with pytest.raises(InputError, match=r"regret needs the states .*not asked for"):
+        recorded_regrets(without)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from rlvis_envs.account import factors, matters, varied
 from rlvis_envs.episode import EpisodeState
-from rlvis_envs.factors import factors, matters, varied
 from rlvis_envs.materials import COLORS, SURFACES, Triple
 from rlvis_envs.options import check_choice, check_integer
 from rlvis_envs.render.renderer import Renderer
@@ -111,7 +111,7 @@ class Interventions:
         return self._picture(stage)
 
     def factors(self) -> dict[str, Any]:
-        """Return what may differ between episodes, as it is now; see `rlvis_envs.factors`."""
+        """Return what may differ between episodes, as it is now; see `rlvis_envs.account`."""
         return factors(self.episode.stage)
 
     def matters(self) -> tuple[str, ...]:

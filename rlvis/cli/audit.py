@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, UseAppendAction, arg
 from rlvis.cli.arguments import Methods
 from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.playing import EnvSource, PolicySource
+from rlvis.cli.threads import one_thread
 
 
 def command(
@@ -47,14 +48,12 @@ def command(
         out: the page (.html, .png, .pdf), the numbers (.json, .npz) or the methods' rows (.csv).
         resume: go on with an audit that was stopped.
     """
-    import torch
-
     from rlvis.evaluation.audit_result import Audit, check_requirements
     from rlvis.evaluation.auditor import QUICK, AuditPlan, audit
 
     Audit.check_savable(out)
     check_requirements(requirements)
-    torch.set_num_threads(1)  # a policy is small: threads cost more than they bring
+    one_thread()
     policy = source.load_policy()
     config = env.of(policy)
     usual = QUICK if quick else AuditPlan()

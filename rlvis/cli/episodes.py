@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
+
+from rlvis.cli.playing import RecordedPolicy
+from rlvis.cli.regrets import regrets_of
 
 
 def command(
@@ -12,6 +15,7 @@ def command(
     sort: str | None = None,
     reverse: bool = False,
     most: int | None = None,
+    source: OmitArgPrefixes[RecordedPolicy] = RecordedPolicy(),  # noqa: B008
     out: Path | None = None,
 ) -> None:
     """List the episodes of a recording: how each ended, where it was least sure, where it fell.
@@ -20,16 +24,18 @@ def command(
     of the next, and its step; drop, the most that the value fell short of its promise in a step;
     surprise, of the most improbable action taken, in nats; entropy, its mean; disagreement, the
     share of steps in which another action than the likeliest was taken; stuck, the longest run of
-    steps without a new picture.
+    steps without a new picture; regret, what the costliest decision gave away, where it is asked
+    for: every action is tried at every step then, which takes a while.
 
     Args:
         recording: the folder of the recording.
         only: failures, successes, timeouts, or a comparison such as "margin < 0.1" or "steps > 40";
             repeat for several, all of which must hold.
         sort: a column; what one looks for comes first: the lowest margin or return, the largest
-            drop. In the order of the recording when left out.
+            drop or regret. In the order of the recording when left out.
         reverse: the other way round.
         most: rows at most.
+        source: the policy, for regret.
         out: write the table (.csv, .json, .npz) or a page with pictures (.html, .png) instead of
             printing it.
     """
@@ -41,7 +47,10 @@ def command(
         EpisodeTable.check_savable(out)
     if most is not None:
         check_whole("--most", most, 1, MANY)
-    table = EpisodeTable.of(Recording.open(recording))
+    opened = Recording.open(recording)
+    table = EpisodeTable.of(opened)
+    if sort == "regret" or any(each.startswith("regret") for each in only):
+        table = table.with_regrets(regrets_of(opened, source))
     for each in only:
         table = table.only(each)
     if sort is not None:

@@ -8,6 +8,7 @@ from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 from rlvis.cli.arguments import RolloutMethods, Targets
 from rlvis.cli.loading import refuse_unused
 from rlvis.cli.playing import FilmLook, RecordedPolicy
+from rlvis.cli.regrets import regrets_of
 from rlvis.errors import InputError
 
 
@@ -42,8 +43,8 @@ def command(
         moments: show so many moments that matter over all these episodes instead of all steps:
             where the value falls, the preference turns, π is undecided, an improbable action was
             taken, or it gets stuck; with a title card before each, slower where it is decided.
-        kinds: of moments: drop, flip, indecision, surprise, stuck, importance; repeat for several.
-            All but the last when left out.
+        kinds: of moments: drop, flip, indecision, surprise, stuck, importance, regret; repeat for
+            several. All but the last two when left out.
         around: steps before a moment and after it.
         only: episodes that are failures, successes or timeouts, or hold a comparison such as
             "margin < 0.1" (see rlvis episodes); repeat for several.
@@ -65,7 +66,10 @@ def command(
             raise InputError(f"no episode is one of {', '.join(only)}; see rlvis episodes")
     choice: dict[str, Any] = {}
     if moments:
-        found = find_moments(opened, moments, kinds=kinds or USUAL, episodes=named or None)
+        given = regrets_of(opened, source, named or None) if "regret" in kinds else None
+        found = find_moments(
+            opened, moments, kinds=kinds or USUAL, episodes=named or None, regrets=given
+        )
         for each in found:
             print(f"episode {each.episode}, step {each.step}: {each.kind}: {each.reason}")
         choice = {"moments": list(found), "around": around}

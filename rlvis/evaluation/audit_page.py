@@ -12,8 +12,8 @@ from rlvis.display.tiles import Row, Tile
 from rlvis.evaluation.decisions import Decisions
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
-from rlvis.evaluation.headlines import headlines, left_out
 from rlvis.evaluation.maps import MethodScores
+from rlvis.evaluation.sentences import headlines, left_out
 from rlvis.evaluation.shortcuts import Cue
 from rlvis.evaluation.verdicts import BELIEVE, NO, PARTLY, Verdict
 from rlvis.images.frames import picture_of

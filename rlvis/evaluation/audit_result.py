@@ -14,7 +14,7 @@ from rlvis.errors import unknown
 from rlvis.evaluation.audit_page import draw_audit
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
-from rlvis.evaluation.headlines import headlines, left_out
+from rlvis.evaluation.sentences import headlines, left_out
 from rlvis.files import writing
 from rlvis.results import Result, Table
 from rlvis.rollouts.conditions import Condition

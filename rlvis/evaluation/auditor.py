@@ -17,6 +17,7 @@ import numpy as np
 
 from rlvis.attribution.registry import METHODS
 from rlvis.errors import InputError
+from rlvis.evaluation.action_values import discount_of, true_values
 from rlvis.evaluation.audit_result import Audit
 from rlvis.evaluation.changes import Changed, ask_all
 from rlvis.evaluation.counterfactuals import shown, smallest, turned_by
@@ -29,7 +30,6 @@ from rlvis.evaluation.parts import Parts, audited_targets, object_parts
 from rlvis.evaluation.scored_methods import ScoredMethods
 from rlvis.evaluation.shortcuts import Cue, constant_factors, cues_of
 from rlvis.evaluation.situations import Situations, collect
-from rlvis.evaluation.true_values import discount_of, true_values
 from rlvis.evaluation.verdicts import verdict
 from rlvis.evaluation.windows import scan_windows, window_parts
 from rlvis.models.policy import Policy, require_policy

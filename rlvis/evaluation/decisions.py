@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rlvis.evaluation.action_values import TrueValues
 from rlvis.evaluation.estimates import (
     Estimate,
     estimate,
@@ -16,7 +17,6 @@ from rlvis.evaluation.estimates import (
     share,
 )
 from rlvis.evaluation.situations import Situations
-from rlvis.evaluation.true_values import TrueValues
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -99,6 +99,22 @@ class Situations:
         """Bring the environment to a state; what it then shows."""
         told = restore(self.form, self.world.environment, FORMS[self.form].unpack(state))
         return told[0] if isinstance(told, tuple) else told
+
+    def as_it_can_be_shown(self) -> Self:
+        """The same without states where what the world shows in them is not what the policy saw."""
+        if not self.form:
+            return self
+        observation = self.enter(self.states[0] or b"")
+        if observation is None:
+            return replace(self, form="", no_states="it shows nothing when it is set to a state")
+        try:
+            same = np.array_equal(observed_image(self.policy, observation), self.images[0])
+        except InputError:
+            same = False
+        if same:
+            return self
+        why = "what the world draws is changed by wrappers on its way to the policy"
+        return replace(self, form="", no_states=why)
 
     def scores(self, images: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the policy says of other images of these moments: logits (M, K), values (M,)."""
@@ -211,24 +227,7 @@ def _situations(
         keeper.form or "",
         keeper.no_states,
     )
-    return _as_it_can_be_shown(found)
-
-
-def _as_it_can_be_shown(found: Situations) -> Situations:
-    """The same without states where what the world shows in them is not what the policy saw."""
-    if not found.form:
-        return found
-    observation = found.enter(found.states[0] or b"")
-    if observation is None:
-        return replace(found, form="", no_states="it shows nothing when it is set to a state")
-    try:
-        same = np.array_equal(observed_image(found.policy, observation), found.images[0])
-    except InputError:
-        same = False
-    if same:
-        return found
-    why = "what the world draws is changed by wrappers on its way to the policy"
-    return replace(found, form="", no_states=why)
+    return found.as_it_can_be_shown()
 
 
 def _double(logits: torch.Tensor) -> np.ndarray:

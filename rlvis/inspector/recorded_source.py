@@ -28,7 +28,7 @@ from rlvis.models.policy import Policy
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_table import EpisodeTable
 from rlvis.rollouts.film.writing import frames_of
-from rlvis.rollouts.moments import KINDS, NoMomentsError, find_moments
+from rlvis.rollouts.moments import USUAL, NoMomentsError, find_moments
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.signals import signals_of
 
@@ -113,7 +113,7 @@ class RecordedSource:
     def moments(self, most: int) -> list[dict[str, Any]]:
         """The moments that matter."""
         try:
-            found = find_moments(self.recording, most, kinds=KINDS[:-1])
+            found = find_moments(self.recording, most, kinds=USUAL)
         except NoMomentsError:
             return []
         names = ("episode", "step", "kind", "strength", "reason")

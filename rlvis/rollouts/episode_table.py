@@ -1,6 +1,6 @@
 """Which episodes to look at: a row of numbers for each, sorted and filtered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ WORST_FIRST: dict[str, int] = {
     "entropy": -1,
     "disagreement": -1,
     "stuck": -1,
+    "regret": -1,
 }
 """The columns that episodes can be sorted by; 1 where the lowest is what one looks for."""
 
@@ -57,6 +58,8 @@ class EpisodeTable(Result):
     entropy        of π, the mean over its steps, in nats
     disagreement   the share of steps in which another action than the likeliest was taken
     stuck          the longest run of steps without a picture that was new in the episode
+    regret         what the costliest decision gave away, and `regret_step`, where; only of
+                   `with_regrets`
     =============  ===============================================================================
 
     `rlvis.rollouts.signals.Signals` defines the numbers; NaN where a policy has no such number.
@@ -114,8 +117,9 @@ class EpisodeTable(Result):
         Raises:
             InputError: if there is no such column, or it has no numbers.
         """
-        if column not in WORST_FIRST:
-            raise unknown("column", column, WORST_FIRST)
+        known = [name for name in WORST_FIRST if name in self.columns]
+        if column not in known:
+            raise unknown("column", column, known)
         values = self.columns[column]
         if values.dtype.kind == "f" and np.isnan(values).all() and len(values):
             raise InputError(f"{self.recording.header.policy} has no {column}; sort by another")
@@ -125,6 +129,19 @@ class EpisodeTable(Result):
             keys = values.astype(float)
         keys = keys * WORST_FIRST[column] * (-1 if reverse else 1)
         return self._chosen(np.argsort(keys, kind="stable"), self.only_of)
+
+    def with_regrets(self, regrets: Mapping[int, np.ndarray]) -> "EpisodeTable":
+        """The same rows with what the costliest decision of each gave away.
+
+        Args:
+            regrets: float (T,) of every episode, by its number, as of
+                `rlvis.evaluation.regret.recorded_regrets`.
+        """
+        of_each = [regrets[number] for number in self.episodes]
+        steps = np.array([_where(each, 1) for each in of_each], int)
+        most = [_at(each, int(step)) for each, step in zip(of_each, steps, strict=True)]
+        columns = {**self.columns, "regret": np.array(most), "regret_step": steps}
+        return EpisodeTable(self.recording, columns, self.only_of)
 
     def head(self, most: int) -> "EpisodeTable":
         """The first rows."""
@@ -185,7 +202,11 @@ class EpisodeTable(Result):
             for what, step in (*moments.items(), ("end", row["steps"] - 1))
             if step >= 0
         ]
-        cells = {name: _cell(name, row[name]) for name in WORST_FIRST if name != "success"}
+        cells = {
+            name: _cell(name, row[name])
+            for name in WORST_FIRST
+            if name != "success" and name in row
+        }
         note = ", ".join(
             f"{name} {cells[name]}" for name in ("outcome", "steps", "return", "margin", "drop")
         )

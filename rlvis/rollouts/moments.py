@@ -6,12 +6,13 @@
     surprise    an action was taken that π held for improbable
     stuck       the last new picture before a long run of none: it stands still or goes in a circle
     importance  the scores lie furthest apart: HIGHLIGHTS (Amir & Amir 2018)
+    regret      another action was worth more, by its true value
 
 Kinds take turns, so that what is strongest by one does not crowd out the others; and a moment whose
 picture differs from those chosen before goes first (HIGHLIGHTS-DIV, Amir & Amir 2018, section 4.2).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING
@@ -32,9 +33,9 @@ from rlvis.rollouts.signals import Signals, runs_without_news, signals_of
 if TYPE_CHECKING:
     from rlvis.rollouts.recorded import RecordedEpisodes
 
-KINDS = ("drop", "flip", "indecision", "surprise", "stuck", "importance")
-USUAL = KINDS[:-1]
-_LEAST_STUCK, _MOST_MARGIN, _LEAST_FLIP = 8, 0.5, 0.05
+KINDS = ("drop", "flip", "indecision", "surprise", "stuck", "importance", "regret")
+USUAL = KINDS[:-2]
+_LEAST_STUCK, _MOST_MARGIN, _LEAST_FLIP, _LEAST_REGRET = 8, 0.5, 0.05, 0.001
 _CANDIDATES = 8
 _APART = 5
 _AROUND = (-4, -2, 0, 2, 4)
@@ -112,6 +113,7 @@ def find_moments(
     kinds: Sequence[str] = USUAL,
     episodes: Sequence[int] | None = None,
     apart: int = _APART,
+    regrets: Mapping[int, np.ndarray] | None = None,
 ) -> Moments:
     """The moments that matter most over all episodes.
 
@@ -121,6 +123,8 @@ def find_moments(
         kinds: of which; those that a policy has no numbers for are left out.
         episodes: numbers of the episodes; all that are whole when left out.
         apart: steps that lie at least between two moments of one episode.
+        regrets: float (T,) of every episode by its number, for moments of that kind; see
+            `rlvis.evaluation.regret.recorded_regrets`.
 
     Raises:
         InputError: if there is no such kind or episode, or nothing happens in the episodes by any
@@ -131,12 +135,20 @@ def find_moments(
     for each in kinds:
         if each not in KINDS:
             raise unknown("kind of moment", each, KINDS)
+    if "regret" in kinds and regrets is None:
+        raise InputError(
+            "moments of regret need the true values of the actions; give regrets, as of "
+            "rlvis.evaluation.regret.recorded_regrets(recording)"
+        )
     if not kinds:
         raise InputError(f"no kind of moment is named; choose of {', '.join(KINDS)}")
     if episodes is not None and not episodes:
         raise InputError("no episode to look for moments in; name at least one")
     played = recording.all_numbers(episodes)
-    strengths = {number: _Strengths(recording, number, each) for number, each in played.items()}
+    strengths = {
+        number: _Strengths(recording, number, each, (regrets or {}).get(number))
+        for number, each in played.items()
+    }
     pools = {kind: _strongest(kind, strengths, max(most, _CANDIDATES) * 4, apart) for kind in kinds}
     pools = {kind: pool for kind, pool in pools.items() if pool}
     if not pools:
@@ -161,8 +173,14 @@ Candidate = tuple[str, int, int, float]
 class _Strengths:
     """How much each step of an episode is a moment, by kind."""
 
-    def __init__(self, recording: "RecordedEpisodes", number: int, episode: EpisodeNumbers) -> None:
-        self._recording, self._number = recording, number
+    def __init__(
+        self,
+        recording: "RecordedEpisodes",
+        number: int,
+        episode: EpisodeNumbers,
+        regrets: np.ndarray | None,
+    ) -> None:
+        self._recording, self._number, self._regrets = recording, number, regrets
         self._signals = signals_of(episode)
 
     def of(self, kind: str) -> np.ndarray:
@@ -170,6 +188,11 @@ class _Strengths:
         if kind == "stuck":
             codes = self._recording.picture_codes(self._number)
             return strength_of_runs(runs_without_news(codes))
+        if kind == "regret":
+            regrets = (
+                np.zeros(len(self._signals.margin)) if self._regrets is None else self._regrets
+            )
+            return np.where(regrets > _LEAST_REGRET, regrets, -np.inf)
         return strength_of(kind, self._signals)
 
 
@@ -255,6 +278,8 @@ def _reason(recording: "RecordedEpisodes", number: int, step: int, kind: str, va
         )
     if kind == "stuck":
         return f"nothing new is seen for the next {value:.0f} steps"
+    if kind == "regret":
+        return f"another action is worth {value:.3f} more than the one taken"
     if kind == "importance":
         return f"the scores of the actions lie {value:.2f} apart"
     ranked = np.argsort(-np.nan_to_num(probabilities, nan=-1))[:2]

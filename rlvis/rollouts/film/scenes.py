@@ -21,6 +21,7 @@ _TITLES = {
     "surprise": "An improbable action",
     "stuck": "Stuck",
     "importance": "Much depends on it",
+    "regret": "A costly decision",
 }
 
 
