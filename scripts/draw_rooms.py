@@ -74,8 +74,6 @@ WAYS = (
 TITLES = ("Why this output?  rlvis explain", "Why this step?  rlvis record", "What is learned?")
 _HUES = (0, 330, 350, 10, 25, 265, 45, 80, 110, 150, 190, 215, 240, 300)
 HUES = dict(zip(ROOMS, _HUES, strict=True))
-    zip(ROOMS, (0, 330, 350, 10, 25, 265, 45, 80, 110, 150, 190, 215, 240, 300), strict=True)
-)
 WIDTH, ROW, LEFT, TOP = 1180, 40, 700, 150
 CELL = 36
 FONT = "font-family='Inter, Helvetica, Arial, sans-serif'"
