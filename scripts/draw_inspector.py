@@ -22,7 +22,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 CHROMIUM = "/usr/bin/chromium"
 POLICY = "cube-reach-choice"
 WORLD = "rlvis_envs:CubeReachChoice-v0"
-SIZE = {"width": 1440, "height": 860}
+SIZE: Any = {"width": 1440, "height": 860}
 QUALITY = 84
 
 
@@ -115,7 +115,7 @@ def browser() -> Iterator[Browser]:
 
 def opened(chromium: Browser, address: str, place: str) -> Page:
     """The page at a place, with what it asked for."""
-    page: Any = chromium.new_page(viewport=SIZE)
+    page = chromium.new_page(viewport=SIZE)
     page.goto(f"http://{address}/{place}")
     page.wait_for_selector("main[data-view] canvas", timeout=60_000)
     page.wait_for_load_state("networkidle")

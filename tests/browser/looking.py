@@ -12,13 +12,13 @@ Recorded = tuple[Path, rlvis.Recording]
 
 def step_of(page: Any) -> int:
     """The step that is shown."""
-    return int(page.get_attribute(".plot", "aria-valuenow"))
+    return int(page.get_attribute(".timeline .plot", "aria-valuenow"))
 
 
 def wait_for_step(page: Any, step: int) -> None:
     """Until the step is shown."""
     page.wait_for_function(
-        "step => document.querySelector('.plot')?.ariaValueNow === String(step)", arg=step
+        "step => document.querySelector('.timeline .plot')?.ariaValueNow === String(step)", arg=step
     )
 
 

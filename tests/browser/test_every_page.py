@@ -1,4 +1,4 @@
-"""What holds of every kind of page: it fits, can be used without a mouse, and says what it shows."""
+"""Of every kind of page: it fits, can be used without a mouse, and says what it shows."""
 
 from typing import Any
 

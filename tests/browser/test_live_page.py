@@ -1,4 +1,4 @@
-"""The page of a world that runs, in a real browser: it is driven, changed, and compared with itself."""
+"""The page of a world that runs, in a real browser: it is driven, changed and changed back."""
 
 from typing import Any
 
@@ -91,6 +91,21 @@ def test_world_starts_from_the_same_seed_again(opened: Opened, live: str) -> Non
     page.keyboard.press("m")
     page.reload()
     said(page, "seed 1234")
-    page.wait_for_function("document.querySelector('.plan .base').width > 300")
+    page.wait_for_function("() => document.querySelector('.plan .base').width > 300")
     assert (pixels(page, ".plan .base") == seen).all()
     assert page.input_value("select[aria-label=method]") == "saliency"
+
+
+def test_line_that_breaks_is_told(opened: Opened, live: str) -> None:
+    gone = """
+        const Line = WebSocket;
+        window.WebSocket = class extends Line {
+            constructor(...given) { super(...given); window.line = this; }
+        };
+    """
+    page = opened("#seed=5", live, before=gone)
+    said(page, "live step 0")
+    page.evaluate("window.line.close()")
+    said(page, "the line is closed")
+    page.click("text=Open anew")
+    said(page, "live step 0")

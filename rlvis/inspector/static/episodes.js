@@ -1,7 +1,8 @@
 /** The side of the page: the table of episodes, the moments that matter, the bookmarks. */
 
-import { button, el, short } from "./dom.js";
+import { button, el, short, toast } from "./dom.js";
 import { icon } from "./icons.js";
+import { saveAs } from "./still.js";
 import { moveTab } from "./tabs.js";
 
 const COLUMNS = [
@@ -51,11 +52,11 @@ export function sorted(table, rows, { column, isDown }) {
   });
 }
 
-export function sidePanel({ store, table, moments, bookmarks, moves }) {
+export function sidePanel({ api, store, table, moments, bookmarks, moves }) {
   const tabs = [
     { name: "episodes", title: "Episodes", part: episodeTable({ store, table, moves }) },
     { name: "moments", title: "Moments", part: momentList({ moments, moves }) },
-    { name: "bookmarks", title: "Bookmarks", part: bookmarkList({ bookmarks, moves }) },
+    { name: "bookmarks", title: "Bookmarks", part: bookmarkList({ api, store, bookmarks, moves }) },
   ];
   const buttons = tabs.map(({ name, title }) =>
     el(
@@ -255,9 +256,10 @@ function momentList({ moments, moves }) {
   return { box, update };
 }
 
-function bookmarkList({ bookmarks, moves }) {
+function bookmarkList({ api, store, bookmarks, moves }) {
   const scroll = el("div", { className: "scroll" });
-  const box = el("div", { className: "tab" }, scroll);
+  const save = api.exported ? exportButton(api, store, bookmarks) : null;
+  const box = el("div", { className: "tab" }, scroll, save);
   let shown = null;
   const update = ({ episode, step }) => {
     const now = JSON.stringify([
@@ -278,6 +280,24 @@ function bookmarkList({ bookmarks, moves }) {
     scroll.replaceChildren(items.length ? el("ul", { className: "list" }, items) : empty);
   };
   return { box, update };
+}
+
+/** Saves the episode that is shown, with its bookmarks, as a page that needs no server. */
+function exportButton(api, store, bookmarks) {
+  const hint = "this episode, its maps and notes, as a page that opens from the disk";
+  const press = button("Save the episode as one file", hint, async () => {
+    const { episode, methods } = store.state;
+    press.disabled = true;
+    try {
+      const some = bookmarks.list.filter((each) => each.episode === episode);
+      const page = await api.exported({ episodes: [episode], methods, bookmarks: some });
+      saveAs(URL.createObjectURL(page), `episode-${episode}.html`);
+    } catch (error) {
+      toast(error.message, "failed");
+    }
+    press.disabled = false;
+  });
+  return press;
 }
 
 function bookmarkItem({ episode, step, note }, bookmarks, moves, shownEpisode, shownStep) {

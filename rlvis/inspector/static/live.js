@@ -1,7 +1,7 @@
 /** The view of a world that runs on the server: it is driven and changed, and the maps follow. */
 
 import { heatControls } from "./controls.js";
-import { byId, changes, el, say, short, toast } from "./dom.js";
+import { button, byId, changes, el, say, short, toast } from "./dom.js";
 import { framePanel } from "./frame.js";
 import { refreshHover } from "./hover.js";
 import { bindKeys, driveKeys, heatKeys, pageKeys } from "./keys.js";
@@ -45,7 +45,7 @@ export async function liveView(info, api, work) {
     if (step !== undefined) store.set({ step, seed });
     store.touch("data");
   };
-  const now = new Now(api, info, { want, arrived, lost: failed });
+  const now = new Now(api, info, { want, arrived, lost });
   const ask = (message) => now.ask(message).catch(failed);
   const views = VIEWS.filter((each) => each.needs(info));
   const at = { api, info, store, recorded: now, now, ask, failed, views, norms: NORMS };
@@ -115,6 +115,15 @@ function startingState(info, place) {
 }
 
 const isUnit = (target) => target.startsWith("unit:");
+
+/** The line to the world is gone: what is on the page stays, and is no longer true. */
+function lost(error) {
+  toast(error.message, "failed");
+  byId("place").replaceChildren(
+    el("span", { className: "outcome badly" }, "the line is closed "),
+    button("Open anew", "load the page anew", () => location.reload()),
+  );
+}
 
 /** What is drawn of every answer: a unit is explained by itself. */
 function wanted({ methods, target, layer, heat }, columns) {

@@ -76,8 +76,8 @@ export function planPanel({ now, store, failed }) {
 
   dragged(
     drawn.picture,
-    (u, v) => {
-      if (!held || !now.last?.head.mapping) return;
+    (u, v, event) => {
+      if (!held || event.type === "pointerdown" || !now.last?.head.mapping) return;
       place(known.get(held), u, v);
       move(held, worldOf(u, v));
     },
