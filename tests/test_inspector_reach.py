@@ -112,6 +112,9 @@ CASES = {
     "frames": Case(lambda: Valueless(frames=4), wrappers=("frame-stack:frames=4",)),
     "no value": Case(Valueless, options=(("distribution", Greedy(3)),)),
     "states": Case(PooledPolicy, "Recalled-v0"),
+    "states in a stack": Case(
+        lambda: Valueless(frames=4), "Recalled-v0", wrappers=("frame-stack:frames=4",)
+    ),
     "limit": Case(PooledPolicy, "Limited-v0"),
     "continuous": Case(
         lambda: Valueless(2),
@@ -184,6 +187,30 @@ def test_a_live_world_leads_back(case) -> None:
             again, frames = talk.ask("step")
             assert again["return"] == head["return"]
             np.testing.assert_array_equal(frames["frame"], arrays["frame"])
+            np.testing.assert_array_equal(frames["probability"], arrays["probability"])
+
+
+def test_a_live_world_is_gone_on_from_and_stays_as_it_is(case) -> None:
+    with live(case, methods=[]) as (client, talk):
+        info = client.get("/api/info").json()
+        head, arrays = walk(talk)[-1] if info["choice"] else talk.ask("step")
+        if head["ended"] is not None:
+            head, arrays = talk.ask("back")
+        layer = next(each["name"] for each in info["layers"] if len(each["shape"]) == 4)
+        edit = {"layer": layer, "unit": 0, "value": 3}
+        body = {"episode": head["world"], "step": head["moment"], "edits": [edit], "futures": 2}
+        told = client.post("/api/edit/play", json=body).json()
+        assert told["steps"] > 0
+        assert told["before"]["steps"] > 0
+        if info["choice"]:
+            found, _ = talk.ask("whatif", futures=2)
+            assert [each["action"] for each in found["futures"]] == list(LABELS)
+            assert [each["taken"][0] for each in found["futures"]] == [0, 1, 2]
+        again, frames = talk.ask("look")
+        assert again["moment"] == head["moment"]
+        np.testing.assert_array_equal(frames["probability"], arrays["probability"])
+        other, _ = talk.ask("step")
+        assert other["step"] == head["step"] + 1
 
 
 def test_a_recording_gives_what_it_offers(case) -> None:

@@ -73,10 +73,7 @@ def photo_source() -> Iterator[Shown]:
     random = np.random.default_rng(0)
     for number in range(3):
         image = random.integers(0, 256, (24, 32, 3), np.uint8)
-        buffer = BytesIO()
-        Image.fromarray(image).save(buffer, "PNG")
-        sent = client.post("/api/photo?method=saliency", content=buffer.getvalue())
-        assert unpacked(sent.content)[0]["id"] == number
+        assert sent(client, image) == number
     yield Shown(client, model, (2, 0), image, 3)
 
 
@@ -182,6 +179,51 @@ def check_played_on(shown: Shown) -> None:
     assert (told["count"], told["before"]["count"]) == (1, 1)
     elsewhere = {**body, "step": shown.place[1] - 1}
     assert_refused(shown.client.post("/api/edit/play", json=elsewhere))
+
+
+def sent(client: TestClient, image: np.ndarray) -> int:
+    """The number of a photo that is sent."""
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    answer = client.post("/api/photo?method=saliency", content=buffer.getvalue())
+    return int(unpacked(answer.content)[0]["id"])
+
+
+def test_patches_are_found_anew_when_another_photo_came() -> None:
+    client = TestClient(build_app(PhotoSource(policy()), photo_routes))
+    assert_refused(client.get("/api/unit", params={"layer": LAYER, "unit": 0}))
+    random = np.random.default_rng(0)
+    for count in (1, 2):
+        sent(client, random.integers(0, 256, (24, 32, 3), np.uint8))
+        places = [
+            place["episode"]
+            for unit in range(UNITS)
+            for place in got(client, "/api/unit", layer=LAYER, unit=unit)[0]["places"]
+        ]
+        assert set(places) == set(range(count))
+
+
+def test_of_many_labels_the_likeliest_before_and_after_are_told() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3),
+        torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(4, 40),
+    )
+    model = rlvis.ImageModel(module.eval(), [f"label {each}" for each in range(40)])
+    client = TestClient(build_app(PhotoSource(model), photo_routes))
+    image = np.full((24, 32, 3), 90, np.uint8)
+    edits = [{"layer": "0", "unit": 1, "value": 100}]
+    body = {"episode": sent(client, image), "step": 0, "edits": edits}
+    told = client.post("/api/edit", json=body).json()
+    before = model.scores(image).logits.softmax(1)[0]
+    best = [model.labels[each] for each in before.argsort(descending=True)[:5]]
+    assert set(best) < set(told["labels"])
+    assert 5 < len(told["labels"]) <= 10
+    expected = [before[model.labels.index(each)] for each in told["labels"]]
+    np.testing.assert_allclose(told["before"]["probability"], expected, atol=1e-6)
+    assert max(told["probability"]) == told["probability"][0]
 
 
 @pytest.mark.parametrize(
