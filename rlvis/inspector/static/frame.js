@@ -73,8 +73,8 @@ export function legend() {
 /** The panel of the large frame. */
 export function framePanel({ store, recorded, info }) {
   const { box, update: label } = legend();
-  const size = el("p", { className: "muted size" }, `${info.frame[1]} × ${info.frame[0]} pixels`);
-  const drawn = pictureWithHeat("what the policy sees", el("footer", {}, box, size));
+  const size = `${info.frame[1]} × ${info.frame[0]} pixels`;
+  const drawn = pictureWithHeat(`what the policy sees, ${size}`, el("footer", {}, box));
   drawn.picture.style.setProperty("--aspect", info.frame[1] / info.frame[0]);
   const about = el("span", { className: "muted" });
   const note = el("p", { className: "note" });

@@ -91,6 +91,7 @@ export function unitDetails(at) {
     current = { name, unit };
     map = mapOf(shown, unit);
     put(title, `Unit ${unit} of ${name}`);
+    title.title = title.textContent;
     const seen = recorded.frame(state.episode, state.step);
     if (seen && isNew(shown.answer, recorded.place(state), unit, state.opacity)) {
       drawLarge(large, seen, map, state.opacity);

@@ -68,11 +68,11 @@ export function unitsPanel(at) {
     const least = Math.min(0, ...shown.low.data);
     if (isNew(shown.answer, state.unit, order.value)) {
       arrange(tiles, shown, order.value);
-      if (isNewUnit(name, state.unit))
-        tiles[state.unit].box.scrollIntoView({ block: "nearest" });
       tiles.forEach((each) => each.update(shown, [least, most], state.unit));
       const range = `black ${short(least)}, white ${short(most)}`;
       put(note, `${count} units of ${height} × ${width} here: ${range}`);
+      if (isNewUnit(name, state.unit))
+        tiles[state.unit].box.scrollIntoView({ block: "nearest" });
     }
     one.update(state, name, shown);
   };
