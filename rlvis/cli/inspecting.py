@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,12 +49,21 @@ def command(
         raise InputError("--photo goes with --model; name the classifier")
     check_installed()
     if model is not None:
-        app = _photos(replace(source, model=model), photos)
+        open_app = partial(_photos, replace(source, model=model), photos)
     elif recording is None:
-        app = _live(replace(source, model=source.model or PolicySource.model), env)
+        open_app = partial(_live, replace(source, model=source.model or PolicySource.model), env)
     else:
-        app = _recorded(recording, source, host)
-    serve(app, host, port, browser=browser)
+        _check_folder(recording)
+        open_app = partial(_recorded, recording, source, host)
+    serve(open_app, host, port, browser=browser)
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse what cannot be a recording before a page is opened."""
+    from rlvis.rollouts.store import METADATA
+
+    if not (path / METADATA).is_file():
+        raise InputError(f"{path} is no recording; make one with: rlvis record --out {path}")
 
 
 def _photos(source: RecordedPolicy, photos: Sequence[Path]) -> Any:

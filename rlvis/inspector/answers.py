@@ -1,12 +1,10 @@
 """How the server answers: computed on threads, never on the event loop.
 
-Errors of the user are one line with status 400. Whatever draws with OpenGL runs on one thread, to
-which its contexts belong.
+Errors are one line; see `faults`. Whatever draws with OpenGL runs on one thread, to which its
+contexts belong.
 """
 
 import json
-import sys
-import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rlvis.errors import InputError, one_line
+from rlvis.inspector.faults import REFUSED, UnreadableError, fault
 from rlvis.inspector.wire import as_json, pack
 
 MOST_BODY = 1 << 16
@@ -49,29 +47,29 @@ class Question:
         """A whole number of the query.
 
         Raises:
-            InputError: if it is none, or missing where nothing is usual.
+            UnreadableError: if it is none, or missing where nothing is usual.
         """
         given = self.query.get(name)
         try:
             return usual if given is None and usual is not None else int(given or "")
         except ValueError:
-            raise InputError(f"{name} is {given!r}; give a whole number") from None
+            raise UnreadableError(f"{name} is {given!r}; give a whole number") from None
 
     def text(self, name: str) -> str:
         """A text of the query.
 
         Raises:
-            InputError: if it is missing.
+            UnreadableError: if it is missing.
         """
         if not self.query.get(name):
-            raise InputError(f"give {name}")
+            raise UnreadableError(f"give {name}")
         return str(self.query[name])
 
     def steps(self) -> slice:
         """The run of steps that is asked for.
 
         Raises:
-            InputError: if it names none.
+            UnreadableError: if it names none.
         """
         start = self.whole("start", 0)
         return slice(start, self.whole("stop", start + 1))
@@ -81,14 +79,14 @@ class Question:
         """What was posted as JSON.
 
         Raises:
-            InputError: if it is no JSON object.
+            UnreadableError: if it is no JSON object.
         """
         try:
             said = json.loads(self.body)
         except (ValueError, RecursionError):
             said = None
         if not isinstance(said, dict):
-            raise InputError("post a JSON object")
+            raise UnreadableError("post a JSON object")
         return Posted(said)
 
 
@@ -106,23 +104,36 @@ class Posted:
         """An entry of a kind.
 
         Raises:
-            InputError: if it is missing or of another kind.
+            UnreadableError: if it is missing or of another kind.
         """
         value = self.said.get(name)
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise InputError(f"{name} is {str(value)[:80]!r}; give {_KINDS.get(kind, 'another')}")
+            what = _KINDS.get(kind, "another")
+            raise UnreadableError(f"{name} is {str(value)[:80]!r}; give {what}")
         return value
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts, empty where it is missing."""
-        return [str(each) for each in self.get(name, list)] if name in self.said else []
+        """A list of texts, empty where it is missing; see `get`."""
+        return [str(each) for each in self._list(name)]
+
+    def wholes(self, name: str) -> list[int]:
+        """A list of whole numbers, empty where it is missing; see `get`."""
+        return [Posted({name: each}).get(name, int) for each in self._list(name)]
+
+    def objects(self, name: str) -> list[dict[str, Any]]:
+        """A list of objects, empty where it is missing; see `get`."""
+        return [Posted({name: each}).get(name, dict) for each in self._list(name)]
+
+    def _list(self, name: str) -> list[Any]:
+        return self.get(name, list) if name in self.said else []
 
 
 _KINDS: Mapping[type, str] = {
     int: "a whole number",
     float: "a number",
+    bool: "true or false",
     str: "a text",
     list: "a list",
     dict: "an object",
@@ -178,7 +189,8 @@ class Answers:
                 content, kind = await run(lambda: answer(asked))
             except Exception as error:  # told in the page, whatever it is
                 said, status = fault(error)
-                return Response(as_json({"error": said}), status, _HEADERS, "application/json")
+                headers = {**_HEADERS, REFUSED: "1"}
+                return Response(as_json({"error": said}), status, headers, "application/json")
             return Response(content, 200, _HEADERS, kind)
 
         return Route(path, endpoint, methods=["POST"] if posted else ["GET"])
@@ -193,24 +205,16 @@ class Answers:
         return await anyio.to_thread.run_sync(future.result, abandon_on_cancel=True)
 
 
-def fault(error: Exception) -> tuple[str, int]:
-    """What is told of an error, and its status; what is a fault of ours goes to the terminal."""
-    if isinstance(error, InputError):
-        return str(error), 400
-    traceback.print_exception(error, file=sys.stderr)
-    return f"the server failed: {one_line(error) or type(error).__name__}", 500
-
-
 async def _bounded(request: Request, most: int) -> bytes:
     """The body of a request.
 
     Raises:
-        InputError: if it is longer than `most` bytes.
+        UnreadableError: if it is longer than `most` bytes.
     """
     parts, length = [], 0
     async for part in request.stream():
         parts.append(part)
         length += len(part)
         if length > most:
-            raise InputError(f"more than {most} bytes; send less")
+            raise UnreadableError(f"more than {most} bytes; send less")
     return b"".join(parts)

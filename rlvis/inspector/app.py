@@ -1,20 +1,15 @@
-"""The inspector's application: the page, its modules and fonts, and the routes of what is shown."""
+"""The inspector's application: the page, and the routes of what is shown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from rlvis.inspector.answers import Answers
-from rlvis.inspector.page import FONTS, PAGE
-from rlvis.inspector.security import COOKIE
+from rlvis.inspector.shell import page_routes
 
 
 class Source(Protocol):
@@ -28,6 +23,9 @@ class Source(Protocol):
 
     def info(self) -> dict[str, Any]:
         """What it is, and what can be asked."""
+
+    def warm_up(self) -> None:
+        """Draw for the first time, which takes longer than later, ahead of the page."""
 
 
 Of = TypeVar("Of", bound=Source)
@@ -48,35 +46,18 @@ def build_app(source: Of, routes: Callable[[Of, Answers], list[Any]]) -> Starlet
 
     @asynccontextmanager
     async def ahead(_: Starlette) -> AsyncIterator[None]:
-        """Find out what can be asked before a page asks; what goes wrong is told to the page."""
-        run = answers.on_world if source.draws else answers.on_thread
-        found = asyncio.gather(run(info), return_exceptions=True)
+        """Find out what can be asked; then draw, which may go wrong where nobody looks."""
+        await (answers.on_world if source.draws else answers.on_thread)(info)
+        warm = asyncio.create_task(answers.on_world(source.warm_up))
         yield
-        await found
+        with suppress(Exception):
+            await warm
 
     return Starlette(
         lifespan=ahead,
         routes=[
-            Route("/", _page),
+            *page_routes(),
             answers.json("/api/info", info, world=source.draws),
             *routes(source, answers),
-            Mount("/static", StaticFiles(directory=str(PAGE))),
-            Mount("/fonts", StaticFiles(directory=str(FONTS))),
         ],
     )
-
-
-async def _page(request: Request) -> Response:
-    content = PAGE.joinpath("index.html").read_bytes()
-    answer = Response(content, media_type="text/html")
-    answer.headers["cache-control"] = "no-cache"
-    answer.headers["x-content-type-options"] = "nosniff"
-    answer.headers["referrer-policy"] = "no-referrer"
-    answer.headers["content-security-policy"] = (
-        "default-src 'self'; script-src 'self'; img-src 'self' blob: data:; "
-        "style-src 'self' 'unsafe-inline'; media-src 'self' blob:; "
-        "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    )
-    if token := request.query_params.get("token"):
-        answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
-    return answer

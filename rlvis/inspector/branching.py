@@ -4,88 +4,70 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from rlvis.errors import InputError
+from rlvis.inspector.album import Place, Seen
+from rlvis.inspector.futures import MOST_STEPS, Chance, futures_told, told
 from rlvis.inspector.unit_networks import Edit, edited
 from rlvis.models.policy import Policy
 from rlvis.named_objects import is_named
 from rlvis.rollouts.alternatives import what_if
 from rlvis.rollouts.branches import BranchPoint, play_branches
 from rlvis.rollouts.comparison import compare
-from rlvis.rollouts.episode import Episode, taken_of
+from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.recording import Recording
 from rlvis.zoo.loading import load_playing_policy
 from rlvis.zoo.source import ModelSource
 
-MOST_STEPS = 1000
-"""Of a future."""
-
-_MOST_VIEWS = 12
-_VIEW = (160, 120)
-
 Pack = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]
 
 
-def scores_with(
-    policy: Policy, image: np.ndarray, context: Mapping[str, np.ndarray], edits: Sequence[Edit]
-) -> dict[str, Any]:
-    """π and the value for an image as they are with units held, and as they were before.
-
-    Args:
-        policy: the recorded one.
-        image: uint8 (H, W, C).
-        context: of it, (1, …) each.
-        edits: the units.
-
-    Raises:
-        InputError: if there is no such unit.
-    """
-    changed = edited(policy, image[None], context, edits)
-    after, before = (_scores(each, image, context) for each in (changed, policy))
-    return {**after, "before": before}
-
-
 def play_with(
-    recording: Recording, policy: Policy, number: int, step: int, edits: Sequence[Edit]
+    recording: Recording,
+    policy: Policy,
+    place: Place,
+    seen: Seen,
+    edits: Sequence[Edit],
+    chance: Chance,
 ) -> dict[str, Any]:
     """How an episode goes on from a step with units held, and without, on the same random numbers.
 
     Raises:
         InputError: if there is no such unit, or the environment cannot be brought to the step.
     """
-    image = recording.observations(number, slice(step, step + 1))
-    changed = edited(policy, image, context_of(recording, policy, number, step), edits)
-    after, before = (_played_on(recording, each, number, step) for each in (changed, policy))
-    return {
-        **_told(after),
-        "taken": taken_of(after.distribution, after.actions),
-        "probability": after.probabilities,
-        "before": _told(before),
-    }
+
+    def played(by: Policy) -> list[Episode]:
+        futures = [(None, each) for each in range(chance.count(by))]
+        moment = BranchPoint(recording, by, *place)
+        return play_branches(
+            moment, futures, deterministic=not chance.samples(by), max_steps=MOST_STEPS
+        )
+
+    after, before = played(edited(policy, *seen, edits)), played(policy)
+    return {**told(after), "before": told(before)}
 
 
 def futures_pack(
-    recording: Recording, policy: Policy, number: int, step: int, actions: Sequence[str]
+    recording: Recording, policy: Policy, place: Place, actions: Sequence[str], chance: Chance
 ) -> Pack:
-    """What comes of each action at a step, the likeliest one taken from there on.
+    """What comes of each action at a step.
 
     Raises:
         InputError: if there is no such action, or the environment cannot be brought to the step.
     """
     found = what_if(
-        recording, policy, number, step, actions, deterministic=True, max_steps=MOST_STEPS
+        recording,
+        policy,
+        *place,
+        actions,
+        futures=chance.futures,
+        deterministic=chance.deterministic,
+        max_steps=MOST_STEPS,
     )
     asked = [each for each in found.futures if not actions or each.action in actions]
-    views, futures = {}, []
-    for place, each in enumerate(asked):
-        episode = each.episodes[0]
-        taken = taken_of(episode.distribution, episode.actions)
-        futures.append(
-            {"action": each.action, "recorded": each.taken, **_told(episode), "taken": taken}
-        )
-        if episode.renders is not None:
-            views[f"views_{place}"] = some_views(episode.renders)
+    views, futures = futures_told((each.action, each.episodes) for each in asked)
+    for each, one in zip(futures, asked, strict=True):
+        each["recorded"] = one.taken
     return views, {"futures": futures, "brought_by": found.brought_by}
 
 
@@ -124,47 +106,11 @@ def other_policy(name: str, *, files: bool) -> Policy:
 
 
 def context_of(
-    recording: Recording, policy: Policy, number: int, step: int
+    recording: Recording, policy: Policy, number: int, steps: slice
 ) -> dict[str, np.ndarray]:
-    """What the policy knew besides the image at a step, (1, …) each."""
+    """What the policy knew besides the images at some steps, (n, …) each."""
     names = [*policy.context, *policy.memory]
     if not names:
         return {}
     known = recording.episode(number).context
-    return {name: known[name][step : step + 1] for name in names if name in known}
-
-
-def some_views(views: np.ndarray) -> np.ndarray:
-    """At most a dozen pictures from first to last, at most 160×120."""
-    places = np.linspace(0, len(views) - 1, min(len(views), _MOST_VIEWS)).round().astype(int)
-    height, width = views.shape[1:3]
-    scale = min(1.0, _VIEW[0] / width, _VIEW[1] / height)
-    if scale == 1:
-        return views[places]
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    reduced = Image.Resampling.BOX
-    return np.stack([np.asarray(Image.fromarray(views[at]).resize(size, reduced)) for at in places])
-
-
-def _scores(policy: Policy, image: np.ndarray, context: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    scores = policy.scores(image[None], context)
-    logits = scores.logits.float().cpu()
-    return {
-        "probability": policy.distribution.probabilities(logits)[0].numpy(),
-        "value": None if scores.value is None else float(scores.value[0]),
-    }
-
-
-def _played_on(recording: Recording, policy: Policy, number: int, step: int) -> Episode:
-    moment = BranchPoint(recording, policy, number, step)
-    played = play_branches(moment, [(None, 0)], deterministic=True, max_steps=MOST_STEPS)
-    return played[0]
-
-
-def _told(episode: Episode) -> dict[str, Any]:
-    return {
-        "outcome": episode.outcome,
-        "success": episode.success,
-        "steps": len(episode),
-        "return": episode.total_reward,
-    }
+    return {name: known[name][steps] for name in names if name in known}

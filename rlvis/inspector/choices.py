@@ -10,7 +10,9 @@ from rlvis.attribution.layer_table import list_layers
 from rlvis.attribution.registry import METHODS
 from rlvis.display.theme import label_colour
 from rlvis.errors import InputError
+from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.image_model import ImageModel
+from rlvis.models.policy import Policy
 
 SLOW = frozenset(
     (
@@ -65,6 +67,23 @@ def described(name: str, possible: bool = True) -> dict[str, Any]:
         "slow": name.partition(":")[0] in SLOW,
         "possible": possible,
     }
+
+
+def targets_of(policy: Policy, has_value: bool) -> list[str]:
+    """What maps can explain of a policy, as the page offers it.
+
+    Args:
+        policy: it.
+        has_value: whether it estimates values.
+    """
+    one = is_choice(policy.distribution)
+    asked = [*["chosen"] * one, *policy.labels, "margin", *["entropy"] * one]
+    return [*asked, *["value"] * has_value]
+
+
+def is_choice(distribution: ActionDistribution) -> bool:
+    """Whether an action is one of several."""
+    return isinstance(distribution, Categorical)
 
 
 def layers_of(model: ImageModel, image: np.ndarray) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 import gzip
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rlvis.attribution.engine import Methods, choose_methods
+from rlvis.errors import InputError
 from rlvis.files import check_writable, writing
 from rlvis.inspector.choices import described
 from rlvis.inspector.page import standalone
@@ -21,8 +22,6 @@ from rlvis.rollouts.recording import Recording
 
 _KINDS = {".html": "html"}
 _MOMENTS = 20
-_LEVELS = 4
-"""Levels of a map that become one: 64 are left, which compress to half."""
 _QUALITY = 70
 
 
@@ -33,6 +32,7 @@ def to_html(
     methods: Methods | None = None,
     episodes: Sequence[int] | None = None,
     policy: Policy | None = None,
+    bookmarks: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write the inspector's page of a recording as one file that needs no server.
 
@@ -43,19 +43,40 @@ def to_html(
         episodes: numbers of those in it; all that are whole when left out.
         policy: the recorded one, for maps that were not recorded; found where it was loaded from
             when left out.
+        bookmarks: "episode", "step" and "note" of each moment that the page marks.
 
     Raises:
         InputError: if there is no such episode or method, maps are to be made and the policy is not
-            at hand, or the file cannot be written.
+            at hand, a bookmark is written otherwise, or the file cannot be written.
     """
     check_html(path)
-    source = RecordedSource(recording, None)
-    names = [each.name for each in recording.header.methods]
-    if methods is not None:
-        names = [str(each) for each in choose_methods(methods, None)[0]]
-    if methods is not None and recording.recorded_methods(methods) is None:
-        source = RecordedSource(recording, recording.policy(policy))
-    numbers = recording.readable() if episodes is None else list(episodes)
+    names = None if methods is None else [str(each) for each in choose_methods(methods, None)[0]]
+    is_recorded = names is None or recording.recorded_methods(names) is not None
+    source = RecordedSource(recording, None if is_recorded else recording.policy(policy))
+    page = page_of(source, names or (), episodes or (), bookmarks)
+    with writing(Path(path), _KINDS) as (temporary, _):
+        Path(temporary).write_text(page, "utf-8")
+    return Path(path)
+
+
+def page_of(
+    source: RecordedSource,
+    methods: Sequence[str] = (),
+    episodes: Sequence[int] = (),
+    bookmarks: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The inspector's page of a recording as one file; see `to_html`.
+
+    Args:
+        source: the recording, with its policy where maps are to be made.
+        methods: those recorded where there are none.
+        episodes: all that are whole where there are none.
+        bookmarks: those of other episodes are left out.
+    """
+    recording = source.recording
+    names = list(methods) or [each.name for each in recording.header.methods]
+    numbers = list(episodes) or recording.readable()
+    marked = [_bookmark(each) for each in bookmarks]
     packs: dict[str, str] = {}
     pictures: dict[str, list[str]] = {}
     for number in numbers:
@@ -75,12 +96,11 @@ def to_html(
         "info": info,
         "episodes": _some_rows(source.episodes(), numbers),
         "moments": [each for each in source.moments(_MOMENTS) if each["episode"] in numbers],
+        "bookmarks": [each for each in marked if each["episode"] in numbers],
         "packs": packs,
         "pictures": pictures,
     }
-    with writing(Path(path), _KINDS) as (temporary, _):
-        Path(temporary).write_text(standalone(plain(shown)), "utf-8")
-    return Path(path)
+    return standalone(plain(shown))
 
 
 def check_html(path: str | Path) -> None:
@@ -108,8 +128,19 @@ def _maps(
     for name in ("targets", "scores", "notes"):
         facts[name] = [row for _, each in parts for row in each[name]]
     asked = [*header.actions, "chosen"][: maps.shape[1]]
-    coarse = (np.round(maps / _LEVELS) * _LEVELS).clip(-127, 127).astype(np.int8)
-    return {"maps": coarse, "scale": scale}, {**facts, "asked": asked}
+    return {"maps": maps, "scale": scale}, {**facts, "asked": asked}
+
+
+def _bookmark(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A bookmark, known to be one.
+
+    Raises:
+        InputError: if it is none.
+    """
+    episode, step, note = (given.get(name) for name in ("episode", "step", "note"))
+    if not (type(episode) is int and type(step) is int and isinstance(note or "", str)):
+        raise InputError("a bookmark is an episode, a step and perhaps a note")
+    return {"episode": episode, "step": step, "note": note or ""}
 
 
 def _pictures(source: RecordedSource, number: int) -> dict[str, list[str]]:

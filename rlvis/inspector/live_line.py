@@ -7,6 +7,7 @@ latest counts, so that a drag never lags behind the hand.
 import asyncio
 import json
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,10 +15,13 @@ from typing import Any
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rlvis.inspector.answers import Answers, Posted, fault
+from rlvis.inspector.answers import Answers, Posted, Question
+from rlvis.inspector.faults import fault
+from rlvis.inspector.futures import Chance
 from rlvis.inspector.live_messages import obey
 from rlvis.inspector.live_source import LiveSource
 from rlvis.inspector.live_world import LiveWorld
+from rlvis.inspector.unit_questions import posted_edits, posted_place, unit_routes
 from rlvis.inspector.wire import pack
 from rlvis.rollouts.conditions import Condition
 
@@ -29,7 +33,7 @@ _FASTEST = 60.0
 
 
 def live_routes(source: LiveSource, answers: Answers) -> list[Any]:
-    """The route of a world that runs."""
+    """The routes of a world that runs: a line to it, and questions about its moment."""
     running: set[WebSocket] = set()
 
     async def live(socket: WebSocket) -> None:
@@ -43,7 +47,21 @@ def live_routes(source: LiveSource, answers: Answers) -> list[Any]:
         finally:
             running.discard(socket)
 
-    return [WebSocketRoute("/api/live", live)]
+    def still(of: Question) -> tuple[bytes, str]:
+        names = {"methods": "method", "targets": "target"}
+        want = {name: of.query.getlist(each) for name, each in names.items()}
+        place = of.whole("episode"), of.whole("step")
+        return source.still(place, {**want, "layer": of.query.get("layer")}), "image/png"
+
+    def play(of: Question) -> Mapping[str, Any]:
+        return source.play_with(posted_place(of), posted_edits(of), Chance.read(of.posted))
+
+    return [
+        WebSocketRoute("/api/live", live),
+        *unit_routes(source, answers),
+        answers.json("/api/edit/play", play, posted=True, world=True),
+        answers.of("/api/still", still, world=True),
+    ]
 
 
 async def _refuse(socket: WebSocket, why: str) -> None:
@@ -95,7 +113,9 @@ class _Line:
         finally:
             reading.cancel()
             if world is not None:
-                await self.answers.on_world(world.close)
+                await self.answers.on_world(lambda: self.source.close(world))
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await self.socket.close()
 
     async def _read(self) -> None:
         try:
@@ -160,7 +180,7 @@ class _Line:
             self.playing = _Playing(1 / min(max(speed, 0.1), _FASTEST))
         elif what == "until":
             until = Condition.read(said.get("condition", str), "condition", "margin < 0.1")
-            world.number(until.name)
+            world.number_called(until.name)
             self.playing = _Playing(1 / _FASTEST, until)
         elif what == "stop":
             self.playing = None
@@ -174,4 +194,4 @@ class _Line:
     def _holds(self, world: LiveWorld) -> bool:
         """Whether what it plays on for has come."""
         until = self.playing.until if self.playing else None
-        return until is not None and bool(until.compare(world.number(until.name)))
+        return until is not None and bool(until.compare(world.number_called(until.name)))

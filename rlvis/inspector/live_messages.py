@@ -6,6 +6,8 @@ import numpy as np
 
 from rlvis.errors import unknown
 from rlvis.inspector.answers import Posted
+from rlvis.inspector.futures import Chance, futures_told
+from rlvis.inspector.live_moment import Change
 from rlvis.inspector.live_world import LiveWorld
 
 
@@ -23,46 +25,49 @@ def obey(world: LiveWorld, said: Posted) -> dict[str, Any]:
     elif what == "hide":
         world.hide(None if said.said.get("rect") is None else said.get("rect", list))
     elif what == "undo":
-        world.undo()
+        world.undo(every=said.said.get("all") is True)
     elif what == "whatif":
-        futures, views = world.futures(said.texts("actions") or list(world.policy.labels))
+        actions = said.texts("actions") or list(world.policy.labels)
+        episodes = world.play_on(actions, Chance.read(said))
+        views, futures = futures_told(zip(actions, episodes, strict=True))
         return {"futures": futures, "views": views}
     elif what in _CHANGES:
-        _CHANGES[what](world, said)
+        world.change(_CHANGES[what](said), said.said.get("gesture") if what in _BY_HAND else said)
     elif what != "look":
         raise unknown("thing to do", what, ["look", "step", "act", "back", "reset", *_CHANGES])
     return {}
 
 
-def _move(world: LiveWorld, said: Posted) -> None:
+def _move(said: Posted) -> Change:
     name, x, z = said.get("name", str), said.get("x", float), said.get("z", float)
-    world.change(f"{name} at {x:.2f}, {z:.2f}", f"moved {name}", "moved", name, x=x, z=z)
+    words = f"{name} at {x:.2f}, {z:.2f}"
+    return Change(words, f"moved {name}", "moved", (name,), {"x": x, "z": z})
 
 
-def _turn(world: LiveWorld, said: Posted) -> None:
+def _turn(said: Posted) -> Change:
     name, angle = said.get("name", str), said.get("angle", float)
-    degrees = np.degrees(angle)
-    world.change(f"{name} turned to {degrees:.0f}°", f"turned {name}", "moved", name, angle=angle)
+    words = f"{name} turned to {np.degrees(angle):.0f}°"
+    return Change(words, f"turned {name}", "moved", (name,), {"angle": angle})
 
 
-def _recolour(world: LiveWorld, said: Posted) -> None:
+def _recolour(said: Posted) -> Change:
     name, colour = said.get("name", str), said.get("colour", str)
-    world.change(f"{name} {colour}", f"recoloured {name}", "recoloured", name, colour)
+    return Change(f"{name} {colour}", f"recoloured {name}", "recoloured", (name, colour))
 
 
-def _without(world: LiveWorld, said: Posted) -> None:
+def _without(said: Posted) -> Change:
     name = said.get("name", str)
-    world.change(f"without {name}", f"without {name}", "without", name)
+    return Change(f"without {name}", f"without {name}", "without", (name,))
 
 
-def _resurface(world: LiveWorld, said: Posted) -> None:
+def _resurface(said: Posted) -> Change:
     surface, texture = said.get("surface", str), said.get("texture", str)
-    world.change(f"{surface} {texture}", surface, "resurfaced", surface, texture)
+    return Change(f"{surface} {texture}", surface, "resurfaced", (surface, texture))
 
 
-def _relight(world: LiveWorld, said: Posted) -> None:
+def _relight(said: Posted) -> Change:
     brightness = said.get("brightness", float)
-    world.change(f"light × {brightness:.1f}", "light", "relit", brightness=brightness)
+    return Change(f"light × {brightness:.1f}", "light", "relit", (), {"brightness": brightness})
 
 
 _CHANGES = {
@@ -73,3 +78,5 @@ _CHANGES = {
     "resurface": _resurface,
     "relit": _relight,
 }
+_BY_HAND = ("move", "turn", "relit")
+"""Changes of which a movement of the hand makes many."""

@@ -1,8 +1,9 @@
 """A world that runs beside the policy: acted in, changed, looked at. All of it on one thread."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 
 from rlvis.errors import InputError, one_line, unknown
 from rlvis.images.frames import picture_of
-from rlvis.inspector.branching import some_views
+from rlvis.inspector.album import Album, Seen
+from rlvis.inspector.futures import Chance
+from rlvis.inspector.live_moment import Change, Moment
 from rlvis.models.policy import MASK, Decision, Policy
-from rlvis.rollouts.branches import as_episode
+from rlvis.rollouts.branches import as_episode, is_bare, observed_image
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.episode import Episode, EpisodeNumbers, reduced_render, taken_of
 from rlvis.rollouts.interventions import ask, offered
@@ -25,50 +28,9 @@ if TYPE_CHECKING:
     from gymnasium import Env
 
 _MOST_BACK = 2000
+_NUMBERS = ("margin", "entropy", "value", "reward", "return", "step")
 _MOST_STEPS = 500
 _MOST_SEED = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Moment:
-    """An observation that is to be acted on, and how it came about.
-
-    Attributes:
-        observation, info: as the environment told them.
-        memory: what the policy remembers; None at an episode's start.
-        step: since the reset.
-        reward, total: of the step before, and of all.
-        taken: the score of the action before, None at the start.
-        ended: how the episode ended, None while it goes on.
-        state: of the environment, None where it has none.
-    """
-
-    observation: Any
-    info: Mapping[str, Any]
-    memory: Mapping[str, np.ndarray] | None = None
-    step: int = 0
-    reward: float = 0.0
-    total: float = 0.0
-    taken: int | None = None
-    ended: str | None = None
-    state: Any = None
-
-
-@dataclass
-class Changes:
-    """What was changed in the world, and in what the policy sees of it.
-
-    Attributes:
-        words: of each change.
-        before: the moment before the first that lasts.
-        gone: an object that is missing in the picture alone.
-        hidden: the part of the picture that is painted over: top, left, height, width.
-    """
-
-    words: dict[str, str] = field(default_factory=dict)
-    before: Moment | None = None
-    gone: str | None = None
-    hidden: tuple[int, int, int, int] | None = None
 
 
 class LiveWorld:
@@ -77,12 +39,21 @@ class LiveWorld:
     Args:
         policy: acts.
         env: it acts in; closed by `close`.
+        number: of the world.
+        album: keeps what the policy sees.
+        leads_back: whether there is a way back to a moment; see `find_way_back`.
     """
 
-    def __init__(self, policy: Policy, env: CheckedEnv) -> None:
-        self.policy, self._env = policy, env
-        self._changes = Changes()
+    def __init__(
+        self, policy: Policy, env: CheckedEnv, number: int, album: Album, leads_back: bool = True
+    ) -> None:
+        self.policy, self.number, self.leads_back = policy, number, leads_back
+        self._env, self._album = env, album
+        self._numbers = itertools.count()
         self._past: list[Moment] = []
+        self._before_changes: list[Moment] = []
+        self._gesture: object = None
+        self._decided: tuple[int, Decision] | None = None
         self.reset(None)
 
     @property
@@ -90,10 +61,11 @@ class LiveWorld:
         """It."""
         return self._env.environment
 
-    @property
-    def has_states(self) -> bool:
-        """Whether one can go back."""
-        return bool(self._form)
+    def find_way_back(self) -> bool:
+        """Whether there is one: the world has states, or begins again as it began. It begins."""
+        before = self._now
+        self.reset(self.seed)
+        return bool(self._form) or self._shows(before.observation, self._now)
 
     def close(self) -> None:
         """Close the environment."""
@@ -107,9 +79,10 @@ class LiveWorld:
         observation, info = self._env.reset(self.seed)
         self._form = ""
         with suppress(NoStatesError):
-            self._form = form_of(self._env.environment)
-        self._changes = Changes()
-        self._past.clear()
+            bare = is_bare(self._env.environment)  # wrappers have states of their own
+            self._form = form_of(self._env.environment) if bare else ""
+        self._past, self._before_changes, self._gesture = [], [], None
+        self._actions: list[Any] = []
         self._now = self._kept(Moment(observation, info))
 
     def act(self, action: int | None = None) -> None:
@@ -118,13 +91,12 @@ class LiveWorld:
         if now.ended is not None:
             raise InputError("the episode has ended; go back, or restart it")
         decision = self._decide()
-        chosen = decision.action
-        if action is not None:
-            chosen = self.policy.distribution.first[0] + action  # type: ignore[attr-defined]
+        chosen = decision.action if action is None else self._as_action(action)
         observation, reward, terminated, truncated, info = self._env.step(chosen)
+        self._actions[now.step :] = [chosen]
         over = terminated or truncated
         ended = outcome_word(terminated, truncated, ended_well(info)) if over else None
-        self._past = [*self._past, now][-_MOST_BACK:]
+        self._past, self._gesture = [*self._past, now][-_MOST_BACK:], None
         self._now = self._kept(
             Moment(
                 observation,
@@ -135,6 +107,7 @@ class LiveWorld:
                 now.total + reward,
                 self._place_of(chosen),
                 ended,
+                now.changes,
             )
         )
 
@@ -143,103 +116,110 @@ class LiveWorld:
         if not self._past:
             raise InputError("this is the first step")
         self._return_to(self._past.pop())
+        at = self._now.step
+        self._before_changes = [each for each in self._before_changes if each.step <= at]
 
-    def change(self, words: str, key: str, intervention: str, *args: Any, **named: Any) -> None:
+    def change(self, change: Change, gesture: object = None) -> None:
         """Change the world for good where it can be, else what is seen of it.
 
         Args:
-            words: what is said of it.
-            key: a later change of the same key replaces these words.
-            intervention: a method of `Interventions`.
-            *args: what it takes.
-            **named: likewise.
+            change: what.
+            gesture: changes of the same, one after the other, are undone together where they are of
+                one gesture.
+
+        Raises:
+            InputError: if the world cannot be changed so.
         """
         inner: Any = self._env.environment.unwrapped
         if not callable(getattr(inner, "change", None)):
             raise InputError(f"{self._env.name} has no change(); its world cannot be changed")
         self._require_bare()
-        before = self._now
+        changes = self._now.changes.saying(change.of, change.words)
         try:
-            observation, info = inner.change(intervention, *args, **named)
+            observation, info = inner.change(change.intervention, *change.args, **change.named)
         except Exception as error:  # whatever the environment's own code raises
-            if intervention != "without":
+            if change.intervention != "without":
                 raise InputError(one_line(error) or type(error).__name__) from error
-            ask(self._env.environment, "without", *args)
-            self._changes.gone = str(args[0])
-            self._changes.words[key] = f"{words} in the picture"
+            (name,) = change.args
+            ask(self._env.environment, "without", name)
+            changes = changes.saying(change.of, f"{change.words} in the picture", gone=name)
+            self._change(object(), changes=changes)
             return
-        self._changes.before = self._changes.before or before
-        self._changes.words[key] = words
-        self._now = self._kept(replace(self._now, observation=observation, info=info))
+        gone_on = (change.of, gesture)
+        self._change(gone_on, changes=changes, observation=observation, info=info)
 
     def hide(self, rect: Sequence[Any] | None) -> None:
         """Paint over a part of the picture: top, left, height and width; None for none."""
+        changes = self._now.changes
         if rect is None:
-            self._changes.hidden = None
-            self._changes.words.pop("hidden", None)
+            self._change(object(), changes=changes.saying("hidden", None, hidden=None))
             return
         if len(rect) != 4 or not all(
             isinstance(each, int) and 0 <= each < 1 << 16 for each in rect
         ):
             raise InputError("hide a rectangle: top, left, height and width in pixels")
-        top, left, height, width = rect
-        self._changes.hidden = top, left, height, width
-        self._changes.words["hidden"] = f"{width}×{height} pixels hidden"
+        words = f"{rect[3]}×{rect[2]} pixels hidden"
+        self._change(object(), changes=changes.saying("hidden", words, hidden=tuple(rect)))
 
-    def undo(self) -> None:
-        """The world as it was before the first change."""
-        before = self._changes.before
-        self._changes = Changes()
-        if before is not None:
-            self._past = [each for each in self._past if each.step < before.step]
-            self._return_to(before)
+    def undo(self, every: bool = False) -> None:
+        """The world as it was before the last change, or before all of them."""
+        if not self._before_changes:
+            return
+        before = self._before_changes[0 if every else -1]
+        self._return_to(before)
+        self._before_changes = [] if every else self._before_changes[:-1]
+        self._past = [each for each in self._past if each.step < before.step]
 
-    def futures(self, actions: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """What comes of each action here, the likeliest one taken from there on; and views."""
-        if self._now.state is None:
-            raise InputError(f"{self._env.name} gives no states, so that nothing can be tried out")
-        told, views, now = [], {}, self._now
-        for place, name in enumerate(actions):
-            episode = self._future(now, self.index(name))
-            taken = taken_of(episode.distribution, episode.actions)
-            told.append(
-                {
-                    "action": name,
-                    "outcome": episode.outcome,
-                    "success": episode.success,
-                    "steps": len(episode),
-                    "return": episode.total_reward,
-                    "taken": taken,
-                }
-            )
-            if episode.renders is not None:
-                views[f"views_{place}"] = some_views(episode.renders)
-        self._return_to(now)
-        return told, views
+    def play_on(
+        self, first: Sequence[str | None], chance: Chance, by: Policy | None = None
+    ) -> list[list[Episode]]:
+        """What comes of this moment, which stays as it is.
 
-    def number(self, name: str) -> float:
+        Args:
+            first: the action that futures begin with, None for the policy's own, for each.
+            chance: how they are played.
+            by: who plays them, the policy when left out.
+
+        Returns:
+            For each of `first` its futures, the i-th of all with the same random numbers.
+        """
+        now, by = self._now, by or self.policy
+        chosen = [None if each is None else self.index(each) for each in first]
+        try:
+            return [
+                [self._future(each, number, by, chance) for number in range(chance.count(by))]
+                for each in chosen
+            ]
+        finally:
+            self._bring(now)
+
+    def number_called(self, name: str) -> float:
         """A number of this moment: margin, entropy, value, reward, return or step."""
-        facts = self._facts(self._decide())
-        if name not in ("margin", "entropy", "value", "reward", "return", "step"):
-            raise unknown(
-                "number", name, ("margin", "entropy", "value", "reward", "return", "step")
-            )
-        value = facts[name]
-        return float("nan") if value is None else float(value)
+        if name not in _NUMBERS:
+            raise unknown("number", name, _NUMBERS)
+        return float(self._facts(self._decide())[name])
 
     @property
     def ended(self) -> bool:
         """Whether the episode is over."""
         return self._now.ended is not None
 
-    def look(self) -> tuple[Decision, dict[str, np.ndarray], dict[str, Any]]:
-        """What the policy sees and would do: the decision, arrays and facts."""
+    @property
+    def at(self) -> int:
+        """The number of this moment, at which the album has what the policy sees."""
+        return self._now.number
+
+    def look(self) -> tuple[Seen, dict[str, np.ndarray], dict[str, Any]]:
+        """What the policy sees, kept in the album, and arrays and facts of what it would do."""
         decision = self._decide()
+        context = {name: each[None] for name, each in decision.context.items()}
+        seen = decision.image, context
+        self._album.keep((self.number, self.at), seen)
         arrays = {
             "frame": picture_of(decision.image, self.policy.frames or 1),
             "probability": decision.probabilities,
         }
-        return decision, arrays, self._facts(decision)
+        return seen, arrays, self._facts(decision)
 
     def plan(self, size: tuple[int, int]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """The world from above, where places are on it, and what stands where."""
@@ -260,6 +240,8 @@ class LiveWorld:
         numbers = signals_of(self._as_numbers(decision))
         now = self._now
         return {
+            "world": self.number,
+            "moment": now.number,
             "step": now.step,
             "seed": self.seed,
             "reward": now.reward,
@@ -270,7 +252,8 @@ class LiveWorld:
             "would": self._place_of(decision.action),
             "taken": now.taken,
             "ended": now.ended,
-            "interventions": list(self._changes.words.values()),
+            "interventions": list(now.changes.words.values()),
+            "undo": len(self._before_changes),
         }
 
     def _as_numbers(self, decision: Decision) -> EpisodeNumbers:
@@ -287,6 +270,10 @@ class LiveWorld:
             distribution=self.policy.distribution,
         )
 
+    def _as_action(self, place: int) -> int:
+        """An action as the environment takes it, by the number of its score."""
+        return int(self.policy.distribution.first[0]) + place  # type: ignore[attr-defined]
+
     def _place_of(self, action: Any) -> int | None:
         taken = taken_of(self.policy.distribution, np.array([action]))
         return None if taken is None else int(taken[0])
@@ -300,13 +287,17 @@ class LiveWorld:
         return self.policy.labels.index(action)
 
     def _decide(self) -> Decision:
-        mask = self._env.action_mask() if MASK in self.policy.context else None
-        generator = torch.Generator().manual_seed(self.seed)
-        return self.policy.act(self._seen(), generator, True, self._now.memory, mask)
+        """What the policy would do now, asked once."""
+        now = self._now
+        if self._decided is None or self._decided[0] != now.number:
+            mask = self._env.action_mask() if MASK in self.policy.context else None
+            decision = self.policy.act(self._seen(), None, True, now.memory, mask)
+            self._decided = now.number, decision
+        return self._decided[1]
 
     def _seen(self) -> Any:
         """The observation with what is changed in the picture alone."""
-        observation, changes = self._now.observation, self._changes
+        observation, changes = self._now.observation, self._now.changes
         if changes.gone is not None:
             observation = ask(self._env.environment, "without", changes.gone)
         if changes.hidden is None:
@@ -327,40 +318,76 @@ class LiveWorld:
                 "wrappers change the pictures of this world, so that it is not changed"
             )
 
+    def _change(self, gesture: object, **changed: Any) -> None:
+        """Go on from another moment than this one, to which `undo` leads back."""
+        if gesture != self._gesture:
+            self._before_changes.append(self._now)
+        self._gesture = gesture
+        self._now = self._kept(replace(self._now, **changed))
+
     def _kept(self, moment: Moment) -> Moment:
-        """The moment with the environment's state."""
-        if not self._form:
-            return moment
-        return replace(moment, state=FORMS[self._form].get(self._env.environment))
+        """The moment with a number of its own, and the environment's state."""
+        state = FORMS[self._form].get(self._env.environment) if self._form else None
+        return replace(moment, state=state, number=next(self._numbers))
 
     def _return_to(self, moment: Moment) -> None:
-        if moment.state is None:
-            raise InputError(f"{self._env.name} gives no states, so that there is no way back")
-        restore(self._form, self._env.environment, moment.state)
-        self._now = moment
+        if moment.observation is not self._now.observation:  # else the picture alone was changed
+            self._bring(moment)
+        self._now, self._gesture = moment, None
 
-    def _future(self, now: Moment, action: int) -> Episode:
-        restore(self._form, self._env.environment, now.state)
-        first = self.policy.distribution.first[0]  # type: ignore[attr-defined]
+    def _bring(self, moment: Moment) -> None:
+        """Bring the environment to a moment: by its state, else played again from the seed.
+
+        Raises:
+            InputError: if it then shows something else; the episode begins anew.
+        """
+        if moment.state is not None:
+            restore(self._form, self._env.environment, moment.state)
+            return
+        if not self.leads_back:
+            raise InputError(
+                f"{self._env.name} gives no states and begins otherwise from the same seed, so "
+                "that there is no way back; it needs get_state() and set_state(state)"
+            )
+        observation, _ = self._env.reset(self.seed)
+        for action in self._actions[: moment.step]:
+            observation = self._env.step(action)[0]
+        if not self._shows(observation, moment):
+            self.reset(self.seed)
+            raise InputError(
+                f"{self._env.name} gives no states, and step {moment.step} is another one when it "
+                f"is played again from seed {self.seed}; the episode begins anew"
+            )
+
+    def _shows(self, observation: Any, moment: Moment) -> bool:
+        """Whether the policy would see the same."""
+        seen, before = (
+            observed_image(self.policy, each) for each in (observation, moment.observation)
+        )
+        return bool(np.array_equal(seen, before))
+
+    def _future(self, action: int | None, number: int, by: Policy, chance: Chance) -> Episode:
+        now = self._now
+        self._bring(now)
         running = Running(
             self._env,
             0,
             self.seed,
-            torch.Generator().manual_seed(self.seed),
+            torch.Generator().manual_seed(self.seed * 1_000_003 + now.step * 1009 + number),
             now.observation,
             now.info,
             now.memory,
-            forced=[first + action],
+            forced=[] if action is None else [self._as_action(action)],
         )
-        shown = self._env.environment.render_mode == "rgb_array"
+        shown = number == 0 and self._env.environment.render_mode == "rgb_array"
         steps = go_on(
-            self.policy,
+            by,
             [running],
-            deterministic=True,
+            deterministic=not chance.samples(by),
             max_steps=_MOST_STEPS,
             picture=reduced_render if shown else None,
         )
-        return as_episode(list(steps), self.policy.distribution)
+        return as_episode(list(steps), by.distribution)
 
 
 def places_in(env: "Env") -> dict[str, tuple[float, float, float]]:

@@ -2,8 +2,6 @@
 
 import itertools
 import tempfile
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from rlvis.attribution.engine import explain
-from rlvis.attribution.registry import get_method
+from rlvis.attribution.explanation import Explanations
 from rlvis.errors import InputError
 from rlvis.images.loading import load_image
+from rlvis.inspector.album import Album, Place, Seen, SeenImages
 from rlvis.inspector.answers import Answers, Question
 from rlvis.inspector.choices import layers_of, methods_of
-from rlvis.inspector.maps import map_arrays, map_facts
+from rlvis.inspector.maps import explain_seen, first_facts, map_arrays, still_of
+from rlvis.inspector.unit_questions import unit_routes
 from rlvis.models.image_model import ImageModel
 from rlvis.models.targets import top
 
@@ -46,29 +45,42 @@ class PhotoSource:
     draws = False
 
     def __init__(self, model: ImageModel, photos: Sequence[Path] = ()) -> None:
-        self._model = model
+        self.model = model
         self._given = [np.asarray(load_image(each)) for each in photos]
-        self._sent: OrderedDict[int, np.ndarray] = OrderedDict()
+        given: dict[Place, Seen] = {
+            (number, 0): (each, {}) for number, each in enumerate(self._given)
+        }
+        self._album = Album("the photos", _KEPT, given)
         self._numbers = itertools.count(len(self._given))
-        self._lock = threading.Lock()
 
     def info(self) -> dict[str, Any]:
         """Which network, and what it can be asked."""
         return self._info
+
+    def warm_up(self) -> None:
+        """It draws nothing."""
+
+    def seen(self, place: Place) -> Seen:
+        """A photo by its number and 0."""
+        return self._album.at(place)
+
+    def images(self) -> SeenImages:
+        """All photos that are kept."""
+        return self._album.images()
 
     @cached_property
     def _info(self) -> dict[str, Any]:
         image = self._given[0] if self._given else np.zeros((224, 224, 3), np.uint8)
         return {
             "kind": "photo",
-            "title": self._model.name,
-            "model": self._model.name,
-            "fingerprint": self._model.name,
+            "title": self.model.name,
+            "model": self.model.name,
+            "fingerprint": self.model.name,
             "actions": [],
-            "methods": methods_of(self._model, image),
-            "layers": layers_of(self._model, image),
+            "methods": methods_of(self.model, image),
+            "layers": layers_of(self.model, image),
             "targets": [],
-            "labels": len(self._model.labels),
+            "labels": len(self.model.labels),
             "pictures": len(self._given),
         }
 
@@ -85,11 +97,8 @@ class PhotoSource:
                 picture = np.asarray(load_image(path))
             except InputError as error:
                 raise InputError(str(error).replace(str(path), "the photo")) from None
-        with self._lock:
-            number = next(self._numbers)
-            self._sent[number] = picture
-            while len(self._sent) > _KEPT:
-                self._sent.popitem(last=False)
+        number = next(self._numbers)
+        self._album.keep((number, 0), (picture, {}))
         return number
 
     def explained(
@@ -106,38 +115,38 @@ class PhotoSource:
         Raises:
             InputError: if there is no such photo, method, target or layer.
         """
-        picture = self._photo(number)
-        asked: Any = list(targets) or top(min(_TOP, len(self._model.labels)))
-        read = layer if get_method(method).reads_layer else None
-        why = explain(self._model, picture, method, asked, layer=read)
-        arrays, facts = map_arrays(why), map_facts(why)
-        names = why.targets[0]
+        picture, _ = self.seen((number, 0))
+        (why,) = self._explain(number, [method], targets, layer).values()
+        arrays, names = map_arrays(why), why.targets[0]
         return {
             "picture": _reduced(picture),
             "maps": arrays["maps"][0],
             "scale": arrays["scale"][0],
         }, {
-            **facts,
+            **first_facts(why),
             "labels": names,
             "probability": self._probabilities(picture, names),
             "score": why.scores[0],
-            "notes": facts["notes"][0],
             "size": list(picture.shape[:2]),
             "id": number,
         }
 
-    def _photo(self, number: int) -> np.ndarray:
-        if 0 <= number < len(self._given):
-            return self._given[number]
-        with self._lock:
-            if number not in self._sent:
-                raise InputError(f"no photo {number} is kept; send it again")
-            return self._sent[number]
+    def still(
+        self, number: int, methods: Sequence[str], targets: Sequence[str], layer: str | None
+    ) -> bytes:
+        """The maps of a photo by some methods as one picture, a PNG; see `explained`."""
+        return still_of(self._explain(number, methods, targets, layer))
+
+    def _explain(
+        self, number: int, methods: Sequence[str], targets: Sequence[str], layer: str | None
+    ) -> Explanations:
+        asked: Any = list(targets) or top(min(_TOP, len(self.model.labels)))
+        return explain_seen(self.model, self.seen((number, 0)), methods, asked, layer)
 
     def _probabilities(self, picture: np.ndarray, names: Sequence[str]) -> list[float | None]:
-        logits = self._model.scores(picture).logits.float().cpu()
-        shares = self._model.distribution.probabilities(logits)[0]
-        known = {name: float(share) for name, share in zip(self._model.labels, shares, strict=True)}
+        logits = self.model.scores(picture).logits.float().cpu()
+        shares = self.model.distribution.probabilities(logits)[0]
+        known = {name: float(share) for name, share in zip(self.model.labels, shares, strict=True)}
         return [known.get(name) for name in names]
 
 
@@ -149,7 +158,14 @@ def photo_routes(source: PhotoSource, answers: Answers) -> list[Any]:
         targets = [each for each in of.query.getlist("target") if each]
         return source.explained(number, method, targets, layer)
 
+    def still(of: Question) -> tuple[bytes, str]:
+        methods, layer = of.query.getlist("method"), of.query.get("layer") or None
+        targets = [each for each in of.query.getlist("target") if each]
+        return source.still(of.whole("episode"), methods, targets, layer), "image/png"
+
     return [
+        *unit_routes(source, answers),
+        answers.of("/api/still", still),
         answers.pack("/api/photo/{number:int}", lambda of: explained(of, of.path["number"])),
         answers.pack(
             "/api/photo",

@@ -4,18 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlvis.inspector.answers import Answers, Question
-from rlvis.inspector.branching import (
-    compared_pack,
-    futures_pack,
-    other_policy,
-    play_with,
-    scores_with,
-)
+from rlvis.inspector.branching import compared_pack, futures_pack, other_policy, play_with
+from rlvis.inspector.exported import page_of
+from rlvis.inspector.futures import Chance
 from rlvis.inspector.recorded_source import RecordedSource
-from rlvis.inspector.unit_networks import Edit
-from rlvis.inspector.units import layer_pack, projection_pack
-
-_STEP = "{number:int}/{step:int}"
+from rlvis.inspector.unit_questions import posted_edits, posted_place, unit_routes
 
 
 def recorded_routes(source: RecordedSource, answers: Answers) -> list[Any]:
@@ -29,14 +22,11 @@ def recorded_routes(source: RecordedSource, answers: Answers) -> list[Any]:
         answers.pack("/api/views/{number:int}", asked.views, world=True),
         answers.pack("/api/maps/{number:int}", asked.maps),
         answers.of("/api/still", asked.still, world=True),
-        answers.pack(f"/api/layer/{_STEP}", asked.layer),
-        answers.pack("/api/unit/synthesis", lambda of: source.units.synthesis(*_unit(of))),
-        answers.pack(f"/api/unit/projection/{_STEP}", asked.projection),
-        answers.pack("/api/unit", lambda of: source.units.strongest(*_unit(of))),
-        answers.json("/api/edit", asked.edit, posted=True),
+        *unit_routes(source, answers),
         answers.json("/api/edit/play", asked.play, posted=True, world=True),
         answers.pack("/api/whatif", asked.futures, posted=True, world=True),
         answers.pack("/api/compare", asked.compared, posted=True),
+        answers.of("/api/export", asked.exported, posted=True, world=True),
     ]
 
 
@@ -69,41 +59,25 @@ class _Asked:
         place = of.whole("episode"), of.whole("step")
         return self._source.still(*place, methods, target), "image/png"
 
-    def layer(self, of: Question) -> tuple[Any, Any]:
-        return layer_pack(self._source.policy, *_seen(self._source, of), of.text("layer"))
-
-    def projection(self, of: Question) -> tuple[Any, Any]:
-        return projection_pack(self._source.policy, *_seen(self._source, of), *_unit(of))
-
-    def edit(self, of: Question) -> Mapping[str, Any]:
-        edits = _edits(of)
-        return scores_with(self._source.policy, *self._source.seen(*_place(of)), edits)
-
     def play(self, of: Question) -> Mapping[str, Any]:
-        place = _place(of)
-        self._source.recording.check_step(*place)
-        return play_with(self._source.recording, self._source.policy, *place, _edits(of))
+        source, place, edits = self._source, posted_place(of), posted_edits(of)
+        seen, chance = source.seen(place), Chance.read(of.posted)
+        return play_with(source.recording, source.model, place, seen, edits, chance)
 
     def futures(self, of: Question) -> tuple[Any, Any]:
-        place, actions = _place(of), of.posted.texts("actions")
-        return futures_pack(self._source.recording, self._source.policy, *place, actions)
+        source, actions, chance = self._source, of.posted.texts("actions"), Chance.read(of.posted)
+        return futures_pack(source.recording, source.model, posted_place(of), actions, chance)
 
     def compared(self, of: Question) -> tuple[Any, Any]:
         other = other_policy(of.posted.get("policy", str).strip(), files=self._source.files)
         return compared_pack(self._source.recording, other, of.posted.get("episode", int))
 
-
-def _seen(source: RecordedSource, of: Question) -> tuple[Any, Any]:
-    return source.seen(of.path["number"], of.path["step"])
-
-
-def _unit(of: Question) -> tuple[str, int]:
-    return of.text("layer"), of.whole("unit")
-
-
-def _place(of: Question) -> tuple[int, int]:
-    return of.posted.get("episode", int), of.posted.get("step", int)
-
-
-def _edits(of: Question) -> list[Edit]:
-    return [Edit.read(each) for each in of.posted.get("edits", list)]
+    def exported(self, of: Question) -> tuple[bytes, str]:
+        said = of.posted
+        page = page_of(
+            self._source,
+            said.texts("methods"),
+            said.wholes("episodes"),
+            bookmarks=said.objects("bookmarks"),
+        )
+        return page.encode(), "text/html"

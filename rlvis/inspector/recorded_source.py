@@ -10,16 +10,25 @@ from PIL import Image
 
 from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
+from rlvis.features.image_sets.image_set import RecordingImages
 from rlvis.images.frames import picture_of
+from rlvis.inspector.album import Place, Seen
 from rlvis.inspector.branching import context_of
-from rlvis.inspector.choices import colours_of, described, layers_of, methods_of
-from rlvis.inspector.maps import map_arrays, map_facts
-from rlvis.inspector.units import RecordedUnits, explain_unit
+from rlvis.inspector.choices import (
+    colours_of,
+    described,
+    is_choice,
+    layers_of,
+    methods_of,
+    targets_of,
+)
+from rlvis.inspector.maps import columns_of, map_arrays, map_facts
+from rlvis.inspector.unit_networks import explain_unit, is_unit
 from rlvis.models.policy import Policy
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_table import EpisodeTable
 from rlvis.rollouts.film.writing import frames_of
-from rlvis.rollouts.moments import USUAL, find_moments
+from rlvis.rollouts.moments import USUAL, NoMomentsError, find_moments
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.signals import signals_of
 
@@ -46,7 +55,7 @@ class RecordedSource:
         self.recording, self._policy, self.files = recording, policy, files
 
     @property
-    def policy(self) -> Policy:
+    def model(self) -> Policy:
         """The recorded policy.
 
         Raises:
@@ -56,28 +65,30 @@ class RecordedSource:
             raise InputError("the policy is not at hand; name it with --policy")
         return self._policy
 
-    @cached_property
-    def units(self) -> RecordedUnits:
-        """What the network's units answer to."""
-        return RecordedUnits(self.policy, self.recording)
-
     def info(self) -> dict[str, Any]:
         """Who acts, where, and what can be asked."""
         return self._info
+
+    def warm_up(self) -> None:
+        """Make the environment that draws views, where there is one."""
+        self.views(0, slice(0, 1))
 
     @cached_property
     def _info(self) -> dict[str, Any]:
         header, first = self.recording.header, self.recording.observations(0, slice(1))[0]
         recorded = [each.name for each in header.methods]
         methods, layers = [described(name) for name in recorded], []
+        targets = self._columns
         if self._policy is not None:
-            context = context_of(self.recording, self._policy, 0, 0)
+            context = context_of(self.recording, self._policy, 0, slice(1))
             methods += [
                 each
                 for each in methods_of(self._policy, first, context)
                 if each["name"] not in recorded
             ]
             layers = layers_of(self._policy, first)
+            has_value = bool(np.isfinite(self.recording.numbers(0).values).any())
+            targets = targets_of(self._policy, has_value)
         return {
             "kind": "recording",
             "title": self.recording.summary,
@@ -87,7 +98,8 @@ class RecordedSource:
             "actions": colours_of(header.actions),
             "methods": [{**each, "recorded": each["name"] in recorded} for each in methods],
             "layers": layers,
-            "targets": ["chosen", *header.actions, "margin", "entropy", "value"],
+            "targets": targets,
+            "choice": is_choice(header.distribution),
             "episodes": len(self.recording),
             "frame": list(picture_of(first, header.frames).shape),
             "states": bool(header.states) and not header.no_environment,
@@ -100,7 +112,10 @@ class RecordedSource:
 
     def moments(self, most: int) -> list[dict[str, Any]]:
         """The moments that matter."""
-        found = find_moments(self.recording, most, kinds=USUAL)
+        try:
+            found = find_moments(self.recording, most, kinds=USUAL)
+        except NoMomentsError:
+            return []
         names = ("episode", "step", "kind", "strength", "reason")
         return [{name: getattr(each, name) for name in names} for each in found]
 
@@ -152,19 +167,43 @@ class RecordedSource:
             layer: for methods that read one.
         """
         steps = self._bounded(number, steps)
-        if targets and targets[0].startswith("unit:"):
-            why = self._unit_explained(number, steps, method, targets, layer)
+        if any(map(is_unit, targets)):
+            images = self.recording.observations(number, steps)
+            context = context_of(self.recording, self.model, number, steps)
+            why = explain_unit(self.model, images, context, method, targets, layer)
         else:
-            found = self.recording.explained(
-                number,
-                steps,
-                [method],
-                list(targets) or None,
-                layer=layer,
-                policy=self._policy,
+            why = self._recorded(number, steps, method, targets, layer) or self._explained(
+                number, steps, method, targets, layer
             )
-            why = next(iter(found.values()))
         return map_arrays(why), {**map_facts(why), "start": steps.start}
+
+    @property
+    def _columns(self) -> list[str]:
+        """What recorded maps explain."""
+        header = self.recording.header
+        return [*(header.targets or header.actions), *["chosen"] * header.contrast]
+
+    def _recorded(
+        self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
+    ) -> Explanation | None:
+        """Recorded maps of these targets, None where not all of them are there."""
+        columns = self._columns
+        if not set(targets) <= set(columns):
+            return None
+        if self.recording.recorded_methods([method], None, layer) is None:
+            return None
+        (why,) = self.recording.explained(number, steps, [method], layer=layer).values()
+        return columns_of(why, [columns.index(each) for each in targets]) if targets else why
+
+    def _explained(
+        self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
+    ) -> Explanation:
+        """Maps made now."""
+        asked, policy = list(targets) or None, self._policy
+        (why,) = self.recording.explained(
+            number, steps, [method], asked, layer=layer, policy=policy
+        ).values()
+        return why
 
     def still(self, number: int, step: int, methods: Sequence[str], target: str | None) -> bytes:
         """The film's frame of a step, a PNG."""
@@ -180,21 +219,21 @@ class RecordedSource:
         Image.fromarray(frames.draw(step)).save(buffer, "PNG")
         return buffer.getvalue()
 
-    def seen(self, number: int, step: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The image of a step, uint8 (H, W, C), and what the policy knew besides, (1, …) each."""
+    def seen(self, place: Place) -> Seen:
+        """The image of an episode's step, and what the policy knew besides."""
+        number, step = place
         self.recording.check_step(number, step)
-        image = self.recording.observations(number, slice(step, step + 1))[0]
-        return image, context_of(self.recording, self.policy, number, step)
+        at = slice(step, step + 1)
+        image = self.recording.observations(number, at)[0]
+        return image, context_of(self.recording, self.model, number, at)
 
-    def _unit_explained(
-        self, number: int, steps: slice, method: str, targets: Sequence[str], layer: str | None
-    ) -> Explanation:
-        if len(targets) > 1:
-            raise InputError("explain one unit at a time")
-        images = self.recording.observations(number, steps)
-        each = [context_of(self.recording, self.policy, number, at) for at in _range(steps, images)]
-        context = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
-        return explain_unit(self.policy, images, context, method, targets[0], layer)
+    def images(self) -> RecordingImages:
+        """The frames of all episodes."""
+        return self._images
+
+    @cached_property
+    def _images(self) -> RecordingImages:
+        return RecordingImages(self.recording)
 
     def _bounded(self, number: int, steps: slice) -> slice:
         if not 0 < (steps.stop or 0) - (steps.start or 0) <= MOST_STEPS:
@@ -205,7 +244,3 @@ class RecordedSource:
     @cached_property
     def _table(self) -> EpisodeTable:
         return EpisodeTable.of(self.recording)
-
-
-def _range(steps: slice, images: np.ndarray) -> range:
-    return range(steps.start, steps.start + len(images))

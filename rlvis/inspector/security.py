@@ -62,6 +62,8 @@ class Guard:
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
         host = headers.get("host", "").lower()
+        if [name for name, _ in scope["headers"]].count(b"host") > 1:
+            return False
         if self._hosts is not None and host not in self._hosts:
             return False
         origin = headers.get("origin")

@@ -7,18 +7,24 @@ as any other network.
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from torch import Tensor, nn
 
+from rlvis.attribution.engine import explain
+from rlvis.attribution.explanation import Explanation
+from rlvis.attribution.registry import get_method
 from rlvis.errors import InputError
 from rlvis.features.activations.units import UnitReader, check_unit
 from rlvis.models.image_model import ImageModel
-from rlvis.models.policy import Policy
 
 INNER = "network."
 """What the names of layers begin with in these modules."""
+
+_UNIT = "unit:"
+
+Network = TypeVar("Network", bound=ImageModel)
 
 
 @dataclass(frozen=True)
@@ -109,12 +115,12 @@ class UnitNetwork(nn.Module):
 
 
 def edited(
-    policy: Policy, image: np.ndarray, context: Mapping[str, Any], edits: Sequence[Edit]
-) -> Policy:
-    """A policy some of whose units are held at a value.
+    model: Network, image: np.ndarray, context: Mapping[str, Any], edits: Sequence[Edit]
+) -> Network:
+    """A network some of whose units are held at a value.
 
     Args:
-        policy: it is left as it is.
+        model: it is left as it is.
         image: one of its images, uint8 (H, W, C), from which its layers are known.
         context: of that image, (1, …) each.
         edits: which units, and at what.
@@ -124,10 +130,10 @@ def edited(
     """
     if not edits:
         raise InputError("no unit to edit; name at least one")
-    units = _reader(policy, image, context, [each.layer for each in edits])
+    units = _reader(model, image, context, [each.layer for each in edits])
     for each in edits:
         check_unit(each.layer, each.unit, units.counts[each.layer])
-    return policy.with_changes(module=EditedNetwork(policy.module, units, edits))
+    return model.with_changes(module=EditedNetwork(model.module, units, edits))
 
 
 def unit_model(
@@ -152,3 +158,52 @@ def _reader(
 ) -> UnitReader:
     inputs = model.inputs(image)[:1]
     return UnitReader.of(model, inputs, list(dict.fromkeys(layers)), model.context_of(1, context))
+
+
+def explain_unit(
+    model: ImageModel,
+    images: np.ndarray,
+    context: Mapping[str, Any],
+    method: str,
+    targets: Sequence[Any],
+    layer: str | None,
+) -> Explanation:
+    """Why a unit is as strong as it is, in each of N images.
+
+    Args:
+        model: the network.
+        images: uint8 (N, H, W, C).
+        context: (N, …) each.
+        method: by name.
+        targets: one "unit:layer:number" alone.
+        layer: for methods that read one; the unit's own when left out.
+
+    Raises:
+        InputError: if there is no such unit, or the method cannot be asked for one.
+    """
+    if len(targets) != 1:
+        raise InputError("explain one unit at a time, and nothing besides")
+    own, unit = read_unit(targets[0])
+    first = {name: each[:1] for name, each in context.items()}
+    asked = unit_model(model, images[0], first, own, unit)
+    options: dict[str, Any] = {"context": context} if context else {}
+    if get_method(method).reads_layer:
+        options["layer"] = INNER + (layer or own)
+    return explain(asked, images, method, 0, **options)
+
+
+def is_unit(target: Any) -> bool:
+    """Whether a target is a unit, as the page names them."""
+    return isinstance(target, str) and target.startswith(_UNIT)
+
+
+def read_unit(target: str) -> tuple[str, int]:
+    """The layer and the number in "unit:layer:number".
+
+    Raises:
+        InputError: if it is written otherwise.
+    """
+    layer, _, number = target.removeprefix(_UNIT).rpartition(":")
+    if not is_unit(target) or not layer or not number.isdecimal():
+        raise InputError(f"cannot read the unit {target!r}; write unit:layer:number")
+    return layer, int(number)

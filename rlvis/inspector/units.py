@@ -3,118 +3,116 @@
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
-from rlvis.attribution.engine import explain
-from rlvis.attribution.explanation import Explanation
-from rlvis.attribution.registry import get_method
 from rlvis.display.theme import DARK
 from rlvis.errors import InputError
 from rlvis.features.activations.units import activations_of
-from rlvis.features.image_sets.image_set import RecordingImages
+from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.features.projection.backward import project
 from rlvis.features.projection.figure import as_picture
 from rlvis.features.synthesis.visualization import synthesize
 from rlvis.features.top_patches.result import Patches
 from rlvis.features.top_patches.search import patches
 from rlvis.images.frames import picture_of
-from rlvis.inspector.unit_networks import INNER, unit_model
+from rlvis.inspector.album import Place, Seen
+from rlvis.inspector.unit_networks import Edit, edited
 from rlvis.models.image_model import ImageModel
-from rlvis.rollouts.recording import Recording
+from rlvis.models.pixels import input_shape
 
 _PATCHES = 12
 _LARGEST_PATCH = 96
 _SYNTHESIS_STEPS = 128
+_MOST_LABELS = 32
+_TOP = 5
 
 Pack = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]
 
 
-def layer_pack(model: ImageModel, image: np.ndarray, context: Mapping[str, Any], name: str) -> Pack:
-    """All units of a layer for an image, as bytes, each from its least to its greatest value.
+class Shown(Protocol):
+    """A network, and what it was shown: a recording, photos, a world that runs."""
 
-    Raises:
-        InputError: if there is no such layer, or it has no units.
-    """
-    maps = activations_of(model, image, name, context).float().cpu().numpy()
-    low, high = maps.min(axis=(1, 2)), maps.max(axis=(1, 2))
-    span = np.where(high > low, high - low, 1)[:, None, None]
-    levels = ((maps - low[:, None, None]) / span * 255).round().astype(np.uint8)
-    arrays = {"channels": levels, "low": low, "high": high, "mean": maps.mean(axis=(1, 2))}
-    return arrays, {"layer": name, "window": None}
+    @property
+    def model(self) -> ImageModel:
+        """The network.
+
+        Raises:
+            InputError: if it is not at hand.
+        """
+
+    def seen(self, place: Place) -> Seen:
+        """What it was shown at a place.
+
+        Raises:
+            InputError: if there is no such place.
+        """
+
+    def images(self) -> ImageSet:
+        """All that it was shown, "episode" and "step" of each in its metadata.
+
+        It is the same object as long as nothing else was shown.
+        """
 
 
-def projection_pack(
-    model: ImageModel, image: np.ndarray, context: Mapping[str, Any], layer: str, unit: int
-) -> Pack:
-    """What of an image excites a unit, as colours round middle grey; see `project`."""
-    found = project(model, image, layer, [unit], context=context)
-    return {"picture": as_picture(found.maps[0])}, {"activation": float(found.activations[0])}
-
-
-def explain_unit(
-    model: ImageModel,
-    images: np.ndarray,
-    context: Mapping[str, Any],
-    method: str,
-    target: str,
-    layer: str | None,
-) -> Explanation:
-    """Why a unit is as strong as it is, in each of N images.
+class Units:
+    """What a network's units answer to.
 
     Args:
-        model: the network.
-        images: uint8 (N, H, W, C).
-        context: (N, …) each.
-        method: by name.
-        target: "unit:layer:number".
-        layer: for methods that read one; the unit's own when left out.
-
-    Raises:
-        InputError: if there is no such unit, or the method cannot be asked for one.
-    """
-    own, unit = read_unit(target)
-    first = {name: each[:1] for name, each in context.items()}
-    asked = unit_model(model, images[0], first, own, unit)
-    options: dict[str, Any] = {"context": context} if context else {}
-    if get_method(method).reads_layer:
-        options["layer"] = INNER + (layer or own)
-    return explain(asked, images, method, 0, **options)
-
-
-def read_unit(target: str) -> tuple[str, int]:
-    """The layer and the number in "unit:layer:number".
-
-    Raises:
-        InputError: if it is written otherwise.
-    """
-    kind, _, rest = target.partition(":")
-    layer, _, number = rest.rpartition(":")
-    if kind != "unit" or not layer or not number.isdecimal():
-        raise InputError(f"cannot read the unit {target!r}; write unit:layer:number")
-    return layer, int(number)
-
-
-class RecordedUnits:
-    """What a network's units answer to over a whole recording.
-
-    Args:
-        model: the network.
-        recording: whose frames it is shown.
+        shown: the network and what it was shown.
     """
 
-    def __init__(self, model: ImageModel, recording: Recording) -> None:
-        self._model, self._recording = model, recording
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._busy: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._images: RecordingImages | None = None
         self._synthesized = lru_cache(256)(self._synthesize)
         self._found: dict[str, Patches] = {}
 
+    def layer(self, place: Place, name: str) -> Pack:
+        """All units of a layer at a place, as bytes, each from its least to its greatest value.
+
+        Raises:
+            InputError: if there is no such layer, or it has no units.
+        """
+        image, context = self._shown.seen(place)
+        maps = activations_of(self._shown.model, image, name, context).float().cpu().numpy()
+        low, high = maps.min(axis=(1, 2)), maps.max(axis=(1, 2))
+        span = np.where(high > low, high - low, 1)[:, None, None]
+        levels = ((maps - low[:, None, None]) / span * 255).round().astype(np.uint8)
+        arrays = {"channels": levels, "low": low, "high": high, "mean": maps.mean(axis=(1, 2))}
+        return arrays, {"layer": name, "window": None}
+
+    def projection(self, place: Place, layer: str, unit: int) -> Pack:
+        """What of an image excites a unit, as colours round middle grey; see `project`."""
+        image, context = self._shown.seen(place)
+        found = project(self._shown.model, image, layer, [unit], context=context)
+        return {"picture": as_picture(found.maps[0])}, {"activation": float(found.activations[0])}
+
+    def edit(self, place: Place, edits: Sequence[Edit]) -> dict[str, Any]:
+        """What the network says with units held, and what it said before.
+
+        Of more than 32 labels the five likeliest of both.
+
+        Raises:
+            InputError: if there is no such unit.
+        """
+        model, seen = self._shown.model, self._shown.seen(place)
+        after = _says(edited(model, *seen, edits), seen)
+        before = _says(model, seen)
+        kept = np.arange(len(model.labels))
+        if len(kept) > _MOST_LABELS:
+            likeliest = [np.argsort(-each["probability"])[:_TOP] for each in (after, before)]
+            kept = np.array(list(dict.fromkeys(np.concatenate(likeliest).tolist())))
+        for each in (after, before):
+            each["probability"] = each["probability"][kept]
+        return {**after, "before": before, "labels": [model.labels[place] for place in kept]}
+
     def strongest(self, layer: str, unit: int) -> Pack:
-        """The patches of the recording that excite a unit most, and where they are."""
+        """The patches of all that was shown that excite a unit most, and where they are."""
         found = self._patches(layer)
         each = found.layer(layer)
         if not 0 <= unit < len(each.values):
@@ -129,7 +127,7 @@ class RecordedUnits:
         for place in kept:
             number = int(each.images[unit, place])
             top, left, bottom, right = map(int, each.boxes[unit, place])
-            picture = picture_of(images.picture(number), self._recording.header.frames)
+            picture = picture_of(images.picture(number), self._shown.model.frames or 1)
             cuts.append(picture[top:bottom, left:right])
             where = {name: int(images.metadata[name][number]) for name in ("episode", "step")}
             places.append({**where, "box": [top, left, bottom - top, right - left]})
@@ -142,17 +140,47 @@ class RecordedUnits:
             return self._synthesized(layer, unit)
 
     def _synthesize(self, layer: str, unit: int) -> Pack:
-        made = synthesize(self._model, f"{layer}:{unit}", steps=_SYNTHESIS_STEPS)
+        model, unit_of_layer = self._shown.model, f"{layer}:{unit}"
+        made = synthesize(model, unit_of_layer, steps=_SYNTHESIS_STEPS, size=self._size())
         tile = made.tiles()[0].picture
         return {"picture": np.asarray(tile)}, {"activation": float(made.values[0])}
 
+    def _size(self) -> tuple[int, int] | None:
+        """Height and width of an image, where the network does not say it."""
+        with suppress(InputError):
+            input_shape(self._shown.model)
+            return None
+        height, width = self._images().picture(0).shape[:2]
+        return height, width
+
+    def _images(self) -> ImageSet:
+        """All that was shown.
+
+        Raises:
+            InputError: if that is nothing.
+        """
+        images = self._shown.images()
+        if not len(images):
+            raise InputError("nothing was shown to the network yet")
+        return images
+
     def _patches(self, layer: str) -> Patches:
         with self._busy["patches"]:
-            if layer not in self._found:
-                self._images = self._images or RecordingImages(self._recording)
-                count = min(_PATCHES, len(self._images))
-                self._found[layer] = patches(self._model, self._images, [layer], count)
-            return self._found[layer]
+            images, known = self._images(), self._found.get(layer)
+            if known is None or known.images is not images:
+                count = min(_PATCHES, len(images))
+                known = self._found[layer] = patches(self._shown.model, images, [layer], count)
+            return known
+
+
+def _says(model: ImageModel, seen: Seen) -> dict[str, Any]:
+    image, context = seen
+    scores = model.scores(image[None], context)
+    logits = scores.logits.float().cpu()
+    return {
+        "probability": model.distribution.probabilities(logits)[0].numpy(),
+        "value": None if scores.value is None else float(scores.value[0]),
+    }
 
 
 def _of_one_size(cuts: Sequence[np.ndarray]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -71,7 +72,8 @@ def last_spatial_layer(
         watch(replica, visit)
         with torch.enable_grad():
             scores = model.run(replica, image, {key: each[:1] for key, each in context.items()})
-            return surroundings, [[target(scores) for target in targets], [scores.logits]]
+            any_taken = replace(scores, taken=scores.logits.detach().argmax(dim=1))
+            return surroundings, [[target(any_taken) for target in targets], [scores.logits]]
 
     found = _Found()
     with torch.autograd.graph.saved_tensors_hooks(_forget, _forget):

@@ -51,6 +51,11 @@ class _Watching(TorchDispatchMode):
         self._generators = generators
         self.states: list[Tensor] = []
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch would load its compiler, a second's work, to keep it out of the method below."""
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

@@ -148,8 +148,16 @@ class BranchPoint:
         self.recording, self.policy, self.brought_by = recording, policy, "state"
         self._number, self._step = number, recording.check_step(number, step)
         self._episode = recording.episode(number)
-        self.taken = _taken(self._episode, step)
         self._state = recording.state(number, step)
+
+    @property
+    def taken(self) -> int:
+        """The number of the action that was taken.
+
+        Raises:
+            InputError: if actions are no choice of one of several.
+        """
+        return _taken(self._episode, self._step)
 
     def branch(self, env: CheckedEnv, place: int, branch: tuple[int | None, int]) -> Running:
         """An episode that starts at the moment with an action or as it will, numbered `place`."""
@@ -158,7 +166,6 @@ class BranchPoint:
         generator = torch.Generator().manual_seed(seed * 1_000_003 + self._step * 1009 + future)
         observation, info = self.bring(env)
         context = self._episode.context
-        first = self.policy.distribution.first[0]  # type: ignore[attr-defined]
         return Running(
             env,
             place,
@@ -167,8 +174,12 @@ class BranchPoint:
             observation,
             info,
             {name: context[name][self._step] for name in self.policy.memory if name in context},
-            forced=[] if action is None else [first + action],
+            forced=[] if action is None else [self._as_action(action)],
         )
+
+    def _as_action(self, number: int) -> int:
+        """An action as the environment takes it."""
+        return int(self.policy.distribution.first[0]) + number  # type: ignore[attr-defined]
 
     def bring(self, env: CheckedEnv) -> tuple[Any, Mapping[str, Any]]:
         """Bring an environment to the moment; the observation and the info there.
@@ -178,7 +189,7 @@ class BranchPoint:
         """
         info: Mapping[str, Any]
         observation, info = env.reset(self._episode.seed, self._number)
-        if self._state is not None and self.brought_by == "state" and _is_bare(env.environment):
+        if self._state is not None and self.brought_by == "state" and is_bare(env.environment):
             told = restore(self.recording.header.states, env.environment, self._state)
             observation, info = _observed(told)
             if observation is not None and self._shows(observation, self._step):
@@ -276,7 +287,7 @@ def rest_of(episode: Episode, step: int) -> Episode:
     )
 
 
-def _is_bare(env: "Env") -> bool:
+def is_bare(env: "Env") -> bool:
     """Whether nothing around an environment changes or counts what it does."""
     from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 

@@ -65,6 +65,18 @@ def stacked_frames(environment: "Env") -> int | None:
     return None
 
 
+def at_home(policy: Policy, env: "Env", labels: Sequence[str] | None = None) -> Policy:
+    """The policy as it is in an environment.
+
+    It knows how many frames are stacked in its observations, and its actions by the names that are
+    given, or by the environment's where it only numbers them.
+    """
+    return policy.with_changes(
+        labels=named_actions(policy, env, labels),
+        frames=policy.frames or stacked_frames(env) or 1,
+    )
+
+
 def check_compatible(policy: Policy, environment: "Env", name: str) -> None:
     """Whether the policy can act in the environment.
 

@@ -102,6 +102,10 @@ class Moments(Result):
         return Page(self.summary, lines, [_row(self.recording, each) for each in self.found])
 
 
+class NoMomentsError(InputError):
+    """Nothing happens in the episodes."""
+
+
 def find_moments(
     recording: "RecordedEpisodes",
     most: int = 8,
@@ -148,7 +152,7 @@ def find_moments(
     pools = {kind: _strongest(kind, strengths, max(most, _CANDIDATES) * 4, apart) for kind in kinds}
     pools = {kind: pool for kind, pool in pools.items() if pool}
     if not pools:
-        raise InputError(
+        raise NoMomentsError(
             f"no step of these episodes is a moment of the kind {' or '.join(kinds)}; "
             f"the kinds are {', '.join(KINDS)}"
         )

@@ -7,7 +7,6 @@
 so that neither takes more memory where episodes are longer.
 """
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, Progress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.compatibility import check_compatible, named_actions, stacked_frames
+from rlvis.rollouts.compatibility import at_home, check_compatible
 from rlvis.rollouts.environments import make_environment
 from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.header import Header
@@ -129,7 +128,7 @@ def record(
     ) as envs:
         name, first = envs[0].name, envs[0].environment
         check_compatible(policy, first, name)
-        policy = _at_home(policy, first, labels)
+        policy = at_home(policy, first, labels)
         header = Header(
             name,
             policy.name,
@@ -251,15 +250,3 @@ def _options(environment: "str | Env", options: Mapping[str, Any]) -> dict[str, 
     if not is_plain(options):
         return {"no_environment": "its options hold other things than JSON does"}
     return {"env_options": dict(options)}
-
-
-def _at_home(policy: Policy, env: "Env", labels: Sequence[str] | None) -> Policy:
-    """The policy as it is in an environment.
-
-    It knows how many frames are stacked in its observations, and its actions by the names that are
-    given, or by the environment's where it only numbers them.
-    """
-    known = copy.copy(policy)
-    known.labels = named_actions(policy, env, labels)
-    known.frames = policy.frames or stacked_frames(env) or 1
-    return known

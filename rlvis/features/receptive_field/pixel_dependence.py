@@ -36,6 +36,11 @@ class Dependence(TorchDispatchMode):
             image, tuple(each[None, None] for each in (-rows, rows, -columns[None], columns[None]))
         )
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """See `rlvis.models.rng`: nothing is compiled here."""
+        return False
+
     def extent(self, tensor: Tensor) -> Extent | None:
         """What a tensor depends on, None where on nothing."""
         writes = self._count(tensor)

@@ -21,7 +21,7 @@ async function ask(path, values = {}, options = {}) {
   } catch {
     throw new Refused("the server does not answer; is `rlvis inspect` still running?");
   }
-  if (answer.ok) return answer;
+  if (answer.ok && !answer.headers.has("rlvis-refused")) return answer;
   const said = await answer.json().catch(() => ({}));
   throw new Refused(said.error ?? `the server says ${answer.status}`);
 }
@@ -68,6 +68,7 @@ export const served = {
       body: file,
     }),
   photoAgain: (id, values) => packed(`/api/photo/${id}`, values),
+  exported: async (body) => (await ask("/api/export", {}, posted(body))).blob(),
   stillAddress: (values) => `/api/still?${query(values)}`,
   live: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/live`),
 };

@@ -1,7 +1,7 @@
 /** π as bars, and beside it what it was before. */
 
 import { swatch } from "./colours.js";
-import { el, decimal } from "./dom.js";
+import { decimal, el, put } from "./dom.js";
 
 /** Bars of all actions; `update(after, before)` with lists of probabilities, before may be null. */
 export function probabilityBars(actions) {
@@ -25,7 +25,7 @@ export function probabilityBars(actions) {
       row.before.hidden = !before;
       if (before) row.before.style.left = `${100 * before[place]}%`;
       const was = before ? `${decimal(before[place])} → ` : "";
-      row.value.textContent = `${was}${decimal(after?.[place])}`;
+      put(row.value, `${was}${decimal(after?.[place])}`);
     });
   return { box, update };
 }

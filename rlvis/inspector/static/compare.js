@@ -2,46 +2,52 @@
 
 import { probabilityBars } from "./bars.js";
 import { patternOf } from "./colours.js";
-import { button, dragged, el, fitCanvas, panel, short } from "./dom.js";
 import { GUTTER, placeOf, stepAt } from "./curves.js";
+import { button, changes, decimal, dragged, el, fitCanvas, panel, put } from "./dom.js";
+import { hovered } from "./hover.js";
+import { row } from "./packs.js";
 
 export function comparePanel(at) {
-  const { api, store, info, moves } = at;
+  const { api, store, info, moves, recorded } = at;
   const policy = el("input", {
     type: "text",
-    size: 28,
-    placeholder: "a policy: cube-reach, or mine.zip",
-    "aria-label": "the other policy",
+    size: 20,
+    placeholder: "cube-reach, or path/to/newer.zip",
+    "aria-label": "the other policy: shipped, or a file",
     spellcheck: false,
     onkeydown: (event) => event.key === "Enter" && run(),
   });
   const go = button("Compare", "the other policy on this episode's frames", () => run());
-  const next = button("Where they part most", "the step of the largest divergence", () =>
-    moves.go(most),
+  const first = button("Where they part", "the first step at which they prefer another", () =>
+    moves.go(answer.head.parting),
+  );
+  const widest = button("Furthest apart", "the step of the largest divergence", () =>
+    moves.go(answer.head.widest),
   );
   const status = el(
     "p",
     { className: "muted", role: "status" },
-    "Name another policy, such as an earlier checkpoint.",
+    "Name another policy, such as a newer checkpoint: it is shown the same frames.",
   );
   const canvas = el("canvas", { "aria-hidden": "true" });
   const cursor = el("div", { className: "cursor" });
-  const plot = el("div", { className: "plot compared" }, canvas, cursor);
+  const plot = el("div", { className: "plot compared scrubbed" }, canvas, cursor);
   const bars = probabilityBars(info.actions);
   const names = el("p", { className: "muted" });
   const result = el("div", { className: "result", hidden: true }, plot, names, bars.box);
   const section = panel(
     "compare",
-    "Compare with another policy",
+    "Where does another policy part from this one?",
     null,
-    el("div", { className: "tools ask" }, policy, go, next),
+    el("div", { className: "tools ask", "data-enter": "" }, policy, go, first, widest),
     status,
     result,
   );
-  next.hidden = true;
   let answer = null;
-  let most = 0;
-  dragged(plot, (x) => moves.go(stepAt(x * plot.clientWidth, moves.steps, plot.clientWidth)));
+  const stepOf = (x) => stepAt(x * plot.clientWidth, moves.steps, plot.clientWidth);
+  dragged(plot, (x) => moves.go(stepOf(x)));
+  hovered(plot, (x) => answer && told(answer, info, stepOf(x)));
+  new ResizeObserver(() => store.touch("size")).observe(plot);
 
   async function run() {
     if (!policy.value.trim()) return policy.focus();
@@ -51,9 +57,8 @@ export function comparePanel(at) {
     try {
       const { head, arrays } = await api.compare({ episode, policy: policy.value.trim() });
       answer = { head, arrays, episode };
-      const data = [...arrays.divergence.data];
-      most = data.indexOf(Math.max(...data));
-      status.textContent = told(head, most, data[most]);
+      status.textContent = summary(head, arrays.divergence.data);
+      moves.go(head.parting ?? head.widest);
     } catch (error) {
       answer = null;
       status.textContent = error.message;
@@ -62,29 +67,42 @@ export function comparePanel(at) {
     store.touch("compared");
   }
 
+  const isNew = changes();
   const update = (state) => {
     const isHere = answer?.episode === state.episode;
-    result.hidden = next.hidden = !isHere;
+    result.hidden = widest.hidden = !isHere;
+    first.hidden = !isHere || answer.head.parting === null;
     if (answer && !isHere)
-      status.textContent = `compared on episode ${answer.episode}; Enter asks for this one`;
+      put(status, `compared on episode ${answer.episode}; Compare asks for this one`);
     if (!isHere) return;
+    const { head, arrays } = answer;
     const [width, height] = [plot.clientWidth, plot.clientHeight];
-    drawCompared(canvas, width, height, answer.arrays, info.actions);
-    const steps = answer.arrays.divergence.data.length;
+    if (isNew(head.policy, answer.episode, width, height, window.devicePixelRatio))
+      drawCompared(canvas, width, height, arrays, info.actions);
+    const steps = arrays.divergence.data.length;
     cursor.style.transform = `translateX(${placeOf(state.step + 0.5, steps, width)}px)`;
-    const count = info.actions.length;
-    const rowOf = (data) => [...data.subarray(state.step * count, (state.step + 1) * count)];
-    const mine = at.recorded.numbers(state.episode).arrays.probability.data;
-    bars.update(rowOf(answer.arrays.probability.data), rowOf(mine));
-    names.textContent = `π at step ${state.step}: ${info.policy} (line) → ${answer.head.policy} (bar)`;
+    const mine = recorded.numbers(state.episode).arrays.probability;
+    bars.update(rowAt(arrays.probability, state.step), rowAt(mine, state.step));
+    put(names, `π at step ${state.step}: ${info.policy} (mark) → ${head.policy} (bar)`);
   };
   return { section, update };
 }
 
-function told({ policy, parting }, most, value) {
-  const where =
-    parting === null || parting === undefined ? "they never part" : `they part at step ${parting}`;
-  return `${policy}: ${where}; furthest apart at step ${most} (${short(value)} bit)`;
+const rowAt = (array, step) => [...row(array, step).data];
+
+function summary({ policy, parting, widest, agreement }, divergence) {
+  const most = `furthest apart at step ${widest} (${decimal(divergence[widest])} bit)`;
+  if (parting === null) return `${policy} prefers the same at every step; ${most}.`;
+  const share = Math.round(100 * agreement);
+  return `${policy} parts at step ${parting} and prefers the same at ${share} % of the steps; ${most}.`;
+}
+
+/** What the other prefers at a step, and how far apart the two are. */
+function told({ head, arrays }, info, step) {
+  const shares = rowAt(arrays.probability, step);
+  const place = shares.indexOf(Math.max(...shares));
+  const [best, apart] = [info.actions[place]?.name, decimal(arrays.divergence.data[step])];
+  return `step ${step}: ${head.policy} prefers ${best} (${decimal(shares[place])}), ${apart} bit apart`;
 }
 
 /** π of the other policy stacked, and under it how far the two lie apart. */

@@ -1,14 +1,15 @@
 /** The bar over the pictures: method, target, layer, full strength, opacity, and the way in time. */
 
-import { button, el, select, short } from "./dom.js";
+import { button, changes, el, put, select, short } from "./dom.js";
 import { icon } from "./icons.js";
-import { NORMS, SPEEDS } from "./moves.js";
+import { imageLayers } from "./layers.js";
+import { SPEEDS } from "./moves.js";
 
 const field = (label, ...inputs) =>
   el("label", { className: "field" }, el("span", {}, label), inputs);
 
 /** What is explained, and how it is drawn. */
-export function heatControls({ info, store, moves, norms = NORMS }) {
+export function heatControls({ info, store, looks, norms }) {
   const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
   const method = select("method", names, store.state.method, (name) =>
     store.set(choosing(store.state, name)),
@@ -29,11 +30,13 @@ export function heatControls({ info, store, moves, norms = NORMS }) {
     { id: "targets" },
     info.targets.map((value) => el("option", { value })),
   );
-  const spatial = info.layers.filter((each) => each.shape.length === 4);
-  const layer = select("layer", [], "", (name) => store.set({ layer: name }));
+  const spatial = imageLayers(info);
+  const layer = select("layer", [], "", (name) =>
+    store.set({ layer: name, unit: null }),
+  );
   layer.append(
     el("option", { value: "" }, "last"),
-    ...spatial.map((each) => el("option", { value: each.name }, each.name)),
+    ...spatial.map((name) => el("option", { value: name }, name)),
   );
   const norm = select("full strength", norms, store.state.norm, (name) =>
     store.set({ norm: name }),
@@ -46,9 +49,9 @@ export function heatControls({ info, store, moves, norms = NORMS }) {
     "aria-label": "opacity of the heat",
     oninput: () => store.set({ opacity: Number(opacity.value), heat: true }),
   });
-  const heat = button("Heat", "heat on and off (0)", () => moves.toggle("heat"));
+  const heat = button("Heat", "heat on and off (0)", () => looks.toggle("heat"));
   const colour = button("Colour", "the picture in colour or grey (c)", () =>
-    moves.toggle("colour"),
+    looks.toggle("colour"),
   );
   const bar = el(
     "div",
@@ -57,11 +60,15 @@ export function heatControls({ info, store, moves, norms = NORMS }) {
     field("target", target, suggestions),
     field("layer", layer),
     field("full strength", norm),
-    field("opacity", opacity),
+    el("label", { className: "field wide" }, el("span", {}, "opacity"), opacity),
     heat,
     colour,
   );
+  const isNew = changes();
   const update = (state) => {
+    const { norm: spread, opacity: share } = state;
+    if (!isNew(state.method, state.target, state.layer, spread, share, state.heat, state.colour))
+      return;
     method.value = state.method;
     if (document.activeElement !== target) target.value = state.target;
     layer.value = state.layer;
@@ -109,13 +116,15 @@ export function transport({ store, moves, recorded }) {
     mark,
     el("label", { className: "field speed" }, speed, el("span", {}, "steps/s")),
   );
+  const isNew = changes();
   const update = (state, bookmarks) => {
+    const steps = recorded.numbers(state.episode)?.head.steps ?? 0;
+    put(where, steps ? `step ${short(state.step)} of 0–${steps - 1}` : "step –");
+    const marked = Boolean(bookmarks.find(state.episode, state.step));
+    if (!isNew(state.playing, state.speed, marked)) return;
     play.replaceChildren(icon(state.playing ? "pause" : "play"));
     play.setAttribute("aria-label", state.playing ? "pause" : "play");
     speed.value = String(state.speed);
-    const steps = recorded.numbers(state.episode)?.head.steps ?? 0;
-    where.textContent = steps ? `step ${short(state.step)} of 0–${steps - 1}` : "step –";
-    const marked = Boolean(bookmarks.find(state.episode, state.step));
     mark.replaceChildren(icon("star", !marked));
     mark.setAttribute("aria-pressed", marked);
     mark.setAttribute("aria-label", marked ? "forget this bookmark" : "bookmark this step");

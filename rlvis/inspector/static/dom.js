@@ -40,6 +40,22 @@ export function select(label, names, chosen, choose) {
   return box;
 }
 
+/** Write a text, unless it stands there. */
+export function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** Whether what something is drawn of is another than at the call before. */
+export function changes() {
+  let last = null;
+  return (...what) => {
+    const now = what.join("|");
+    const isNew = now !== last;
+    last = now;
+    return isNew;
+  };
+}
+
 /** A number in few characters; a dash where nobody knows it. */
 export function short(number, digits = 2) {
   if (number === null || number === undefined || !Number.isFinite(number)) return "–";

@@ -84,6 +84,7 @@ function cut(head, arrays, start, stop, wanted) {
       ...head,
       start,
       targets: pick(head.targets),
+      units: head.units && columns.map((column) => head.units[column]),
       notes: pick(head.notes),
       scores: pick(head.scores),
     },

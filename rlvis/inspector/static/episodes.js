@@ -1,7 +1,9 @@
 /** The side of the page: the table of episodes, the moments that matter, the bookmarks. */
 
-import { button, el, short } from "./dom.js";
+import { button, el, short, toast } from "./dom.js";
 import { icon } from "./icons.js";
+import { saveAs } from "./still.js";
+import { moveTab } from "./tabs.js";
 
 const COLUMNS = [
   { name: "episode", title: "#", about: "its number" },
@@ -50,11 +52,11 @@ export function sorted(table, rows, { column, isDown }) {
   });
 }
 
-export function sidePanel({ store, table, moments, bookmarks, moves }) {
+export function sidePanel({ api, store, table, moments, bookmarks, moves }) {
   const tabs = [
     { name: "episodes", title: "Episodes", part: episodeTable({ store, table, moves }) },
     { name: "moments", title: "Moments", part: momentList({ moments, moves }) },
-    { name: "bookmarks", title: "Bookmarks", part: bookmarkList({ bookmarks, moves }) },
+    { name: "bookmarks", title: "Bookmarks", part: bookmarkList({ api, store, bookmarks, moves }) },
   ];
   const buttons = tabs.map(({ name, title }) =>
     el(
@@ -96,17 +98,6 @@ export function sidePanel({ store, table, moments, bookmarks, moves }) {
     });
   };
   return { section, update, order: tabs[0].part.order, filter: tabs[0].part.filter };
-}
-
-/** Arrow keys go through the tabs. */
-export function moveTab(event, buttons) {
-  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!by) return;
-  event.preventDefault();
-  const place = buttons.indexOf(document.activeElement);
-  const next = buttons[(place + by + buttons.length) % buttons.length];
-  next.focus();
-  next.click();
 }
 
 const SIGN_OF = (success) => (success === 1 ? "✓" : success === 0 ? "✗" : "·");
@@ -165,7 +156,6 @@ function episodeTable({ store, table, moves }) {
   filter.addEventListener("input", fill);
   filter.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
-      if (!filter.value) filter.blur();
       filter.value = "";
       fill();
     } else if (event.key === "Enter" && order.length) {
@@ -177,12 +167,12 @@ function episodeTable({ store, table, moves }) {
 
   let current = null;
   const update = ({ episode }) => {
+    if (current?.isConnected && current.dataset.episode === String(episode)) return;
     const row = body.querySelector(`[data-episode="${episode}"]`);
-    if (row === current && row?.getAttribute("aria-selected") === "true") return;
-    current?.setAttribute("aria-selected", "false");
+    current?.removeAttribute("aria-current");
     if (current) current.tabIndex = -1;
     current = row;
-    row?.setAttribute("aria-selected", "true");
+    row?.setAttribute("aria-current", "true");
     const entry = row ?? body.firstElementChild;
     if (entry) entry.tabIndex = 0;
     row?.scrollIntoView({ block: "nearest" });
@@ -211,7 +201,6 @@ function rowOf(table, row, moves) {
     "tr",
     {
       tabIndex: -1,
-      "aria-selected": "false",
       "data-episode": episode,
       onclick: open,
       onkeydown: (event) => event.key === "Enter" && open(),
@@ -267,9 +256,10 @@ function momentList({ moments, moves }) {
   return { box, update };
 }
 
-function bookmarkList({ bookmarks, moves }) {
+function bookmarkList({ api, store, bookmarks, moves }) {
   const scroll = el("div", { className: "scroll" });
-  const box = el("div", { className: "tab" }, scroll);
+  const save = api.exported ? exportButton(api, store, bookmarks) : null;
+  const box = el("div", { className: "tab" }, scroll, save);
   let shown = null;
   const update = ({ episode, step }) => {
     const now = JSON.stringify([
@@ -290,6 +280,24 @@ function bookmarkList({ bookmarks, moves }) {
     scroll.replaceChildren(items.length ? el("ul", { className: "list" }, items) : empty);
   };
   return { box, update };
+}
+
+/** Saves the episode that is shown, with its bookmarks, as a page that needs no server. */
+function exportButton(api, store, bookmarks) {
+  const hint = "this episode, its maps and notes, as a page that opens from the disk";
+  const press = button("Save the episode as one file", hint, async () => {
+    const { episode, methods } = store.state;
+    press.disabled = true;
+    try {
+      const some = bookmarks.list.filter((each) => each.episode === episode);
+      const page = await api.exported({ episodes: [episode], methods, bookmarks: some });
+      saveAs(URL.createObjectURL(page), `episode-${episode}.html`);
+    } catch (error) {
+      toast(error.message, "failed");
+    }
+    press.disabled = false;
+  });
+  return press;
 }
 
 function bookmarkItem({ episode, step, note }, bookmarks, moves, shownEpisode, shownStep) {

@@ -2,26 +2,33 @@
 
 import { barColours, swatch } from "./colours.js";
 import { numberOf } from "./curves.js";
-import { el, exact, panel, placeOver, short, typeset } from "./dom.js";
+import { changes, el, exact, panel, put, short, typeset } from "./dom.js";
 import { heatPixels, picturePixels, valueAt } from "./heat.js";
+import { hovered } from "./hover.js";
 
 const FINEST = 320;
 
-/** A picture at its own resolution with a layer of heat, as large as its place allows. */
-export function pictureWithHeat(label) {
+/** A picture at its own resolution with a layer of heat, as large as its place allows.
+ *
+ * `below` stands under it, as near as it is.
+ */
+export function pictureWithHeat(label, below = null) {
   const base = el("canvas", { className: "base", role: "img", "aria-label": label });
   const heat = el("canvas", { className: "heat", "aria-hidden": "true" });
   const picture = el("div", { className: "picture" }, base, heat);
-  const stage = el("div", { className: "stage" }, picture);
-  const show = (seen, map, { opacity, colour }) => {
+  const stage = el("div", { className: `stage${below ? " over" : ""}` }, picture, below);
+  const [isNewPicture, isNewHeat] = [changes(), changes()];
+  /** `of` says what is seen: where it is the same, nothing is drawn. */
+  const show = (of, seen, map, { opacity, colour }) => {
     const [height, width] = seen.shape;
     const aspect = String(width / height);
     if (picture.style.getPropertyValue("--aspect") !== aspect)
       picture.style.setProperty("--aspect", aspect);
     picture.classList.toggle("tiny", height < 40);
-    draw(base, picturePixels(seen, !colour && Boolean(map)));
+    const isGrey = !colour && Boolean(map);
+    if (isNewPicture(of, isGrey)) draw(base, picturePixels(seen, isGrey));
     heat.hidden = !map;
-    if (!map) return;
+    if (!map || !isNewHeat(of, map.of, map.limit, opacity)) return;
     const fine = Math.max(1, Math.floor(FINEST / width));
     const { window, limit, signed } = map;
     draw(heat, heatPixels(map, width * fine, height * fine, window, limit, signed, opacity));
@@ -37,66 +44,64 @@ export function draw(canvas, image) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-/** What the colours of a map stand for. */
+const SPREAD = {
+  episode: "of the episode",
+  frame: "of this picture",
+  map: "of this map",
+};
+
+/** What the colours of a map stand for: its numbers, their sign, and what full strength is. */
 export function legend() {
   const [low, bar, high] = [el("span"), el("i", { className: "bar" }), el("span")];
-  const box = el("p", { className: "legend off" }, low, bar, high);
-  const update = (map, method, norm) => {
+  const of = el("span", { className: "of" });
+  const box = el("p", { className: "legend off" }, low, bar, high, of);
+  const isNew = changes();
+  const update = (map, norm) => {
+    if (!isNew(map.limit, map.signed, map.unit, norm)) return;
     const most = `${exact(map.limit)} ${map.unit}`.trim();
-    const of = { episode: "of the episode so far", frame: "of this frame", map: "of this map" }[
-      norm
-    ];
-    low.textContent = map.signed ? `−${exact(map.limit)} against` : "0";
+    put(low, map.signed ? `−${exact(map.limit)} against` : "0");
+    put(high, `${map.signed ? "for " : ""}${most}`);
+    put(of, `99.5 % ${SPREAD[norm]}`);
     bar.style.background = barColours(map.signed);
-    high.textContent = `${map.signed ? "for " : ""}${most}`;
-    box.title = `full strength: the 99.5 % quantile ${of}`;
+    box.title =
+      `Full strength is ${most}: 99.5 % of the values seen ${SPREAD[norm]} lie below it` +
+      (map.signed ? "; amber speaks for the target, blue against it." : "; no sign is known.");
   };
   return { box, update };
 }
 
 /** The panel of the large frame. */
 export function framePanel({ store, recorded, info }) {
-  const drawn = pictureWithHeat("what the policy sees");
-  drawn.picture.style.setProperty("--aspect", info.frame[1] / info.frame[0]);
   const { box, update: label } = legend();
+  const size = `${info.frame[1]} × ${info.frame[0]} pixels`;
+  const drawn = pictureWithHeat(`what the policy sees, ${size}`, el("footer", {}, box));
+  drawn.picture.style.setProperty("--aspect", info.frame[1] / info.frame[0]);
   const about = el("span", { className: "muted" });
   const note = el("p", { className: "note" });
-  const readout = el("p", { className: "readout muted" });
-  drawn.stage.append(note);
-  const section = panel(
-    "frame",
-    "What the policy sees",
-    about,
-    drawn.stage,
-    el("footer", {}, box, readout),
-  );
+  drawn.picture.append(note);
+  const section = panel("frame", "What the policy sees", about, drawn.stage);
   let shown = {};
-  const usual = `${info.frame[1]} × ${info.frame[0]} pixels`;
-  drawn.picture.addEventListener("pointermove", (event) => {
-    readout.textContent = readAt(shown, ...placeOver(event, drawn.picture)) ?? usual;
-  });
-  drawn.picture.addEventListener("pointerleave", () => (readout.textContent = usual));
-  readout.textContent = usual;
+  hovered(drawn.picture, (x, y) => readAt(shown, x, y));
 
   const update = (state) => {
-    const { episode, step, method, target, layer, norm } = state;
-    const seen = recorded.frame(episode, step);
-    const map = recorded.map({ episode, step, method, target, layer, norm });
+    const { method, target, norm } = state;
+    const seen = recorded.frame(state.episode, state.step);
+    const map = recorded.map(state);
     const usable = map && !map.error && !map.notes.length ? map : null;
-    if (seen) drawn.show(seen, state.heat ? usable : null, state);
+    if (seen) drawn.show(recorded.place(state), seen, state.heat ? usable : null, state);
     section.classList.toggle("waiting", !seen || (state.heat && !map));
-    note.textContent = !state.heat || !map ? "" : (map.error ?? map.notes.join("; "));
+    put(note, !state.heat || !map ? "" : (map.error ?? map.notes.join("; ")));
     note.hidden = !note.textContent;
     box.classList.toggle("off", !state.heat || !usable);
-    if (usable) label(usable, method, norm);
-    about.textContent = typeset(`${method} of ${map?.name ?? target}`);
-    shown = { seen, map: usable };
+    if (usable) label(usable, norm);
+    put(about, typeset(`${method} of ${map?.name ?? target}`));
+    shown = { seen, map: state.heat ? usable : null };
   };
-  return { section, update };
+  return { section, update, drawn };
 }
 
-/** The numbers under the pointer. */
-function readAt({ seen, map }, x, y) {
+/** The numbers at a place of a picture and its map, null where there are none. */
+export function readAt({ seen, map }, x, y) {
   if (!seen) return null;
   const [height, width, channels] = seen.shape;
   const [column, line] = [
@@ -105,8 +110,8 @@ function readAt({ seen, map }, x, y) {
   ];
   const at = (line * width + column) * channels;
   const colour = [...seen.data.subarray(at, at + channels)].join(" ");
-  const value = map && valueAt(map, map.window, x, y);
-  const heat = value === null || value === undefined ? "" : ` · heat ${exact(value)} ${map.unit}`;
+  const value = map ? valueAt(map, map.window, x, y) : null;
+  const heat = value === null ? "" : ` · heat ${exact(value)} ${map.unit}`.trimEnd();
   return `x ${column}, y ${line} · rgb ${colour}${heat}`;
 }
 
@@ -129,16 +134,19 @@ export function scenePanel({ recorded, info }) {
     null,
     el("div", { className: "beside" }, view.stage, list),
   );
+  const isNewAction = changes();
 
-  const update = ({ episode, step }) => {
+  const update = (state) => {
+    const { episode, step } = state;
     const seen = recorded.view(episode, step);
-    if (seen) view.show(seen, null, {});
+    if (seen) view.show(recorded.place(state), seen, null, {});
     if (seen === undefined && empty.parentNode !== view.stage) view.stage.replaceChildren(empty);
     for (const name of ["value", "reward", "margin", "entropy"]) {
-      numbers.get(name).textContent = numberOf(name, recorded.number(episode, name, step));
+      put(numbers.get(name), numberOf(name, recorded.number(episode, name, step)));
     }
-    numbers.get("return").textContent = short(returnTo(recorded.numbers(episode), step));
+    put(numbers.get("return"), short(returnTo(recorded.numbers(episode), step)));
     const place = recorded.number(episode, "taken", step);
+    if (!isNewAction(place)) return;
     const action = info.actions[place];
     taken.replaceChildren(...(action ? [swatch(action.colour, place), action.name] : ["–"]));
   };

@@ -12,11 +12,13 @@ export class Strengths {
   #counts = new Float64Array(BINS);
   #total = 0;
   #seen = new Set();
+  #limit = null;
 
   /** Count the maps of a block once: int8 levels (…, h, w) and what 127 stands for in each. */
   add(name, maps, scale) {
     if (this.#seen.has(name)) return;
     this.#seen.add(name);
+    this.#limit = null;
     const size = maps.data.length / scale.data.length;
     scale.data.forEach((most, place) => {
       this.#count(maps.data.subarray(place * size, (place + 1) * size), most / 127);
@@ -34,6 +36,11 @@ export class Strengths {
 
   /** The 99.5 % quantile of what was counted. */
   limit() {
+    this.#limit ??= this.#quantile();
+    return this.#limit;
+  }
+
+  #quantile() {
     let left = this.#total * (1 - STRONGEST);
     for (let bin = BINS - 1; bin > 0; bin -= 1) {
       left -= this.#counts[bin];
@@ -55,16 +62,23 @@ export function limitOf(maps) {
   return strengths.limit();
 }
 
-/** Where a row or column of the picture lies between those of the map. */
-function places(from, to, top, length) {
+/** Where rows or columns of a picture lie between those of a map.
+ *
+ * `low` is the one before and `share` how far beyond it, for the places from `first` to before
+ * `last`: those that the map covers.
+ */
+function places(from, to, start, length) {
+  const [top, size] = [start * to, length * to];
+  const first = Math.max(0, Math.ceil(top - 0.5));
+  const last = Math.min(to, Math.floor(top + size - 0.5) + 1);
   const low = new Int32Array(to);
   const share = new Float32Array(to);
-  for (let at = 0; at < to; at += 1) {
-    const place = Math.min(from - 1, Math.max(0, ((at + 0.5 - top) / length) * from - 0.5));
+  for (let at = first; at < last; at += 1) {
+    const place = Math.min(from - 1, Math.max(0, ((at + 0.5 - top) / size) * from - 0.5));
     low[at] = Math.min(Math.floor(place), Math.max(0, from - 2));
     share[at] = place - low[at];
   }
-  return { low, share };
+  return { low, share, first, last };
 }
 
 /** Colours of a map at a picture's size.
@@ -80,24 +94,19 @@ export function heatPixels(map, width, height, window, limit, signed, opacity) {
   const table = heatTable(signed, opacity);
   const gain = (map.most / 127 / limit) * (signed ? 127.5 : 255);
   const zero = signed ? 127.5 : 0;
-  const across = places(w, width, window.left * width, window.width * width);
-  const down = places(h, height, window.top * height, window.height * height);
-  const [right, below] = [w > 1 ? 1 : 0, h > 1 ? w : 0];
-  const outside = (at, size, first, length) =>
-    at < first * size - 0.5 || at > (first + length) * size - 0.5;
-  for (let y = 0, at = 0; y < height; y += 1) {
-    if (outside(y, height, window.top, window.height)) {
-      at += width;
-      continue;
+  const across = places(w, width, window.left, window.width);
+  const down = places(h, height, window.top, window.height);
+  const below = h > 1 ? w : 0;
+  const line = new Float32Array(w + 1);
+  for (let y = down.first; y < down.last; y += 1) {
+    const [from, v] = [down.low[y] * w, down.share[y]];
+    for (let x = 0; x < w; x += 1) {
+      const upper = map.levels[from + x];
+      line[x] = (upper + (map.levels[from + below + x] - upper) * v) * gain + zero;
     }
-    const [line, v] = [down.low[y] * w, down.share[y]];
-    for (let x = 0; x < width; x += 1, at += 1) {
-      if (outside(x, width, window.left, window.width)) continue;
-      const from = line + across.low[x];
-      const u = across.share[x];
-      const upper = map.levels[from] * (1 - u) + map.levels[from + right] * u;
-      const lower = map.levels[from + below] * (1 - u) + map.levels[from + below + right] * u;
-      const level = (upper * (1 - v) + lower * v) * gain + zero;
+    for (let x = across.first, at = y * width + x; x < across.last; x += 1, at += 1) {
+      const left = line[across.low[x]];
+      const level = left + (line[across.low[x] + 1] - left) * across.share[x];
       pixels[at] = table[level < 0 ? 0 : level > 255 ? 255 : level | 0];
     }
   }
@@ -147,10 +156,16 @@ const scratch = document.createElement("canvas");
 
 /** Draw pixels over all of a canvas. */
 export function drawPixels(canvas, image, smooth = true) {
-  const pen = canvas.getContext("2d");
-  [scratch.width, scratch.height] = [image.width, image.height];
+  if (scratch.width !== image.width || scratch.height !== image.height)
+    [scratch.width, scratch.height] = [image.width, image.height];
   scratch.getContext("2d").putImageData(image, 0, 0);
+  drawOver(canvas, scratch, smooth);
+}
+
+/** Draw one canvas over all of another. */
+export function drawOver(canvas, other, smooth = true) {
+  const pen = canvas.getContext("2d");
   pen.imageSmoothingEnabled = smooth;
-  pen.imageSmoothingQuality = "high";
-  pen.drawImage(scratch, 0, 0, canvas.width, canvas.height);
+  pen.imageSmoothingQuality = other.width > canvas.width ? "high" : "low";
+  pen.drawImage(other, 0, 0, canvas.width, canvas.height);
 }

@@ -1,95 +1,105 @@
-/** The one table of keys: what is pressed, what it does, and the words of the help. */
+/** The one table of keys: what is pressed, what it does, and the words of the help.
+ *
+ * Each kind of page has the groups that it can do; `bindKeys` listens to them, `toggleHelp` shows
+ * them.
+ */
 
 import { byId, button, el } from "./dom.js";
 
-/** Rows of the table: keys, what they do in words, the call, and the views where they do it. */
-export function keyTable(moves) {
-  const anywhere = undefined;
-  const time = ["recording", "units", "whatif", "compare"];
-  return [
-    { group: "Time" },
-    { keys: ["Space"], words: "play and pause", run: () => moves.play(), where: time },
-    { keys: ["ArrowLeft"], words: "a step back", run: () => moves.step(-1), where: time },
-    { keys: ["ArrowRight"], words: "a step on", run: () => moves.step(1), where: time },
-    { keys: ["Shift+ArrowLeft"], words: "ten steps back", run: () => moves.step(-10), where: time },
-    { keys: ["Shift+ArrowRight"], words: "ten steps on", run: () => moves.step(10), where: time },
-    { keys: ["Home"], words: "first step", run: () => moves.step(-Infinity), where: time },
-    { keys: ["End"], words: "last step", run: () => moves.end(), where: time },
-    { keys: ["<"], words: "play slower", run: () => moves.speed(-1), where: time },
-    { keys: [">"], words: "play faster", run: () => moves.speed(1), where: time },
-    { group: "Where to look" },
-    { keys: ["n"], words: "next moment", run: () => moves.moment(1), where: time },
-    { keys: ["p"], words: "moment before", run: () => moves.moment(-1), where: time },
-    { keys: ["]"], words: "next episode of the table", run: () => moves.episode(1), where: time },
-    { keys: ["["], words: "episode before", run: () => moves.episode(-1), where: time },
-    { keys: ["/"], words: "filter the episodes", run: () => moves.at.filter(), where: time },
-    {
-      keys: ["b"],
-      words: "bookmark this step, or forget it",
-      run: () => moves.bookmark(),
-      where: time,
-    },
-    { group: "Heat" },
-    { keys: ["m"], words: "next method", run: () => moves.method(1), where: time },
-    { keys: ["Shift+M"], words: "method before", run: () => moves.method(-1), where: time },
-    { keys: ["t"], words: "next target", run: () => moves.target(1), where: time },
-    { keys: ["Shift+T"], words: "target before", run: () => moves.target(-1), where: time },
-    { keys: ["l"], words: "next layer", run: () => moves.layer(1), where: time },
-    { keys: ["Shift+L"], words: "layer before", run: () => moves.layer(-1), where: time },
-    { keys: ["x"], words: "what full strength stands for", run: () => moves.norm(), where: time },
-    { keys: ["0"], words: "heat on and off", run: () => moves.toggle("heat") },
-    { keys: ["-"], words: "less opaque", run: () => moves.opacity(-0.1) },
-    { keys: ["+", "="], words: "more opaque", run: () => moves.opacity(0.1) },
-    { keys: ["c"], words: "picture in colour or grey", run: () => moves.toggle("colour") },
-    { group: "Live" },
-    {
-      keys: ["ArrowLeft"],
-      words: "turn left",
-      run: () => moves.at.drive?.("left"),
-      where: ["live"],
-    },
-    {
-      keys: ["ArrowUp"],
-      words: "forward",
-      run: () => moves.at.drive?.("forward"),
-      where: ["live"],
-    },
-    {
-      keys: ["ArrowRight"],
-      words: "turn right",
-      run: () => moves.at.drive?.("right"),
-      where: ["live"],
-    },
-    {
-      keys: ["Space"],
-      words: "let the policy act, and stop",
-      run: () => moves.at.drive?.("play"),
-      where: ["live"],
-    },
-    {
-      keys: ["."],
-      words: "one step of the policy",
-      run: () => moves.at.drive?.("step"),
-      where: ["live"],
-    },
-    {
-      keys: ["Backspace"],
-      words: "a step back",
-      run: () => moves.at.drive?.("back"),
-      where: ["live"],
-    },
-    { keys: ["r"], words: "start anew", run: () => moves.at.drive?.("reset"), where: ["live"] },
-    { group: "The page" },
-    ...moves.at.views.map(({ name, title }, place) => ({
-      keys: [String(place + 1)],
-      words: title,
-      run: () => moves.view(name),
-      where: anywhere,
-    })),
-    { keys: ["s"], words: "save what is on the screen as a picture", run: () => moves.at.still() },
-    { keys: ["h", "?"], words: "these keys", run: () => toggleHelp(moves) },
-  ];
+/** The way in time of a recording. */
+export const timeKeys = (moves) => [
+  { group: "Time" },
+  { keys: ["Space"], words: "play and pause", run: () => moves.play() },
+  { keys: ["ArrowLeft"], words: "a step back", run: () => moves.step(-1) },
+  { keys: ["ArrowRight"], words: "a step on", run: () => moves.step(1) },
+  { keys: ["Shift+ArrowLeft"], words: "ten steps back", run: () => moves.step(-10) },
+  { keys: ["Shift+ArrowRight"], words: "ten steps on", run: () => moves.step(10) },
+  { keys: ["Home"], words: "first step", run: () => moves.step(-Infinity) },
+  { keys: ["End"], words: "last step", run: () => moves.end() },
+  { keys: ["<"], words: "play slower", run: () => moves.speed(-1) },
+  { keys: [">"], words: "play faster", run: () => moves.speed(1) },
+  { group: "Where to look" },
+  { keys: ["n"], words: "next moment", run: () => moves.moment(1) },
+  { keys: ["p"], words: "moment before", run: () => moves.moment(-1) },
+  { keys: ["]"], words: "next episode of the table", run: () => moves.episode(1) },
+  { keys: ["["], words: "episode before", run: () => moves.episode(-1) },
+  { keys: ["/"], words: "filter the episodes", run: () => moves.at.filter() },
+  { keys: ["b"], words: "bookmark this step, or forget it", run: () => moves.bookmark() },
+];
+
+/** What is explained, and how it is drawn. */
+export const heatKeys = (looks) => [
+  { group: "Heat" },
+  { keys: ["m"], words: "next method", run: () => looks.method(1) },
+  { keys: ["Shift+M"], words: "method before", run: () => looks.method(-1) },
+  { keys: ["t"], words: "next target", run: () => looks.target(1) },
+  { keys: ["Shift+T"], words: "target before", run: () => looks.target(-1) },
+  { keys: ["l"], words: "next layer", run: () => looks.layer(1) },
+  { keys: ["Shift+L"], words: "layer before", run: () => looks.layer(-1) },
+  { keys: ["x"], words: "what full strength stands for", run: () => looks.norm() },
+  { keys: ["0"], words: "heat on and off", run: () => looks.toggle("heat") },
+  { keys: ["-"], words: "less opaque", run: () => looks.opacity(-0.1) },
+  { keys: ["+", "="], words: "more opaque", run: () => looks.opacity(0.1) },
+  { keys: ["c"], words: "picture in colour or grey", run: () => looks.toggle("colour") },
+];
+
+/** A world that runs is driven; `drive` takes the name of what to do. */
+export const driveKeys = (drive) => [
+  { group: "Drive" },
+  { keys: ["ArrowLeft"], words: "turn left", run: () => drive("left") },
+  { keys: ["ArrowUp"], words: "forward", run: () => drive("forward") },
+  { keys: ["ArrowRight"], words: "turn right", run: () => drive("right") },
+  { keys: ["Space"], words: "let the policy act, and stop", run: () => drive("play") },
+  { keys: ["."], words: "one step of the policy", run: () => drive("step") },
+  { keys: ["Backspace"], words: "a step back", run: () => drive("back") },
+  { keys: ["r"], words: "start anew", run: () => drive("reset") },
+];
+
+/** From photo to photo. */
+export const photoKeys = (photos) => [
+  { group: "Photos" },
+  { keys: ["o"], words: "choose a photo of this machine", run: () => photos.choose() },
+  { keys: ["w"], words: "take one with the webcam", run: () => photos.webcam() },
+  { keys: ["ArrowLeft"], words: "photo before", run: () => photos.next(-1) },
+  { keys: ["ArrowRight"], words: "next photo", run: () => photos.next(1) },
+];
+
+/** The views, what is saved, and this help. */
+export const pageKeys = (looks) => [
+  { group: "The page" },
+  ...viewKeys(looks),
+  { keys: ["Enter"], words: "to the tools of the view", run: () => enter() },
+  { keys: ["Escape"], words: "back to the page and its keys", run: () => leave() },
+  { keys: ["s"], words: "save what is shown as a picture", run: () => looks.at.still() },
+  { keys: ["h", "?"], words: "these keys", run: () => toggleHelp() },
+];
+
+function viewKeys(looks) {
+  const { views } = looks.at;
+  if (views.length < 2) return [];
+  return views.map(({ name, title }, place) => ({
+    keys: [String(place + 1)],
+    words: title,
+    run: () => looks.view(name),
+  }));
 }
+
+/** The focus goes to the first that can be used in the view's own tools. */
+function enter() {
+  const usable = "input, select, textarea, button:not(:disabled)";
+  const own =
+    document.querySelector(".shown [data-enter]") ??
+    document.querySelector("[data-enter]") ??
+    document.querySelector(".shown");
+  [...own.querySelectorAll(usable)].find((each) => each.tabIndex >= 0)?.focus();
+}
+
+const leave = () => document.activeElement.blur();
+
+let bound = [];
+
+/** The rows of the table that the page listens to. */
+export const boundKeys = () => bound.filter((row) => row.keys);
 
 const NAMES = {
   Space: "space",
@@ -116,12 +126,13 @@ const writes = (element) =>
   element.closest(
     "input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]",
   );
-const presses = (element) => element.closest("button, summary, a[href], [role=button]");
+const presses = (element) => element.closest("button, a[href], input[type=checkbox], tr[tabindex]");
 
 /** Whether a key belongs to the element that has the focus. */
 function isTaken(key, element) {
+  if (key === "Escape") return false;
   if (writes(element)) return true;
-  if (key === "Space" && presses(element)) return true;
+  if (["Space", "Enter"].includes(key) && presses(element)) return true;
   const moved = /^(Arrow|Home|End|Page)/.test(key);
   return moved && Boolean(element.closest("input[type=range], [role=tablist], [data-keys=own]"));
 }
@@ -138,32 +149,33 @@ function freeFocus() {
   addEventListener("change", free);
 }
 
-/** Listen to the keys of the table. */
-export function bindKeys(moves) {
-  freeFocus();
-  const table = keyTable(moves).filter((row) => row.keys);
-  addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const key = pressed(event);
-    const help = byId("help");
-    if (help.open && !["h", "?"].includes(key)) return;
-    if (isTaken(key, event.target)) return;
-    const { view } = moves.at.store.state;
-    const found = table.find(
-      (row) => row.keys.includes(key) && (row.where?.includes(view) ?? true),
-    );
-    if (!found) return;
-    event.preventDefault();
-    found.run();
-  });
+/** Listen to the keys of a table, in place of those before. */
+export function bindKeys(table) {
+  if (!bound.length) {
+    freeFocus();
+    addEventListener("keydown", follow);
+  }
+  bound = table;
+  byId("help-button").onclick = toggleHelp;
+}
+
+function follow(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const key = pressed(event);
+  if (byId("help").open && !["h", "?"].includes(key)) return;
+  if (isTaken(key, event.target)) return;
+  const found = boundKeys().find((row) => row.keys.includes(key));
+  if (!found) return;
+  event.preventDefault();
+  found.run();
 }
 
 /** Show every key, or close what shows them. */
-export function toggleHelp(moves) {
+export function toggleHelp() {
   const help = byId("help");
   if (help.open) return help.close();
   const groups = [];
-  for (const row of keyTable(moves)) {
+  for (const row of bound) {
     if (row.group) groups.push(el("section", {}, el("h3", {}, row.group), el("dl", {})));
     else {
       const keys = row.keys.map((key) => el("kbd", {}, shown(key)));
@@ -174,7 +186,7 @@ export function toggleHelp(moves) {
     el(
       "header",
       {},
-      el("h2", { id: "help-title" }, "Keys"),
+      el("h2", {}, "Keys"),
       button("Close", "close (h or Esc)", () => help.close()),
     ),
     el("div", { className: "groups" }, groups),

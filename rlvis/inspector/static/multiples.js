@@ -2,11 +2,12 @@
 
 import { swatch } from "./colours.js";
 import { choosing } from "./controls.js";
-import { button, decimal, el, fitCanvas, panel, select, typeset } from "./dom.js";
-import { legend } from "./frame.js";
-import { drawPixels, heatPixels, picturePixels } from "./heat.js";
+import { button, changes, decimal, el, fitCanvas, panel, put, select, typeset } from "./dom.js";
+import { draw, legend, readAt } from "./frame.js";
+import { drawOver, drawPixels, heatPixels, picturePixels } from "./heat.js";
+import { hovered } from "./hover.js";
 
-const FINEST = 128;
+const FINEST = 96;
 const MOST_ROWS = 8;
 
 export function multiplesPanel({ store, recorded, info }) {
@@ -21,11 +22,13 @@ export function multiplesPanel({ store, recorded, info }) {
   const add = button("+ method", "another row", () => addRow(store, names));
   const section = panel(
     "multiples",
-    "By method and action",
+    "Why? What speaks for each action",
     add,
     el("div", { className: "scroll" }, heading, body),
   );
   section.style.setProperty("--columns", recorded.columns.length);
+  const ground = el("canvas");
+  const isNewGround = changes();
   let built = [];
   let across = 0;
   new ResizeObserver(([{ target }]) => {
@@ -41,9 +44,12 @@ export function multiplesPanel({ store, recorded, info }) {
     }
     add.disabled = state.methods.length >= Math.min(MOST_ROWS, names.length);
     const seen = recorded.frame(state.episode, state.step);
-    const ground = seen && picturePixels(seen, !state.colour);
-    if (seen) section.style.setProperty("--aspect", seen.shape[1] / seen.shape[0]);
-    built.forEach((each) => each.update(state, ground, across));
+    const place = seen && `${recorded.place(state)}|${state.colour}`;
+    if (seen && isNewGround(place)) {
+      section.style.setProperty("--aspect", seen.shape[1] / seen.shape[0]);
+      draw(ground, picturePixels(seen, !state.colour));
+    }
+    built.forEach((each) => each.update(state, { seen, place, ground }, across));
   };
   return { section, update };
 }
@@ -74,11 +80,11 @@ function columnHead(info, name, place) {
     const numbers = recorded.numbers(episode);
     const probabilities = numbers?.arrays.probability;
     const taken = recorded.number(episode, "taken", step);
-    dot.hidden = taken !== place;
+    dot.hidden = !action || taken !== place;
     const share = action
       ? probabilities?.data[step * info.actions.length + place]
       : recorded.number(episode, "margin", step);
-    value.textContent = decimal(share);
+    put(value, decimal(share));
     fill.style.width = `${Math.max(0, Math.min(1, share ?? 0)) * 100}%`;
   };
   return { box, update };
@@ -108,13 +114,13 @@ function methodRow({ store, recorded, info, names, method }) {
     ),
     el("div", { className: "caption" }, pick, about, bar, remove),
   );
-  const update = (state, ground, across) => {
+  const update = (state, picture, across) => {
     const maps = tiles.map((each) => recorded.map({ ...state, method, target: each.target }));
-    tiles.forEach((each, place) => each.update(state, maps[place], ground, across));
+    tiles.forEach((each, place) => each.update(state, maps[place], picture, across));
     const first = maps.find((each) => each && !each.error);
     bar.classList.toggle("off", !first || state.norm === "map");
-    if (first) label(first, method, state.norm);
-    about.textContent = first?.layer ? `layer ${first.layer}` : "";
+    if (first) label(first, state.norm);
+    put(about, first?.layer ? `layer ${first.layer}` : "");
     remove.disabled = state.methods.length < 2;
     box.classList.toggle("main", state.method === method);
   };
@@ -138,7 +144,7 @@ function tile(store, info, method, target, place) {
     {
       type: "button",
       className: "tile",
-      "aria-label": `${method} of ${target}`,
+      "aria-label": `${method} of ${target}: show it large`,
       onclick: () => store.set({ ...choosing(store.state, method), target, heat: true }),
     },
     canvas,
@@ -146,20 +152,30 @@ function tile(store, info, method, target, place) {
   );
   const colour = info.actions[place]?.colour;
   if (colour) box.style.setProperty("--action", colour);
-  const update = (state, map, ground, across) => {
-    const isShown = state.method === method && state.target === target;
-    box.setAttribute("aria-pressed", isShown);
-    word.textContent = map?.error ? "not possible" : (map?.notes?.join("; ") ?? "");
-    word.hidden = !word.textContent;
-    box.title = map?.error ?? typeset(`${method} of ${map?.name ?? target}: show it large`);
+  const [isNew, isNewWord] = [changes(), changes()];
+  let shown = {};
+  hovered(box, (x, y) => readAt(shown, x, y));
+  const update = (state, map, { seen, place, ground }, across) => {
+    box.setAttribute("aria-pressed", state.method === method && state.target === target);
+    const usable = state.heat && map && !map.error && !map.notes.length ? map : null;
+    const said = map?.error ? "not possible" : (map?.notes?.join("; ") ?? "");
+    if (isNewWord(said, map?.name)) {
+      put(word, said);
+      word.hidden = !said;
+      box.setAttribute("aria-description", map?.error ?? typeset(map?.name ?? ""));
+    }
     box.classList.toggle("waiting", !map);
-    if (!ground || !across) return;
-    fitCanvas(canvas, across, (across * ground.height) / ground.width);
-    drawPixels(canvas, ground, ground.height >= 40);
-    if (!state.heat || !map || map.error || map.notes.length) return;
+    if (!seen || !across) return;
+    shown = { seen, map: usable };
+    const isNewSize = fitCanvas(canvas, across, (across * ground.height) / ground.width);
+    const heat = usable ? [usable.of, usable.limit, state.opacity] : ["none"];
+    if (!isNew(place, ...heat) && !isNewSize) return;
+    drawOver(canvas, ground, ground.height >= 40);
+    if (!usable) return;
     const fine = Math.min(1, FINEST / canvas.width);
     const [w, h] = [canvas.width, canvas.height].map((side) => Math.round(side * fine));
-    drawPixels(canvas, heatPixels(map, w, h, map.window, map.limit, map.signed, state.opacity));
+    const { window, limit, signed } = usable;
+    drawPixels(canvas, heatPixels(usable, w, h, window, limit, signed, state.opacity));
   };
   return { box, update, target };
 }

@@ -24,10 +24,11 @@ export class Now {
     this.last = null;
   }
 
-  connect(unpack) {
+  /** Open the line, and ask for something first. */
+  connect(unpack, first) {
     this.#socket = this.api.live();
     this.#socket.binaryType = "arraybuffer";
-    this.#socket.onopen = () => this.ask({ do: "look" }).catch(this.lost);
+    this.#socket.onopen = () => this.ask(first).catch(this.lost);
     this.#socket.onmessage = ({ data }) => this.#came(unpack(data));
     this.#socket.onclose = () =>
       this.lost(new Error("the server closed the line; load the page anew"));
@@ -59,7 +60,8 @@ export class Now {
     this.#history.length = Math.min(this.#history.length, head.step, MOST);
     this.#history[head.step] = { ...head, probability: arrays.probability?.data };
     if (head.step === 0) this.#strengths.clear();
-    for (const method of Object.keys(head.maps ?? {})) {
+    for (const [method, facts] of Object.entries(head.maps ?? {})) {
+      if (facts.error) continue;
       if (!this.#strengths.has(method)) this.#strengths.set(method, new Strengths());
       const strengths = this.#strengths.get(method);
       strengths.add(head.id + head.step / 1e6, arrays[`maps:${method}`], arrays[`scale:${method}`]);
@@ -91,6 +93,22 @@ export class Now {
     return value ?? null;
   }
 
+  /** What the server knows this moment by. */
+  address() {
+    const { world, moment } = this.last?.head ?? {};
+    return [world, moment];
+  }
+
+  /** A moment in words. */
+  named(_, step) {
+    return `step ${step}`;
+  }
+
+  /** What names the picture that is shown. */
+  place() {
+    return this.address().join();
+  }
+
   frame() {
     return this.last?.arrays.frame ?? null;
   }
@@ -116,7 +134,8 @@ export class Now {
     return {
       ...at(column),
       ...facts,
-      unit: facts.unit ?? "",
+      of: `${method}|${column}`,
+      unit: facts.units?.[column] ?? "",
       name: facts.targets?.[column] ?? target,
       notes: facts.notes?.[column] ?? [],
       window: shareOf(facts.window, this.info.frame[0], this.info.frame[1]),

@@ -13,7 +13,7 @@ export function planPanel({ now, store, failed }) {
   const handles = el("div", { className: "handles" });
   drawn.picture.append(handles);
   const hint = el("span", { className: "muted" }, "drag what stands there");
-  const section = panel("plan", "The world from above", hint, drawn.stage);
+  const section = panel("plan", "From above", hint, drawn.stage);
   const moved = new Latest(
     (message) => now.ask(message),
     () => {},
@@ -21,6 +21,7 @@ export function planPanel({ now, store, failed }) {
   );
   const known = new Map();
   let held = null;
+  let gesture = 0;
 
   /** From shares of the picture to places of the world and back. */
   const mapping = () => now.last.head.mapping;
@@ -38,6 +39,7 @@ export function planPanel({ now, store, failed }) {
     moved.want(`${name} ${place.x.toFixed(3)} ${place.z.toFixed(3)}`, {
       do: "move",
       name,
+      gesture,
       ...place,
     });
   }
@@ -49,7 +51,10 @@ export function planPanel({ now, store, failed }) {
       "data-keys": "own",
       "aria-label": `${name}; arrow keys move it`,
       title: name,
-      onfocus: () => store.set({ object: name }),
+      onfocus: () => {
+        gesture += 1;
+        store.set({ object: name });
+      },
     });
     box.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[
@@ -64,14 +69,15 @@ export function planPanel({ now, store, failed }) {
       event.preventDefault();
       box.focus();
       held = name;
+      gesture += 1;
     });
     return box;
   }
 
   dragged(
     drawn.picture,
-    (u, v) => {
-      if (!held || !now.last?.head.mapping) return;
+    (u, v, event) => {
+      if (!held || event.type === "pointerdown" || !now.last?.head.mapping) return;
       place(known.get(held), u, v);
       move(held, worldOf(u, v));
     },
@@ -86,7 +92,7 @@ export function planPanel({ now, store, failed }) {
   const update = ({ object }) => {
     if (!now.last?.arrays.plan) return;
     const { head, arrays } = now.last;
-    drawn.show(arrays.plan, null, {});
+    drawn.show(now.place(), arrays.plan, null, {});
     if (!head.mapping) return;
     const names = new Set((head.objects ?? []).map((each) => each.name));
     for (const [name, box] of known) if (!names.has(name)) box.hidden = true;

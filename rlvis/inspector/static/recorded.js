@@ -17,7 +17,8 @@ export class Recorded {
   /** `arrived()` is called whenever something came. */
   constructor(api, info, arrived) {
     Object.assign(this, { api, info, arrived });
-    this.columns = [...info.actions.slice(0, MOST_COLUMNS).map((each) => each.name), CHOSEN];
+    const named = info.actions.slice(0, MOST_COLUMNS).map((each) => each.name);
+    this.columns = [...named, CHOSEN].filter((each) => info.targets.includes(each));
     const slow = new Set(info.methods.filter((each) => each.slow).map((each) => each.name));
     const maps = (key, start, stop) => {
       const { episode, method, targets, layer } = JSON.parse(key);
@@ -63,6 +64,21 @@ export class Recorded {
     return value === undefined || Number.isNaN(value) ? null : value;
   }
 
+  /** What the server knows a step by: the numbers of the episode and of the step. */
+  address({ episode, step }) {
+    return [episode, step];
+  }
+
+  /** What names the picture of a step. */
+  place(state) {
+    return this.address(state).join();
+  }
+
+  /** A step in words. */
+  named(episode, step) {
+    return `episode ${episode}, step ${step}`;
+  }
+
   /** What was seen at a step, `{data, shape}`. */
   frame(episode, step) {
     return this.#picture(this.frames, "frames", episode, step);
@@ -99,10 +115,11 @@ export class Recorded {
     const found = this.#map(block, column);
     return {
       ...found,
+      of: `${key}|${column}`,
       window: shareOf(head.window, this.info.frame[0], this.info.frame[1]),
       signed: head.signed,
       layer: head.layer,
-      unit: head.unit ?? "",
+      unit: head.units?.[column] ?? "",
       name: head.targets?.[block.index]?.[column] ?? target,
       score: head.scores?.[block.index]?.[column] ?? null,
       notes: head.notes?.[block.index]?.[column] ?? [],

@@ -12,7 +12,11 @@ const REMEMBERED = {
   norm: String,
   opacity: Number,
   colour: (text) => text === "1",
+  heat: (text) => text === "1",
+  speed: Number,
   side: String,
+  label: Number,
+  seed: Number,
 };
 
 /** The part of the state that an address holds. */
@@ -76,18 +80,49 @@ export class Store {
   }
 }
 
-/** Keep the address up to date, and follow it where the user changes it. */
-export function bindAddress(store, keep) {
+const IN_AN_ADDRESS = 250;
+const nameOf = (place) => `rlvis place ${place}`;
+
+/** The part of the state where one was: on a reload of this tab, by the address, or here last. */
+export function startingPlace(place) {
+  const [{ type } = {}] = performance.getEntriesByType("navigation");
+  const address = location.hash.length > 1 ? location.hash : null;
+  const reloaded = type === "reload" ? kept(() => sessionStorage, place) : null;
+  return fromHash(reloaded ?? address ?? kept(() => localStorage, place) ?? "");
+}
+
+/** Keep the address and the place up to date, and follow the address where the user changes it.
+ *
+ * Browsers take few changes of an address a second; what came since is written when the page goes.
+ */
+export function bindAddress(store, place) {
   let waiting = 0;
   const write = () => {
     waiting = 0;
     const hash = toHash(store.state);
     if (hash !== location.hash) history.replaceState(null, "", hash);
-    keep(hash);
+    keep(() => sessionStorage, place, hash);
+    keep(() => localStorage, place, hash);
   };
   store.listen(() => {
-    if (!waiting) waiting = setTimeout(write, 250);
+    if (!waiting) waiting = setTimeout(write, IN_AN_ADDRESS);
   });
   addEventListener("pagehide", write);
   addEventListener("hashchange", () => store.set(fromHash(location.hash)));
+}
+
+function kept(storage, place) {
+  try {
+    return storage().getItem(nameOf(place));
+  } catch {
+    return null;
+  }
+}
+
+function keep(storage, place, hash) {
+  try {
+    storage().setItem(nameOf(place), hash);
+  } catch {
+    // a browser that keeps nothing: the address still says where one is
+  }
 }

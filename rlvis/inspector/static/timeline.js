@@ -2,30 +2,34 @@
 
 import { swatch } from "./colours.js";
 import { drawCurves, layoutOf, LINES, numberOf, placeOf, stepAt } from "./curves.js";
-import { decimal, dragged, el, panel, placeOver, short } from "./dom.js";
+import { changes, decimal, dragged, el, panel, placeOver, put, short } from "./dom.js";
 import { icon } from "./icons.js";
 
-export function timelinePanel({ store, recorded, info, moves, moments, bookmarks }) {
+const NO_BOOKMARKS = { list: [] };
+
+export function timelinePanel({ store, recorded, info, moves, moments = [], bookmarks = NO_BOOKMARKS }) {
   const canvas = el("canvas", { "aria-hidden": "true" });
   const cursor = el("div", { className: "cursor" });
   const ghost = el("div", { className: "cursor ghost", hidden: true });
-  const tip = el("div", { className: "tip", hidden: true });
+  const tip = stepTip(recorded, info);
   const marks = el("div", { className: "marks" });
   const values = LINES.map((name) => el("span", { className: "at", title: name }));
   const plot = el(
     "div",
-    {
-      className: "plot",
-      role: "slider",
-      tabIndex: 0,
-      "aria-label": "step of the episode",
-      "aria-valuemin": 0,
-    },
+    moves
+      ? {
+          className: "plot scrubbed",
+          role: "slider",
+          tabIndex: 0,
+          "aria-label": "step of the episode",
+          "aria-valuemin": 0,
+        }
+      : { className: "plot", role: "img", "aria-label": "the numbers since the start" },
     canvas,
     ghost,
     cursor,
     values,
-    tip,
+    tip.box,
   );
   const key = info.actions.map((each, place) =>
     el("span", {}, swatch(each.colour, place), each.name),
@@ -39,55 +43,60 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
   );
 
   let size = [0, 0];
-  const stepOf = (share) => stepAt(share * size[0], moves.steps, size[0]);
-  dragged(plot, (x) => {
-    store.set({ playing: false });
-    moves.go(stepOf(x));
-  });
+  const steps = () => recorded.numbers(store.state.episode)?.head.steps ?? 0;
+  const stepOf = (share) => stepAt(share * size[0], steps(), size[0]);
+  if (moves) {
+    dragged(plot, (x) => {
+      store.set({ playing: false });
+      moves.go(stepOf(x));
+    });
+  }
   plot.addEventListener("pointermove", (event) => hover(stepOf(placeOver(event, plot)[0])));
-  plot.addEventListener("pointerleave", () => (ghost.hidden = tip.hidden = true));
+  plot.addEventListener("pointerleave", () => (ghost.hidden = tip.box.hidden = true));
   new ResizeObserver(([{ target }]) => {
     size = [target.clientWidth, target.clientHeight];
     store.touch("size");
   }).observe(plot);
 
   function hover(step) {
-    if (!moves.steps) return;
+    if (!steps()) return;
     const [width] = size;
-    const x = placeOf(step + 0.5, moves.steps, width);
-    ghost.hidden = tip.hidden = false;
+    const x = placeOf(step + 0.5, steps(), width);
+    ghost.hidden = tip.box.hidden = false;
     ghost.style.transform = `translateX(${x}px)`;
-    tip.replaceChildren(...wordsAt(recorded, info, store.state.episode, step));
-    const left = x > width * 0.6 ? x - tip.offsetWidth - 12 : x + 12;
-    tip.style.transform = `translateX(${left}px)`;
+    tip.update(store.state.episode, step);
+    const isLeft = x > width * 0.6;
+    tip.box.style.transform = `translateX(${isLeft ? x - 12 : x + 12}px) translateX(${isLeft ? -100 : 0}%)`;
   }
 
   let drawn = "";
-  const update = (state, isNew) => {
+  const update = (state, changed) => {
     const numbers = recorded.numbers(state.episode);
     const [width, height] = size;
     if (!numbers || width < 1) return;
-    const { steps } = numbers.head;
+    const count = numbers.head.steps;
     const now = [
       state.episode,
-      steps,
+      count,
       numbers.head.id,
       width,
       height,
       window.devicePixelRatio,
     ].join();
-    if (now !== drawn) drawCurves(canvas, width, height, numbers, info.actions);
-    if (now !== drawn || isNew) drawMarks(state.episode, steps, width);
+    if (now !== drawn) {
+      drawCurves(canvas, width, height, numbers, info.actions);
+      layoutOf(height).lines.forEach(({ top, height: high }, place) => {
+        values[place].style.top = `${top + high / 2 - 8}px`;
+      });
+    }
+    if (now !== drawn || changed.has("bookmarks")) drawMarks(state.episode, count, width);
     drawn = now;
-    cursor.style.transform = `translateX(${placeOf(state.step + 0.5, steps, width)}px)`;
-    layoutOf(height).lines.forEach(({ top, height: high }, place) => {
-      values[place].textContent = numberOf(
-        LINES[place],
-        recorded.number(state.episode, LINES[place], state.step),
-      );
-      values[place].style.top = `${top + high / 2 - 8}px`;
-    });
-    plot.setAttribute("aria-valuemax", steps - 1);
+    cursor.style.transform = `translateX(${placeOf(state.step + 0.5, count, width)}px)`;
+    LINES.forEach((name, place) =>
+      put(values[place], numberOf(name, recorded.number(state.episode, name, state.step))),
+    );
+    if (!moves) return;
+    plot.setAttribute("aria-valuemax", count - 1);
     plot.setAttribute("aria-valuenow", state.step);
     plot.setAttribute("aria-valuetext", spoken(recorded, info, state));
   };
@@ -119,29 +128,32 @@ export function timelinePanel({ store, recorded, info, moves, moments, bookmarks
 }
 
 /** The numbers of a step, for the pointer. */
-function wordsAt(recorded, info, episode, step) {
-  const shares = recorded.numbers(episode)?.arrays.probability;
-  const taken = recorded.number(episode, "taken", step);
-  const actions = info.actions.map((action, place) => {
-    const share = shares ? shares.data[step * info.actions.length + place] : null;
-    const name = el(
-      "span",
-      {},
-      swatch(action.colour, place),
-      action.name,
-      place === taken ? " ●" : "",
-    );
-    return el("div", {}, name, el("b", {}, decimal(share)));
-  });
-  const lines = LINES.map((name) =>
-    el(
-      "div",
-      {},
-      el("span", {}, name),
-      el("b", {}, numberOf(name, recorded.number(episode, name, step))),
-    ),
-  );
-  return [el("p", {}, `step ${step}`), ...actions, ...lines];
+function stepTip(recorded, info) {
+  const title = el("p");
+  const line = (...name) => {
+    const [value, dot] = [el("b"), el("span", { hidden: true }, " ●")];
+    return { box: el("div", {}, el("span", {}, name, dot), value), value, dot };
+  };
+  const actions = info.actions.map(({ name, colour }, place) => line(swatch(colour, place), name));
+  const lines = LINES.map((name) => line(name));
+  const boxes = [...actions, ...lines].map((each) => each.box);
+  const box = el("div", { className: "tip", hidden: true }, title, boxes);
+  const isNew = changes();
+  const update = (episode, step) => {
+    if (!isNew(episode, step)) return;
+    const shares = recorded.numbers(episode)?.arrays.probability;
+    const taken = recorded.number(episode, "taken", step);
+    put(title, `step ${step}`);
+    actions.forEach(({ value, dot }, place) => {
+      put(value, decimal(shares?.data[step * actions.length + place]));
+      dot.hidden = place !== taken;
+    });
+    lines.forEach(({ value }, place) => {
+      const name = LINES[place];
+      put(value, numberOf(name, recorded.number(episode, name, step)));
+    });
+  };
+  return { box, update };
 }
 
 /** A step as a screen reader says it. */

@@ -1,7 +1,8 @@
 /** What one can do to a world that runs: drive it, change what is in it, let it run until something holds. */
 
 import { probabilityBars } from "./bars.js";
-import { button, dragged, el, panel, select, short } from "./dom.js";
+import { chanceChoice } from "./chance.js";
+import { button, dragged, el, panel, put, select, short } from "./dom.js";
 import { futureRows } from "./whatif.js";
 
 export function worldPanel({ now, info, store, ask }) {
@@ -11,6 +12,7 @@ export function worldPanel({ now, info, store, ask }) {
     ask(playing() ? { do: "stop" } : { do: "play", speed: store.state.speed }),
   );
   const playing = () => Boolean(now.last?.head.playing);
+  const was = el("p", { className: "muted" });
   const acts = info.actions.map(({ name }) =>
     button(name, `take ${name}`, () => ask({ do: "act", action: name })),
   );
@@ -24,13 +26,15 @@ export function worldPanel({ now, info, store, ask }) {
   const seed = el("input", { type: "number", min: 0, placeholder: "any", "aria-label": "seed" });
   const futures = el("div", { className: "futures" });
   const objects = objectTools({ now, info, store, ask });
-  const changed = el("p", { className: "muted", role: "status" });
   const group = (title, ...children) =>
     el("section", { className: "group" }, el("h3", {}, title), children);
+  const ways = chanceChoice();
   const branch = button("Compare futures", "each action here, played to the end", async () => {
     futures.replaceChildren(el("p", { className: "muted", role: "status" }, "playing…"));
-    const head = await ask({ do: "whatif", actions: info.actions.map((each) => each.name) });
+    const actions = info.actions.map((each) => each.name);
+    const head = await ask({ do: "whatif", actions, ...ways.chance() });
     futures.replaceChildren(...futureRows(head?.futures ?? [], now.last?.arrays ?? {}, info));
+    futures.scrollIntoView({ block: "nearest" });
   });
   const section = panel(
     "world",
@@ -38,73 +42,59 @@ export function worldPanel({ now, info, store, ask }) {
     null,
     el(
       "div",
-      { className: "scroll" },
-      group("It would", would, bars.box),
+      { className: "scroll", "data-enter": "" },
+      group("It would take", would, bars.box, was),
       group(
         "Act",
-        el(
-          "div",
-          { className: "tools" },
+        line(acts),
+        line(
           play,
           button("One step", "one step of the policy (.)", () => ask({ do: "step" })),
           button("Back", "a step back (backspace)", () => ask({ do: "back" })),
         ),
-        el("div", { className: "tools" }, acts),
-        el(
-          "div",
-          { className: "tools" },
+        line(
           button("Run until", "until the condition holds", () =>
             ask({ do: "until", condition: condition.value }),
           ),
           condition,
         ),
-        el(
-          "div",
-          { className: "tools" },
-          button("Restart", "from the seed (r)", () => ask(resetTo(seed.value))),
+        line(
+          button("Restart", "from the seed (r: from any)", () => ask(resetTo(seed.value))),
           el("label", { className: "field" }, el("span", {}, "seed"), seed),
         ),
       ),
       objects.box,
-      group(
-        "Changed",
-        changed,
-        el(
-          "div",
-          { className: "tools" },
-          button("Undo all", "the world as it was", () => ask({ do: "undo" })),
-        ),
-      ),
-      group("What if", branch, futures),
+      group("What if it took another", line(ways.box, branch), futures),
     ),
   );
 
+  let untouched = null;
   const update = (state) => {
     objects.update(state);
     if (!now.last) return;
     const { head, arrays } = now.last;
-    bars.update(arrays.probability?.data);
-    would.textContent = `${info.actions[head.would]?.name ?? "–"}; value ${short(head.value)}${head.ended ? `; it ended: ${head.ended}` : ""}`;
-    play.textContent = head.playing ? "Stop" : "Let it act";
-    changed.textContent = head.interventions?.length ? head.interventions.join("; ") : "nothing";
+    const isChanged = Boolean(head.interventions?.length);
+    if (!isChanged) untouched = { step: head.step, seed: head.seed, probability: arrays.probability };
+    const isHere = isChanged && untouched?.step === head.step && untouched.seed === head.seed;
+    bars.update(arrays.probability?.data, isHere ? untouched.probability?.data : null);
+    put(was, isHere ? "The marks show π before the changes." : "");
+    const ended = head.ended ? `; it ended: ${head.ended}` : "";
+    put(would, `${info.actions[head.would]?.name ?? "–"}; value ${short(head.value)}${ended}`);
+    put(play, head.playing ? "Stop" : "Let it act");
   };
   return { section, update };
 }
 
+const line = (...children) => el("div", { className: "tools" }, children);
+
 export const resetTo = (text) => ({ do: "reset", seed: text === "" ? null : Number(text) });
 
-/** Recolour, remove, turn; floors and light. */
-function objectTools({ info, store, ask }) {
+/** Recolour, remove, turn; floors and light; and the way back. */
+function objectTools({ now, info, store, ask }) {
   const can = new Set(info.interventions ?? []);
   const object = select("object", info.objects ?? [], "", (name) => store.set({ object: name }));
-  const colour = select(
-    "colour",
-    ["colour…", ...Object.keys(info.colours ?? {})],
-    "colour…",
-    (name) => {
-      if (name in info.colours) ask({ do: "recolour", name: object.value, colour: name });
-      colour.value = "colour…";
-    },
+  const colour = choice("colour", Object.keys(info.colours ?? {}), (name) =>
+    ask({ do: "recolour", name: object.value, colour: name }),
   );
   const remove = button("Remove", "the world without it", () =>
     ask({ do: "without", name: object.value }),
@@ -119,17 +109,7 @@ function objectTools({ info, store, ask }) {
       ask({ do: "turn", name: object.value, angle: (Number(turn.value) * Math.PI) / 180 }),
   });
   const surfaces = Object.entries(info.surfaces ?? {}).map(([surface, textures]) =>
-    el(
-      "label",
-      { className: "field" },
-      el("span", {}, surface),
-      select(
-        surface,
-        ["as it is", ...textures],
-        "as it is",
-        (texture) => texture !== "as it is" && ask({ do: "resurface", surface, texture }),
-      ),
-    ),
+    choice(surface, textures, (texture) => ask({ do: "resurface", surface, texture })),
   );
   const light = el("input", {
     type: "range",
@@ -140,31 +120,52 @@ function objectTools({ info, store, ask }) {
     "aria-label": "brightness",
     onchange: () => ask({ do: "relit", brightness: Number(light.value) }),
   });
-  const line = (isThere, ...children) =>
-    isThere ? el("div", { className: "tools" }, children) : null;
+  const field = (label, input) => el("label", { className: "field" }, el("span", {}, label), input);
+  const changed = el("p", { className: "muted changed", role: "status" });
+  const undo = button("Undo", "take the last change back", () => ask({ do: "undo" }));
+  const all = button("Undo all", "the world as it was", () => ask({ do: "undo", all: true }));
+  const given = (isThere, ...children) => (isThere ? line(children) : null);
   const box = el(
     "section",
     { className: "group" },
-    el("h3", {}, "Change"),
-    line(
+    el("h3", {}, "What if it were otherwise"),
+    given(
       info.objects?.length,
       object,
       can.has("recoloured") ? colour : null,
       can.has("without") ? remove : null,
     ),
-    line(can.has("moved"), el("label", { className: "field" }, el("span", {}, "turn"), turn)),
-    line(can.has("resurfaced"), surfaces),
-    line(can.has("relit"), el("label", { className: "field" }, el("span", {}, "light"), light)),
-    el(
-      "p",
-      { className: "muted" },
-      "Shift and drag over the picture hides that part from the policy.",
-    ),
+    given(can.has("moved"), field("turn", turn)),
+    given(can.has("resurfaced"), surfaces),
+    given(can.has("relit"), field("light", light)),
+    el("p", { className: "muted" }, hints(can)),
+    line(undo, all),
+    changed,
   );
   const update = (state) => {
     if (state.object) object.value = state.object;
+    const said = now.last?.head.interventions ?? [];
+    put(changed, said.length ? said.join("; ") : "nothing is changed");
+    undo.disabled = all.disabled = !now.last?.head.undo;
+    if (!said.length && document.activeElement !== light) light.value = 1;
   };
   return { box, update };
+}
+
+/** What the mouse can do, in words. */
+function hints(can) {
+  const drag = can.has("moved") ? "Drag what stands in the plan, or use the arrow keys on it. " : "";
+  return `${drag}Shift and drag over the picture hides that part from the policy.`;
+}
+
+/** A list that does what is chosen, and is as before. */
+function choice(label, names, choose) {
+  const first = `${label}…`;
+  const box = select(label, [first, ...names], first, (name) => {
+    if (name !== first) choose(name);
+    box.value = first;
+  });
+  return box;
 }
 
 /** Hide a part of the picture: shift and drag over it; a press with shift shows all again. */

@@ -1,0 +1,72 @@
+/** The likeliest labels of a photo, each with its heatmap; pressed, it becomes the large one. */
+
+import { changes, el, fitCanvas, panel, put, short } from "./dom.js";
+import { draw, readAt } from "./frame.js";
+import { drawOver, drawPixels, heatPixels, picturePixels } from "./heat.js";
+import { hovered } from "./hover.js";
+
+const WIDTH = 160;
+
+export function labelsPanel({ store, photos }) {
+  const list = el("div", { className: "labels", "data-enter": "" });
+  const empty = el("p", { className: "state" }, "Its likeliest labels will stand here.");
+  const box = el("div", { className: "scroll" }, empty);
+  const section = panel("labelled", "Why? What speaks for each label", null, box);
+  const ground = el("canvas");
+  const [isNewList, isNewGround] = [changes(), changes()];
+  let items = [];
+
+  const update = (state) => {
+    if (!photos.answer) return;
+    const { labels } = photos.answer.head;
+    if (isNewList(labels.length)) {
+      items = labels.map((_, place) => labelItem(store, photos, place));
+      list.replaceChildren(...items.map((each) => each.box));
+      box.replaceChildren(list);
+    }
+    const seen = photos.frame();
+    const place = `${photos.place(state)}|${state.colour}`;
+    if (isNewGround(place)) draw(ground, picturePixels(seen, !state.colour));
+    items.forEach((each) => each.update(state, { seen, ground, place }));
+  };
+  return { section, update };
+}
+
+function labelItem(store, photos, label) {
+  const canvas = el("canvas", { "aria-hidden": "true" });
+  const [name, value, fill] = [el("b"), el("span", { className: "value" }), el("i")];
+  const box = el(
+    "button",
+    { type: "button", className: "label", onclick: () => store.set({ label, heat: true }) },
+    canvas,
+    el(
+      "div",
+      {},
+      el("p", {}, name, value),
+      el("div", { className: "meter" }, fill),
+    ),
+  );
+  const isNew = changes();
+  let shown = {};
+  hovered(canvas, (x, y) => readAt(shown, x, y));
+  const update = (state, { seen, ground, place }) => {
+    const { labels, probability } = photos.answer.head;
+    const share = probability?.[label];
+    put(name, labels[label]);
+    put(value, short(share));
+    fill.style.width = `${100 * (share ?? 0)}%`;
+    box.setAttribute("aria-label", `${labels[label]}, ${short(share)}`);
+    box.setAttribute("aria-pressed", label === state.label);
+    const map = photos.map({ ...state, label });
+    const usable = state.heat && !map.notes.length;
+    shown = { seen, map: usable ? map : null };
+    const isNewSize = fitCanvas(canvas, WIDTH, (WIDTH * ground.height) / ground.width);
+    if (!isNew(place, map.of, map.limit, usable, state.opacity) && !isNewSize) return;
+    drawOver(canvas, ground);
+    if (!usable) return;
+    const { window, limit, signed } = map;
+    const { width, height } = canvas;
+    drawPixels(canvas, heatPixels(map, width, height, window, limit, signed, state.opacity));
+  };
+  return { box, update };
+}
