@@ -303,3 +303,68 @@ def test_regret_needs_states() -> None:
     without = record(seeking_policy(), "tests.worlds:Corridor-v0", methods="none", states=False)
     with pytest.raises(InputError, match=r"regret needs the states .*not asked for"):
         recorded_regrets(without)
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory):
+    """Pictures of a plain ground, and a network that looks for red and nothing else."""
+    from PIL import Image
+
+    folder, lot = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for number in range(24):
+        ground = lot.integers(90, 110, (48, 64, 3), dtype=np.uint8)
+        Image.fromarray(ground).save(folder / f"{number:02d}.png")
+    return folder
+
+
+class Redness(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.see = torch.nn.Conv2d(3, 1, 1)
+        self.head = torch.nn.Linear(1, 2)
+        with torch.no_grad():
+            self.see.weight[:] = torch.tensor([1.0, -1.0, -1.0])[None, :, None, None]
+            self.see.bias.zero_()
+            self.head.weight[:] = torch.tensor([[30.0], [-30.0]])
+            self.head.bias[:] = torch.tensor([-0.5, 0.5])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.see(x).relu().mean(dim=(-2, -1)))
+
+
+def test_a_classifier_is_audited_by_cubes_put_over_its_pictures(painted, tmp_path) -> None:
+    from PIL import Image
+
+    from rlvis import ImageModel, Preprocess, audit_classifier
+
+    model = ImageModel(Redness(), ["red", "other"], Preprocess(size=(48, 64)))
+    plan = AuditPlan(frames=24, methods=("occlusion",), quick=True)
+    found = audit_classifier(model, painted, plan=plan)
+    scores = next(each for each in found.methods if each.method == "occlusion").of("preferred")
+    assert scores.causal.low > scores.null("causal")
+    assert found.verdicts["occlusion"].word in ("yes", "partly")
+    assert found.effects[0].flips.value > 0
+    assert "each with two cubes, taken away one at a time" in found.text()
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    half = np.zeros((48, 64), np.uint8)
+    half[:, :20] = 255
+    Image.fromarray(half).save(masks / "03.png")
+    pointed = audit_classifier(model, painted, masks=masks, plan=plan)
+    assert {each.subject for each in pointed.effects} == {"a cube", "the object"}
+    assert pointed.methods[0].of("preferred").auc.count == 1
+    with pytest.raises(InputError, match="holds no mask of any of the pictures"):
+        audit_classifier(model, painted, masks=painted.parent, plan=plan)
+
+
+def test_a_cube_covers_what_its_mask_says() -> None:
+    from rlvis.evaluation.planted_cubes import place_cube
+
+    lot = np.random.default_rng(1)
+    for _ in range(20):
+        image = lot.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        found, mask, _ = place_cube(image, lot, (0.0, 0.5))
+        changed = (found != image).any(axis=-1)
+        assert not (changed & ~mask).any()
+        assert changed.sum() > 0.9 * mask.sum() > 10
+        assert not mask[:, 40:].any()

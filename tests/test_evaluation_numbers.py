@@ -66,7 +66,7 @@ def test_frames_of_one_episode_do_not_count_as_many() -> None:
 def test_too_few_groups_have_no_interval_and_certainty_is_never_certain() -> None:
     few = mean(np.arange(10.0), np.repeat(np.arange(5), 2))
     assert not few.sure
-    assert few.written() == "4.50 (too few episodes for an interval)"
+    assert few.written() == "4.50 (too few for an interval)"
     never = share(np.zeros(100), np.repeat(np.arange(20), 5))
     assert never.value == 0
     assert never.high == pytest.approx(stats.binomtest(0, 20).proportion_ci(method="wilson").high)

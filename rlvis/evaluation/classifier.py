@@ -33,6 +33,7 @@ from rlvis.progress import OnProgress, reporter
 
 CUBE, OBJECT = "a cube", "the object"
 _SIDE = 224
+_SCANNED = 24
 _HALVES = ((0.0, 0.5), (0.5, 1.0))
 
 
@@ -97,9 +98,10 @@ def audit_classifier(
         {},
         [],
         [],
-        scan_windows(pictures, on_progress=lambda _: None),
+        scan_windows(pictures.first(_SCANNED), on_progress=report),
         pictures.images.mean(axis=0).round().astype(np.uint8),
         refusals(methods),
+        of_pictures=True,
     )
     scored.remove()
     return found.timed(time.process_time() - start)

@@ -64,7 +64,7 @@ class Estimate:
             return f"{number:.0%}" if share else f"{number:.{digits}f}"
 
         if not self.sure:
-            return f"{text(self.value)} (too few episodes for an interval)"
+            return f"{text(self.value)} (too few for an interval)"
         return f"{text(self.value)} [{text(self.low)}, {text(self.high)}]"
 
     def plain(self) -> dict[str, float | int | None]:

@@ -52,6 +52,7 @@ class Findings:
         mean_image: uint8 (H, W, C), of all frames.
         left_out: what could not be asked, and what it would take.
         seconds: of the processor.
+        of_pictures: whether the frames are pictures, each of which stands alone.
     """
 
     policy: str
@@ -74,6 +75,7 @@ class Findings:
     mean_image: np.ndarray = field(repr=False)
     left_out: Sequence[str]
     seconds: float = 0.0
+    of_pictures: bool = False
 
     @property
     def effects(self) -> list[Effect]:

@@ -13,9 +13,12 @@ def headlines(found: Findings) -> list[str]:
     success = ""
     if isfinite(found.success.value):
         success = f", {found.success.written(share=True)} of them successful"
+    asked, over = f"{found.frames} moments of {found.episodes} episodes{success}", "episodes"
+    if found.of_pictures:
+        asked, over = "each with two cubes, taken away one at a time", "pictures"
     lines = [
-        f"{found.environment}: {found.frames} moments of {found.episodes} episodes{success}; "
-        f"brackets are 95% intervals over episodes; {found.seconds:.0f} s of the processor."
+        f"{found.environment}: {asked}; brackets are 95% intervals over {over}; "
+        f"{found.seconds:.0f} s of the processor."
     ]
     if found.moved:
         first = found.moved[0].effect

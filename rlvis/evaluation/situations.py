@@ -58,6 +58,17 @@ class Pictures:
         """Float (N, K)."""
         return torch.from_numpy(self.logits).softmax(dim=1).numpy()
 
+    def first(self, count: int) -> "Pictures":
+        """The first of them."""
+        return Pictures(
+            self.model,
+            self.images[:count],
+            {name: entry[:count] for name, entry in self.context.items()},
+            self.logits[:count],
+            self.values[:count],
+            self.episodes[:count],
+        )
+
     def part(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """The context of some of the images."""
         return {name: entry[places] for name, entry in self.context.items()}
