@@ -30,7 +30,7 @@ LEAST = 0.05
 """A factor is a shortcut if more of the success than this hangs on it, by the whole interval."""
 OFTEN = 0.1
 """A factor moves decisions if it turns more of them than this, by the whole interval."""
-_FEW_VALUES = 4
+_FEW_VALUES, _LOOSE = 4, 0.4
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class Cue:
         what = "the success" if self.of_success else "the return"
         if not self.lost.count:
             return "not played" if self.matters else "could not be played"
-        if not self.lost.sure:
-            return "too few episodes to say"
         if self.is_shortcut:
             return f"a shortcut: {self._much} hangs on it"
+        if not self.lost.sure or (self.of_success and self.lost.high - self.lost.low > _LOOSE):
+            return "too few episodes to say"
         if self.matters:
             hangs = f"{self._much} hangs on it, as it should"
             return hangs if self.lost.above(0) else f"it matters, and {what} does not hang on it"
