@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from rlvis.attribution.layer_table import list_layers
     from rlvis.errors import InputError, NonFiniteError
     from rlvis.evaluation.audit_result import Audit
-    from rlvis.evaluation.auditor import AuditPlan, audit
+    from rlvis.evaluation.auditor import audit
+    from rlvis.evaluation.classifier import audit_classifier
+    from rlvis.evaluation.plan import AuditPlan
     from rlvis.images.loading import load_image
     from rlvis.images.preprocess import Preprocess
     from rlvis.models.image_model import ImageModel
@@ -52,6 +54,7 @@ __all__ = [
     "Recording",
     "Scores",
     "audit",
+    "audit_classifier",
     "compare",
     "explain",
     "explain_each",
@@ -72,7 +75,9 @@ _MODULES = {
     "attribution.layer_table": ["list_layers"],
     "errors": ["InputError", "NonFiniteError"],
     "evaluation.audit_result": ["Audit"],
-    "evaluation.auditor": ["AuditPlan", "audit"],
+    "evaluation.auditor": ["audit"],
+    "evaluation.classifier": ["audit_classifier"],
+    "evaluation.plan": ["AuditPlan"],
     "images.loading": ["load_image"],
     "images.preprocess": ["Preprocess"],
     "models.image_model": ["ImageModel"],

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rlvis.attribution.registry import METHODS
 from rlvis.errors import InputError
 from rlvis.evaluation.action_values import discount_of, true_values
 from rlvis.evaluation.audit_result import Audit
@@ -27,7 +26,8 @@ from rlvis.evaluation.estimates import share
 from rlvis.evaluation.findings import Moved
 from rlvis.evaluation.maps import MapAudit, MethodScores
 from rlvis.evaluation.parts import Parts, audited_targets, object_parts
-from rlvis.evaluation.scored_methods import ScoredMethods
+from rlvis.evaluation.plan import AuditPlan
+from rlvis.evaluation.scored_methods import ScoredMethods, refusals
 from rlvis.evaluation.shortcuts import Cue, constant_factors, cues_of
 from rlvis.evaluation.situations import Situations, collect
 from rlvis.evaluation.verdicts import verdict
@@ -43,42 +43,7 @@ from rlvis.rollouts.recorder import opened_environments
 if TYPE_CHECKING:
     from gymnasium import Env
 
-QUICK_METHODS = ("cam", "grad-cam", "saliency", "input-x-gradient")
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class AuditPlan:
-    """How thorough an audit is.
-
-    Attributes:
-        frames: how many moments are asked about.
-        methods: by name; every one of `rlvis.METHODS` that the network allows when left out.
-        decisions: of how many moments the true values are found.
-        episodes: played again for each factor that varies.
-        quick: fewer colours and textures; no deletion and insertion.
-    """
-
-    frames: int = 300
-    methods: Sequence[str] = ()
-    decisions: int = 100
-    episodes: int = 60
-    quick: bool = False
-
-    def __post_init__(self) -> None:
-        check_whole("frames", self.frames, 12, MANY)
-        check_whole("decisions", self.decisions, 0, MANY)
-        check_whole("episodes", self.episodes, 0, MANY)
-
-    @property
-    def named(self) -> list[str]:
-        """The methods to be tried."""
-        usual = QUICK_METHODS if self.quick else tuple(METHODS)
-        return list(self.methods or usual)
-
-
-QUICK = AuditPlan(frames=60, decisions=12, episodes=20, quick=True)
-"""A first look, in seconds."""
 
 
 def audit(
@@ -208,7 +173,7 @@ class _Asked:
             thorough=not plan.quick,
         )
         found = [*work.baselines(), *scored.of(plan.named, work.method, report)]
-        self.left_out += _refusals(found)
+        self.left_out += refusals(found)
         self.example = work.example
         return [each for each in found if each.targets]
 
@@ -325,9 +290,3 @@ def _matters(situations: Situations) -> Sequence[str]:
     for place in np.unique(situations.episodes, return_index=True)[1].tolist():
         found |= dict.fromkeys(ask(situations.at(place), "matters"))
     return list(found)
-
-
-def _refusals(methods: Sequence[MethodScores]) -> list[str]:
-    """Why methods are left out altogether."""
-    silent = [each for each in methods if not each.targets and each.refused]
-    return [f"{each.method}: {next(iter(each.refused.values()))}" for each in silent]

@@ -7,6 +7,7 @@ import numpy as np
 
 from rlvis.evaluation.changes import Changed
 from rlvis.evaluation.estimates import Estimate, mean, share
+from rlvis.evaluation.situations import Pictures
 
 
 @dataclass(frozen=True)
@@ -59,33 +60,59 @@ def measured(changed: Changed) -> list[Effect]:
     Changes of one kind of one moment, such as to several colours, count as one: their mean.
     """
     situations = changed.situations
-    before = situations.logits[changed.places]
-    far = divergence(before, changed.logits)
-    flipped = changed.logits.argmax(axis=1) != before.argmax(axis=1)
-    less = changed.values - situations.values[changed.places]
     found = []
     groups = [each.group for each in changed.changes]
     for subject, kind in dict.fromkeys(groups):
         chosen = np.flatnonzero([each == (subject, kind) for each in groups])
-        places = changed.places[chosen]
-        moments, inverse = np.unique(places, return_inverse=True)
-        episodes = situations.episodes[moments]
-
-        def by_moment(values: np.ndarray, inverse: np.ndarray = inverse) -> np.ndarray:
-            return np.bincount(inverse, values) / np.bincount(inverse)
-
         found.append(
-            Effect(
-                subject,
-                kind,
-                mean(by_moment(far[chosen]), episodes, (0.0, np.inf)),
-                share(by_moment(flipped[chosen].astype(float)), episodes),
-                mean(by_moment(less[chosen]), episodes),
-                float(changed.pixels[chosen].mean()),
-                int(chosen[far[chosen].argmax()]),
+            effect_of(
+                (subject, kind),
+                situations,
+                changed.places[chosen],
+                (changed.logits[chosen], changed.values[chosen]),
+                changed.pixels[chosen],
+                chosen,
             )
         )
     return sorted(found, key=lambda each: -each.divergence.value)
+
+
+def effect_of(
+    name: tuple[str, str],
+    pictures: Pictures,
+    places: np.ndarray,
+    answers: tuple[np.ndarray, np.ndarray],
+    pixels: np.ndarray,
+    numbers: np.ndarray,
+) -> Effect:
+    """The effect of one kind of change.
+
+    Args:
+        name: subject and kind.
+        pictures: that were changed.
+        places: int (M,), which of them.
+        answers: logits (M, K) and values (M,) of the changed images.
+        pixels: float (M,), the share of pixels that changed.
+        numbers: int (M,), what each changed image is called.
+    """
+    logits, values = answers
+    before = pictures.logits[places]
+    far = divergence(before, logits)
+    flipped = logits.argmax(axis=1) != before.argmax(axis=1)
+    moments, inverse = np.unique(places, return_inverse=True)
+    episodes = pictures.episodes[moments]
+
+    def by_moment(of_each: np.ndarray) -> np.ndarray:
+        return np.bincount(inverse, of_each) / np.bincount(inverse)
+
+    return Effect(
+        *name,
+        mean(by_moment(far), episodes, (0.0, np.inf)),
+        share(by_moment(flipped.astype(float)), episodes),
+        mean(by_moment(values - pictures.values[places]), episodes),
+        float(pixels.mean()),
+        int(numbers[far.argmax()]),
+    )
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from rlvis.evaluation.changes import REMOVED, Changed
 from rlvis.evaluation.situations import Situations
 from rlvis.models.image_model import ImageModel
 from rlvis.models.scores import Scores
-from rlvis.models.targets import Target, contrast, margin, rank, value
+from rlvis.models.targets import FEW, Target, contrast, margin, rank, value
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def object_parts(changed: Changed, targets: Sequence[Target], relevant: Sequence
         places,
         _stacked([changed.masks[_key(changed, index)] for index in kept], situations, bool),
         losses(
-            situations.policy,
+            situations.model,
             targets,
             (situations.logits[places], situations.values[places]),
             (changed.logits[kept], changed.values[kept]),
@@ -115,12 +115,9 @@ def losses(
 def audited_targets(model: ImageModel, has_value: bool) -> dict[str, Target]:
     """What maps are asked about, by name."""
     first, last = model.labels[0], model.labels[-1]
-    found = {
-        "preferred": rank(0),
-        "margin": margin(),
-        f"{first} - {last}": contrast(0, len(model.labels) - 1),
-        "log π": log_preferred(),
-    }
+    found = {"preferred": rank(0), "margin": margin(), "log π": log_preferred()}
+    if len(model.labels) <= FEW:
+        found[f"{first} - {last}"] = contrast(0, len(model.labels) - 1)
     return {**found, "value": value()} if has_value else found
 
 

@@ -86,13 +86,13 @@ def _situations(recording: Recording, policy: Policy, env: CheckedEnv, number: i
     context: Mapping[str, np.ndarray] = episode.context
     found = Situations(
         policy,
-        env,
         episode.observations,
         context,
         np.asarray(episode.logits, float),
         np.asarray(episode.values, float),
-        np.asarray(taken, int),
         np.full(len(episode), number),
+        env,
+        np.asarray(taken, int),
         np.arange(len(episode)),
         packed,
         {number: packed[0]},

@@ -120,3 +120,9 @@ def _map_scores(plain: Mapping[str, Any]) -> MapScores:
     nulls = {name: float(each) for name, each in plain["nulls"].items()}
     estimates = {name: Estimate.of(each) for name, each in plain.items() if name != "nulls"}
     return MapScores(**estimates, nulls=nulls)
+
+
+def refusals(methods: Sequence[MethodScores]) -> list[str]:
+    """Why methods are left out altogether, a line each."""
+    silent = [each for each in methods if not each.targets and each.refused]
+    return [f"{each.method}: {next(iter(each.refused.values()))}" for each in silent]

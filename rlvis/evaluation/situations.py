@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
+from rlvis.models.image_model import ImageModel
 from rlvis.models.policy import Policy
 from rlvis.models.scores import Scores
 from rlvis.rollouts.branches import observed_image
@@ -25,18 +26,61 @@ _FEWEST_EPISODES = 12
 
 
 @dataclass(frozen=True)
-class Situations:
-    """N moments of E episodes, in the order of the episodes.
+class Pictures:
+    """N images, what a model says of them, and which belong together.
 
     Attributes:
-        policy: that was played.
-        world: one environment, brought to any of the moments by `at`.
-        images: uint8 (N, H, W, C), what the policy saw.
-        context: (N, …) by name, what it knew besides.
+        model: that is asked.
+        images: uint8 (N, H, W, C).
+        context: (N, …) by name, what the model knows besides.
         logits: float (N, K).
-        values: float (N,), NaN where the policy has no critic.
+        values: float (N,), NaN where the model has no critic.
+        episodes: int (N,), the group of each, such as its episode.
+    """
+
+    model: ImageModel
+    images: np.ndarray = field(repr=False)
+    context: Mapping[str, np.ndarray] = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+    episodes: np.ndarray = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def preferred(self) -> np.ndarray:
+        """Int (N,): the label of the highest score."""
+        return self.logits.argmax(axis=1)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Float (N, K)."""
+        return torch.from_numpy(self.logits).softmax(dim=1).numpy()
+
+    def part(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """The context of some of the images."""
+        return {name: entry[places] for name, entry in self.context.items()}
+
+    def scores(self, images: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the model says of other images in these places: logits (M, K), values (M,)."""
+        logits, values = [], []
+        for start in range(0, len(images), BATCH):
+            part = slice(start, start + BATCH)
+            found = self.model.scores(images[part], self.part(places[part]))
+            logits.append(_double(found.logits))
+            values.append(_values(found))
+        return np.concatenate(logits), np.concatenate(values)
+
+
+@dataclass(frozen=True)
+class Situations(Pictures):
+    """N moments of E episodes, in the order of the episodes; images and values are the policy's.
+
+    Attributes:
+        world: one environment, brought to any of the moments by `at`.
         taken: int (N,), the action that was taken.
-        episodes, steps: int (N,), of which moment each is.
+        steps: int (N,), of the moment in its episode.
         states: the world's state of each; None where it gives none.
         starts: the state of each episode's first moment, by its number.
         seeds: of each episode, by its number.
@@ -46,14 +90,8 @@ class Situations:
         no_states: why there are none.
     """
 
-    policy: Policy
     world: CheckedEnv
-    images: np.ndarray = field(repr=False)
-    context: Mapping[str, np.ndarray] = field(repr=False)
-    logits: np.ndarray = field(repr=False)
-    values: np.ndarray = field(repr=False)
     taken: np.ndarray = field(repr=False)
-    episodes: np.ndarray = field(repr=False)
     steps: np.ndarray = field(repr=False)
     states: Sequence[bytes | None] = field(repr=False)
     starts: Mapping[int, bytes | None] = field(repr=False)
@@ -63,22 +101,11 @@ class Situations:
     form: str
     no_states: str
 
-    def __len__(self) -> int:
-        return len(self.images)
-
     @property
-    def preferred(self) -> np.ndarray:
-        """Int (N,): the action of the highest score."""
-        return self.logits.argmax(axis=1)
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Float (N, K)."""
-        return torch.from_numpy(self.logits).softmax(dim=1).numpy()
-
-    def part(self, places: np.ndarray) -> dict[str, np.ndarray]:
-        """The context of some of the moments."""
-        return {name: entry[places] for name, entry in self.context.items()}
+    def policy(self) -> Policy:
+        """The model, which acts."""
+        assert isinstance(self.model, Policy)
+        return self.model
 
     def offers(self, *methods: str) -> bool:
         """Whether the world answers these questions, and can be brought to a moment to be asked."""
@@ -115,16 +142,6 @@ class Situations:
             return self
         why = "what the world draws is changed by wrappers on its way to the policy"
         return replace(self, form="", no_states=why)
-
-    def scores(self, images: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the policy says of other images of these moments: logits (M, K), values (M,)."""
-        logits, values = [], []
-        for start in range(0, len(images), BATCH):
-            part = slice(start, start + BATCH)
-            found = self.policy.scores(images[part], self.part(places[part]))
-            logits.append(_double(found.logits))
-            values.append(_values(found))
-        return np.concatenate(logits), np.concatenate(values)
 
 
 def collect(
@@ -208,7 +225,6 @@ def _situations(
     outcomes = {number: step.outcome for number, step in ends.items() if step.outcome}
     found = Situations(
         policy,
-        world,
         np.stack([each.image for each in decisions]),
         {
             name: np.stack([each.context[name] for each in decisions])
@@ -216,8 +232,9 @@ def _situations(
         },
         np.stack([each.logits for each in decisions]).astype(float),
         np.array([each.value for each in decisions]),
-        np.array([int(np.asarray(each.action)) - first for each in decisions]),
         np.array([step.episode for step in steps]),
+        world,
+        np.array([int(np.asarray(each.action)) - first for each in decisions]),
         np.array([step.number for step in steps]),
         [step.state for step in steps],
         dict(starts),

@@ -14,7 +14,7 @@ import numpy as np
 from rlvis.evaluation.effects import divergence
 from rlvis.evaluation.estimates import Estimate, mean, share
 from rlvis.evaluation.parts import Parts, losses
-from rlvis.evaluation.situations import Situations
+from rlvis.evaluation.situations import Pictures
 from rlvis.models.targets import Target
 from rlvis.progress import OnProgress, Progress
 
@@ -92,56 +92,56 @@ def swapped(images: np.ndarray, donors: np.ndarray, box: np.ndarray) -> np.ndarr
     return found
 
 
-def scan_windows(situations: Situations, *, on_progress: OnProgress) -> WindowScan:
+def scan_windows(pictures: Pictures, *, on_progress: OnProgress) -> WindowScan:
     """Swap every window of every image with other images of other episodes."""
-    height, width = situations.images.shape[1:3]
+    height, width = pictures.images.shape[1:3]
     boxes = boxes_of(height, width)
     rows = min(ROWS, height)
-    donors = _donors(situations.episodes)
-    places = np.tile(np.arange(len(situations)), len(donors))
-    groups = situations.episodes[places]
+    donors = _donors(pictures.episodes)
+    places = np.tile(np.arange(len(pictures)), len(donors))
+    groups = pictures.episodes[places]
     far, flips = [], []
     for done, box in enumerate(boxes):
         images = np.concatenate(
-            [swapped(situations.images, situations.images[each], box) for each in donors]
+            [swapped(pictures.images, pictures.images[each], box) for each in donors]
         )
-        logits, _ = situations.scores(images, places)
-        before = situations.logits[places]
+        logits, _ = pictures.scores(images, places)
+        before = pictures.logits[places]
         far.append(mean(divergence(before, logits), groups, (0.0, np.inf)))
         flips.append(share(logits.argmax(axis=1) != before.argmax(axis=1), groups))
         on_progress(Progress("swapping windows", done + 1, len(boxes), "windows"))
     return WindowScan(boxes, far, flips, rows, len(boxes) // rows, (height, width))
 
 
-def window_parts(situations: Situations, targets: Sequence[Target], per_image: int = 6) -> Parts:
+def window_parts(pictures: Pictures, targets: Sequence[Target], per_image: int = 6) -> Parts:
     """Windows as parts of images, where nobody knows what is in them.
 
     Args:
-        situations: the images.
+        pictures: the images.
         targets: whose loss is measured.
         per_image: how many windows of each image, drawn by lot.
     """
-    height, width = situations.images.shape[1:3]
+    height, width = pictures.images.shape[1:3]
     boxes = boxes_of(height, width)
-    lot, donors = np.random.default_rng(0), _donors(situations.episodes, AVERAGED)
+    lot, donors = np.random.default_rng(0), _donors(pictures.episodes, AVERAGED)
     count = min(per_image, len(boxes))
-    chosen = [np.sort(lot.choice(len(boxes), count, replace=False)) for _ in situations.images]
-    places = np.repeat(np.arange(len(situations)), count)
+    chosen = [np.sort(lot.choice(len(boxes), count, replace=False)) for _ in pictures.images]
+    places = np.repeat(np.arange(len(pictures)), count)
     windows = np.concatenate(chosen)
     masks = np.zeros((len(places), height, width), bool)
     for part, window in enumerate(windows):
         top, left, bottom, right = boxes[window].tolist()
         masks[part, top:bottom, left:right] = True
-    own = situations.images[places]
-    before = situations.logits[places], situations.values[places]
+    own = pictures.images[places]
+    before = pictures.logits[places], pictures.values[places]
     lost = []
     for donor in donors:
-        without = np.where(masks[..., None], situations.images[donor[places]], own)
-        after = situations.scores(without, places)
-        lost.append(losses(situations.policy, targets, before, after))
+        without = np.where(masks[..., None], pictures.images[donor[places]], own)
+        after = pictures.scores(without, places)
+        lost.append(losses(pictures.model, targets, before, after))
     return Parts(
-        situations.images,
-        situations.episodes,
+        pictures.images,
+        pictures.episodes,
         [f"window {window + 1}" for window in windows],
         places,
         masks,
