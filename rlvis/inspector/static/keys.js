@@ -68,7 +68,7 @@ export const photoKeys = (photos) => [
 export const pageKeys = (looks) => [
   { group: "The page" },
   ...viewKeys(looks),
-  { keys: ["Enter"], words: "to the tools of the view", run: () => enter() },
+  { keys: ["Enter"], words: "to the tools of the view", run: () => enter(looks.at.store) },
   { keys: ["Escape"], words: "back to the page and its keys", run: () => leave() },
   { keys: ["s"], words: "save what is shown as a picture", run: () => looks.at.still() },
   { keys: ["h", "?"], words: "these keys", run: () => toggleHelp() },
@@ -85,7 +85,8 @@ function viewKeys(looks) {
 }
 
 /** The focus goes to the first that can be used in the view's own tools. */
-function enter() {
+function enter(store) {
+  store.flush();
   const usable = "input, select, textarea, button:not(:disabled)";
   const own =
     document.querySelector(".shown [data-enter]") ??

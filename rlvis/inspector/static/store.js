@@ -71,12 +71,16 @@ export class Store {
   #plan() {
     if (this.#due) return;
     this.#due = true;
-    requestAnimationFrame(() => {
-      this.#due = false;
-      const changed = this.#changed;
-      this.#changed = new Set();
-      for (const listener of this.#listeners) listener(this.state, changed);
-    });
+    requestAnimationFrame(() => this.flush());
+  }
+
+  /** Tell the listeners now, where there is something to tell. */
+  flush() {
+    if (!this.#due) return;
+    this.#due = false;
+    const changed = this.#changed;
+    this.#changed = new Set();
+    for (const listener of this.#listeners) listener(this.state, changed);
   }
 }
 
