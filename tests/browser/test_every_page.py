@@ -137,7 +137,7 @@ def test_unit_is_held_and_explained(kind: str, opened: Opened, request: Any) -> 
     page.wait_for_function(
         "before => document.querySelector('.edit').innerText !== before", arg=before
     )
-    assert page.locator(".patch").count() > 0
+    page.wait_for_selector(".patch")
     page.click("text=Explain it")
     name = "input[list=targets]"
     page.wait_for_function(f"() => document.querySelector('{name}').value.startsWith('unit:')")

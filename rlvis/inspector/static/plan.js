@@ -5,6 +5,8 @@ import { pictureWithHeat } from "./frame.js";
 import { Latest } from "./latest.js";
 
 const NUDGE = 0.1;
+/** Pixels that a hand moves without meaning to drag. */
+const STEADY = 4;
 
 export const PLAN = [360, 270];
 
@@ -22,6 +24,7 @@ export function planPanel({ now, store, failed }) {
   const known = new Map();
   let held = null;
   let gesture = 0;
+  let pressed = null;
 
   /** From shares of the picture to places of the world and back. */
   const mapping = () => now.last.head.mapping;
@@ -76,8 +79,11 @@ export function planPanel({ now, store, failed }) {
 
   dragged(
     drawn.picture,
-    (u, v, event) => {
-      if (!held || event.type === "pointerdown" || !now.last?.head.mapping) return;
+    (u, v, { type, clientX, clientY }) => {
+      if (type === "pointerdown") pressed = [clientX, clientY];
+      const moved = pressed && Math.hypot(clientX - pressed[0], clientY - pressed[1]);
+      if (!held || !now.last?.head.mapping || (pressed && moved < STEADY)) return;
+      pressed = null;
       place(known.get(held), u, v);
       move(held, worldOf(u, v));
     },
