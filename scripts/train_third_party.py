@@ -142,6 +142,13 @@ def miniworld(count: int) -> A2C:
     return A2C("CnnPolicy", envs, n_steps=16, ent_coef=0.01, seed=0)
 
 
+def cube_reach(count: int) -> PPO:
+    """PPO with the usual NatureCNN on the cube world: its head flattens, so no CAM is exact."""
+    envs = make_vec_env("rlvis_envs:CubeReach-v0", count)
+    settings = {**PPO_SETTINGS, "gamma": 0.97, "ent_coef": 0.01, "batch_size": 256}
+    return PPO("CnnPolicy", envs, learning_rate=5e-4, **settings)
+
+
 def recurrent(count: int) -> RecurrentPPO:
     """Recurrent PPO on the cube world."""
     envs = make_vec_env("rlvis_envs:CubeReach-v0", count)
@@ -181,6 +188,7 @@ AGENTS = {
         car_racing_sac,
         "--env CarRacing-v3 -w grayscale -w resize:height=64 -w frame-stack:frames=2",
     ),
+    "cube-reach": ThirdParty(cube_reach, "--env rlvis_envs:CubeReach-v0"),
     "masked": ThirdParty(
         masked,
         "--env rlvis_envs:CubeReach-v0 -w scripts.train_third_party.NoTurningBack",

@@ -368,3 +368,26 @@ def test_a_cube_covers_what_its_mask_says() -> None:
         assert not (changed & ~mask).any()
         assert changed.sum() > 0.9 * mask.sum() > 10
         assert not mask[:, 40:].any()
+
+
+def test_verdicts_stand_beside_maps_in_the_inspector(of_shortcut, recorded, tmp_path) -> None:
+    import warnings
+
+    from rlvis.errors import Notice
+    from rlvis.evaluation.audit_files import read_verdicts
+    from rlvis.inspector.recorded_source import RecordedSource
+
+    path = of_shortcut.save(tmp_path / "audit.json")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_verdicts(path, "cube-reach-choice-shortcut")
+    assert found == of_shortcut.verdicts
+    with pytest.warns(Notice, match="is of cube-reach-choice-shortcut, not of cube-reach"):
+        read_verdicts(path, "cube-reach")
+    info = RecordedSource(recorded, recorded.policy(), verdicts=found).info()
+    shown = {each["name"]: each.get("verdict") for each in info["methods"]}
+    assert shown["occlusion"] == found["occlusion"].word
+    assert shown["rise"] is None
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(InputError, match="holds no audit"):
+        read_verdicts(tmp_path / "other.json", "cube-reach")

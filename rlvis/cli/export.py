@@ -15,6 +15,7 @@ def command(
     html: Path | None = None,
     methods: Methods = (),
     episodes: Annotated[UseAppendAction[tuple[int, ...]], arg(name="episode")] = (),
+    audit: Path | None = None,
     rrd: Path | None = None,
     tensorboard: Path | None = None,
     wandb: str | None = None,
@@ -28,10 +29,13 @@ def command(
         methods: of --html, whose maps are in it; repeat for several. Those recorded when left out.
         episodes: of --html, the number of an episode that is in it; repeat for several. All of them
             when left out.
+        audit: of --html, an audit of the policy (.json of rlvis audit), whose verdicts stand beside
+            the maps.
         rrd: write frames, heatmaps and curves for Rerun's viewer to this file (.rrd).
         tensorboard: write curves for TensorBoard to this folder.
         wandb: log curves to this project of Weights & Biases, where that is installed.
     """
+    from rlvis.evaluation.audit_files import read_verdicts
     from rlvis.inspector.exported import check_html, to_html
     from rlvis.rollouts.export.rerun import check_rrd, to_rerun
     from rlvis.rollouts.export.tensorboard import to_tensorboard
@@ -44,14 +48,18 @@ def command(
             "--wandb PROJECT"
         )
     if html is None:
-        refuse_unused("without --html", methods=methods, episode=episodes)
+        refuse_unused("without --html", methods=methods, episode=episodes, audit=audit)
     else:
         check_html(html)
     if rrd is not None:
         check_rrd(rrd)
     opened = Recording.open(recording)
     if html is not None:
-        print(to_html(opened, html, methods=methods or None, episodes=episodes or None))
+        verdicts = None if audit is None else read_verdicts(audit, opened.header.policy)
+        page = to_html(
+            opened, html, methods=methods or None, episodes=episodes or None, verdicts=verdicts
+        )
+        print(page)
     if rrd is not None:
         print(to_rerun(opened, rrd))
     if tensorboard is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.playing import EnvSource, PolicySource, RecordedPolicy
+from rlvis.cli.threads import one_thread
 from rlvis.errors import InputError
 
 
@@ -19,6 +20,7 @@ def command(
     photos: Annotated[UseAppendAction[tuple[Path, ...]], arg(name="photo")] = (),
     source: OmitArgPrefixes[RecordedPolicy] = RecordedPolicy(),  # noqa: B008
     env: OmitArgPrefixes[EnvSource] = EnvSource(),  # noqa: B008
+    audit: Path | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     browser: bool = True,
@@ -37,6 +39,8 @@ def command(
         photos: with --model a photo to begin with; repeat for several. Others are dropped there.
         source: the policy: of the recording, or the one that acts (cube-reach when left out).
         env: of --live.
+        audit: of a recording, an audit of its policy (.json of rlvis audit), whose verdicts stand
+            beside the maps.
         host: the address to listen on; on any but this machine's own a token is asked for.
         port: 0 for 7531, or the next that is free.
         browser: open the page; --no-browser only prints its address.
@@ -47,6 +51,8 @@ def command(
         raise InputError("name the folder of a recording, or say --live, or --model NAME")
     if photos and model is None:
         raise InputError("--photo goes with --model; name the classifier")
+    if audit is not None and recording is None:
+        raise InputError("--audit goes with a recording; name its folder")
     check_installed()
     if model is not None:
         open_app = partial(_photos, replace(source, model=model), photos)
@@ -54,7 +60,7 @@ def command(
         open_app = partial(_live, replace(source, model=source.model or PolicySource.model), env)
     else:
         _check_folder(recording)
-        open_app = partial(_recorded, recording, source, host)
+        open_app = partial(_recorded, recording, source, host, audit)
     serve(open_app, host, port, browser=browser)
 
 
@@ -80,23 +86,24 @@ def _live(source: RecordedPolicy, env: EnvSource) -> Any:
     from rlvis.inspector.live_line import live_routes
     from rlvis.inspector.live_source import LiveSource
 
-    _one_thread()
+    one_thread()
     policy = source.load_policy()
     return build_app(LiveSource(policy, env.of(policy)), live_routes)
 
 
-def _recorded(path: Path, source: RecordedPolicy, host: str) -> Any:
+def _recorded(path: Path, source: RecordedPolicy, host: str, audit: Path | None) -> Any:
     """A recording, with its policy where that is at hand."""
     import warnings
 
     from rlvis.errors import Notice
+    from rlvis.evaluation.audit_files import read_verdicts
     from rlvis.inspector.app import build_app
     from rlvis.inspector.recorded_questions import recorded_routes
     from rlvis.inspector.recorded_source import RecordedSource
     from rlvis.inspector.security import is_loopback
     from rlvis.rollouts.recording import Recording
 
-    _one_thread()
+    one_thread()
     opened = Recording.open(path)
     opened.numbers(0)
     try:
@@ -106,11 +113,6 @@ def _recorded(path: Path, source: RecordedPolicy, host: str) -> Any:
             raise
         warnings.warn(f"only what was recorded is shown: {error}", Notice, stacklevel=1)
         policy = None
-    return build_app(RecordedSource(opened, policy, files=is_loopback(host)), recorded_routes)
-
-
-def _one_thread() -> None:
-    """Let PyTorch compute on one thread: policies are small, and several are asked at once."""
-    import torch
-
-    torch.set_num_threads(1)
+    verdicts = None if audit is None else read_verdicts(audit, opened.header.policy)
+    shown = RecordedSource(opened, policy, files=is_loopback(host), verdicts=verdicts)
+    return build_app(shown, recorded_routes)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from rlvis.attribution.engine import Methods, choose_methods
 from rlvis.errors import InputError
+from rlvis.evaluation.verdicts import Verdict
 from rlvis.files import check_writable, writing
 from rlvis.inspector.choices import described
 from rlvis.inspector.page import standalone
@@ -33,6 +34,7 @@ def to_html(
     episodes: Sequence[int] | None = None,
     policy: Policy | None = None,
     bookmarks: Sequence[Mapping[str, Any]] = (),
+    verdicts: Mapping[str, Verdict] | None = None,
 ) -> Path:
     """Write the inspector's page of a recording as one file that needs no server.
 
@@ -44,6 +46,7 @@ def to_html(
         policy: the recorded one, for maps that were not recorded; found where it was loaded from
             when left out.
         bookmarks: "episode", "step" and "note" of each moment that the page marks.
+        verdicts: of an audit on the maps, by method; see `rlvis.evaluation.audit_files`.
 
     Raises:
         InputError: if there is no such episode or method, maps are to be made and the policy is not
@@ -52,7 +55,8 @@ def to_html(
     check_html(path)
     names = None if methods is None else [str(each) for each in choose_methods(methods, None)[0]]
     is_recorded = names is None or recording.recorded_methods(names) is not None
-    source = RecordedSource(recording, None if is_recorded else recording.policy(policy))
+    asked = None if is_recorded else recording.policy(policy)
+    source = RecordedSource(recording, asked, verdicts=verdicts)
     page = page_of(source, names or (), episodes or (), bookmarks)
     with writing(Path(path), _KINDS) as (temporary, _):
         Path(temporary).write_text(page, "utf-8")
@@ -86,7 +90,9 @@ def page_of(
         pictures |= _pictures(source, number)
     info = {
         **source.info(),
-        "methods": [{**described(name), "recorded": True} for name in names],
+        "methods": [
+            {**described(name), "recorded": True, **source.believed(name)} for name in names
+        ],
         "layers": [],
         "states": False,
         "can_explain": False,

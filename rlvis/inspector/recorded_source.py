@@ -10,6 +10,7 @@ from PIL import Image
 
 from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
+from rlvis.evaluation.verdicts import Verdict
 from rlvis.features.image_sets.image_set import RecordingImages
 from rlvis.images.frames import picture_of
 from rlvis.inspector.album import Place, Seen
@@ -47,12 +48,26 @@ class RecordedSource:
         recording: it.
         policy: the recorded one, None where it is not at hand: what was recorded is shown alone.
         files: whether the page may name files of other policies, to be compared with.
+        verdicts: of an audit on its maps, by method.
     """
 
     draws = False
 
-    def __init__(self, recording: Recording, policy: Policy | None, *, files: bool = True) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        policy: Policy | None,
+        *,
+        files: bool = True,
+        verdicts: Mapping[str, Verdict] | None = None,
+    ) -> None:
         self.recording, self._policy, self.files = recording, policy, files
+        self._verdicts = verdicts or {}
+
+    def believed(self, method: str) -> dict[str, str]:
+        """Whether an audit says that a method's maps can be believed, and why."""
+        found = self._verdicts.get(method)
+        return {} if found is None else {"verdict": found.word, "reason": found.reason}
 
     @property
     def model(self) -> Policy:
@@ -96,7 +111,10 @@ class RecordedSource:
             "policy": header.policy,
             "fingerprint": header.fingerprint,
             "actions": colours_of(header.actions),
-            "methods": [{**each, "recorded": each["name"] in recorded} for each in methods],
+            "methods": [
+                {**each, "recorded": each["name"] in recorded, **self.believed(each["name"])}
+                for each in methods
+            ],
             "layers": layers,
             "targets": targets,
             "choice": is_choice(header.distribution),

@@ -95,6 +95,7 @@ function methodRow({ store, recorded, info, names, method }) {
   const tiles = recorded.columns.map((target, place) => tile(store, info, method, target, place));
   const { box: bar, update: label } = legend();
   const about = el("span", { className: "muted about" });
+  const believed = verdict(info.methods.find((each) => each.name === method));
   const pick = select(`method of this row`, names, method, (name) => {
     const { methods } = store.state;
     if (methods.includes(name)) return store.set({ method: name });
@@ -112,7 +113,7 @@ function methodRow({ store, recorded, info, names, method }) {
       { className: "row" },
       tiles.map((each) => each.box),
     ),
-    el("div", { className: "caption" }, pick, about, bar, remove),
+    el("div", { className: "caption" }, pick, believed, about, bar, remove),
   );
   const update = (state, picture, across) => {
     const maps = tiles.map((each) => recorded.map({ ...state, method, target: each.target }));
@@ -125,6 +126,13 @@ function methodRow({ store, recorded, info, names, method }) {
     box.classList.toggle("main", state.method === method);
   };
   return { box, update, method };
+}
+
+/** What an audit says of a method's maps, nothing where there is none. */
+function verdict(described) {
+  if (!described?.verdict) return "";
+  const said = { className: `verdict ${described.verdict}`, title: described.reason };
+  return el("span", said, `believe? ${described.verdict}`);
 }
 
 function removeRow(store, method) {
