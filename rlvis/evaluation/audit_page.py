@@ -16,7 +16,6 @@ from rlvis.evaluation.maps import MethodScores
 from rlvis.evaluation.sentences import headlines, left_out
 from rlvis.evaluation.shortcuts import Cue
 from rlvis.evaluation.verdicts import BELIEVE, NO, PARTLY, Verdict
-from rlvis.images.frames import picture_of
 
 _WIDTH = 1200
 _MOST_EFFECTS = 16
@@ -119,7 +118,7 @@ def _believed(found: Findings) -> list[Row]:
     return [
         Row([_figure(plot)], "Which maps can be believed", note, tile=_size(plot)),
         Row(
-            [Tile(picture_of(found.example, 1), ["the frame", "all maps are of it"]), *examples],
+            [Tile(found.example, ["the frame", "all maps are of it"]), *examples],
             "one frame, every method, those that agree most first",
             tile=(84, 112),
         ),
@@ -167,7 +166,7 @@ def _mattered(found: Findings) -> list[Row]:
     )
     tiles = [
         Tile(
-            picture_of(each.image, 1),
+            each.image,
             [
                 f"episode {each.episode}, step {each.step}" + ("" if each.sure else " (unsure)"),
                 f"took {each.taken}, {each.best} is worth {each.regret:.3f} more",
@@ -266,7 +265,7 @@ def _shortcuts(found: Findings) -> list[Row]:
     for box, each in zip(scan.boxes, scan.divergence, strict=True):
         top, left, bottom, right = box.tolist()
         heat[top:bottom, left:right] = each.value
-    ground = grey(picture_of(found.mean_image, 1))
+    ground = grey(found.mean_image)
     shown = overlay(ground, heat, float(heat.max()), False)
     tiles = [Tile(shown, ["KL of each window", "over the mean of all frames"])]
     return [*rows, Row(tiles, "Windows that move it", note, tile=(180, 240))]
@@ -283,13 +282,12 @@ def _drawn(method: MethodScores, image: np.ndarray) -> np.ndarray:
     assert method.example is not None
     heat = np.asarray(method.example, np.float32)
     signed = bool((heat < 0).any())
-    return overlay(grey(picture_of(image, 1)), heat, limit(heat), signed)
+    return overlay(grey(image), heat, limit(heat), signed)
 
 
 def _side_by_side(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    one, other = picture_of(before, 1), picture_of(after, 1)
-    gap = np.full((len(one), max(2, one.shape[1] // 40), 3), 255, np.uint8)
-    return np.concatenate([one, gap, other], axis=1)
+    gap = np.full((len(before), max(2, before.shape[1] // 40), 3), 255, np.uint8)
+    return np.concatenate([before, gap, after], axis=1)
 
 
 def _figure(picture: np.ndarray) -> Tile:

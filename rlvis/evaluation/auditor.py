@@ -32,6 +32,7 @@ from rlvis.evaluation.shortcuts import Cue, constant_factors, cues_of
 from rlvis.evaluation.situations import Situations, collect
 from rlvis.evaluation.verdicts import verdict
 from rlvis.evaluation.windows import scan_windows, window_parts
+from rlvis.images.frames import picture_of
 from rlvis.models.policy import Policy, require_policy
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, reporter
@@ -237,13 +238,10 @@ class _Asked:
             importance[decisions.true.places] = decisions.true.importance
         examples, moved = [], []
         if changed is not None:
-            examples = [
-                (each, situations.images[each.place], changed.picture(each.index))
-                for each in shown(turned, importance)
-            ]
-            moved = [
-                Moved(each, *_before_and_after(changed, each.strongest)) for each in self.effects
-            ]
+            for each in shown(turned, importance):
+                before, after = situations.images[each.place], changed.picture(each.index)
+                examples.append((each, self._picture(before), self._picture(after)))
+            moved = [Moved(each, *self._before_and_after(each.strongest)) for each in self.effects]
         numbers = np.array(sorted(situations.successes), int)
         hits = np.array([situations.successes[number] for number in numbers], bool)
         blind = [each for each in methods if each.baseline]
@@ -262,20 +260,25 @@ class _Asked:
                 for each in methods
                 if not each.baseline
             },
-            situations.images[self.example],
+            self._picture(situations.images[self.example]),
             decisions,
             examples,
             turned_by(turned, len(situations)),
             cues,
             list(constant),
             scan_windows(situations, on_progress=lambda _: None),
-            situations.images.mean(axis=0).round().astype(np.uint8),
+            self._picture(situations.images.mean(axis=0).round().astype(np.uint8)),
             self.left_out,
         )
 
+    def _before_and_after(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        assert self.changed is not None
+        before = self.situations.images[int(self.changed.places[index])]
+        return self._picture(before), self._picture(self.changed.picture(index))
 
-def _before_and_after(changed: Changed, index: int) -> tuple[np.ndarray, np.ndarray]:
-    return changed.situations.images[int(changed.places[index])], changed.picture(index)
+    def _picture(self, image: np.ndarray) -> np.ndarray:
+        """An image to be shown, uint8 (H, W, 3): the latest of stacked frames."""
+        return picture_of(image, self.situations.policy.frames or 1)
 
 
 def _has_value(situations: Situations) -> bool:

@@ -17,6 +17,7 @@ from rlvis.evaluation.estimates import (
     share,
 )
 from rlvis.evaluation.situations import Situations
+from rlvis.images.frames import picture_of
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Mistake:
         taken, best: actions.
         regret: what was given away.
         sure: whether it was, by the whole of both intervals.
-        image: uint8 (H, W, C), what the policy saw.
+        image: uint8 (H, W, 3), what the policy saw.
     """
 
     place: int
@@ -150,7 +151,7 @@ def _mistake(
         labels[int(true.best[which])],
         float(regret[which]),
         bool(sure[which]),
-        situations.images[place],
+        picture_of(situations.images[place], situations.policy.frames or 1),
     )
 
 

@@ -21,7 +21,7 @@ class Moved:
 
     Attributes:
         effect: what the change does.
-        before, after: uint8 (H, W, C), the image that it moves most.
+        before, after: uint8 (H, W, 3), the image that it moves most.
     """
 
     effect: Effect
@@ -42,14 +42,14 @@ class Findings:
         targets: what maps were asked about, the first one in the verdicts.
         methods: scores of baselines and methods.
         verdicts: by method.
-        example: uint8 (H, W, C), the image of the methods' examples.
+        example: uint8 (H, W, 3), the image of the methods' examples.
         decisions: true values; None where they could not be found.
-        counterfactuals: some, each with the image before and after, uint8 (H, W, C).
+        counterfactuals: some, each with the image before and after, uint8 (H, W, 3).
         turned: the share of moments that each kind of change turns as the smallest one.
         cues: what varies between episodes, and what hangs on it.
         constant: the factors that do not vary, of which nothing can be said.
         windows: what swapping windows does.
-        mean_image: uint8 (H, W, C), of all frames.
+        mean_image: uint8 (H, W, 3), of all frames.
         left_out: what could not be asked, and what it would take.
         seconds: of the processor.
         of_pictures: whether the frames are pictures, each of which stands alone.
