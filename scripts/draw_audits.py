@@ -52,7 +52,7 @@ def main() -> None:
     if wanted.picture:
         page = made(POLICIES[0]).picture()
         part = page.crop((0, 0, page.width, min(page.height, _PICTURE_HEIGHT)))
-        part.quantize(96, dither=Image.Dither.NONE).save(GUIDE / "audit.png", optimize=True)
+        part.quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(GUIDE / "audit.png", optimize=True)
 
 
 def made(name: str) -> Audit:

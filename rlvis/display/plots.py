@@ -89,7 +89,7 @@ def draw_intervals(
     """
     drawing = _Drawing(width, _PAD + _ROW * (len(rows) + bool(headings)) + _AXIS)
     labels = max((length(row.label, 15, row.bold) for row in rows), default=0) + 16
-    columns = _columns(rows, headings, labels + plot + 24, width)
+    columns = _columns(rows, headings, labels + plot + 18, width)
     top = _PAD + _ROW * bool(headings)
     for x, heading in zip(columns, headings, strict=False):
         drawing.text(x, _PAD, heading, 13, LIGHT.muted)
@@ -206,7 +206,7 @@ def _columns(rows: Sequence[Interval], headings: Sequence[str], left: int, width
         found.append(left)
         texts = [row.texts[place] for row in rows if place < len(row.texts)]
         heading = headings[place] if place < len(headings) else ""
-        left += max([length(heading, 13), *(length(each, 14) for each in texts)]) + 24
+        left += max([length(heading, 13), *(length(each, 14) for each in texts)]) + 18
     return [min(each, width) for each in found]
 
 

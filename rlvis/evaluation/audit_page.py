@@ -17,7 +17,7 @@ from rlvis.evaluation.sentences import headlines, left_out
 from rlvis.evaluation.shortcuts import Cue
 from rlvis.evaluation.verdicts import BELIEVE, NO, PARTLY, Verdict
 
-_WIDTH = 1200
+_WIDTH = 1224
 _MOST_EFFECTS = 16
 _COLOURS: dict[str, Colour] = {BELIEVE: (34, 132, 96), PARTLY: (196, 132, 22), NO: (190, 62, 62)}
 _GREY: Colour = (128, 136, 148)
@@ -90,7 +90,7 @@ def _believed(found: Findings) -> list[Row]:
         Axis("agreement with the true effects, the size of the part held fixed", -0.5, 1.0),
         ("agreement", "believe?", "largest first", "deletion", "AUC", "targets", "weights"),
         width=_WIDTH,
-        plot=250,
+        plot=150,
     )
     note = (
         f"maps of the {target} action; the tick is what the same maps score on other frames; AUC "
