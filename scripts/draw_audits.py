@@ -7,7 +7,7 @@ read, the others are made, some two minutes each. The picture is of the first po
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ POLICIES = (
     "cube-reach-distractors",
 )
 TARGET = "preferred"
-_PICTURE_HEIGHT = 1100
+_SHOWN = ("What moves the policy", "Which maps can be believed")
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,17 @@ def main() -> None:
     _print_methods(found)
     _print_policies(found)
     if wanted.picture:
-        page = made(POLICIES[0]).picture()
-        part = page.crop((0, 0, page.width, min(page.height, _PICTURE_HEIGHT)))
-        part.quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(GUIDE / "audit.png", optimize=True)
+        draw(made(POLICIES[0]))
+
+
+def draw(found: Audit) -> None:
+    """Write the picture: what moves the policy, and which maps can be believed."""
+    page = found.page()
+    rows = [row for row in page.rows if row.heading in _SHOWN]
+    picture = replace(page, lines=page.lines[:3], rows=rows).picture()
+    picture.quantize(255, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        GUIDE / "audit.png", optimize=True
+    )
 
 
 def made(name: str) -> Audit:

@@ -101,6 +101,11 @@ class MapScorer:
             found, nulls = self._agreement(flat, scored, target)
         return MapScores(**found, nulls=nulls, empty=empty, **self._location(flat, scored))
 
+    def located(self, maps: np.ndarray) -> dict[str, Estimate]:
+        """Where maps, float (N, H, W), point: the scores of location by name."""
+        flat = maps.reshape(len(maps), -1)
+        return self._location(flat, np.asarray(flat.any(axis=1)))
+
     def _agreement(
         self, maps: np.ndarray, scored: np.ndarray, target: int
     ) -> tuple[dict[str, Estimate], dict[str, float]]:

@@ -97,7 +97,7 @@ def sensitivity(maps: Sequence[np.ndarray], groups: np.ndarray) -> Estimate:
         return NOTHING
     standard = [_standard(each) for each in maps]
     found = [
-        1 - np.abs((one * other).sum(axis=1))
+        np.clip(1 - np.abs((one * other).sum(axis=1)), 0, 1)
         for place, one in enumerate(standard)
         for other in standard[place + 1 :]
     ]
