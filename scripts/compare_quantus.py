@@ -2,7 +2,7 @@
 
     python -m scripts.compare_quantus --python VENV/bin/python
 
-Quantus brings much that is not needed here, so it runs in an environment of its own (`python -m venv
+Quantus brings much that is not needed here: it runs in an environment of its own (`python -m venv
 VENV`, then `VENV/bin/pip install quantus==0.6.0`), which is handed the maps in a file.
 """
 

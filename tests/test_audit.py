@@ -163,7 +163,7 @@ def test_a_window_that_decides_alone_is_found() -> None:
 
     policy = Policy(Corner(), ("left", "forward", "right"))
     env = CheckedEnv(gymnasium.make(WORLD), WORLD)
-    situations = collect(policy, [env], 30)
+    situations = collect(policy, [env], 80)
     noise = np.random.default_rng(0).integers(0, 256, situations.images.shape, dtype=np.uint8)
     logits = policy.scores(noise).logits.detach().double().numpy()
     scan = scan_windows(

@@ -30,7 +30,7 @@ LEAST = 0.05
 """A factor is a shortcut if more of the success than this hangs on it, by the whole interval."""
 OFTEN = 0.1
 """A factor moves decisions if it turns more of them than this, by the whole interval."""
-_FEW_VALUES, _LOOSE = 4, 0.4
+_FEW_VALUES, _LOOSE = 4, 0.5
 
 
 @dataclass(frozen=True)

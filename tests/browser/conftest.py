@@ -80,9 +80,12 @@ def photos(served: Served) -> str:
     return served("--model", "efficientnet-lite0", *map(str, given))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium without a window, with a webcam that is none."""
+    """Chromium without a window, with a webcam that is none.
+
+    Its driver runs an event loop, beside which other tests could run none.
+    """
     driver = pytest.importorskip("playwright.sync_api", reason="the browser's driver is missing")
     with driver.sync_playwright() as playwright:
         started = playwright.chromium.launch(
