@@ -9,7 +9,7 @@ be brought back to a moment is played from there, several times for each action.
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,10 +18,15 @@ from rlvis.errors import InputError
 from rlvis.evaluation.situations import BATCH, Situations
 from rlvis.models.policy import Policy
 from rlvis.progress import OnProgress, Progress
+from rlvis.rollouts.branches import is_bare, observed
 from rlvis.rollouts.interventions import Simulation, ask
 from rlvis.rollouts.states import FORMS, restore
 from rlvis.rollouts.stepper import Running, go_on
 
+if TYPE_CHECKING:
+    from gymnasium import Env
+
+USUAL_DISCOUNT = 0.99
 CLOSE_ENOUGH = 0.01
 """The width of an interval that is not narrowed any further."""
 _FINENESS = (1e-3, 1e-4)
@@ -40,7 +45,8 @@ class TrueValues:
         low, high: float (S, K).
         discount: γ, by which later rewards count less.
         computed: whether they are bounds of a computation, not intervals of rollouts.
-        drawn: how many states were drawn for it.
+        drawn: how many states were drawn for it, or futures played.
+        rollouts: float (S, K, R), the return of each future that was played; None where computed.
     """
 
     places: np.ndarray = field(repr=False)
@@ -50,6 +56,7 @@ class TrueValues:
     discount: float
     computed: bool
     drawn: int
+    rollouts: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def widths(self) -> np.ndarray:
@@ -59,21 +66,33 @@ class TrueValues:
     @property
     def best(self) -> np.ndarray:
         """Int (S,): the action that is worth most."""
-        return self.values.argmax(axis=1)
+        return np.nanargmax(self.values, axis=1)
 
     @property
     def importance(self) -> np.ndarray:
         """Float (S,): how much the decision matters, the best action's Q less the worst one's."""
-        return np.ptp(self.values, axis=1)
+        return np.nanmax(self.values, axis=1) - np.nanmin(self.values, axis=1)
 
     def regret(self, actions: np.ndarray) -> np.ndarray:
-        """Float (S,): what these actions, int (S,), give away against the best one."""
-        return self.values.max(axis=1) - self.values[np.arange(len(actions)), actions]
+        """Float (S,): what these actions, int (S,), give away against the best one.
+
+        Of rollouts the best action is chosen by one half and valued by the other: the largest of
+        noisy means is too large.
+        """
+        if self.rollouts is None:
+            return _given_away(self.values, self.values, actions)
+        one, other = self.rollouts[..., ::2].mean(axis=2), self.rollouts[..., 1::2].mean(axis=2)
+        return (_given_away(one, other, actions) + _given_away(other, one, actions)) / 2
 
     def sure_mistakes(self, actions: np.ndarray) -> np.ndarray:
         """Bool (S,): where some other action is worth more, by the whole of both intervals."""
         taken = self.high[np.arange(len(actions)), actions]
-        return self.low.max(axis=1) > taken
+        return np.nanmax(self.low, axis=1) > taken
+
+
+def _given_away(chosen_by: np.ndarray, valued_by: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    every = np.arange(len(actions))
+    return valued_by[every, np.nanargmax(chosen_by, axis=1)] - valued_by[every, actions]
 
 
 def discount_of(policy: Policy) -> float | None:
@@ -92,7 +111,7 @@ def true_values(
     max_steps: int,
     on_progress: OnProgress,
 ) -> TrueValues:
-    """Q of every action at some moments.
+    """Q of every action at some moments; NaN of one that is forbidden there.
 
     Args:
         situations: the moments, of a world that can be brought to them.
@@ -104,14 +123,49 @@ def true_values(
     Raises:
         InputError: if the world cannot be brought there.
     """
+    env = situations.world.environment
     try:
-        simulated = situations.offers("simulation") and not situations.context
+        simulated = situations.offers("simulation") and not situations.context and is_bare(env)
         processes = [_simulation(situations, place) for place in places] if simulated else []
     except InputError:
         simulated = False
     if simulated:
-        return _computed(situations, places, processes, discount, max_steps, on_progress)
-    return _played(situations, places, discount, max_steps, on_progress)
+        found = _computed(situations, places, processes, discount, max_steps, on_progress)
+    else:
+        check_branchable(env)
+        found = _played(situations, places, discount, max_steps, on_progress)
+    forbidden = ~np.isfinite(situations.logits[places])
+    for numbers in (found.values, found.low, found.high, found.rollouts):
+        if numbers is not None:
+            numbers[forbidden] = np.nan
+    return found
+
+
+def check_branchable(env: "Env") -> None:
+    """Whether going back to a state takes an environment's wrappers back, too.
+
+    Raises:
+        InputError: if one of them may count or change what it does; only a time limit is set back.
+    """
+    from gymnasium.wrappers import TimeLimit
+
+    while not is_bare(env):
+        if not isinstance(env, TimeLimit):
+            raise InputError(
+                f"{type(env).__name__} around the environment cannot be taken back to a moment"
+            )
+        env = env.env
+
+
+def _set_back(env: "Env", steps: int) -> None:
+    """Let time limits count from a step on."""
+    from gymnasium.wrappers import TimeLimit
+
+    around: Any = env
+    while around is not env.unwrapped:
+        if isinstance(around, TimeLimit):
+            around._elapsed_steps = steps  # type: ignore[assignment]
+        around = around.env
 
 
 def _simulation(situations: Situations, place: int) -> Simulation:
@@ -235,7 +289,8 @@ def _played(
         on_progress(Progress("trying every action", done + 1, len(places), "moments"))
     middle = found.mean(axis=2)
     half = _T_15 * found.std(axis=2, ddof=1) / np.sqrt(_ROLLOUTS)
-    return TrueValues(places, middle, middle - half, middle + half, discount, False, found.size)
+    low, high = middle - half, middle + half
+    return TrueValues(places, middle, low, high, discount, False, found.size, found)
 
 
 def _return(
@@ -251,10 +306,14 @@ def _return(
     number = int(situations.episodes[place])
     state = situations.states[place]
     assert state is not None
-    told: Any = restore(situations.form, env.environment, FORMS[situations.form].unpack(state))
+    env.reset(situations.seeds[number], number)
+    told = restore(situations.form, env.environment, FORMS[situations.form].unpack(state))
+    observation, info = observed(told)
+    env.environment.unwrapped.np_random = np.random.default_rng((number, place, rollout))
+    _set_back(env.environment, int(situations.steps[place]))
     generator = torch.Generator().manual_seed((number * 1009 + place) * 1009 + rollout)
     first = policy.distribution.first[0]  # type: ignore[attr-defined]
     memory = {name: situations.context[name][place] for name in policy.memory}
-    running = Running(env, number, 0, generator, told[0], told[1], memory, forced=[first + action])
+    running = Running(env, number, 0, generator, observation, info, memory, forced=[first + action])
     steps = go_on(policy, [running], max_steps=max_steps)
     return sum(step.reward * discount**step.number for step in steps)

@@ -156,20 +156,21 @@ class Audit(Findings, Result):
     def _named(self) -> dict[str, float]:
         estimates = {"success": self.success}
         for method in self.methods:
+            named = _word(method.method)
             for target in reversed(list(method.targets)):
                 scores = method.of(target)
                 for score in ("causal", "largest_first", "single_deletion", "empty", "pointing"):
-                    estimates[f"{method.method}.{_word(target)}.{score}"] = getattr(scores, score)
+                    estimates[f"{named}.{_word(target)}.{score}"] = getattr(scores, score)
                 for score in ("mass", "rank", "auc"):
-                    estimates[f"{method.method}.{_word(target)}.{score}"] = getattr(scores, score)
-            prefix = f"{method.method}.{_word(self.targets[0])}."
+                    estimates[f"{named}.{_word(target)}.{score}"] = getattr(scores, score)
+            prefix = f"{named}.{_word(self.targets[0])}."
             first = {name: each for name, each in estimates.items() if name.startswith(prefix)}
-            short = {f"{method.method}.{name[len(prefix) :]}": each for name, each in first.items()}
+            short = {f"{named}.{name[len(prefix) :]}": each for name, each in first.items()}
             estimates |= short
-            estimates[f"{method.method}.deletion"] = method.deletion
-            estimates[f"{method.method}.insertion"] = method.insertion
-            estimates[f"{method.method}.sensitivity"] = method.sensitivity
-            estimates[f"{method.method}.randomisation"] = method.randomisation
+            estimates[f"{named}.deletion"] = method.deletion
+            estimates[f"{named}.insertion"] = method.insertion
+            estimates[f"{named}.sensitivity"] = method.sensitivity
+            estimates[f"{named}.randomisation"] = method.randomisation
         for effect in self.effects:
             estimates[f"{_word(effect.name)}.kl"] = effect.divergence
             estimates[f"{_word(effect.name)}.flips"] = effect.flips

@@ -10,13 +10,14 @@ swap      what differs between episodes, and play again
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rlvis.errors import InputError
-from rlvis.evaluation.action_values import discount_of, true_values
+from rlvis.evaluation.action_values import USUAL_DISCOUNT, discount_of, true_values
 from rlvis.evaluation.audit_result import Audit
 from rlvis.evaluation.changes import Changed, ask_all
 from rlvis.evaluation.counterfactuals import shown, smallest, turned_by
@@ -25,15 +26,16 @@ from rlvis.evaluation.effects import Effect, measured
 from rlvis.evaluation.estimates import share
 from rlvis.evaluation.findings import Moved
 from rlvis.evaluation.maps import MapAudit, MethodScores
-from rlvis.evaluation.parts import Parts, audited_targets, object_parts
+from rlvis.evaluation.parts import Parts, object_parts, possible_targets
 from rlvis.evaluation.plan import AuditPlan
-from rlvis.evaluation.scored_methods import ScoredMethods, refusals
+from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
 from rlvis.evaluation.shortcuts import Cue, constant_factors, cues_of
 from rlvis.evaluation.situations import Situations, collect
 from rlvis.evaluation.verdicts import verdict
 from rlvis.evaluation.windows import scan_windows, window_parts
 from rlvis.images.frames import picture_of
 from rlvis.models.policy import Policy, require_policy
+from rlvis.models.targets import Target
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
@@ -88,17 +90,22 @@ def audit(
     check_whole("seed", seed, 0, MOST_SEED)
     check_whole("max_steps", max_steps, 1, MANY)
     plan, report, start = plan or AuditPlan(), reporter(on_progress), time.process_time()
+    check_discount(discount)
     gamma = discount if discount is not None else discount_of(policy)
     with opened_environments(environment, wrappers, env_options or {}, False, _AT_ONCE) as envs:
         check_compatible(policy, envs[0].environment, envs[0].name)
         asked = _Asked.of(policy, envs, plan, seed, max_steps, report)
-        settings = {"policy": policy.name, "environment": envs[0].name, "seed": seed}
         scored = ScoredMethods(
-            {**settings, "frames": plan.frames, "quick": plan.quick}, keep, resume
+            {"policy": policy.name, "quick": plan.quick, "maps": digest_of(asked.parts)},
+            keep,
+            resume,
         )
-        methods = asked.methods(plan, scored, report)
-        decisions = asked.decisions(plan, 0.99 if gamma is None else gamma, max_steps, report)
-        cues, constant = asked.cues(envs, plan, max_steps, report)
+        with scored.kept():
+            methods = asked.methods(plan, scored, report)
+            decisions = asked.decisions(
+                plan, USUAL_DISCOUNT if gamma is None else gamma, max_steps, report
+            )
+            cues, constant = asked.cues(envs, plan, max_steps, report)
         found = asked.result(methods, decisions, cues, constant)
     scored.remove()
     return found.timed(time.process_time() - start)
@@ -113,7 +120,9 @@ class _Asked:
     changed: Changed | None
     effects: Sequence[Effect]
     parts: Parts
+    targets: Mapping[str, Target]
     left_out: list[str] = field(default_factory=list)
+    example: int = 0
 
     @classmethod
     def of(
@@ -126,38 +135,53 @@ class _Asked:
         report: OnProgress,
     ) -> "_Asked":
         situations = collect(policy, envs, plan.frames, seed=seed, max_steps=max_steps)
-        changed, left_out = None, []
+        changed, left_out = None, list[str]()
         if situations.form:
             changed = ask_all(situations, quick=plan.quick, on_progress=report)
+            left_out += [
+                f"{name}, in {count} of {len(situations)} moments: {why}"
+                for name, (count, why) in changed.refused.items()
+            ]
         if changed is not None and not len(changed.places):
+            offers = situations.offers("without") or situations.offers("recoloured")
             changed = None
-            left_out.append("interventions: nothing that the world changes is ever in view")
+            left_out.append(
+                "interventions: none of them shows anything else in any of the moments"
+                if offers
+                else "interventions: the world offers none; see Interventions in docs/world.md"
+            )
         elif changed is None:
             left_out.append(
                 f"interventions and true values: {situations.no_states}; they need get_state() and "
                 "set_state(state) -> (observation, info) on env.unwrapped, and that the policy "
                 "sees what the world draws"
             )
-        targets = list(audited_targets(policy, _has_value(situations)).values())
+        possible, impossible = possible_targets(situations, _has_value(situations))
+        left_out += impossible
+        targets = list(possible.values())
         parts = None
         if changed is not None and changed.masks:
             parts = object_parts(changed, targets, _matters(situations))
+        elif situations.offers("objects", "without"):
+            left_out.append(
+                "objects: none is in view in any of the moments, so maps are held against windows "
+                "that are swapped with other frames"
+            )
         else:
             left_out.append(
                 "objects: none can be removed, so maps are held against windows that are swapped "
                 "with other frames; the world would need objects() and without(name)"
             )
-        if changed is not None:
-            left_out += [
-                f"{name}, in {count} of {len(situations)} moments: {why}"
-                for name, (count, why) in changed.refused.items()
-            ]
+        if parts is not None:
+            unseen = _unseen(situations, parts)
+            left_out += [f"{name}: never in view in these moments" for name in unseen]
         return cls(
             situations,
             envs[0].name,
             changed,
             measured(changed) if changed is not None else [],
             parts if parts is not None else window_parts(situations, targets),
+            possible,
             left_out,
         )
 
@@ -169,7 +193,7 @@ class _Asked:
         work = MapAudit(
             situations.policy,
             self.parts,
-            audited_targets(situations.policy, _has_value(situations)),
+            self.targets,
             situations.context,
             thorough=not plan.quick,
         )
@@ -230,7 +254,7 @@ class _Asked:
     ) -> Audit:
         """All of it together."""
         situations, changed = self.situations, self.changed
-        targets = list(audited_targets(situations.policy, _has_value(situations)))
+        targets = list(self.targets)
         turned = smallest(changed) if changed is not None else {}
         importance = np.ptp(np.nan_to_num(situations.logits, neginf=0.0), axis=1)
         if decisions is not None:
@@ -279,6 +303,23 @@ class _Asked:
     def _picture(self, image: np.ndarray) -> np.ndarray:
         """An image to be shown, uint8 (H, W, 3): the latest of stacked frames."""
         return picture_of(image, self.situations.policy.frames or 1)
+
+
+def check_discount(discount: float | None) -> None:
+    """Whether it is a γ.
+
+    Raises:
+        InputError: if it is no number from 0 to 1.
+    """
+    if discount is not None and not (
+        isinstance(discount, (int, float)) and isfinite(discount) and 0 <= discount <= 1
+    ):
+        raise InputError(f"a discount is a number from 0 to 1, not {discount!r}")
+
+
+def _unseen(situations: Situations, parts: Parts) -> list[str]:
+    """The objects of the first moment that are in view in none."""
+    return [name for name in ask(situations.at(0), "objects") if name not in set(parts.names)]
 
 
 def _has_value(situations: Situations) -> bool:

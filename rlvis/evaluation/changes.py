@@ -55,7 +55,7 @@ class Change:
     @property
     def group(self) -> tuple[str, str]:
         """What it counts for: kind and subject, "grey cube 2" as another grey cube."""
-        return _NUMBER.sub("", self.subject), self.kind
+        return unnumbered(self.subject), self.kind
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,25 @@ class Changed:
         return drawn(self.situations, env, self.changes[index])
 
 
+def unnumbered(subject: str) -> str:
+    """A subject without the number of its like: "grey cube 2 place" is the place of a grey cube."""
+    return _NUMBER.sub("", subject)
+
+
 def drawn(situations: Situations, env: "Env", change: Change) -> np.ndarray:
     """What the policy would see of a change, uint8 (H, W, C).
 
     Raises:
         InputError: if the world refuses it.
     """
-    return observed_image(
-        situations.policy, ask(env, change.method, *change.arguments, **change.named)
-    )
+    answer = ask(env, change.method, *change.arguments, **change.named)
+    image = observed_image(situations.policy, answer)
+    seen = situations.images.shape[1:]
+    if image.shape != seen or image.dtype != np.uint8:
+        raise InputError(
+            f"{change.method}() gives {image.dtype} {image.shape}, and the policy sees uint8 {seen}"
+        )
+    return image
 
 
 def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> Changed:
@@ -142,7 +152,7 @@ def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> 
             waiting.append(image)
             if change.kind == REMOVED:
                 removed[place, change.subject] = image
-                masks[place, change.subject] = _mask(situations, place, change.subject, differs)
+                masks[place, change.subject] = _mask(situations, change.subject, differs)
         if len(waiting) >= _BATCH:
             ask_waiting()
         on_progress(Progress("changing the world", place + 1, len(situations), "frames"))
@@ -161,11 +171,19 @@ def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> 
     )
 
 
-def _mask(situations: Situations, place: int, name: str, differs: np.ndarray) -> np.ndarray:
-    """An object's pixels; those that change without it where the world tells no masks."""
-    if situations.offers("object_mask"):
-        return np.asarray(ask(situations.world.environment, "object_mask", name), bool)
-    return differs
+def _mask(situations: Situations, name: str, differs: np.ndarray) -> np.ndarray:
+    """An object's pixels; those that change without it where the world tells no such mask."""
+    told = _told(situations, "object_mask", name) if situations.offers("object_mask") else ()
+    mask = np.asarray(told)
+    return differs if mask.shape != differs.shape else mask.astype(bool)
+
+
+def _told(situations: Situations, method: str, *arguments: Any) -> Any:
+    """What the world answers, nothing where it fails."""
+    try:
+        return ask(situations.world.environment, method, *arguments)
+    except InputError:
+        return ()
 
 
 def varying_factors(situations: Situations) -> dict[str, list[tuple[int, Any]]]:
@@ -176,7 +194,7 @@ def varying_factors(situations: Situations) -> dict[str, list[tuple[int, Any]]]:
     for number, state in situations.starts.items():
         assert state is not None
         situations.enter(state)
-        for name, value in ask(situations.world.environment, "factors").items():
+        for name, value in dict(_told(situations, "factors")).items():
             found.setdefault(name, []).append((number, value))
     return {
         name: values
@@ -201,18 +219,17 @@ def _changes(
     donors: Mapping[str, Sequence[tuple[int, Any]]],
     quick: bool,
 ) -> Iterator[Change]:
-    env = situations.world.environment
-    objects = ask(env, "objects") if situations.offers("objects") else ()
+    objects = _told(situations, "objects") if situations.offers("objects") else ()
     if situations.offers("without"):
         for name in objects:
             yield Change(name, REMOVED, "", "without", (name,))
     if situations.offers("recoloured", "colours"):
-        colours = list(ask(env, "colours"))
+        colours = list(_told(situations, "colours"))
         for name in objects:
             for colour in colours[:: 2 if quick else 1]:
                 yield Change(name, RECOLOURED, colour, "recoloured", (name, colour))
     if situations.offers("resurfaced", "surfaces"):
-        for surface, textures in ask(env, "surfaces").items():
+        for surface, textures in dict(_told(situations, "surfaces")).items():
             for texture in textures[:: 4 if quick else 1]:
                 yield Change(surface, RESURFACED, texture, "resurfaced", (surface, texture))
     yield from _relit(situations)

@@ -21,7 +21,7 @@ from rlvis.evaluation.maps import MapAudit
 from rlvis.evaluation.parts import Parts, audited_targets, losses
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.planted_cubes import place_cube
-from rlvis.evaluation.scored_methods import ScoredMethods, refusals
+from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
 from rlvis.evaluation.situations import Pictures
 from rlvis.evaluation.verdicts import verdict
 from rlvis.evaluation.windows import scan_windows
@@ -65,6 +65,8 @@ def audit_classifier(
         InputError: if there are fewer than 12 pictures, or masks without a picture.
     """
     require_image_model(model)
+    if len(model.labels) < 2:
+        raise InputError(f"{model.name} has one label, and nothing to prefer it to")
     plan, report, start = plan or AuditPlan(), reporter(on_progress), time.process_time()
     opened = open_images(images) if isinstance(images, (str, Path)) else images
     plain, names = _pictures(model, opened, plan.frames)
@@ -72,12 +74,11 @@ def audit_classifier(
     pictures, parts, without = _planted(model, plain, asked, seed)
     targets = audited_targets(model, not np.isnan(pictures.values).any())
     scored = ScoredMethods(
-        {"policy": model.name, "environment": opened.name, "seed": seed, "frames": plan.frames},
-        keep,
-        resume,
+        {"policy": model.name, "quick": plan.quick, "maps": digest_of(parts)}, keep, resume
     )
     work = MapAudit(model, parts, targets, {}, thorough=not plan.quick)
-    methods = [*work.baselines(), *scored.of(plan.named, work.method, report)]
+    with scored.kept():
+        methods = [*work.baselines(), *scored.of(plan.named, work.method, report)]
     moved = _moved(pictures, parts, without)
     blind = [each for each in methods if each.baseline]
     first = next(iter(targets))
@@ -152,6 +153,7 @@ def _planted(
     """The pictures with two cubes each, their parts, and the answers without each part."""
     lot = np.random.default_rng(seed)
     order = lot.permutation(len(plain))
+    donors = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
     images, places, masks, without, names = [], [], [], [], []
     for place, picture in enumerate(plain):
         alone = [place_cube(picture, lot, half) for half in _HALVES]
@@ -165,7 +167,7 @@ def _planted(
             names.append(CUBE)
         given = asked[place]
         if given is not None and given.any():
-            donor = plain[order[place]]
+            donor = plain[donors[place]]
             places.append(place)
             masks.append(given)
             without.append(np.where(given[..., None], donor, both))

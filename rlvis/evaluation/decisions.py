@@ -8,6 +8,7 @@ import numpy as np
 
 from rlvis.evaluation.action_values import TrueValues
 from rlvis.evaluation.estimates import (
+    NOTHING,
     Estimate,
     estimate,
     mean,
@@ -113,7 +114,7 @@ def weighed(situations: Situations, true: TrueValues, most: int = 6) -> Decision
     places = true.places
     groups = situations.episodes[places]
     taken = situations.taken[places]
-    expected = (true.values * situations.probabilities[places]).sum(axis=1)
+    expected = np.nansum(true.values * situations.probabilities[places], axis=1)
     critic = situations.values[places]
     logits = np.where(np.isfinite(situations.logits[places]), situations.logits[places], np.nan)
     by_logits = np.nanmax(logits, axis=1) - np.nanmin(logits, axis=1)
@@ -157,6 +158,9 @@ def _mistake(
 
 def _correlation(one: np.ndarray, other: np.ndarray, groups: np.ndarray) -> Estimate:
     if len(one) < 3:
-        return Estimate(float("nan"))
+        return NOTHING
+    if not (np.ptp(one) and np.ptp(other)):
+        return NOTHING
+    one, other = ((each - each.mean()) / each.std() for each in (one, other))
     sums = partial_sums(one, other, np.zeros_like(one))
     return estimate(partial_correlation, sums, groups, bounds=(-1.0, 1.0))

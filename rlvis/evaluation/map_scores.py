@@ -158,7 +158,8 @@ class MapScorer:
             said = kept[parts[:, 0]] & (np.ptp(effects[parts], axis=1) > 0)
             parts = parts[said]
             largest = np.abs(effects[parts]).argmax(axis=1)
-            first.append(on_part[parts].argmax(axis=1) == largest)
+            most = on_part[parts] == on_part[parts].max(axis=1, keepdims=True)
+            first.append(most[np.arange(len(parts)), largest] / most.sum(axis=1))
             deleted.append(_rank_correlations(summed[parts], effects[parts]))
             groups.append(self._parts.part_groups[parts[:, 0]])
         if not sum(map(len, groups)):
@@ -182,6 +183,8 @@ class MapScorer:
             if not scored[place]:
                 continue
             heat = maps[place].clip(min=0)
+            if not heat.any() or mask.all():
+                continue
             order = ranks(heat)
             inside = int(mask.sum())
             groups.append(self._parts.groups[place])
@@ -191,7 +194,8 @@ class MapScorer:
             below = order[mask].sum() - inside * (inside + 1) / 2
             found["auc"].append(below / (inside * (mask.size - inside)))
         of = np.array(groups)
-        return {name: mean(np.array(values), of, (0, 1)) for name, values in found.items()}
+        averaged = {name: mean(np.array(values), of, (0, 1)) for name, values in found.items()}
+        return {**averaged, "pointing": share(np.array(found["pointing"]), of)}
 
 
 def _causal(

@@ -105,7 +105,7 @@ def sensitivity(maps: Sequence[np.ndarray], groups: np.ndarray) -> Estimate:
 
 
 def randomised(model: ImageModel, share: float, seed: int = 0) -> ImageModel:
-    """The same model with a share of its weights drawn anew, from the output down.
+    """The same model with a share of its weights drawn anew, from the one defined last down.
 
     The entries of each weight are shuffled, so that their sizes stay (after the cascading
     randomisation of Adebayo et al. 2018).

@@ -1,13 +1,14 @@
 """What a map is held against: parts of images, and what the policy does without each of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
+from rlvis.errors import InputError
 from rlvis.evaluation.changes import REMOVED, Changed
-from rlvis.evaluation.situations import Situations
+from rlvis.evaluation.situations import Pictures, Situations
 from rlvis.models.image_model import ImageModel
 from rlvis.models.scores import Scores
 from rlvis.models.targets import FEW, Target, contrast, margin, rank, value
@@ -121,6 +122,24 @@ def audited_targets(model: ImageModel, has_value: bool) -> dict[str, Target]:
     return {**found, "value": value()} if has_value else found
 
 
+def possible_targets(pictures: Pictures, has_value: bool) -> tuple[dict[str, Target], list[str]]:
+    """Those of `audited_targets` that every image has, and why the others are left out.
+
+    Raises:
+        InputError: if there is none, as where there is but one label.
+    """
+    scores = _scores(pictures.model, pictures.logits, pictures.values)
+    found: dict[str, Target] = {}
+    impossible = []
+    for name, target in audited_targets(pictures.model, has_value).items():
+        try:
+            target(scores, scores)
+            found[name] = target
+        except InputError as error:
+            impossible.append(f"maps of {name}: {error}")
+    return found, impossible
+
+
 def log_preferred() -> Target:
     """The log-probability of the label that each whole image has the highest score for."""
     first = rank(0)
@@ -149,10 +168,3 @@ def _stacked(arrays: Sequence[np.ndarray], situations: Situations, kind: type) -
 
 def _matters(name: str, relevant: Sequence[str]) -> bool:
     return any(factor == name or factor.startswith(f"{name} ") for factor in relevant)
-
-
-def effects_by_part(parts: Parts, target: int) -> Mapping[str, float]:
-    """The mean size of the effect of each kind of part on a target."""
-    sizes = np.abs(parts.effects[:, target])
-    names = np.array(parts.names)
-    return {name: float(sizes[names == name].mean()) for name in dict.fromkeys(parts.names)}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rlvis.attribution.registry import METHODS
+from rlvis.attribution.registry import METHODS, get_method
 from rlvis.options import MANY, check_whole
 
 QUICK_METHODS = ("cam", "grad-cam", "saliency", "input-x-gradient")
@@ -28,6 +28,10 @@ class AuditPlan:
     quick: bool = False
 
     def __post_init__(self) -> None:
+        named = (self.methods,) if isinstance(self.methods, str) else tuple(self.methods)
+        object.__setattr__(self, "methods", named)
+        for each in named:
+            get_method(each)
         check_whole("frames", self.frames, 12, MANY)
         check_whole("decisions", self.decisions, 0, MANY)
         check_whole("episodes", self.episodes, 0, MANY)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import numpy as np
 
 from rlvis.errors import InputError
-from rlvis.evaluation.action_values import discount_of, true_values
+from rlvis.evaluation.action_values import USUAL_DISCOUNT, discount_of, true_values
 from rlvis.evaluation.situations import Situations
 from rlvis.models.policy import Policy
 from rlvis.progress import OnProgress, Progress, reporter
@@ -15,8 +15,6 @@ from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.states import FORMS
-
-USUAL_DISCOUNT = 0.99
 
 
 def recorded_regrets(

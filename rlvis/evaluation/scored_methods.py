@@ -1,7 +1,9 @@
 """Methods that are scored one after the other, kept so that a stopped audit can be gone on with."""
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from rlvis.errors import InputError
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.map_scores import MapScores
 from rlvis.evaluation.maps import LEVELS, MethodScores
+from rlvis.evaluation.parts import Parts
 from rlvis.files import writing
 from rlvis.interrupt import Stopped
 from rlvis.progress import OnProgress, Progress
@@ -34,29 +37,38 @@ class ScoredMethods:
         if resume and path is None:
             raise InputError("to resume, name the file in which the unfinished audit is")
         self._settings, self._path = dict(settings), None if path is None else Path(path)
-        self._known = _read(self._path, self._settings) if resume and self._path else {}
+        self._known: dict[str, MethodScores] = {}
+        if resume and self._path:
+            self._known = _read(self._path, self._settings)
+        elif self._path is not None and self._path.exists():
+            _check_own(self._path)
 
     def of(
         self, names: Sequence[str], score: Callable[[str], MethodScores], report: OnProgress
     ) -> list[MethodScores]:
-        """The scores of all these methods, those that are not known asked for.
-
-        Raises:
-            Stopped: if `report` raised KeyboardInterrupt; what there is has been kept.
-        """
+        """The scores of all these methods, those that are not known asked for."""
         found = []
         for done, name in enumerate(names):
-            try:
-                report(Progress("explaining", done, len(names), "methods"))
-            except KeyboardInterrupt:
-                self._keep()
-                raise Stopped(self._stopped(done, len(names))) from None
+            report(Progress("explaining", done, len(names), "methods"))
             if name not in self._known:
                 self._known[name] = score(name)
                 self._keep()
             found.append(self._known[name])
         report(Progress("explaining", len(names), len(names), "methods"))
         return found
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep what there is where Ctrl-C ends the block.
+
+        Raises:
+            Stopped: then.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._keep()
+            raise Stopped(self._stopped) from None
 
     def remove(self) -> None:
         """Remove the file of an audit that is finished."""
@@ -70,9 +82,29 @@ class ScoredMethods:
         with writing(self._path, _KIND) as (temporary, _):
             temporary.write_text(json.dumps({"settings": self._settings, "methods": methods}))
 
-    def _stopped(self, done: int, total: int) -> str:
+    @property
+    def _stopped(self) -> str:
         kept = f"; {self._path} keeps them, --resume (resume=True) goes on" if self._path else ""
-        return f"stopped after {done} of {total} methods{kept}"
+        count = len(self._known)
+        return f"stopped with {count} method{'s' if count != 1 else ''} scored{kept}"
+
+
+def digest_of(parts: Parts) -> str:
+    """What maps are held against, in a few letters: other images, weights or worlds have others."""
+    found = hashlib.sha256()
+    for array in (parts.images, parts.masks, parts.places, parts.effects.round(5)):
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
+
+
+def _check_own(path: Path) -> None:
+    """Refuse to write over what is no unfinished audit."""
+    try:
+        own = set(json.loads(path.read_text())) == {"settings", "methods"}
+    except (OSError, ValueError, TypeError):
+        own = False
+    if not own:
+        raise InputError(f"{path} is there and holds something else; name another file to keep in")
 
 
 def _plain(scores: MethodScores) -> dict[str, Any]:

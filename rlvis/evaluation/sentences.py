@@ -36,6 +36,8 @@ def headlines(found: Findings) -> list[str]:
     if found.cues:
         names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
         lines.append(f"Shortcuts: {', '.join(names)}." if names else "No shortcut was found.")
+        if vague := sum(each.is_vague for each in found.cues):
+            lines[-1] += f" Of {vague} of {len(found.cues)} factors there is too little to say."
     if moving := [each.factor for each in found.cues if each.distracts]:
         lines.append(f"It moves with, though no success hangs on: {', '.join(moving)}.")
     return lines

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
-from rlvis.evaluation.changes import SWAPPED, other_values, varying_factors
+from rlvis.evaluation.changes import SWAPPED, other_values, unnumbered, varying_factors
 from rlvis.evaluation.effects import Effect
-from rlvis.evaluation.estimates import NOTHING, Estimate, mean
+from rlvis.evaluation.estimates import NOTHING, Estimate, mean, share
 from rlvis.evaluation.situations import Situations
 from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.checked_env import CheckedEnv
@@ -30,7 +30,7 @@ LEAST = 0.05
 """A factor is a shortcut if more of the success than this hangs on it, by the whole interval."""
 OFTEN = 0.1
 """A factor moves decisions if it turns more of them than this, by the whole interval."""
-_FEW_VALUES, _LOOSE = 4, 0.5
+_FEW_VALUES, _LOOSE, _MUCH = 4, 0.5, 0.25
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Cue:
         effect: what it does to π, in single moments; None where it is never seen to change.
         before, after: the share of episodes that ended well, or the mean return where nobody says,
             in the world as it was and with the factor as in another episode.
-        lost: the difference, of the same episodes.
+        lost: the difference, of the same episodes; of returns as a share of their mean size before.
         of_success: whether it is one of successes, not of returns.
         refused: how many episodes could not be changed, of how many.
     """
@@ -69,6 +69,12 @@ class Cue:
         return turns and not self.matters and not self.is_shortcut
 
     @property
+    def is_vague(self) -> bool:
+        """Whether there are too few episodes to say."""
+        wide = not self.lost.sure or self.lost.high - self.lost.low > _LOOSE
+        return bool(self.lost.count) and wide and not self.is_shortcut
+
+    @property
     def verdict(self) -> str:
         """In words."""
         what = "the success" if self.of_success else "the return"
@@ -76,7 +82,7 @@ class Cue:
             return "not played" if self.matters else "could not be played"
         if self.is_shortcut:
             return f"a shortcut: {self._much} hangs on it"
-        if not self.lost.sure or (self.of_success and self.lost.high - self.lost.low > _LOOSE):
+        if self.is_vague:
             return "too few episodes to say"
         if self.matters:
             hangs = f"{self._much} hangs on it, as it should"
@@ -84,13 +90,13 @@ class Cue:
         if self.distracts and self.effect is not None:
             turned = f"{self.effect.flips.value:.0%} of the decisions turn with it"
             return f"it should not matter: {turned}, though {what} does not hang on it"
+        if self.lost.high > _MUCH:
+            return f"not shown to be a shortcut: at most {self.lost.high:.0%} hangs on it"
         return f"no shortcut: {what} does not hang on it"
 
     @property
     def _much(self) -> str:
-        if self.of_success:
-            return f"{self.lost.value:.0%} of the success"
-        return f"{self.lost.value:.2f} of the return"
+        return f"{self.lost.value:.0%} of the {'success' if self.of_success else 'return'}"
 
     def plain(self) -> dict[str, Any]:
         """It as JSON has it."""
@@ -131,7 +137,7 @@ def cues_of(
     found = []
     for done, (factor, values) in enumerate(varying.items()):
         matters = factor in relevant
-        cue = Cue(factor, matters, known.get(factor))
+        cue = Cue(factor, matters, known.get(unnumbered(factor)))
         if not matters or _is_cue_like(values):
             cue = _played(situations, cue, values, envs, episodes, max_steps)
         found.append(cue)
@@ -240,14 +246,16 @@ def _compared(
     after = np.array(
         [float(bool(ended[n][0])) if of_success else ended[n][1] for n in sorted(ended)]
     )
-    bounds = (0.0, 1.0) if of_success else (-np.inf, np.inf)
+    averaged = share if of_success else mean
+    scale = 1.0 if of_success else float(np.abs(before).mean()) if len(before) else 0.0
+    lost = _difference((before - after) / scale, numbers, of_success) if scale else NOTHING
     return Cue(
         cue.factor,
         cue.matters,
         cue.effect,
-        mean(before, numbers, bounds),
-        mean(after, numbers, bounds),
-        _difference(before - after, numbers, of_success),
+        averaged(before, numbers),
+        averaged(after, numbers),
+        lost,
         of_success,
         refused,
     )

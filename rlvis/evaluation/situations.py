@@ -126,7 +126,7 @@ class Situations(Pictures):
         """The environment at a moment.
 
         Raises:
-            InputError: if it cannot be brought there, or shows something else than was seen.
+            InputError: if it refuses the state.
         """
         state = self.states[place]
         assert state is not None
@@ -142,17 +142,24 @@ class Situations(Pictures):
         """The same without states where what the world shows in them is not what the policy saw."""
         if not self.form:
             return self
-        observation = self.enter(self.states[0] or b"")
-        if observation is None:
-            return replace(self, form="", no_states="it shows nothing when it is set to a state")
+        why = next(filter(None, map(self._why_it_differs, range(len(self)))), "")
+        return replace(self, form="", no_states=why) if why else self
+
+    def _why_it_differs(self, place: int) -> str:
+        """Why what is shown in the state of a moment is not what was seen; empty where it is."""
         try:
-            same = np.array_equal(observed_image(self.policy, observation), self.images[0])
-        except InputError:
-            same = False
+            observation = self.enter(self.states[place] or b"")
+            if observation is None:
+                return "it shows nothing when it is set to a state"
+            same = np.array_equal(observed_image(self.policy, observation), self.images[place])
+        except InputError as error:
+            return str(error)
         if same:
-            return self
-        why = "what the world draws is changed by wrappers on its way to the policy"
-        return replace(self, form="", no_states=why)
+            return ""
+        return (
+            "what the world shows in a state is not what the policy saw; its states leave "
+            "something out, or wrappers change what it draws"
+        )
 
 
 def collect(

@@ -45,7 +45,9 @@ def verdict(method: MethodScores, target: str, baselines: Sequence[MethodScores]
         return Verdict(UNKNOWN, "too few frames show parts that move this policy")
     chance = _chance(method, target, baselines)
     agreement = f"agrees with the true effects by {causal.written()}"
-    if causal.low <= chance:
+    if causal.low <= chance < causal.value:
+        return Verdict(UNKNOWN, f"{agreement}, which may be no more than blind maps ({chance:.2f})")
+    if causal.value <= chance:
         where = f"it points at what matters (AUC {scores.auc.value:.2f}), but "
         points = where if isfinite(scores.auc.value) and scores.auc.value >= _LOCATES else ""
         return Verdict(NO, f"{points}{agreement}, no more than blind maps ({chance:.2f})")

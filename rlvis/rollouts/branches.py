@@ -191,7 +191,7 @@ class BranchPoint:
         observation, info = env.reset(self._episode.seed, self._number)
         if self._state is not None and self.brought_by == "state" and is_bare(env.environment):
             told = restore(self.recording.header.states, env.environment, self._state)
-            observation, info = _observed(told)
+            observation, info = observed(told)
             if observation is not None and self._shows(observation, self._step):
                 return observation, info
             observation, info = env.reset(self._episode.seed, self._number)
@@ -265,7 +265,7 @@ def _taken(episode: Episode, step: int) -> int:
     return int(taken[step])
 
 
-def _observed(told: Any) -> tuple[Any, Mapping[str, Any]]:
+def observed(told: Any) -> tuple[Any, Mapping[str, Any]]:
     """The observation and the info that `set_state` returned; None and nothing where it did not."""
     if isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], Mapping):
         return told

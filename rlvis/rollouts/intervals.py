@@ -14,4 +14,6 @@ def share_interval(count: float, of: int) -> tuple[float, float]:
     share, z2 = count / of, _Z**2
     middle = share + z2 / (2 * of)
     spread = _Z * sqrt(share * (1 - share) / of + z2 / (4 * of**2))
-    return max(0.0, (middle - spread) / (1 + z2 / of)), min(1.0, (middle + spread) / (1 + z2 / of))
+    low = max(0.0, (middle - spread) / (1 + z2 / of)) if count > 0 else 0.0
+    high = min(1.0, (middle + spread) / (1 + z2 / of)) if count < of else 1.0
+    return low, high
