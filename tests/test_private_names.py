@@ -8,6 +8,7 @@ import ast
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +77,17 @@ def compiled_function() -> None:
     assert vars(made)["_torchdynamo_orig_callable"] is function
 
 
+def elapsed_steps() -> None:
+    """A time limit is set back by it."""
+    import gymnasium
+    from gymnasium.wrappers import TimeLimit
+
+    env: Any = TimeLimit(gymnasium.make("tests.worlds:Corridor-v0").unwrapped, 3)
+    env.reset(seed=0)
+    env._elapsed_steps = 2
+    assert env.step(0)[3]
+
+
 def shadow_window() -> None:
     from rlvis_envs.miniworld import gl
 
@@ -98,6 +110,7 @@ USES: dict[str, Callable[[], None]] = {
     "_modules": module_tables,
     "_orig_mod": compiled,
     "_torchdynamo_orig_callable": compiled_function,
+    "_elapsed_steps": elapsed_steps,
     "_shadow_window": shadow_window,
     "_gen_static_data": miniworld_room,
     "_render": miniworld_room,
