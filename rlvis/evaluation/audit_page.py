@@ -19,6 +19,8 @@ from rlvis.evaluation.verdicts import BELIEVE, NO, PARTLY, Verdict
 
 _WIDTH = 1224
 _MOST_EFFECTS = 16
+_FAINT = 0.01
+"""In nats; less than this is not drawn at full strength."""
 _COLOURS: dict[str, Colour] = {BELIEVE: (34, 132, 96), PARTLY: (196, 132, 22), NO: (190, 62, 62)}
 _GREY: Colour = (128, 136, 148)
 
@@ -34,9 +36,7 @@ def draw_audit(found: Findings) -> Page:
         [Row([], "Left out", each) for each in left_out(found)],
     ]
     rows = [row for section in sections for row in section]
-    return Page(
-        f"May I believe the picture? {found.policy}", [*headlines(found), *left_out(found)], rows
-    )
+    return Page(f"May I believe the picture? {found.policy}", headlines(found), rows)
 
 
 def _moved(found: Findings) -> list[Row]:
@@ -77,7 +77,12 @@ def _moved(found: Findings) -> list[Row]:
         for each in found.moved[:4]
     ]
     return [
-        Row([_figure(plot)], "What moves the policy", note, tile=_size(plot)),
+        Row(
+            [_figure(plot)],
+            "What moves the network" if found.of_pictures else "What moves the policy",
+            note,
+            tile=_size(plot),
+        ),
         Row(pictures, "the strongest case of each", tile=(112, 2 * 144 + 6)),
     ]
 
@@ -266,7 +271,7 @@ def _shortcuts(found: Findings) -> list[Row]:
         top, left, bottom, right = box.tolist()
         heat[top:bottom, left:right] = each.value
     ground = grey(found.mean_image)
-    shown = overlay(ground, heat, float(heat.max()), False)
+    shown = overlay(ground, heat, max(float(heat.max()), _FAINT), False)
     tiles = [Tile(shown, ["KL of each window", "over the mean of all frames"])]
     return [*rows, Row(tiles, "Windows that move it", note, tile=(180, 240))]
 

@@ -35,7 +35,11 @@ def headlines(found: Findings) -> list[str]:
         lines.append(f"A decision gives away {regret} of the value on average.")
     if found.cues:
         names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
-        lines.append(f"Shortcuts: {', '.join(names)}." if names else "No shortcut was found.")
+        lines.append(
+            f"Shortcuts: {', '.join(names)}."
+            if names
+            else "No shortcut was found among what differs between episodes."
+        )
         if vague := sum(each.is_vague for each in found.cues):
             lines[-1] += f" Of {vague} of {len(found.cues)} factors there is too little to say."
     if moving := [each.factor for each in found.cues if each.distracts]:
