@@ -391,3 +391,23 @@ def test_verdicts_stand_beside_maps_in_the_inspector(of_shortcut, recorded, tmp_
     (tmp_path / "other.json").write_text("[]")
     with pytest.raises(InputError, match="holds no audit"):
         read_verdicts(tmp_path / "other.json", "cube-reach")
+
+
+def test_objects_that_a_user_knows_how_to_take_away_are_parts() -> None:
+    """In a world that tells nothing: the light of the corridor, which alone moves the seeker."""
+
+    def dark(image: np.ndarray) -> np.ndarray:
+        return np.minimum(image, np.median(image).astype(np.uint8))
+
+    plan = replace(PLAN, methods=("saliency", "occlusion"))
+    world = "tests.worlds:Unjudged-v0"
+    found = audit(seeking_policy(), world, plan=plan, without={"light": dark})
+    (effect,) = found.effects
+    assert effect.name == "light removed"
+    assert effect.flips.value > 0.3
+    assert "objects()" not in " ".join(found.left_out)
+    assert found.counterfactuals[0][0].sentence.endswith("had the light not been there")
+    wrong = audit(
+        seeking_policy(), world, plan=plan, without={"light": lambda image: image[..., 0]}
+    )
+    assert "light removed gives uint8 (24, 32)" in " ".join(wrong.left_out)

@@ -19,7 +19,7 @@ import numpy as np
 from rlvis.errors import InputError
 from rlvis.evaluation.action_values import USUAL_DISCOUNT, discount_of, true_values
 from rlvis.evaluation.audit_result import Audit
-from rlvis.evaluation.changes import Changed, ask_all
+from rlvis.evaluation.changes import Changed, Without, ask_all
 from rlvis.evaluation.counterfactuals import shown, smallest, turned_by
 from rlvis.evaluation.decisions import Decisions, weighed
 from rlvis.evaluation.effects import Effect, measured
@@ -59,6 +59,7 @@ def audit(
     discount: float | None = None,
     wrappers: Sequence[str] = (),
     env_options: Mapping[str, Any] | None = None,
+    without: Mapping[str, Without] | None = None,
     keep: str | Path | None = None,
     resume: bool = False,
     on_progress: OnProgress | None = None,
@@ -77,6 +78,8 @@ def audit(
         discount: γ of the true values; left out, that of the policy's training, else 0.99.
         wrappers: put around the environment, the innermost first.
         env_options: passed to the environment's constructor.
+        without: objects that the world tells nothing of: for each a function that makes of an
+            image, uint8 (H, W, C), the image without it. It works in every environment.
         keep: a file (.json) in which the methods that are done are kept.
         resume: go on from that file.
         on_progress: see `rlvis.progress`; it may raise KeyboardInterrupt to stop there.
@@ -94,7 +97,7 @@ def audit(
     gamma = discount if discount is not None else discount_of(policy)
     with opened_environments(environment, wrappers, env_options or {}, False, _AT_ONCE) as envs:
         check_compatible(policy, envs[0].environment, envs[0].name)
-        asked = _Asked.of(policy, envs, plan, seed, max_steps, report)
+        asked = _Asked.of(policy, envs, plan, seed, max_steps, report, without or {})
         scored = ScoredMethods(
             {"policy": policy.name, "quick": plan.quick, "maps": digest_of(asked.parts)},
             keep,
@@ -133,11 +136,12 @@ class _Asked:
         seed: int,
         max_steps: int,
         report: OnProgress,
+        without: Mapping[str, Without],
     ) -> "_Asked":
         situations = collect(policy, envs, plan.frames, seed=seed, max_steps=max_steps)
         changed, left_out = None, list[str]()
-        if situations.form:
-            changed = ask_all(situations, quick=plan.quick, on_progress=report)
+        if situations.form or without:
+            changed = ask_all(situations, quick=plan.quick, on_progress=report, given=without)
             left_out += [
                 f"{name}, in {count} of {len(situations)} moments: {why}"
                 for name, (count, why) in changed.refused.items()
@@ -150,7 +154,7 @@ class _Asked:
                 if offers
                 else "interventions: the world offers none; see Interventions in docs/world.md"
             )
-        elif changed is None:
+        if not situations.form:
             left_out.append(
                 f"interventions and true values: {situations.no_states}; they need get_state() and "
                 "set_state(state) -> (observation, info) on env.unwrapped, and that the policy "
@@ -161,7 +165,7 @@ class _Asked:
         targets = list(possible.values())
         parts = None
         if changed is not None and changed.masks:
-            parts = object_parts(changed, targets, _matters(situations))
+            parts = object_parts(changed, targets, _matters(situations, changed))
         elif situations.offers("objects", "without"):
             left_out.append(
                 "objects: none is in view in any of the moments, so maps are held against windows "
@@ -172,7 +176,7 @@ class _Asked:
                 "objects: none can be removed, so maps are held against windows that are swapped "
                 "with other frames; the world would need objects() and without(name)"
             )
-        if parts is not None:
+        if parts is not None and situations.offers("objects"):
             unseen = _unseen(situations, parts)
             left_out += [f"{name}: never in view in these moments" for name in unseen]
         return cls(
@@ -326,10 +330,10 @@ def _has_value(situations: Situations) -> bool:
     return not np.isnan(situations.values).any()
 
 
-def _matters(situations: Situations) -> Sequence[str]:
+def _matters(situations: Situations, changed: Changed) -> Sequence[str]:
     """What matters in the worlds of the moments; every object where the world does not say."""
     if not situations.offers("matters"):
-        return list(ask(situations.at(0), "objects"))
+        return [name for _, name in changed.masks]
     found: dict[str, None] = {}
     for place in np.unique(situations.episodes, return_index=True)[1].tolist():
         found |= dict.fromkeys(ask(situations.at(place), "matters"))

@@ -1,9 +1,9 @@
 """Everything that is changed in a world to see what its policy makes of it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from rlvis.evaluation.situations import Situations
 from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.branches import observed_image
 from rlvis.rollouts.interventions import ask
-
-if TYPE_CHECKING:
-    from gymnasium import Env
 
 REMOVED, RECOLOURED, RESURFACED, RELIT, SWAPPED = KINDS = (
     "removed",
@@ -28,6 +25,10 @@ _BATCH = 512
 _NUMBER = re.compile(r" \d+(?= place$| colour$|$)")
 
 
+Without = Callable[[np.ndarray], np.ndarray]
+"""Makes of an image, uint8 (H, W, C), the image without an object, of the same shape."""
+
+
 @dataclass(frozen=True)
 class Change:
     """Something of a world made otherwise.
@@ -37,7 +38,9 @@ class Change:
         kind: one of `KINDS`.
         detail: which of its kind, such as a colour; empty where there is only one.
         method: of the world's interventions, which draws it.
-        arguments: that it is given.
+        arguments, named: that it is given.
+        function: the user's own, which makes the image without the subject of the image; None where
+            the world draws it.
     """
 
     subject: str
@@ -46,6 +49,7 @@ class Change:
     method: str = field(repr=False)
     arguments: tuple[Any, ...] = field(repr=False)
     named: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    function: Without | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -86,8 +90,7 @@ class Changed:
 
     def picture(self, index: int) -> np.ndarray:
         """The changed image, drawn again, uint8 (H, W, C)."""
-        env = self.situations.at(int(self.places[index]))
-        return drawn(self.situations, env, self.changes[index])
+        return drawn(self.situations, int(self.places[index]), self.changes[index])
 
 
 def unnumbered(subject: str) -> str:
@@ -95,23 +98,40 @@ def unnumbered(subject: str) -> str:
     return _NUMBER.sub("", subject)
 
 
-def drawn(situations: Situations, env: "Env", change: Change) -> np.ndarray:
-    """What the policy would see of a change, uint8 (H, W, C).
+def drawn(situations: Situations, place: int, change: Change, *, there: bool = False) -> np.ndarray:
+    """What the policy would see of a change of a moment, uint8 (H, W, C).
+
+    Args:
+        situations: the moments.
+        place: which of them.
+        change: of it.
+        there: whether the world is at that moment already.
 
     Raises:
-        InputError: if the world refuses it.
+        InputError: if the world refuses it, or gives something else.
     """
-    answer = ask(env, change.method, *change.arguments, **change.named)
-    image = observed_image(situations.policy, answer)
+    if change.function is not None:
+        name, image = change.name, np.asarray(change.function(situations.images[place].copy()))
+    else:
+        name = f"{change.method}()"
+        env = situations.world.environment if there else situations.at(place)
+        answer = ask(env, change.method, *change.arguments, **change.named)
+        image = observed_image(situations.policy, answer)
     seen = situations.images.shape[1:]
     if image.shape != seen or image.dtype != np.uint8:
         raise InputError(
-            f"{change.method}() gives {image.dtype} {image.shape}, and the policy sees uint8 {seen}"
+            f"{name} gives {image.dtype} {image.shape}, and the policy sees uint8 {seen}"
         )
     return image
 
 
-def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> Changed:
+def ask_all(
+    situations: Situations,
+    *,
+    quick: bool,
+    on_progress: OnProgress,
+    given: Mapping[str, Without] | None = None,
+) -> Changed:
     """Draw every change of every moment and ask the policy.
 
     Changes that show nothing else, as of an object out of view, are left out. One that the world
@@ -121,7 +141,12 @@ def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> 
         situations: the moments, of a world that can be asked.
         quick: fewer colours and textures.
         on_progress: see `rlvis.progress`.
+        given: functions of the user's that make an image without an object, by its name.
     """
+    own = [
+        Change(name, REMOVED, "", "", (), function=function)
+        for name, function in (given or {}).items()
+    ]
     donors = varying_factors(situations)
     kept: list[tuple[Change, int, float]] = []
     answers: list[tuple[np.ndarray, np.ndarray]] = []
@@ -137,10 +162,10 @@ def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> 
             waiting.clear()
 
     for place in range(len(situations)):
-        env = situations.at(place)
-        for change in _changes(situations, place, donors, quick):
+        asked = [*own, *(_changes(situations, place, donors, quick) if situations.form else ())]
+        for change in asked:
             try:
-                image = drawn(situations, env, change)
+                image = drawn(situations, place, change, there=True)
             except InputError as error:
                 count, why = refused.get(change.name, (0, str(error)))
                 refused[change.name] = count + 1, why
@@ -152,7 +177,10 @@ def ask_all(situations: Situations, *, quick: bool, on_progress: OnProgress) -> 
             waiting.append(image)
             if change.kind == REMOVED:
                 removed[place, change.subject] = image
-                masks[place, change.subject] = _mask(situations, change.subject, differs)
+                exact = change.function is None
+                masks[place, change.subject] = (
+                    _mask(situations, change.subject, differs) if exact else differs
+                )
         if len(waiting) >= _BATCH:
             ask_waiting()
         on_progress(Progress("changing the world", place + 1, len(situations), "frames"))
@@ -219,6 +247,7 @@ def _changes(
     donors: Mapping[str, Sequence[tuple[int, Any]]],
     quick: bool,
 ) -> Iterator[Change]:
+    situations.at(place)
     objects = _told(situations, "objects") if situations.offers("objects") else ()
     if situations.offers("without"):
         for name in objects:
