@@ -411,3 +411,35 @@ def test_objects_that_a_user_knows_how_to_take_away_are_parts() -> None:
         seeking_policy(), world, plan=plan, without={"light": lambda image: image[..., 0]}
     )
     assert "light removed gives uint8 (24, 32)" in " ".join(wrong.left_out)
+
+
+def test_what_should_matter_is_no_shortcut_however_much_hangs_on_it() -> None:
+    from rlvis.evaluation.estimates import Estimate
+    from rlvis.evaluation.shortcuts import Cue
+
+    lost = Estimate(0.9, 0.8, 1.0, 60, 60)
+    assert Cue("floor", False, None, lost=lost).verdict == (
+        "a shortcut: 90% of the success hangs on it"
+    )
+    marker = Cue("marker colour", True, None, lost=lost)
+    assert not marker.is_shortcut
+    assert marker.verdict == "90% of the success hangs on it, as it should"
+    wide = Cue("floor", False, None, lost=Estimate(0.1, -0.2, 0.4, 9, 9))
+    assert wide.verdict == "too few episodes to say"
+    loose = Cue("floor", False, None, lost=Estimate(0.1, -0.05, 0.27, 60, 60))
+    assert loose.verdict == "not shown to be a shortcut: at most 27% hangs on it"
+
+
+def test_an_audit_is_gone_on_with_only_if_its_maps_are_held_against_the_same(tmp_path) -> None:
+    kept = tmp_path / "half.json"
+
+    def stop(progress: Progress) -> None:
+        if progress.task == "explaining" and progress.done == 1:
+            raise KeyboardInterrupt
+
+    plan = replace(PLAN, methods=("saliency",))
+    world = "tests.worlds:Unjudged-v0"
+    with pytest.raises(Stopped):
+        audit(seeking_policy(), world, plan=plan, keep=kept, on_progress=stop)
+    with pytest.raises(InputError, match="was made with maps"):
+        audit(seeking_policy(gain=0.3), world, plan=plan, keep=kept, resume=True)
