@@ -30,7 +30,7 @@ from rlvis.evaluation.parts import Parts, object_parts, possible_targets
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
 from rlvis.evaluation.shortcuts import Cue, constant_factors, cues_of
-from rlvis.evaluation.situations import Situations, collect
+from rlvis.evaluation.situations import Situations, collect, spread
 from rlvis.evaluation.verdicts import verdict
 from rlvis.evaluation.windows import scan_windows, window_parts
 from rlvis.images.frames import picture_of
@@ -109,7 +109,7 @@ def audit(
                 plan, USUAL_DISCOUNT if gamma is None else gamma, max_steps, report
             )
             cues, constant = asked.cues(envs, plan, max_steps, report)
-        found = asked.result(methods, decisions, cues, constant)
+            found = asked.result(methods, decisions, cues, constant, report)
     scored.remove()
     return found.timed(time.process_time() - start)
 
@@ -138,7 +138,9 @@ class _Asked:
         report: OnProgress,
         without: Mapping[str, Without],
     ) -> "_Asked":
-        situations = collect(policy, envs, plan.frames, seed=seed, max_steps=max_steps)
+        situations = collect(
+            policy, envs, plan.frames, seed=seed, max_steps=max_steps, on_progress=report
+        )
         changed, left_out = None, list[str]()
         if situations.form or without:
             changed = ask_all(situations, quick=plan.quick, on_progress=report, given=without)
@@ -213,8 +215,7 @@ class _Asked:
         situations = self.situations
         if not situations.form or not plan.decisions:
             return None
-        count = min(plan.decisions, len(situations))
-        places = np.linspace(0, len(situations) - 1, count).round().astype(int)
+        places = spread(np.arange(len(situations)), plan.decisions)
         try:
             true = true_values(
                 situations,
@@ -255,6 +256,7 @@ class _Asked:
         decisions: Decisions | None,
         cues: Sequence[Cue],
         constant: Sequence[str],
+        report: OnProgress,
     ) -> Audit:
         """All of it together."""
         situations, changed = self.situations, self.changed
@@ -294,7 +296,7 @@ class _Asked:
             turned_by(turned, len(situations)),
             cues,
             list(constant),
-            scan_windows(situations, on_progress=lambda _: None),
+            scan_windows(situations, on_progress=report),
             self._picture(situations.images.mean(axis=0).round().astype(np.uint8)),
             self.left_out,
         )

@@ -24,6 +24,7 @@ from rlvis.evaluation.estimates import (
     share,
 )
 from rlvis.evaluation.parts import Parts
+from rlvis.evaluation.situations import spread
 
 NULLS = 40
 """So many times the maps are laid over other images."""
@@ -241,11 +242,7 @@ def _goals(parts: Parts, most: int) -> dict[int, np.ndarray]:
     for part in np.flatnonzero(parts.relevant):
         place, mask = int(parts.places[part]), parts.masks[part].ravel()
         found[place] = found.get(place, False) | mask
-    shown = list(found)
-    chosen: Sequence[int] = shown
-    if len(shown) > most:
-        chosen = [shown[each] for each in np.linspace(0, len(shown) - 1, most).round().astype(int)]
-    return {place: found[place] for place in chosen}
+    return {place: found[place] for place in spread(np.array(list(found), int), most).tolist()}
 
 
 def _mean(values: Sequence[float]) -> float:

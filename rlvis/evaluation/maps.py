@@ -21,6 +21,7 @@ from rlvis.evaluation.map_tests import (
     sensitivity,
 )
 from rlvis.evaluation.parts import Parts
+from rlvis.evaluation.situations import spread
 from rlvis.models.image_model import ImageModel
 from rlvis.models.targets import Target
 
@@ -109,8 +110,8 @@ class MapAudit:
         self._model, self._parts, self._targets = model, parts, targets
         self._context, self._thorough = context, thorough
         self._scorer = MapScorer(parts)
-        self._asked = _spread(np.unique(parts.places), ASKED)
-        few = _spread(np.arange(len(parts.images)), RANDOMISED)
+        self._asked = spread(np.unique(parts.places), ASKED)
+        few = spread(np.arange(len(parts.images)), RANDOMISED)
         self._few = few
         self.example = _telling(parts)
         self._models = [model, *(randomised(model, level) for level in LEVELS)]
@@ -205,10 +206,3 @@ def _telling(parts: Parts) -> int:
     count = np.bincount(parts.places, minlength=len(parts.images))
     lost = np.bincount(parts.places, np.abs(parts.effects[:, 0]), minlength=len(parts.images))
     return int(np.where(count == count.max(), lost, -1).argmax())
-
-
-def _spread(places: np.ndarray, most: int) -> np.ndarray:
-    """So many of them, from the first to the last."""
-    if len(places) <= most:
-        return places
-    return places[np.linspace(0, len(places) - 1, most).round().astype(int)]

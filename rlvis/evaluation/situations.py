@@ -1,6 +1,6 @@
 """The moments that an audit asks about: frames of many episodes, and the world at each of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,10 +11,12 @@ from rlvis.errors import InputError
 from rlvis.models.image_model import ImageModel
 from rlvis.models.policy import Policy
 from rlvis.models.scores import Scores
+from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.branches import observed_image
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.interventions import offered
-from rlvis.rollouts.states import FORMS, NoStatesError, form_of, restore
+from rlvis.rollouts.state_keeper import StateKeeper
+from rlvis.rollouts.states import FORMS, restore
 from rlvis.rollouts.stepper import Step, play
 
 if TYPE_CHECKING:
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 BATCH = 256
 PER_EPISODE = 5
 _FEWEST_EPISODES = 12
+
+
+def spread(places: np.ndarray, most: int) -> np.ndarray:
+    """So many of them, from the first to the last."""
+    if len(places) <= most:
+        return places
+    return places[np.linspace(0, len(places) - 1, most).round().astype(int)]
 
 
 @dataclass(frozen=True)
@@ -167,9 +176,9 @@ def collect(
     envs: Sequence[CheckedEnv],
     frames: int,
     *,
+    on_progress: OnProgress = lambda _: None,
     seed: int = 0,
     max_steps: int = 1000,
-    on_episode: Callable[[], None] | None = None,
 ) -> Situations:
     """Play episodes with sampled actions and keep some moments of each, drawn by lot.
 
@@ -179,7 +188,7 @@ def collect(
         frames: how many moments, five of each episode where it is as long.
         seed: of the first episode, and of the lot.
         max_steps: where an episode is stopped if it has not ended.
-        on_episode: called after every episode.
+        on_progress: see `rlvis.progress`.
 
     Raises:
         InputError: if an environment fails, or the policy has no choice of one of several actions.
@@ -195,7 +204,7 @@ def collect(
     starts: dict[int, bytes | None] = {}
     ends: dict[int, Step] = {}
     under_way: dict[int, list[Step]] = {}
-    keeper = _StateKeeper()
+    keeper = StateKeeper()
     for step in play(policy, envs, count, seed=seed, max_steps=max_steps, state=keeper.state):
         under_way.setdefault(step.episode, []).append(step)
         if step.outcome is None:
@@ -205,28 +214,8 @@ def collect(
         chosen = lot.choice(len(steps), min(per_episode, len(steps)), replace=False)
         kept[step.episode] = [steps[place] for place in sorted(chosen.tolist())]
         starts[step.episode], ends[step.episode] = steps[0].state, step
-        if on_episode:
-            on_episode()
+        on_progress(Progress("playing", len(ends), count, "episodes"))
     return _situations(policy, envs[0], kept, starts, ends, keeper)
-
-
-class _StateKeeper:
-    """Keeps the states of environments, or why there are none."""
-
-    def __init__(self) -> None:
-        self.form: str | None = None
-        self.no_states = ""
-
-    def state(self, env: CheckedEnv) -> bytes | None:
-        if self.form is None:
-            try:
-                self.form = form_of(env.environment)
-            except NoStatesError as why:
-                self.form, self.no_states = "", str(why)
-        if not self.form:
-            return None
-        form = FORMS[self.form]
-        return env.ask("get_state", lambda asked: form.pack(form.get(asked)))
 
 
 def _situations(
@@ -235,7 +224,7 @@ def _situations(
     kept: Mapping[int, Sequence[Step]],
     starts: Mapping[int, bytes | None],
     ends: Mapping[int, Step],
-    keeper: _StateKeeper,
+    keeper: StateKeeper,
 ) -> Situations:
     steps = [step for number in sorted(kept) for step in kept[number]]
     decisions = [step.decision for step in steps]

@@ -17,13 +17,13 @@ from rlvis.rollouts.episode import Episode, reduced_render, taken_of
 from rlvis.rollouts.episode_writer import EpisodeWriter
 from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.recording import Recording
-from rlvis.rollouts.states import FORMS, NoStatesError, form_of
+from rlvis.rollouts.state_keeper import StateKeeper
 from rlvis.rollouts.stepper import Step
 
 _BLOCK = 64
 
 
-class Besides:
+class Besides(StateKeeper):
     """What is kept of an environment besides what the policy sees: its states, its own picture.
 
     Args:
@@ -36,21 +36,8 @@ class Besides:
     def __init__(
         self, render: bool | None, explained: bool, made_again: bool, states: bool
     ) -> None:
+        super().__init__(states)
         self._render, self._explained, self._made_again = render, explained, made_again
-        self.form: str | None = None if states else ""
-        self.no_states = "" if states else "they were not asked for"
-
-    def state(self, env: CheckedEnv) -> bytes | None:
-        """The environment's state, None where it cannot be kept."""
-        if self.form is None:
-            try:
-                self.form = form_of(env.environment)
-            except NoStatesError as why:
-                self.form, self.no_states = "", str(why)
-        if not self.form:
-            return None
-        form = FORMS[self.form]
-        return env.ask("get_state", lambda asked: form.pack(form.get(asked)))
 
     def picture(self, env: CheckedEnv) -> np.ndarray | None:
         """The environment's own picture, None where it is not kept."""
