@@ -1,5 +1,7 @@
 """Deletion and insertion, and maps of randomised networks, where the answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from rlvis.evaluation.map_tests import (
     randomised,
 )
 from rlvis.evaluation.parts import losses
+from rlvis.evaluation.situations import Pictures
 from rlvis.models.targets import score
 from tests.test_evaluation_numbers import squares
 
@@ -37,7 +40,10 @@ def asked(maps):
     for part, mask in enumerate(parts.masks):
         parts.without[part][mask] = 0
     model = ImageModel(Brightness(), ["bright", "dark"])
-    return deletion_and_insertion(model, maps(parts), parts, score(0), {}, np.arange(60))
+    blank = Pictures(model, parts.images, {}, np.empty(0), np.empty(0), parts.groups)
+    logits, values = blank.scores(parts.images, np.arange(60))
+    pictures = replace(blank, logits=logits, values=values)
+    return deletion_and_insertion(pictures, maps(parts), parts, score(0), np.arange(60))
 
 
 def test_the_pixels_that_carry_the_score_delete_it_and_bring_it_back() -> None:

@@ -196,13 +196,7 @@ class _Asked:
     ) -> list[MethodScores]:
         """Baselines and methods, scored."""
         situations = self.situations
-        work = MapAudit(
-            situations.policy,
-            self.parts,
-            self.targets,
-            situations.context,
-            thorough=not plan.quick,
-        )
+        work = MapAudit(situations, self.parts, self.targets, thorough=not plan.quick)
         found = [*work.baselines(), *scored.of(plan.named, work.method, report)]
         self.left_out += refusals(found)
         self.example = work.example

@@ -76,7 +76,7 @@ def audit_classifier(
     scored = ScoredMethods(
         {"policy": model.name, "quick": plan.quick, "maps": digest_of(parts)}, keep, resume
     )
-    work = MapAudit(model, parts, targets, {}, thorough=not plan.quick)
+    work = MapAudit(pictures, parts, targets, thorough=not plan.quick)
     with scored.kept():
         methods = [*work.baselines(), *scored.of(plan.named, work.method, report)]
     moved = _moved(pictures, parts, without)

@@ -13,6 +13,7 @@ from rlvis.attribution.engine import explain
 from rlvis.errors import InputError
 from rlvis.evaluation.estimates import NOTHING, Estimate, estimate, mean
 from rlvis.evaluation.parts import Parts, losses
+from rlvis.evaluation.situations import Pictures
 from rlvis.models.image_model import ImageModel
 from rlvis.models.targets import Target
 
@@ -23,11 +24,10 @@ LEVELS = (1 / 3, 2 / 3, 1.0)
 
 
 def deletion_and_insertion(
-    model: ImageModel,
+    pictures: Pictures,
     maps: np.ndarray,
     parts: Parts,
     target: Target,
-    context: Mapping[str, np.ndarray],
     chosen: np.ndarray,
 ) -> tuple[Estimate, Estimate]:
     """How soon the score goes with the hottest pixels, and comes with them.
@@ -39,11 +39,10 @@ def deletion_and_insertion(
     order (after Petsiuk et al. 2018, whose background is black or blurred).
 
     Args:
-        model: whose score it is.
+        pictures: the images, and what the model says of them.
         maps: float (N, H, W).
         parts: of the images.
         target: the score.
-        context: (N, …), what the model knows besides.
         chosen: int (D,), the images that are asked.
     """
     deleted: list[np.ndarray] = []
@@ -67,14 +66,14 @@ def deletion_and_insertion(
     if not kept:
         return NOTHING, NOTHING
     of = np.array(kept)
-    whole = _answers(model, parts.images[of], context, of)
-    lost = losses(model, [target], whole, _answers(model, np.stack(grounds), context, of))[:, 0]
+    whole = pictures.logits[of], pictures.values[of]
+    lost = losses(pictures.model, [target], whole, pictures.scores(np.stack(grounds), of))[:, 0]
     sums = []
     for images in (deleted, inserted):
         each = np.repeat(of, len(STEPS))
         again = tuple(np.repeat(part, len(STEPS), axis=0) for part in whole)
-        answers = _answers(model, np.stack(images), context, each)
-        sums.append(losses(model, [target], (again[0], again[1]), answers)[:, 0])
+        answers = pictures.scores(np.stack(images), each)
+        sums.append(losses(pictures.model, [target], (again[0], again[1]), answers)[:, 0])
     away = np.sign(lost) * sums[0].reshape(len(of), -1).mean(axis=1)
     back = np.abs(lost) - np.sign(lost) * sums[1].reshape(len(of), -1).mean(axis=1)
     size, groups = np.abs(lost), parts.groups[of]
@@ -155,22 +154,6 @@ def likeness_when_randomised(
 def _fixed(model: ImageModel, images: np.ndarray, context: Mapping[str, np.ndarray]) -> int:
     """The label that is most often the first: a question that stays the same."""
     return int(model.scores(images, context).logits.argmax(dim=1).mode().values)
-
-
-def _answers(
-    model: ImageModel, images: np.ndarray, context: Mapping[str, np.ndarray], places: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    logits, values = [], []
-    for start in range(0, len(images), 256):
-        part = slice(start, start + 256)
-        found = model.scores(
-            images[part], {name: each[places[part]] for name, each in context.items()}
-        )
-        logits.append(found.logits.double().cpu().numpy())
-        value = found.value
-        unknown = np.full(len(found.logits), np.nan)
-        values.append(unknown if value is None else value.double().cpu().numpy())
-    return np.concatenate(logits), np.concatenate(values)
 
 
 def _standard(maps: np.ndarray) -> np.ndarray:

@@ -21,8 +21,7 @@ from rlvis.evaluation.map_tests import (
     sensitivity,
 )
 from rlvis.evaluation.parts import Parts
-from rlvis.evaluation.situations import spread
-from rlvis.models.image_model import ImageModel
+from rlvis.evaluation.situations import Pictures, spread
 from rlvis.models.targets import Target
 
 ASKED = 60
@@ -88,10 +87,9 @@ class MapAudit:
     """Scores methods against the same parts of the same images.
 
     Args:
-        model: what is explained.
+        pictures: what is explained, and of which model.
         parts: of the images, with the effects of all targets.
         targets: by name, in the order of the parts' effects.
-        context: (N, …), what the model knows besides.
         thorough: ask also with pixels deleted and inserted.
 
     Attributes:
@@ -100,20 +98,20 @@ class MapAudit:
 
     def __init__(
         self,
-        model: ImageModel,
+        pictures: Pictures,
         parts: Parts,
         targets: Mapping[str, Target],
-        context: Mapping[str, np.ndarray],
         *,
         thorough: bool,
     ) -> None:
-        self._model, self._parts, self._targets = model, parts, targets
-        self._context, self._thorough = context, thorough
+        self._pictures, self._parts, self._targets = pictures, parts, targets
+        self._thorough = thorough
         self._scorer = MapScorer(parts)
         self._asked = spread(np.unique(parts.places), ASKED)
         few = spread(np.arange(len(parts.images)), RANDOMISED)
         self._few = few
         self.example = _telling(parts)
+        model = pictures.model
         self._models = [model, *(randomised(model, level) for level in LEVELS)]
 
     def baselines(self) -> Iterator[MethodScores]:
@@ -142,7 +140,7 @@ class MapAudit:
                 self._models,
                 name,
                 self._parts.images[few],
-                {key: each[few] for key, each in self._context.items()},
+                self._pictures.part(few),
                 self._parts.groups[few],
             )
             if maps
@@ -166,7 +164,7 @@ class MapAudit:
 
     def _maps(self, name: str, targets: Sequence[Target]) -> list[np.ndarray]:
         images = self._parts.images
-        why = explain(self._model, images, name, targets, context=self._context)
+        why = explain(self._pictures.model, images, name, targets, context=self._pictures.context)
         resized = resize_maps(why.maps, *images.shape[1:3])
         return [resized[:, place] for place in range(len(targets))]
 
@@ -183,11 +181,10 @@ class MapAudit:
         deletion, insertion = NOTHING, NOTHING
         if self._thorough and first in maps:
             deletion, insertion = deletion_and_insertion(
-                self._model,
+                self._pictures,
                 maps[first],
                 self._parts,
                 self._targets[first],
-                self._context,
                 self._asked,
             )
         asked = NOTHING
