@@ -88,7 +88,22 @@ def test_scores_and_modes_are_those_of_sb3(zips, kind, algorithm, trust) -> None
 
 def drawn(distribution, scores: list[float]) -> np.ndarray:
     generator = torch.Generator().manual_seed(0)
-    return np.stack([distribution.draw(torch.tensor(scores), generator) for _ in range(DRAWS)])
+    return np.stack(distribution.draw(torch.tensor([scores] * DRAWS), [generator] * DRAWS))
+
+
+def test_actions_are_those_that_multinomial_draws_one_by_one() -> None:
+    scores = torch.randn(200, 5, generator=torch.Generator().manual_seed(1))
+    scores[:, 1] = -torch.inf
+    one_by_one, together = ([torch.Generator().manual_seed(i) for i in range(200)] for _ in "ab")
+    expected = [
+        [
+            int(each.softmax(dim=0).multinomial(1, generator=lot)),
+            3 + int(rest.softmax(dim=0).multinomial(1, generator=lot)),
+        ]
+        for each, rest, lot in zip(scores[:, :3], scores[:, 3:], one_by_one, strict=True)
+    ]
+    found = MultiCategorical((3, 2), (0, 3)).draw(scores, together)
+    np.testing.assert_array_equal(np.stack(found), expected)
 
 
 def test_choices_are_drawn_independently_by_their_probabilities() -> None:

@@ -23,7 +23,7 @@ def command(
     max_steps: int = 1000,
     render: bool = True,
     states: bool = True,
-    parallel: int = 16,
+    parallel: int = 32,
     out: Path = Path("recording.zarr"),
     overwrite: bool = False,
     video: Path | None = ROLLOUT,

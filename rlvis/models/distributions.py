@@ -11,7 +11,7 @@ What a policy, a recording and a film ask of a distribution is the same for all 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from typing import Any, ClassVar
@@ -36,30 +36,36 @@ class ActionDistribution(ABC):
     def draw(
         self,
         scores: Tensor,
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator | None],
         deterministic: bool = False,
         log_std: Tensor | None = None,
-    ) -> int | np.ndarray:
-        """An action as the environment takes it.
+    ) -> list[int | np.ndarray]:
+        """An action for each row of scores, as the environment takes it.
 
         Args:
-            scores: float (K,), on the CPU.
-            generator: the random generator (torch's global one when left out).
-            deterministic: take the mode instead of sampling.
-            log_std: float (K,), the logarithms of the standard deviations that come with these
+            scores: float (N, K), on the CPU.
+            generators: the random generator of each row (None for torch's global one): what is
+                drawn for a row does not depend on the rows beside it.
+            deterministic: take the modes instead of sampling.
+            log_std: float (N, K), the logarithms of the standard deviations that come with these
                 scores, for continuous actions whose deviations depend on the image.
         """
-        return self._mode(scores) if deterministic else self._sample(scores, generator, log_std)
+        if deterministic:
+            return self._modes(scores)
+        return self._samples(scores, generators, log_std)
 
     @abstractmethod
-    def _mode(self, scores: Tensor) -> int | np.ndarray:
-        """The most probable action."""
+    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
+        """The most probable action of each row."""
 
     @abstractmethod
-    def _sample(
-        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
-    ) -> int | np.ndarray:
-        """An action drawn with a random generator."""
+    def _samples(
+        self,
+        scores: Tensor,
+        generators: Sequence[torch.Generator | None],
+        log_std: Tensor | None,
+    ) -> list[int | np.ndarray]:
+        """An action for each row, drawn with its random generator."""
 
     @abstractmethod
     def probabilities(self, scores: Tensor) -> Tensor:
@@ -128,22 +134,32 @@ class Factored(ActionDistribution):
         )
 
     @abstractmethod
-    def _action(self, chosen: list[int]) -> int | np.ndarray:
-        """The action of which this way of each choice was chosen, each counted from 0."""
+    def _actions(self, chosen: np.ndarray) -> list[int | np.ndarray]:
+        """The actions of which these ways of each choice were chosen, int64 (N, choices) from 0."""
 
-    def _mode(self, scores: Tensor) -> int | np.ndarray:
-        return self._action([int(each.argmax()) for each in self._split(scores)])
+    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
+        return self._likeliest(self.probabilities(scores))
 
-    def _sample(
-        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
-    ) -> int | np.ndarray:
-        shares = self._split(scores)
-        return self._action([int(each.multinomial(1, generator=generator)) for each in shares])
+    def _samples(
+        self,
+        scores: Tensor,
+        generators: Sequence[torch.Generator | None],
+        log_std: Tensor | None,
+    ) -> list[int | np.ndarray]:
+        """The first of exponential clocks to ring, whose rates are the probabilities.
 
-    def _split(self, scores: Tensor) -> list[Tensor]:
-        """The probabilities of the ways of each choice."""
-        probabilities = self.probabilities(scores[None])[0]
-        return [probabilities[factor] for factor in self.factors]
+        That is how `torch.multinomial` draws one of a few, too, and so what it would have drawn.
+        """
+        probabilities = self.probabilities(scores)
+        waits = torch.empty_like(probabilities)
+        for row, generator in zip(waits, generators, strict=True):
+            for factor in self.factors:
+                row[factor].exponential_(generator=generator)
+        return self._likeliest(probabilities / waits)
+
+    def _likeliest(self, shares: Tensor) -> list[int | np.ndarray]:
+        highest = [shares[:, factor].argmax(dim=1) for factor in self.factors]
+        return self._actions(torch.stack(highest, dim=1).numpy())
 
 
 @dataclass(frozen=True)
@@ -177,8 +193,8 @@ class Categorical(Factored):
         """The number of the first action."""
         return (self.start,)
 
-    def _action(self, chosen: list[int]) -> int:
-        return self.start + chosen[0]
+    def _actions(self, chosen: np.ndarray) -> list[int | np.ndarray]:
+        return (self.start + chosen[:, 0]).tolist()
 
 
 @dataclass(frozen=True)
@@ -231,8 +247,8 @@ class MultiCategorical(Factored):
         """The number of the first way of each choice."""
         return self.starts or (0,) * len(self.sizes)
 
-    def _action(self, chosen: list[int]) -> np.ndarray:
-        return np.array(self.first, np.int64) + np.array(chosen, np.int64)
+    def _actions(self, chosen: np.ndarray) -> list[int | np.ndarray]:
+        return list(np.array(self.first, np.int64) + chosen)
 
 
 @dataclass(frozen=True)
@@ -255,13 +271,17 @@ class Bernoulli(ActionDistribution):
         """The bits of the action: "a0" to "aK-1"."""
         return tuple(f"a{place}" for place in range(self.count))
 
-    def _mode(self, scores: Tensor) -> np.ndarray:
-        return scores.sigmoid().round().numpy().astype(np.int8)
+    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
+        return list(scores.sigmoid().round().numpy().astype(np.int8))
 
-    def _sample(
-        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
-    ) -> np.ndarray:
-        return torch.bernoulli(scores.sigmoid(), generator=generator).numpy().astype(np.int8)
+    def _samples(
+        self,
+        scores: Tensor,
+        generators: Sequence[torch.Generator | None],
+        log_std: Tensor | None,
+    ) -> list[int | np.ndarray]:
+        rows = zip(scores.sigmoid(), generators, strict=True)
+        return [torch.bernoulli(row, generator=lot).numpy().astype(np.int8) for row, lot in rows]
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """That each bit is set."""
@@ -314,18 +334,22 @@ class DiagonalGaussian(ActionDistribution):
         shape = self.shape or (len(self.log_std),)
         return tuple("a" + ",".join(map(str, place)) for place in np.ndindex(*shape))
 
-    def _mode(self, scores: Tensor) -> np.ndarray:
+    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
         return self._shaped(scores)
 
-    def _sample(
-        self, scores: Tensor, generator: torch.Generator | None, log_std: Tensor | None
-    ) -> np.ndarray:
+    def _samples(
+        self,
+        scores: Tensor,
+        generators: Sequence[torch.Generator | None],
+        log_std: Tensor | None,
+    ) -> list[int | np.ndarray]:
         deviation = (torch.tensor(self.log_std) if log_std is None else log_std).exp()
-        return self._shaped(scores + deviation * torch.randn(len(scores), generator=generator))
+        drawn = [torch.randn(scores.shape[1], generator=lot) for lot in generators]
+        return self._shaped(scores + deviation * torch.stack(drawn))
 
-    def _shaped(self, entries: Tensor) -> np.ndarray:
+    def _shaped(self, entries: Tensor) -> list[int | np.ndarray]:
         shape = (len(self.log_std),) if self.shape is None else self.shape
-        return self._bounded(entries.numpy()).reshape(shape)
+        return list(self._bounded(entries.numpy()).reshape(-1, *shape))
 
     def modes(self, scores: np.ndarray) -> np.ndarray:
         """Float32 (T, D) for scores (T, D): the entries of the action without chance."""

@@ -187,22 +187,20 @@ class Policy(ImageModel):
         values = None if scores.value is None else scores.value.float().cpu().numpy()
         log_std = None if scores.log_std is None else scores.log_std.float().cpu()
         memory = {name: each.float().cpu().numpy() for name, each in scores.memory.items()}
+        lots = [each.generator for each in situations]
+        actions = self.distribution.draw(logits, lots, deterministic, log_std)
+        rows = logits.numpy()
         return [
             Decision(
-                action=self.distribution.draw(
-                    logits[place],
-                    each.generator,
-                    deterministic,
-                    None if log_std is None else log_std[place],
-                ),
-                logits=logits[place].numpy(),
+                action=actions[place],
+                logits=rows[place],
                 probabilities=probabilities[place],
                 value=float("nan") if values is None else float(values[place]),
                 image=images[place],
                 context=known[place],
                 memory={name: entry[place] for name, entry in memory.items()},
             )
-            for place, each in enumerate(situations)
+            for place in range(len(situations))
         ]
 
     def _seen(self, images: Sequence[np.ndarray], situations: Sequence["Situation"]) -> Any:

@@ -1,5 +1,6 @@
 """Steps on their way into a recording: explained together, written in the background."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -20,7 +21,12 @@ from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.state_keeper import StateKeeper
 from rlvis.rollouts.stepper import Step
 
-_BLOCK = 64
+_EXPLAINED, _PLAIN = 64, 256
+"""Most steps that are passed on together: with maps, and without, which are written at once."""
+_BYTES = 2**22
+"""Of pictures that are passed on together."""
+_PATIENCE = 0.5
+"""Seconds after which a finished episode is passed on before as many steps have come together."""
 
 
 class Besides(StateKeeper):
@@ -55,6 +61,8 @@ class Pipeline:
         self._recording, self._plan, self._besides = recording, plan, besides
         self._background = Background()
         self._block: list[Step] = []
+        self._most = _PLAIN if plan is None else _EXPLAINED
+        self._size, self._passed_on = 0, time.monotonic()
         self._writers: dict[int, EpisodeWriter] = {}
         self._written: deque[int] = deque()
 
@@ -64,13 +72,16 @@ class Pipeline:
 
     def __exit__(self, *raised: Any) -> None:
         try:
-            self._background.__exit__(*raised)
+            try:
+                self._pass_on()
+            finally:
+                self._background.__exit__(*raised)
         finally:
             for unfinished in self._writers.values():
                 unfinished.discard()
 
     def put(self, step: Step) -> None:
-        """Take a step; a finished episode is passed on at once.
+        """Take a step; a finished episode is passed on soon.
 
         Raises:
             InputError: if an earlier one could not be written.
@@ -78,11 +89,17 @@ class Pipeline:
         if not self._block:
             self._recording.describe_states(self._besides.form or "", self._besides.no_states)
         self._block.append(step)
-        if step.outcome is None and len(self._block) < _BLOCK:
+        self._size += _size(step)
+        full = len(self._block) == self._most or self._size >= _BYTES
+        if full or (step.outcome and time.monotonic() - self._passed_on > _PATIENCE):
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        block, size = sorted(self._block, key=attrgetter("episode")), self._size
+        self._block, self._size, self._passed_on = [], 0, time.monotonic()
+        if not block:
             return
-        block, self._block = sorted(self._block, key=attrgetter("episode")), []
         found = self._explain(block)
-        size = sum(each.decision.image.nbytes for each in block)
         size += sum(each.maps.nbytes for each in found)
         self._background.submit(self._write, block, found, size=size)
 
@@ -128,3 +145,8 @@ class Pipeline:
             self._recording.finish(number, self._writers[number], steps[-1])
             del self._writers[number]
             self._written.append(number)
+
+
+def _size(step: Step) -> int:
+    """Bytes of the pictures of a step."""
+    return step.decision.image.nbytes + (0 if step.render is None else step.render.nbytes)

@@ -61,7 +61,7 @@ def record(
     success: str | SuccessRule | None = None,
     wrappers: Sequence[str] = (),
     env_options: Mapping[str, Any] | None = None,
-    parallel: int = 16,
+    parallel: int = 32,
     overwrite: bool = False,
     on_step: Callable[[], None] | None = None,
     on_episode: Callable[[Episode], None] | None = None,
