@@ -358,7 +358,7 @@ def test_a_held_model_sees_its_weights_trained_on_and_no_other_module() -> None:
     before = held.scores(image).logits
     torch.testing.assert_close(before, model.scores(image).logits)
     with torch.no_grad():
-        module.bias += 1
+        module.bias.add_(1)
     torch.testing.assert_close(held.scores(image).logits, before + 1)
     other = held.with_changes(module=nn.Sequential(nn.Flatten(), nn.Linear(48, 2)))
     assert not torch.equal(other.scores(image).logits, held.scores(image).logits)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rlvis.errors import InputError
+from rlvis.evaluation.account import Account
 from rlvis.evaluation.action_values import USUAL_DISCOUNT, discount_of, true_values
 from rlvis.evaluation.audit_result import Audit
 from rlvis.evaluation.changes import Changed, Without, ask_all
@@ -26,10 +27,10 @@ from rlvis.evaluation.effects import Effect, measured
 from rlvis.evaluation.estimates import share
 from rlvis.evaluation.findings import Moved
 from rlvis.evaluation.maps import MapAudit, MethodScores
-from rlvis.evaluation.parts import Parts, object_parts, possible_targets
+from rlvis.evaluation.parts import Parts, parts_of, possible_targets
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
-from rlvis.evaluation.shortcuts import Cue, constant_factors, cues_of
+from rlvis.evaluation.shortcuts import Cue, cues_of
 from rlvis.evaluation.situations import Situations, collect, spread
 from rlvis.evaluation.verdicts import verdict
 from rlvis.evaluation.windows import scan_windows, window_parts
@@ -119,6 +120,7 @@ class _Asked:
     """What has been asked so far, of which everything else is made."""
 
     situations: Situations
+    account: Account
     name: str
     changed: Changed | None
     effects: Sequence[Effect]
@@ -139,11 +141,19 @@ class _Asked:
         without: Mapping[str, Without],
     ) -> "_Asked":
         situations = collect(
-            policy, envs, plan.frames, seed=seed, max_steps=max_steps, on_progress=report
+            policy,
+            envs,
+            plan.frames,
+            episodes=plan.episodes,
+            seed=seed,
+            max_steps=max_steps,
+            on_progress=report,
         )
-        changed, left_out = None, list[str]()
+        changed, left_out, account = None, list[str](), Account.of(situations)
         if situations.form or without:
-            changed = ask_all(situations, quick=plan.quick, on_progress=report, given=without)
+            changed = ask_all(
+                situations, account, quick=plan.quick, on_progress=report, given=without
+            )
             left_out += [
                 f"{name}, in {count} of {len(situations)} moments: {why}"
                 for name, (count, why) in changed.refused.items()
@@ -167,7 +177,7 @@ class _Asked:
         targets = list(possible.values())
         parts = None
         if changed is not None and changed.masks:
-            parts = object_parts(changed, targets, _matters(situations, changed))
+            parts = parts_of(changed, targets, account.matters)
         elif situations.offers("objects", "without"):
             left_out.append(
                 "objects: none is in view in any of the moments, so maps are held against windows "
@@ -183,6 +193,7 @@ class _Asked:
             left_out += [f"{name}: never in view in these moments" for name in unseen]
         return cls(
             situations,
+            account,
             envs[0].name,
             changed,
             measured(changed) if changed is not None else [],
@@ -236,13 +247,14 @@ class _Asked:
             return [], []
         found = cues_of(
             situations,
+            self.account,
             self.effects,
             envs,
             episodes=plan.episodes,
             max_steps=max_steps,
             on_progress=report,
         )
-        return found, constant_factors(situations)
+        return found, list(self.account.constant)
 
     def result(
         self,
@@ -324,13 +336,3 @@ def _unseen(situations: Situations, parts: Parts) -> list[str]:
 
 def _has_value(situations: Situations) -> bool:
     return not np.isnan(situations.values).any()
-
-
-def _matters(situations: Situations, changed: Changed) -> Sequence[str]:
-    """What matters in the worlds of the moments; every object where the world does not say."""
-    if not situations.offers("matters"):
-        return [name for _, name in changed.masks]
-    found: dict[str, None] = {}
-    for place in np.unique(situations.episodes, return_index=True)[1].tolist():
-        found |= dict.fromkeys(ask(situations.at(place), "matters"))
-    return list(found)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlvis.errors import InputError
+from rlvis.evaluation.account import Account, told
 from rlvis.evaluation.situations import Situations
 from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.branches import observed_image
@@ -73,8 +74,9 @@ class Changed:
         pixels: float (M,), the share of pixels that changed.
         logits: float (M, K).
         values: float (M,).
-        removed: uint8 (H, W, C) without an object, by moment and object.
-        masks: bool (H, W), by moment and object in view.
+        masks: bool (H, W), by the index of each change that takes a part away: an object in view
+            is removed, or a surface is as in another episode.
+        without: uint8 (H, W, C), the image without that part, by the same.
         refused: of how many moments a change could not be drawn, and why, by its name.
     """
 
@@ -84,8 +86,8 @@ class Changed:
     pixels: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     values: np.ndarray = field(repr=False)
-    removed: Mapping[tuple[int, str], np.ndarray] = field(repr=False)
-    masks: Mapping[tuple[int, str], np.ndarray] = field(repr=False)
+    masks: Mapping[int, np.ndarray] = field(repr=False)
+    without: Mapping[int, np.ndarray] = field(repr=False)
     refused: Mapping[str, tuple[int, str]] = field(repr=False)
 
     def picture(self, index: int) -> np.ndarray:
@@ -127,6 +129,7 @@ def drawn(situations: Situations, place: int, change: Change, *, there: bool = F
 
 def ask_all(
     situations: Situations,
+    account: Account,
     *,
     quick: bool,
     on_progress: OnProgress,
@@ -139,6 +142,7 @@ def ask_all(
 
     Args:
         situations: the moments, of a world that can be asked.
+        account: what differs between its episodes.
         quick: fewer colours and textures.
         on_progress: see `rlvis.progress`.
         given: functions of the user's that make an image without an object, by its name.
@@ -147,12 +151,11 @@ def ask_all(
         Change(name, REMOVED, "", "", (), function=function)
         for name, function in (given or {}).items()
     ]
-    donors = varying_factors(situations)
     kept: list[tuple[Change, int, float]] = []
     answers: list[tuple[np.ndarray, np.ndarray]] = []
     waiting: list[np.ndarray] = []
-    removed: dict[tuple[int, str], np.ndarray] = {}
-    masks: dict[tuple[int, str], np.ndarray] = {}
+    masks: dict[int, np.ndarray] = {}
+    without: dict[int, np.ndarray] = {}
     refused: dict[str, tuple[int, str]] = {}
 
     def ask_waiting() -> None:
@@ -162,7 +165,9 @@ def ask_all(
             waiting.clear()
 
     for place in range(len(situations)):
-        asked = [*own, *(_changes(situations, place, donors, quick) if situations.form else ())]
+        asked = [*own, *(_changes(situations, place, account, quick) if situations.form else ())]
+        offers = situations.offers("surfaces")
+        surfaces = set(told(situations, "surfaces") if offers else ()) - set(given or ())
         for change in asked:
             try:
                 image = drawn(situations, place, change, there=True)
@@ -175,12 +180,12 @@ def ask_all(
                 continue
             kept.append((change, place, float(differs.mean())))
             waiting.append(image)
-            if change.kind == REMOVED:
-                removed[place, change.subject] = image
-                exact = change.function is None
-                masks[place, change.subject] = (
-                    _mask(situations, change.subject, differs) if exact else differs
-                )
+            if change.kind == REMOVED and change.function is None:
+                masks[len(kept) - 1] = _mask(situations, change.subject, differs)
+            elif change.kind == REMOVED or (change.kind == SWAPPED and change.subject in surfaces):
+                masks[len(kept) - 1] = differs
+            if len(kept) - 1 in masks:
+                without[len(kept) - 1] = image
         if len(waiting) >= _BATCH:
             ask_waiting()
         on_progress(Progress("changing the world", place + 1, len(situations), "frames"))
@@ -193,81 +198,44 @@ def ask_all(
         np.array([pixels for _, _, pixels in kept]),
         np.concatenate([each for each, _ in answers]) if answers else np.empty((0, labels)),
         np.concatenate([each for _, each in answers]) if answers else np.empty(0),
-        removed,
         masks,
+        without,
         refused,
     )
 
 
 def _mask(situations: Situations, name: str, differs: np.ndarray) -> np.ndarray:
     """An object's pixels; those that change without it where the world tells no such mask."""
-    told = _told(situations, "object_mask", name) if situations.offers("object_mask") else ()
-    mask = np.asarray(told)
+    offers = situations.offers("object_mask")
+    mask = np.asarray(told(situations, "object_mask", name) if offers else ())
     return differs if mask.shape != differs.shape else mask.astype(bool)
-
-
-def _told(situations: Situations, method: str, *arguments: Any) -> Any:
-    """What the world answers, nothing where it fails."""
-    try:
-        return ask(situations.world.environment, method, *arguments)
-    except InputError:
-        return ()
-
-
-def varying_factors(situations: Situations) -> dict[str, list[tuple[int, Any]]]:
-    """The values of each factor that is not the same in all episodes, with their episodes."""
-    if not situations.offers("factors", "varied"):
-        return {}
-    found: dict[str, list[tuple[int, Any]]] = {}
-    for number, state in situations.starts.items():
-        assert state is not None
-        situations.enter(state)
-        for name, value in dict(_told(situations, "factors")).items():
-            found.setdefault(name, []).append((number, value))
-    return {
-        name: values
-        for name, values in found.items()
-        if any(value != values[0][1] for _, value in values)
-    }
-
-
-def other_values(values: Sequence[tuple[int, Any]], number: int) -> list[Any]:
-    """The values that a factor has in other episodes and not in this one, each once."""
-    own = [value for each, value in values if each == number]
-    others: list[Any] = []
-    for each, value in values:
-        if each != number and value not in own and value not in others:
-            others.append(value)
-    return others
 
 
 def _changes(
     situations: Situations,
     place: int,
-    donors: Mapping[str, Sequence[tuple[int, Any]]],
+    account: Account,
     quick: bool,
 ) -> Iterator[Change]:
     situations.at(place)
-    objects = _told(situations, "objects") if situations.offers("objects") else ()
+    objects = told(situations, "objects") if situations.offers("objects") else ()
     if situations.offers("without"):
         for name in objects:
             yield Change(name, REMOVED, "", "without", (name,))
     if situations.offers("recoloured", "colours"):
-        colours = list(_told(situations, "colours"))
+        colours = list(told(situations, "colours"))
         for name in objects:
             for colour in colours[:: 2 if quick else 1]:
                 yield Change(name, RECOLOURED, colour, "recoloured", (name, colour))
     if situations.offers("resurfaced", "surfaces"):
-        for surface, textures in dict(_told(situations, "surfaces")).items():
+        for surface, textures in dict(told(situations, "surfaces")).items():
             for texture in textures[:: 4 if quick else 1]:
                 yield Change(surface, RESURFACED, texture, "resurfaced", (surface, texture))
     yield from _relit(situations)
     number = int(situations.episodes[place])
     lot = np.random.default_rng((number, place))
-    for factor, values in donors.items():
-        here = any(number == each for each, _ in values)
-        others = other_values(values, number) if here else []
-        if others:
+    for factor in account.values:
+        if others := account.others(factor, number):
             value = others[lot.integers(len(others))]
             yield Change(factor, SWAPPED, "", "varied", (factor, value))
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
-from rlvis.evaluation.changes import REMOVED, Changed
+from rlvis.evaluation.changes import Changed
 from rlvis.evaluation.situations import Pictures, Situations
 from rlvis.models.image_model import ImageModel
 from rlvis.models.scores import Scores
@@ -68,20 +68,19 @@ class Parts:
         return image, gone
 
 
-def object_parts(changed: Changed, targets: Sequence[Target], relevant: Sequence[str]) -> Parts:
-    """The objects in view as parts, and what removing each does.
+def parts_of(changed: Changed, targets: Sequence[Target], matters: Sequence[str] | None) -> Parts:
+    """Objects in view and surfaces that differ between episodes, and what each of them does.
+
+    An object is removed; a surface, which cannot be, is as it is in another episode.
 
     Args:
-        changed: with its objects removed, one at a time.
+        changed: with that done, to one at a time.
         targets: whose loss is measured; their labels stay those of the whole image.
-        relevant: the factors that matter, by the world's own account.
+        matters: the factors that matter, by the world's own account; None where it gives none, so
+            that every part counts as one that does.
     """
     situations = changed.situations
-    kept = [
-        index
-        for index, change in enumerate(changed.changes)
-        if change.kind == REMOVED and changed.masks[_key(changed, index)].any()
-    ]
+    kept = [index for index, mask in changed.masks.items() if mask.any()]
     places = changed.places[kept]
     names = [changed.changes[index].subject for index in kept]
     return Parts(
@@ -89,15 +88,15 @@ def object_parts(changed: Changed, targets: Sequence[Target], relevant: Sequence
         situations.episodes,
         names,
         places,
-        _stacked([changed.masks[_key(changed, index)] for index in kept], situations, bool),
+        _stacked([changed.masks[index] for index in kept], situations, bool),
         losses(
             situations.model,
             targets,
             (situations.logits[places], situations.values[places]),
             (changed.logits[kept], changed.values[kept]),
         ),
-        _stacked([changed.removed[_key(changed, index)] for index in kept], situations, np.uint8),
-        np.array([_matters(name, relevant) for name in names], bool),
+        _stacked([changed.without[index] for index in kept], situations, np.uint8),
+        np.array([matters is None or _matters(name, matters) for name in names], bool),
     )
 
 
@@ -153,10 +152,6 @@ def log_preferred() -> Target:
 def _scores(model: ImageModel, logits: np.ndarray, values: np.ndarray) -> Scores:
     known = None if np.isnan(values).any() else torch.from_numpy(values)
     return Scores(torch.from_numpy(logits), known, tuple(model.labels))
-
-
-def _key(changed: Changed, index: int) -> tuple[int, str]:
-    return int(changed.places[index]), changed.changes[index].subject
 
 
 def _stacked(arrays: Sequence[np.ndarray], situations: Situations, kind: type) -> np.ndarray:

@@ -17,7 +17,7 @@ class AuditPlan:
         frames: how many moments are asked about.
         methods: by name; every one of `rlvis.METHODS` that the network allows when left out.
         decisions: of how many moments the true values are found.
-        episodes: played again for each factor that varies.
+        episodes: played, and played again for each factor that varies.
         quick: fewer colours and textures; no deletion and insertion.
     """
 

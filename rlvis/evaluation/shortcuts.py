@@ -10,12 +10,14 @@ on the factor. A factor that means nothing costs nothing, however much it moves 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
 
 from rlvis.errors import InputError
-from rlvis.evaluation.changes import SWAPPED, other_values, unnumbered, varying_factors
+from rlvis.evaluation.account import Account
+from rlvis.evaluation.changes import SWAPPED, unnumbered
 from rlvis.evaluation.effects import Effect
 from rlvis.evaluation.estimates import NOTHING, Estimate, mean, share
 from rlvis.evaluation.situations import Situations
@@ -114,6 +116,7 @@ class Cue:
 
 def cues_of(
     situations: Situations,
+    account: Account,
     effects: Sequence[Effect],
     envs: Sequence[CheckedEnv],
     *,
@@ -125,6 +128,7 @@ def cues_of(
 
     Args:
         situations: of a world that answers `factors`, `varied`, `matters` and `change`.
+        account: that it gives.
         effects: of the changes in single moments.
         envs: to play in.
         episodes: how many are played again for each factor, at most.
@@ -132,64 +136,34 @@ def cues_of(
         on_progress: see `rlvis.progress`.
     """
     known = {each.subject: each for each in effects if each.kind == SWAPPED}
-    relevant = _relevant(situations)
-    varying = varying_factors(situations)
     found = []
-    for done, (factor, values) in enumerate(varying.items()):
-        matters = factor in relevant
+    for done, factor in enumerate(account.values):
+        matters = factor in (account.matters or ())
         cue = Cue(factor, matters, known.get(unnumbered(factor)))
-        if not matters or _is_cue_like(values):
-            cue = _played(situations, cue, values, envs, episodes, max_steps)
+        if not matters or account.kinds(factor) <= _FEW_VALUES:
+            cue = _played(situations, account, cue, envs, episodes, max_steps)
         found.append(cue)
-        on_progress(Progress("looking for shortcuts", done + 1, len(varying), "factors"))
+        on_progress(Progress("looking for shortcuts", done + 1, len(account.values), "factors"))
     return sorted(found, key=lambda each: -np.nan_to_num(each.lost.value))
-
-
-def constant_factors(situations: Situations) -> list[str]:
-    """The factors that are the same in all episodes, of which nothing can be learned here."""
-    varying = varying_factors(situations)
-    state = situations.starts[min(situations.starts)]
-    assert state is not None
-    situations.enter(state)
-    return [each for each in ask(situations.world.environment, "factors") if each not in varying]
-
-
-def _relevant(situations: Situations) -> set[str]:
-    """What matters, in any of the episodes."""
-    found: set[str] = set()
-    for state in situations.starts.values():
-        assert state is not None
-        situations.enter(state)
-        found |= set(ask(situations.world.environment, "matters"))
-    return found
-
-
-def _is_cue_like(values: Sequence[tuple[int, Any]]) -> bool:
-    distinct: list[Any] = []
-    for _, value in values:
-        if value not in distinct:
-            distinct.append(value)
-    return len(distinct) <= _FEW_VALUES
 
 
 def _played(
     situations: Situations,
+    account: Account,
     cue: Cue,
-    values: Sequence[tuple[int, Any]],
     envs: Sequence[CheckedEnv],
     episodes: int,
     max_steps: int,
 ) -> Cue:
     """A factor with what became of episodes in which it was as in another one."""
-    numbers = [number for number, _ in values][:episodes]
     ended: dict[int, tuple[bool | None, float]] = {}
-    waiting = iter(numbers)
+    waiting = iter(list(account.values[cue.factor])[:episodes])
     refused = 0
 
     def following(env: CheckedEnv) -> Running | None:
         nonlocal refused
         for number in waiting:
-            begun = _begin(situations, env, cue.factor, values, number)
+            begun = _begin(situations, account, env, cue.factor, number)
             if begun is not None:
                 return begun
             refused += 1
@@ -204,16 +178,16 @@ def _played(
 
 def _begin(
     situations: Situations,
+    account: Account,
     env: CheckedEnv,
     factor: str,
-    values: Sequence[tuple[int, Any]],
     number: int,
 ) -> Running | None:
     """An episode from its start with a factor as in another one; None where no value will do."""
     state = situations.starts[number]
     assert state is not None
-    others = other_values(values, number)
-    lot = np.random.default_rng((number, len(factor)))
+    others = account.others(factor, number)
+    lot = np.random.default_rng((situations.seeds[number], crc32(factor.encode())))
     for choice in lot.permutation(len(others))[:_FEW_VALUES].tolist():
         env.reset(situations.seeds[number], number)
         restore(situations.form, env.environment, FORMS[situations.form].unpack(state))

@@ -176,6 +176,7 @@ def collect(
     envs: Sequence[CheckedEnv],
     frames: int,
     *,
+    episodes: int = 0,
     on_progress: OnProgress = lambda _: None,
     seed: int = 0,
     max_steps: int = 1000,
@@ -186,6 +187,7 @@ def collect(
         policy: of one choice of several actions.
         envs: of one kind; the first stays in use afterwards.
         frames: how many moments, five of each episode where it is as long.
+        episodes: so many are played at least, of which each then has fewer moments.
         seed: of the first episode, and of the lot.
         max_steps: where an episode is stopped if it has not ended.
         on_progress: see `rlvis.progress`.
@@ -198,7 +200,7 @@ def collect(
             f"an audit asks which of several actions is preferred; {policy.name} has "
             f"{policy.distribution}"
         )
-    count = max(_FEWEST_EPISODES, -(-frames // PER_EPISODE))
+    count = max(_FEWEST_EPISODES, episodes, -(-frames // PER_EPISODE))
     per_episode = -(-frames // count)
     kept: dict[int, list[Step]] = {}
     starts: dict[int, bytes | None] = {}
@@ -215,18 +217,19 @@ def collect(
         kept[step.episode] = [steps[place] for place in sorted(chosen.tolist())]
         starts[step.episode], ends[step.episode] = steps[0].state, step
         on_progress(Progress("playing", len(ends), count, "episodes"))
-    return _situations(policy, envs[0], kept, starts, ends, keeper)
+    moments = [step for number in sorted(kept) for step in kept[number]]
+    few = [moments[place] for place in spread(np.arange(len(moments)), frames)]
+    return _situations(policy, envs[0], few, starts, ends, keeper)
 
 
 def _situations(
     policy: Policy,
     world: CheckedEnv,
-    kept: Mapping[int, Sequence[Step]],
+    steps: Sequence[Step],
     starts: Mapping[int, bytes | None],
     ends: Mapping[int, Step],
     keeper: StateKeeper,
 ) -> Situations:
-    steps = [step for number in sorted(kept) for step in kept[number]]
     decisions = [step.decision for step in steps]
     first = policy.distribution.first[0]  # type: ignore[attr-defined]
     outcomes = {number: step.outcome for number, step in ends.items() if step.outcome}
