@@ -370,27 +370,72 @@ def test_a_cube_covers_what_its_mask_says() -> None:
         assert not mask[:, 40:].any()
 
 
-def test_verdicts_stand_beside_maps_in_the_inspector(of_shortcut, recorded, tmp_path) -> None:
-    import warnings
-
+def test_an_audits_page_carries_its_numbers_and_is_read_back(of_shortcut, tmp_path) -> None:
     from rlvis.errors import Notice
-    from rlvis.evaluation.audit_files import read_verdicts
-    from rlvis.inspector.recorded_source import RecordedSource
+    from rlvis.evaluation.audit_files import read_audit
 
-    path = of_shortcut.save(tmp_path / "audit.json")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = read_verdicts(path, "cube-reach-choice-shortcut")
-    assert found == of_shortcut.verdicts
-    with pytest.warns(Notice, match="is of cube-reach-choice-shortcut, not of cube-reach"):
-        read_verdicts(path, "cube-reach")
-    info = RecordedSource(recorded, recorded.policy(), verdicts=found).info()
-    shown = {each["name"]: each.get("verdict") for each in info["methods"]}
-    assert shown["occlusion"] == found["occlusion"].word
-    assert shown["rise"] is None
-    (tmp_path / "other.json").write_text("[]")
-    with pytest.raises(InputError, match="holds no audit"):
-        read_verdicts(tmp_path / "other.json", "cube-reach")
+    found = read_audit(of_shortcut.save(tmp_path / "audit.html"))
+    assert found.verdicts == of_shortcut.verdicts
+    assert found.page == of_shortcut.page().html()
+    with pytest.warns(Notice, match="holds the numbers alone"):
+        alone = read_audit(of_shortcut.save(tmp_path / "audit.json"))
+    assert (alone.verdicts, alone.page) == (found.verdicts, "")
+    odd = replace(of_shortcut, policy='</script><script id="rlvis-audit">')
+    assert read_audit(odd.save(tmp_path / "odd.html")).policy == odd.policy
+    for text in ("[]", of_shortcut.page().html()):
+        (tmp_path / "other.html").write_text(text)
+        with pytest.raises(InputError, match="holds no audit"):
+            read_audit(tmp_path / "other.html")
+
+
+def test_an_audit_is_of_the_weights_it_was_made_with(of_shortcut, tmp_path) -> None:
+    from rlvis.evaluation.audit_files import read_audit
+    from rlvis.rollouts.recorded_policy import fingerprint
+    from rlvis_agents import load_policy
+
+    found = read_audit(of_shortcut.save(tmp_path / "audit.html"))
+    same = fingerprint(load_policy("cube-reach-choice-shortcut"))
+    found.check_of("renamed", same)
+    found.check_of("cube-reach-choice-shortcut", "")
+    with pytest.raises(InputError, match="audit of cube-reach-choice-shortcut, not of cube-reach;"):
+        found.check_of("cube-reach", "")
+    with pytest.raises(InputError, match="with other weights, not of cube-reach-choice-shortcut"):
+        found.check_of("cube-reach-choice-shortcut", "0" * 64)
+
+
+def test_an_audit_is_shown_by_the_inspector_of_what_it_is_of(
+    of_shortcut, recorded, tmp_path
+) -> None:
+    from rlvis.evaluation.audit_files import read_audit
+    from rlvis.inspector.exported import page_of, to_html
+    from rlvis.inspector.live_source import LiveSource
+    from rlvis.inspector.recorded_source import RecordedSource
+    from rlvis.rollouts.environments import EnvConfig
+    from rlvis_agents import load_policy
+
+    path = of_shortcut.save(tmp_path / "audit.html")
+    found, named = read_audit(path), "cube-reach-choice-shortcut"
+    policy, world = load_policy("cube-reach-choice"), EnvConfig(WORLD)
+    for refuse in (
+        lambda: RecordedSource(recorded, None, audit=found),
+        lambda: LiveSource(policy, world, audit=found),
+        lambda: to_html(recorded, tmp_path / "run.html", methods="cam", audit=path),
+    ):
+        with pytest.raises(InputError, match=f"is an audit of {named}, not of cube-reach-choice"):
+            refuse()
+    own = of_shortcut_in(recorded, found)
+    sources = RecordedSource(recorded, None, audit=own), LiveSource(policy, world, audit=own)
+    for info in (each.info() for each in sources):
+        shown = {each["name"]: each.get("verdict") for each in info["methods"]}
+        assert info["audit"]
+        assert shown.get("rise") is None
+    assert shown["occlusion"] == found.verdicts["occlusion"].word
+    assert '"audit":"\\u003c!doctype html>' in page_of(sources[0])
+
+
+def of_shortcut_in(recorded, found):
+    """The audit as if it were of what was recorded."""
+    return replace(found, policy="cube-reach-choice", fingerprint=recorded.header.fingerprint)
 
 
 def test_objects_that_a_user_knows_how_to_take_away_are_parts() -> None:

@@ -29,13 +29,12 @@ def command(
         methods: of --html, whose maps are in it; repeat for several. Those recorded when left out.
         episodes: of --html, the number of an episode that is in it; repeat for several. All of them
             when left out.
-        audit: of --html, an audit of the policy (.json of rlvis audit), whose verdicts stand beside
-            the maps.
+        audit: of --html, an audit of the policy (.html of rlvis audit): its page is part of the
+            file, and its verdicts stand beside the maps. Of a .json the verdicts alone.
         rrd: write frames, heatmaps and curves for Rerun's viewer to this file (.rrd).
         tensorboard: write curves for TensorBoard to this folder.
         wandb: log curves to this project of Weights & Biases, where that is installed.
     """
-    from rlvis.evaluation.audit_files import read_verdicts
     from rlvis.inspector.exported import check_html, to_html
     from rlvis.rollouts.export.rerun import check_rrd, to_rerun
     from rlvis.rollouts.export.tensorboard import to_tensorboard
@@ -55,9 +54,8 @@ def command(
         check_rrd(rrd)
     opened = Recording.open(recording)
     if html is not None:
-        verdicts = None if audit is None else read_verdicts(audit, opened.header.policy)
         page = to_html(
-            opened, html, methods=methods or None, episodes=episodes or None, verdicts=verdicts
+            opened, html, methods=methods or None, episodes=episodes or None, audit=audit
         )
         print(page)
     if rrd is not None:

@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.playing import EnvSource, PolicySource, RecordedPolicy
 from rlvis.cli.threads import one_thread
 from rlvis.errors import InputError
+
+if TYPE_CHECKING:
+    from rlvis.evaluation.audit_files import AuditFile
 
 
 def command(
@@ -39,8 +42,8 @@ def command(
         photos: with --model a photo to begin with; repeat for several. Others are dropped there.
         source: the policy: of the recording, or the one that acts (cube-reach when left out).
         env: of --live.
-        audit: of a recording, an audit of its policy (.json of rlvis audit), whose verdicts stand
-            beside the maps.
+        audit: an audit of the same network (.html of rlvis audit): its page is among the views, and
+            its verdicts stand beside the maps. Of a .json the verdicts alone.
         host: the address to listen on; on any but this machine's own a token is asked for.
         port: 0 for 7531, or the next that is free.
         browser: open the page; --no-browser only prints its address.
@@ -51,13 +54,12 @@ def command(
         raise InputError("name the folder of a recording, or say --live, or --model NAME")
     if photos and model is None:
         raise InputError("--photo goes with --model; name the classifier")
-    if audit is not None and recording is None:
-        raise InputError("--audit goes with a recording; name its folder")
     check_installed()
     if model is not None:
-        open_app = partial(_photos, replace(source, model=model), photos)
+        open_app = partial(_photos, replace(source, model=model), photos, audit)
     elif recording is None:
-        open_app = partial(_live, replace(source, model=source.model or PolicySource.model), env)
+        acting = replace(source, model=source.model or PolicySource.model)
+        open_app = partial(_live, acting, env, audit)
     else:
         _check_folder(recording)
         open_app = partial(_recorded, recording, source, host, audit)
@@ -72,15 +74,21 @@ def _check_folder(path: Path) -> None:
         raise InputError(f"{path} is no recording; make one with: rlvis record --out {path}")
 
 
-def _photos(source: RecordedPolicy, photos: Sequence[Path]) -> Any:
+def _read(audit: Path | None) -> "AuditFile | None":
+    from rlvis.evaluation.audit_files import read_audit
+
+    return None if audit is None else read_audit(audit)
+
+
+def _photos(source: RecordedPolicy, photos: Sequence[Path], audit: Path | None) -> Any:
     """A classifier."""
     from rlvis.inspector.app import build_app
     from rlvis.inspector.photo_source import PhotoSource, photo_routes
 
-    return build_app(PhotoSource(source.load(), photos), photo_routes)
+    return build_app(PhotoSource(source.load(), photos, audit=_read(audit)), photo_routes)
 
 
-def _live(source: RecordedPolicy, env: EnvSource) -> Any:
+def _live(source: RecordedPolicy, env: EnvSource, audit: Path | None) -> Any:
     """A policy in its world."""
     from rlvis.inspector.app import build_app
     from rlvis.inspector.live_line import live_routes
@@ -88,7 +96,7 @@ def _live(source: RecordedPolicy, env: EnvSource) -> Any:
 
     one_thread()
     policy = source.load_policy()
-    return build_app(LiveSource(policy, env.of(policy)), live_routes)
+    return build_app(LiveSource(policy, env.of(policy), audit=_read(audit)), live_routes)
 
 
 def _recorded(path: Path, source: RecordedPolicy, host: str, audit: Path | None) -> Any:
@@ -96,7 +104,6 @@ def _recorded(path: Path, source: RecordedPolicy, host: str, audit: Path | None)
     import warnings
 
     from rlvis.errors import Notice
-    from rlvis.evaluation.audit_files import read_verdicts
     from rlvis.inspector.app import build_app
     from rlvis.inspector.recorded_questions import recorded_routes
     from rlvis.inspector.recorded_source import RecordedSource
@@ -113,6 +120,5 @@ def _recorded(path: Path, source: RecordedPolicy, host: str, audit: Path | None)
             raise
         warnings.warn(f"only what was recorded is shown: {error}", Notice, stacklevel=1)
         policy = None
-    verdicts = None if audit is None else read_verdicts(audit, opened.header.policy)
-    shown = RecordedSource(opened, policy, files=is_loopback(host), verdicts=verdicts)
+    shown = RecordedSource(opened, policy, files=is_loopback(host), audit=_read(audit))
     return build_app(shown, recorded_routes)

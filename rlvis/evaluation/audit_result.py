@@ -11,6 +11,7 @@ import numpy as np
 
 from rlvis.display.page import Page
 from rlvis.errors import unknown
+from rlvis.evaluation.audit_files import with_numbers
 from rlvis.evaluation.audit_page import draw_audit
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
@@ -39,6 +40,10 @@ class Audit(Findings, Result):
         """What moves it, which maps can be believed, what mattered, what it goes by."""
         return draw_audit(self)
 
+    def html(self, *view: Any, **options: Any) -> str:
+        """The page as an HTML document in one file, which carries the numbers, too."""
+        return with_numbers(super().html(*view, **options), self.plain())
+
     def text(self) -> str:
         """The same in a few lines, and a verdict on every method."""
         words = {name: f"{each.word}: {each.reason}" for name, each in self.verdicts.items()}
@@ -52,6 +57,7 @@ class Audit(Findings, Result):
         """All its numbers as JSON has them, each with its interval."""
         return {
             "policy": self.policy,
+            "fingerprint": self.fingerprint,
             "environment": self.environment,
             "actions": list(self.actions),
             "frames": self.frames,

@@ -42,6 +42,7 @@ from rlvis.progress import OnProgress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import check_compatible
 from rlvis.rollouts.interventions import ask
+from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recorder import opened_environments
 
 if TYPE_CHECKING:
@@ -305,6 +306,7 @@ class _Asked:
             scan_windows(situations, on_progress=report),
             self._picture(situations.images.mean(axis=0).round().astype(np.uint8)),
             self.left_out,
+            fingerprint=fingerprint(situations.policy),
         )
 
     def _before_and_after(self, index: int) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ from rlvis.images.loading import load_image
 from rlvis.images.preprocess import Preprocess
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.progress import OnProgress, reporter
+from rlvis.rollouts.recorded_policy import fingerprint
 
 CUBE, OBJECT = "a cube", "the object"
 _SIDE = 224
@@ -103,6 +104,7 @@ def audit_classifier(
         pictures.images.mean(axis=0).round().astype(np.uint8),
         refusals(methods),
         of_pictures=True,
+        fingerprint=fingerprint(model),
     )
     scored.remove()
     return found.timed(time.process_time() - start)

@@ -53,6 +53,7 @@ class Findings:
         left_out: what could not be asked, and what it would take.
         seconds: of the processor.
         of_pictures: whether the frames are pictures, each of which stands alone.
+        fingerprint: of the weights of what was audited.
     """
 
     policy: str
@@ -76,6 +77,7 @@ class Findings:
     left_out: Sequence[str]
     seconds: float = 0.0
     of_pictures: bool = False
+    fingerprint: str = field(default="", repr=False)
 
     @property
     def effects(self) -> list[Effect]:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from rlvis.attribution.engine import Methods, choose_methods
 from rlvis.errors import InputError
-from rlvis.evaluation.verdicts import Verdict
+from rlvis.evaluation.audit_files import read_audit
 from rlvis.files import check_writable, writing
+from rlvis.inspector.audited import told_of
 from rlvis.inspector.choices import described
 from rlvis.inspector.page import standalone
 from rlvis.inspector.recorded_source import MOST_STEPS, RecordedSource
@@ -34,7 +35,7 @@ def to_html(
     episodes: Sequence[int] | None = None,
     policy: Policy | None = None,
     bookmarks: Sequence[Mapping[str, Any]] = (),
-    verdicts: Mapping[str, Verdict] | None = None,
+    audit: str | Path | None = None,
 ) -> Path:
     """Write the inspector's page of a recording as one file that needs no server.
 
@@ -46,17 +47,19 @@ def to_html(
         policy: the recorded one, for maps that were not recorded; found where it was loaded from
             when left out.
         bookmarks: "episode", "step" and "note" of each moment that the page marks.
-        verdicts: of an audit on the maps, by method; see `rlvis.evaluation.audit_files`.
+        audit: the file (.html) that an `Audit` of the policy was saved to: its page is part of this
+            one, and its verdicts stand beside the maps; of a .json the verdicts alone.
 
     Raises:
         InputError: if there is no such episode or method, maps are to be made and the policy is not
-            at hand, a bookmark is written otherwise, or the file cannot be written.
+            at hand, a bookmark is written otherwise, the audit is none or of another policy, or the
+            file cannot be written.
     """
     check_html(path)
     names = None if methods is None else [str(each) for each in choose_methods(methods, None)[0]]
     is_recorded = names is None or recording.recorded_methods(names) is not None
     asked = None if is_recorded else recording.policy(policy)
-    source = RecordedSource(recording, asked, verdicts=verdicts)
+    source = RecordedSource(recording, asked, audit=None if audit is None else read_audit(audit))
     page = page_of(source, names or (), episodes or (), bookmarks)
     with writing(Path(path), _KINDS) as (temporary, _):
         Path(temporary).write_text(page, "utf-8")
@@ -90,9 +93,7 @@ def page_of(
         pictures |= _pictures(source, number)
     info = {
         **source.info(),
-        "methods": [
-            {**described(name), "recorded": True, **source.believed(name)} for name in names
-        ],
+        **told_of(source.audit, [{**described(name), "recorded": True} for name in names]),
         "layers": [],
         "states": False,
         "can_explain": False,
@@ -105,6 +106,7 @@ def page_of(
         "bookmarks": [each for each in marked if each["episode"] in numbers],
         "packs": packs,
         "pictures": pictures,
+        "audit": source.audit.page if source.audit else "",
     }
     return standalone(plain(shown))
 

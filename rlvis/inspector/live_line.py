@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from rlvis.inspector.answers import Answers, Posted, Question
+from rlvis.inspector.audited import audit_routes
 from rlvis.inspector.faults import fault
 from rlvis.inspector.futures import Chance
 from rlvis.inspector.live_messages import obey
@@ -59,6 +60,7 @@ def live_routes(source: LiveSource, answers: Answers) -> list[Any]:
     return [
         WebSocketRoute("/api/live", live),
         *unit_routes(source, answers),
+        *audit_routes(source.audit, answers),
         answers.json("/api/edit/play", play, posted=True, world=True),
         answers.of("/api/still", still, world=True),
     ]

@@ -10,7 +10,9 @@ import numpy as np
 
 from rlvis.attribution.explanation import Explanation, Explanations
 from rlvis.errors import InputError
+from rlvis.evaluation.audit_files import AuditFile
 from rlvis.inspector.album import Album, Place, Seen, SeenImages
+from rlvis.inspector.audited import told_of
 from rlvis.inspector.choices import colours_of, is_choice, layers_of, methods_of, targets_of
 from rlvis.inspector.futures import Chance, told
 from rlvis.inspector.live_world import LiveWorld, places_in
@@ -21,6 +23,7 @@ from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import at_home, check_compatible
 from rlvis.rollouts.environments import EnvConfig, make_environment
 from rlvis.rollouts.interventions import ask, offered
+from rlvis.rollouts.recorded_policy import fingerprint
 
 _PLAN = 8, 2048
 _MOST_MAPS = 4
@@ -34,12 +37,20 @@ class LiveSource:
     Args:
         policy: acts.
         config: the environment.
+        audit: of the policy.
+
+    Raises:
+        InputError: if the audit is of another policy.
     """
 
     draws = True
 
-    def __init__(self, policy: Policy, config: EnvConfig) -> None:
-        self.model, self._config = policy, config
+    def __init__(
+        self, policy: Policy, config: EnvConfig, *, audit: AuditFile | None = None
+    ) -> None:
+        self.model, self._config, self.audit = policy, config, audit
+        if audit is not None:
+            audit.check_of(policy.name, fingerprint(policy))
         self._album = Album("this world", _KEPT)
         self._worlds: dict[int, LiveWorld] = {}
         self._numbers = itertools.count()
@@ -116,7 +127,7 @@ class LiveSource:
                 "policy": self.model.name,
                 "fingerprint": f"live {self._config.environment}",
                 "actions": colours_of(self.model.labels),
-                "methods": methods_of(self.model, image, context),
+                **told_of(self.audit, methods_of(self.model, image, context)),
                 "layers": layers_of(self.model, image),
                 "targets": targets_of(self.model, bool(np.isfinite(facts["value"]))),
                 "choice": is_choice(self.model.distribution),

@@ -12,14 +12,17 @@ from PIL import Image
 
 from rlvis.attribution.explanation import Explanations
 from rlvis.errors import InputError
+from rlvis.evaluation.audit_files import AuditFile
 from rlvis.images.loading import load_image
 from rlvis.inspector.album import Album, Place, Seen, SeenImages
 from rlvis.inspector.answers import Answers, Question
+from rlvis.inspector.audited import audit_routes, told_of
 from rlvis.inspector.choices import layers_of, methods_of
 from rlvis.inspector.maps import explain_seen, first_facts, map_arrays, still_of
 from rlvis.inspector.unit_questions import unit_routes
 from rlvis.models.image_model import ImageModel
 from rlvis.models.targets import top
+from rlvis.rollouts.recorded_policy import fingerprint
 
 MOST_BYTES = 20_000_000
 """Of a photo that is sent."""
@@ -37,15 +40,20 @@ class PhotoSource:
     Args:
         model: the classifier.
         photos: files to begin with; others are sent by the page.
+        audit: of the classifier.
 
     Raises:
-        InputError: if one of them is no picture.
+        InputError: if one of them is no picture, or the audit is of another network.
     """
 
     draws = False
 
-    def __init__(self, model: ImageModel, photos: Sequence[Path] = ()) -> None:
-        self.model = model
+    def __init__(
+        self, model: ImageModel, photos: Sequence[Path] = (), *, audit: AuditFile | None = None
+    ) -> None:
+        self.model, self.audit = model, audit
+        if audit is not None:
+            audit.check_of(model.name, fingerprint(model))
         self._given = [np.asarray(load_image(each)) for each in photos]
         given: dict[Place, Seen] = {
             (number, 0): (each, {}) for number, each in enumerate(self._given)
@@ -77,7 +85,7 @@ class PhotoSource:
             "model": self.model.name,
             "fingerprint": self.model.name,
             "actions": [],
-            "methods": methods_of(self.model, image),
+            **told_of(self.audit, methods_of(self.model, image)),
             "layers": layers_of(self.model, image),
             "targets": [],
             "labels": len(self.model.labels),
@@ -165,6 +173,7 @@ def photo_routes(source: PhotoSource, answers: Answers) -> list[Any]:
 
     return [
         *unit_routes(source, answers),
+        *audit_routes(source.audit, answers),
         answers.of("/api/still", still),
         answers.pack("/api/photo/{number:int}", lambda of: explained(of, of.path["number"])),
         answers.pack(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rlvis.inspector.answers import Answers, Question
+from rlvis.inspector.audited import audit_routes
 from rlvis.inspector.branching import compared_pack, futures_pack, other_policy, play_with
 from rlvis.inspector.exported import page_of
 from rlvis.inspector.futures import Chance
@@ -23,6 +24,7 @@ def recorded_routes(source: RecordedSource, answers: Answers) -> list[Any]:
         answers.pack("/api/maps/{number:int}", asked.maps),
         answers.of("/api/still", asked.still, world=True),
         *unit_routes(source, answers),
+        *audit_routes(source.audit, answers),
         answers.json("/api/edit/play", asked.play, posted=True, world=True),
         answers.pack("/api/whatif", asked.futures, posted=True, world=True),
         answers.pack("/api/compare", asked.compared, posted=True),

@@ -10,10 +10,11 @@ from PIL import Image
 
 from rlvis.attribution.explanation import Explanation
 from rlvis.errors import InputError
-from rlvis.evaluation.verdicts import Verdict
+from rlvis.evaluation.audit_files import AuditFile
 from rlvis.features.image_sets.image_set import RecordingImages
 from rlvis.images.frames import picture_of
 from rlvis.inspector.album import Place, Seen
+from rlvis.inspector.audited import told_of
 from rlvis.inspector.branching import context_of
 from rlvis.inspector.choices import (
     colours_of,
@@ -48,7 +49,10 @@ class RecordedSource:
         recording: it.
         policy: the recorded one, None where it is not at hand: what was recorded is shown alone.
         files: whether the page may name files of other policies, to be compared with.
-        verdicts: of an audit on its maps, by method.
+        audit: of its policy.
+
+    Raises:
+        InputError: if the audit is of another policy.
     """
 
     draws = False
@@ -59,15 +63,12 @@ class RecordedSource:
         policy: Policy | None,
         *,
         files: bool = True,
-        verdicts: Mapping[str, Verdict] | None = None,
+        audit: AuditFile | None = None,
     ) -> None:
         self.recording, self._policy, self.files = recording, policy, files
-        self._verdicts = verdicts or {}
-
-    def believed(self, method: str) -> dict[str, str]:
-        """Whether an audit says that a method's maps can be believed, and why."""
-        found = self._verdicts.get(method)
-        return {} if found is None else {"verdict": found.word, "reason": found.reason}
+        self.audit = audit
+        if audit is not None:
+            audit.check_of(recording.header.policy, recording.header.fingerprint)
 
     @property
     def model(self) -> Policy:
@@ -111,10 +112,10 @@ class RecordedSource:
             "policy": header.policy,
             "fingerprint": header.fingerprint,
             "actions": colours_of(header.actions),
-            "methods": [
-                {**each, "recorded": each["name"] in recorded, **self.believed(each["name"])}
-                for each in methods
-            ],
+            **told_of(
+                self.audit,
+                [{**each, "recorded": each["name"] in recorded} for each in methods],
+            ),
             "layers": layers,
             "targets": targets,
             "choice": is_choice(header.distribution),

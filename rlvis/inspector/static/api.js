@@ -68,6 +68,7 @@ export const served = {
       body: file,
     }),
   photoAgain: (id, values) => packed(`/api/photo/${id}`, values),
+  audit: () => json("/api/audit"),
   exported: async (body) => (await ask("/api/export", {}, posted(body))).blob(),
   stillAddress: (values) => `/api/still?${query(values)}`,
   live: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/api/live`),

@@ -3,6 +3,7 @@
 import { button, changes, el, put, select, short } from "./dom.js";
 import { icon } from "./icons.js";
 import { imageLayers } from "./layers.js";
+import { methodsOf } from "./methods.js";
 import { SPEEDS } from "./moves.js";
 
 const field = (label, ...inputs) =>
@@ -10,7 +11,7 @@ const field = (label, ...inputs) =>
 
 /** What is explained, and how it is drawn. */
 export function heatControls({ info, store, looks, norms }) {
-  const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
+  const names = methodsOf(info);
   const method = select("method", names, store.state.method, (name) =>
     store.set(choosing(store.state, name)),
   );

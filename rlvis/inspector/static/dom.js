@@ -121,6 +121,22 @@ export function say(text) {
   byId("said").textContent = text;
 }
 
+let speaking = 0;
+
+/** Say what `words()` gives, once nothing newer was to be said for some milliseconds. */
+export function saySoon(words, after) {
+  clearTimeout(speaking);
+  speaking = setTimeout(() => say(words()), after);
+}
+
+/** Where one is, at the head of the page: a word, its kind, and numbers behind it. */
+export function putPlace(word, kind, numbers) {
+  byId("place").replaceChildren(
+    el("span", { className: `outcome ${kind}` }, word),
+    el("span", { className: "muted" }, ` ${numbers}`),
+  );
+}
+
 let fading = 0;
 
 /** A word that shows for a moment. */

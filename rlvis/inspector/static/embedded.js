@@ -54,6 +54,7 @@ export function embedded() {
       const { head, arrays } = await packOf(`maps/${number}/${method}`);
       return cut(head, arrays, start, stop, wanted);
     },
+    audit: async () => ({ page: file.audit }),
     bookmarks: file.bookmarks ?? [],
   };
 }

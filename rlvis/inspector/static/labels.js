@@ -4,19 +4,22 @@ import { changes, el, fitCanvas, panel, put, short } from "./dom.js";
 import { draw, readAt } from "./frame.js";
 import { drawOver, drawPixels, heatPixels, picturePixels } from "./heat.js";
 import { hovered } from "./hover.js";
+import { verdictOn } from "./methods.js";
 
 const WIDTH = 160;
 
-export function labelsPanel({ store, photos }) {
+export function labelsPanel({ store, photos, info }) {
   const list = el("div", { className: "labels", "data-enter": "" });
   const empty = el("p", { className: "state" }, "Its likeliest labels will stand here.");
   const box = el("div", { className: "scroll" }, empty);
-  const section = panel("labelled", "Why? What speaks for each label", null, box);
+  const believed = el("span");
+  const section = panel("labelled", "Why? What speaks for each label", believed, box);
   const ground = el("canvas");
-  const [isNewList, isNewGround] = [changes(), changes()];
+  const [isNewList, isNewGround, isNewMethod] = [changes(), changes(), changes()];
   let items = [];
 
   const update = (state) => {
+    if (isNewMethod(state.method)) believed.replaceChildren(verdictOn(info, state.method));
     if (!photos.answer) return;
     const { labels } = photos.answer.head;
     if (isNewList(labels.length)) {

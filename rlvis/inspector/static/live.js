@@ -1,44 +1,35 @@
 /** The view of a world that runs on the server: it is driven and changed, and the maps follow. */
 
 import { heatControls } from "./controls.js";
-import { button, byId, changes, el, say, short, toast } from "./dom.js";
+import { button, byId, changes, el, putPlace, saySoon, short, toast } from "./dom.js";
 import { framePanel } from "./frame.js";
 import { refreshHover } from "./hover.js";
-import { bindKeys, driveKeys, heatKeys, pageKeys } from "./keys.js";
-import { hasImages } from "./layers.js";
+import { driveKeys } from "./keys.js";
+import { methodsOf } from "./methods.js";
 import { Looks, NORMS } from "./moves.js";
 import { multiplesPanel } from "./multiples.js";
 import { Now } from "./now.js";
 import { unpack } from "./packs.js";
 import { PLAN, planPanel } from "./plan.js";
 import { savePicture } from "./still.js";
-import { bindAddress, startingPlace, Store } from "./store.js";
+import { Store } from "./store.js";
 import { viewTabs } from "./tabs.js";
 import { timelinePanel } from "./timeline.js";
-import { unitsPanel } from "./units.js";
+import { bindPage, startingState, viewsOf } from "./views.js";
 import { hideByDragging, resetTo, worldPanel } from "./world.js";
 
 const LOOKED_AT = ["methods", "method", "target", "layer", "heat"];
-const VIEWS = [
-  {
-    name: "live",
-    title: "Why",
-    about: "what speaks for each action",
-    part: multiplesPanel,
-    needs: () => true,
-  },
-  {
-    name: "units",
-    title: "Units",
-    about: "every layer, every unit: what it sees, what comes of switching it off",
-    part: unitsPanel,
-    needs: hasImages,
-  },
-];
+const WHY = {
+  name: "live",
+  title: "Why",
+  about: "what speaks for each action",
+  part: multiplesPanel,
+};
 
 /** Build the view into an element, and keep it up to date. */
 export async function liveView(info, api, work) {
-  const store = new Store(startingState(info, startingPlace(info.fingerprint)));
+  const views = viewsOf(info, WHY);
+  const store = new Store(begun(startingState(info, views, usualState(info))));
   const failed = (error) => toast(error.message, "failed");
   const want = () => wanted(store.state, now.columns);
   const arrived = ({ step, seed }) => {
@@ -47,7 +38,6 @@ export async function liveView(info, api, work) {
   };
   const now = new Now(api, info, { want, arrived, lost });
   const ask = (message) => now.ask(message).catch(failed);
-  const views = VIEWS.filter((each) => each.needs(info));
   const at = { api, info, store, recorded: now, now, ask, failed, views, norms: NORMS };
   const looks = new Looks(at);
   const still = () =>
@@ -56,8 +46,7 @@ export async function liveView(info, api, work) {
 
   const [heat, frame, plan] = [heatControls(at), framePanel(at), planPanel(at)];
   const [world, timeline] = [worldPanel(at), timelinePanel(at)];
-  const parts = new Map(views.map(({ name, part }) => [name, part(at)]));
-  const tabs = viewTabs(at, parts);
+  const tabs = viewTabs(at);
   hideByDragging(frame.drawn, info, ask);
   work.className = "live";
   work.replaceChildren(
@@ -69,50 +58,33 @@ export async function liveView(info, api, work) {
     world.section,
   );
 
-  let silence = 0;
   store.listen((state, changed) => {
     if (state.view === "live" && isUnit(state.target)) return store.set({ target: "margin" });
-    tabs.update(state);
-    for (const part of [heat, frame, plan, world, timeline]) part.update(state, changed);
-    parts.get(state.view).update(state, changed);
+    for (const part of [tabs, heat, frame, plan, world, timeline]) part.update(state, changed);
     if (LOOKED_AT.some((name) => changed.has(name))) ask({ do: "look" });
     header(now);
     refreshHover();
-    clearTimeout(silence);
-    silence = setTimeout(() => say(spoken(now)), 500);
+    saySoon(() => spoken(now), 500);
   });
-  bindAddress(store, info.fingerprint);
   const drive = (what) => ask(driven(what, now, store.state));
-  bindKeys([...driveKeys(drive), ...heatKeys(looks), ...pageKeys(looks)]);
-  new ResizeObserver(() => store.touch("size")).observe(work);
+  bindPage(at, work, driveKeys(drive));
   now.connect(unpack, store.state.seed === undefined ? { do: "look" } : resetTo(store.state.seed));
-  store.touch("view");
 }
 
-/** Where one was, or the start. */
-function startingState(info, place) {
-  const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
-  const known = (place.methods ?? []).filter((each) => names.includes(each));
-  const usual = ["cam", "saliency", "grad-cam"].filter((each) => names.includes(each)).slice(0, 2);
-  const methods = known.length ? known : usual;
-  return {
-    episode: 0,
-    target: "margin",
-    layer: "",
-    unit: null,
-    norm: "episode",
-    opacity: 0.85,
-    colour: false,
-    heat: true,
-    speed: 10,
-    ...place,
-    view: VIEWS.some(({ name }) => name === place.view) ? place.view : "live",
-    step: 0,
-    methods,
-    method: methods.includes(place.method) ? place.method : (methods[0] ?? ""),
-    object: info.objects?.find((each) => each !== "agent") ?? info.objects?.[0] ?? "",
-  };
+/** What a page shows where nobody was before. */
+function usualState(info) {
+  const names = methodsOf(info);
+  const methods = ["cam", "saliency", "grad-cam"].filter((each) => names.includes(each)).slice(0, 2);
+  const object = info.objects?.find((each) => each !== "agent") ?? info.objects?.[0] ?? "";
+  return { target: "margin", speed: 10, methods, method: methods[0] ?? "", object };
 }
+
+/** A world starts at its first step, and the large map is one of those that are asked for. */
+const begun = (state) => ({
+  ...state,
+  step: 0,
+  method: state.methods.includes(state.method) ? state.method : (state.methods[0] ?? ""),
+});
 
 const isUnit = (target) => target.startsWith("unit:");
 
@@ -158,10 +130,7 @@ function header(now) {
   if (!head) return;
   const state = head.ended ?? (head.playing ? "runs" : "live");
   const seed = head.seed === undefined ? "" : `, seed ${head.seed}`;
-  const numbers = ` step ${head.step}, return ${short(head.return)}${seed}`;
+  const numbers = `step ${head.step}, return ${short(head.return)}${seed}`;
   if (!isNewHead(state, numbers)) return;
-  byId("place").replaceChildren(
-    el("span", { className: "outcome" }, state),
-    el("span", { className: "muted" }, numbers),
-  );
+  putPlace(state, "", numbers);
 }

@@ -6,12 +6,13 @@ import { button, changes, decimal, el, fitCanvas, panel, put, select, typeset } 
 import { draw, legend, readAt } from "./frame.js";
 import { drawOver, drawPixels, heatPixels, picturePixels } from "./heat.js";
 import { hovered } from "./hover.js";
+import { methodsOf, verdictOn } from "./methods.js";
 
 const FINEST = 96;
 const MOST_ROWS = 8;
 
 export function multiplesPanel({ store, recorded, info }) {
-  const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
+  const names = methodsOf(info);
   const heads = recorded.columns.map((name, place) => columnHead(info, name, place));
   const heading = el(
     "div",
@@ -95,7 +96,7 @@ function methodRow({ store, recorded, info, names, method }) {
   const tiles = recorded.columns.map((target, place) => tile(store, info, method, target, place));
   const { box: bar, update: label } = legend();
   const about = el("span", { className: "muted about" });
-  const believed = verdict(info.methods.find((each) => each.name === method));
+  const believed = verdictOn(info, method);
   const pick = select(`method of this row`, names, method, (name) => {
     const { methods } = store.state;
     if (methods.includes(name)) return store.set({ method: name });
@@ -126,13 +127,6 @@ function methodRow({ store, recorded, info, names, method }) {
     box.classList.toggle("main", state.method === method);
   };
   return { box, update, method };
-}
-
-/** What an audit says of a method's maps, nothing where there is none. */
-function verdict(described) {
-  if (!described?.verdict) return "";
-  const said = { className: `verdict ${described.verdict}`, title: described.reason };
-  return el("span", said, `believe? ${described.verdict}`);
 }
 
 function removeRow(store, method) {

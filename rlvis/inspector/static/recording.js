@@ -3,37 +3,29 @@
 import { Bookmarks } from "./bookmarks.js";
 import { comparePanel } from "./compare.js";
 import { heatControls, transport } from "./controls.js";
-import { byId, changes, el, say } from "./dom.js";
+import { changes, putPlace, saySoon } from "./dom.js";
 import { sidePanel } from "./episodes.js";
 import { framePanel, scenePanel } from "./frame.js";
 import { refreshHover } from "./hover.js";
-import { bindKeys, heatKeys, pageKeys, timeKeys } from "./keys.js";
-import { hasImages } from "./layers.js";
+import { timeKeys } from "./keys.js";
+import { methodsOf } from "./methods.js";
 import { Moves, NORMS } from "./moves.js";
 import { multiplesPanel } from "./multiples.js";
 import { Recorded } from "./recorded.js";
 import { saveAs, savePicture } from "./still.js";
-import { bindAddress, startingPlace, Store } from "./store.js";
+import { Store } from "./store.js";
 import { viewTabs } from "./tabs.js";
 import { spoken, timelinePanel } from "./timeline.js";
-import { unitsPanel } from "./units.js";
+import { bindPage, startingState, viewsOf } from "./views.js";
 import { whatIfPanel } from "./whatif.js";
 
-const VIEWS = [
-  {
-    name: "recording",
-    title: "Why",
-    about: "what speaks for each action",
-    part: multiplesPanel,
-    needs: () => true,
-  },
-  {
-    name: "units",
-    title: "Units",
-    about: "every layer, every unit: what it sees, what comes of switching it off",
-    part: unitsPanel,
-    needs: hasImages,
-  },
+const WHY = {
+  name: "recording",
+  title: "Why",
+  about: "what speaks for each action",
+  part: multiplesPanel,
+};
+const OWN = [
   {
     name: "whatif",
     title: "What if",
@@ -54,12 +46,12 @@ const VIEWS = [
 export async function recordingView(info, api, work) {
   const [table, moments] = await Promise.all([api.episodes(), api.moments(60)]);
   if (!table.episode?.length) throw new Error("the recording has no episode that is whole");
-  const store = new Store(startingState(info, table, startingPlace(info.fingerprint)));
+  const views = viewsOf(info, WHY, OWN);
+  const store = new Store(inTable(startingState(info, views, usualState(info)), table));
   const recorded = new Recorded(api, info, () => store.touch("data"));
   const bookmarks = new Bookmarks(info.fingerprint, api.bookmarks ?? [], () =>
     store.touch("bookmarks"),
   );
-  const views = VIEWS.filter((each) => each.needs(info));
   const at = { api, info, store, recorded, table, moments, bookmarks, views };
   Object.assign(at, { norms: NORMS, methods: () => store.state.methods });
   const moves = new Moves(at);
@@ -70,8 +62,7 @@ export async function recordingView(info, api, work) {
   const [heat, time] = [heatControls(at), transport(at)];
   const [frame, scene, timeline] = [framePanel(at), scenePanel(at), timelinePanel(at)];
   frame.section.append(time.bar);
-  const parts = new Map(views.map(({ name, part }) => [name, part(at)]));
-  const tabs = viewTabs(at, parts);
+  const tabs = viewTabs(at);
   work.className = "recording";
   work.replaceChildren(
     side.section,
@@ -82,66 +73,44 @@ export async function recordingView(info, api, work) {
     timeline.section,
   );
 
-  let silence = 0;
   const isNewOutcome = changes();
   store.listen((state, changed) => {
     settle(state, recorded);
-    tabs.update(state);
+    tabs.update(state, changed);
     heat.update(state);
     time.update(state, bookmarks);
     side.update(state);
     frame.update(state);
     scene.update(state);
     timeline.update(state, changed);
-    parts.get(state.view).update(state, changed);
     const head = recorded.numbers(state.episode)?.head;
     if (head && isNewOutcome(state.episode)) header(head, state.episode);
     refreshHover();
-    if (changed.has("step") && !state.playing) {
-      clearTimeout(silence);
-      silence = setTimeout(() => say(spoken(recorded, info, state)), 300);
-    }
+    if (changed.has("step") && !state.playing) saySoon(() => spoken(recorded, info, state), 300);
   });
-  bindAddress(store, info.fingerprint);
-  bindKeys([...timeKeys(moves), ...heatKeys(moves), ...pageKeys(moves)]);
-  new ResizeObserver(() => store.touch("size")).observe(work);
-  store.touch("view");
+  bindPage(at, work, timeKeys(moves));
 }
 
-/** Where one was, or the start. */
-function startingState(info, table, place) {
-  const names = info.methods.filter((each) => each.possible !== false).map((each) => each.name);
+/** What a page shows where nobody was before: two methods, those recorded first. */
+function usualState(info) {
+  const names = methodsOf(info);
   const recorded = info.methods.filter((each) => each.recorded).map((each) => each.name);
-  const usual = [...new Set([...recorded, "cam", "saliency", "grad-cam"])].filter((each) =>
-    names.includes(each),
-  );
-  const methods = usual.slice(0, 2);
-  const state = {
-    view: "recording",
+  const methods = [...new Set([...recorded, "cam", "saliency", "grad-cam"])]
+    .filter((each) => names.includes(each))
+    .slice(0, 2);
+  return {
     side: "episodes",
-    episode: table.episode[0],
-    step: 0,
-    method: methods[0] ?? names[0] ?? "",
-    methods,
     target: "chosen",
-    layer: "",
-    unit: null,
-    norm: "episode",
-    opacity: 0.85,
-    colour: false,
-    heat: true,
     playing: false,
     speed: 10,
-    ...place,
+    methods,
+    method: methods[0] ?? names[0] ?? "",
   };
-  if (!table.episode.includes(state.episode))
-    Object.assign(state, { episode: table.episode[0], step: 0 });
-  state.methods = state.methods.filter((each) => names.includes(each));
-  if (!names.includes(state.method)) state.method = methods[0] ?? "";
-  if (!state.methods.length) state.methods = methods;
-  if (!VIEWS.some((each) => each.name === state.view && each.needs(info))) state.view = "recording";
-  return state;
 }
+
+/** An episode that is not there becomes the first. */
+const inTable = (state, { episode }) =>
+  episode.includes(state.episode) ? state : { ...state, episode: episode[0], step: 0 };
 
 /** A step that the episode does not have becomes its last. */
 function settle(state, recorded) {
@@ -153,10 +122,7 @@ function header(head, episode) {
   const known = { true: "well", 1: "well", false: "badly", 0: "badly" };
   const outcome = head.error ?? head.outcome ?? "";
   const seed = head.seed === undefined ? "" : `, seed ${head.seed}`;
-  byId("place").replaceChildren(
-    el("span", { className: `outcome ${known[head.success] ?? ""}` }, outcome),
-    el("span", { className: "muted" }, ` episode ${episode}${seed}`),
-  );
+  putPlace(outcome, known[head.success] ?? "", `episode ${episode}${seed}`);
 }
 
 /** The film's frame of this moment from the server; in a file, what is drawn here. */

@@ -2,8 +2,10 @@
 
 import { byId, changes, el } from "./dom.js";
 
-/** Tabs of `at.views`, whose panels are in `parts` by name; `update(state)` shows one of them. */
-export function viewTabs({ views, looks }, parts) {
+/** Tabs of `at.views`; `update(state, changed)` shows one of them and keeps it up to date. */
+export function viewTabs(at) {
+  const { views, looks } = at;
+  const parts = new Map(views.map(({ name, part }) => [name, part(at)]));
   const shown = el("div", {
     className: "shown",
     id: "shown",
@@ -28,8 +30,13 @@ export function viewTabs({ views, looks }, parts) {
   list.replaceChildren(...buttons);
   list.onkeydown = (event) => moveTab(event, buttons);
   const isNew = changes();
-  const update = ({ view }) => {
-    if (!isNew(view)) return;
+  const update = (state, changed) => {
+    const { view } = state;
+    if (isNew(view)) show(view);
+    parts.get(view).update(state, changed);
+  };
+
+  function show(view) {
     shown.replaceChildren(parts.get(view).section);
     shown.setAttribute("aria-labelledby", `view-${view}`);
     byId("work").dataset.view = view;
@@ -38,7 +45,7 @@ export function viewTabs({ views, looks }, parts) {
       each.setAttribute("aria-selected", isShown);
       each.tabIndex = isShown ? 0 : -1;
     });
-  };
+  }
   return { shown, update };
 }
 
