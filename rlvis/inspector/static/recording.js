@@ -47,7 +47,7 @@ export async function recordingView(info, api, work) {
   const [table, moments] = await Promise.all([api.episodes(), api.moments(60)]);
   if (!table.episode?.length) throw new Error("the recording has no episode that is whole");
   const views = viewsOf(info, WHY, OWN);
-  const store = new Store(inTable(startingState(info, views, usualState(info)), table));
+  const store = new Store(inTable(startingState(info, views, usualState(info, table)), table));
   const recorded = new Recorded(api, info, () => store.touch("data"));
   const bookmarks = new Bookmarks(info.fingerprint, api.bookmarks ?? [], () =>
     store.touch("bookmarks"),
@@ -92,7 +92,7 @@ export async function recordingView(info, api, work) {
 }
 
 /** What a page shows where nobody was before: two methods, those recorded first. */
-function usualState(info) {
+function usualState(info, table) {
   const names = methodsOf(info);
   const recorded = info.methods.filter((each) => each.recorded).map((each) => each.name);
   const methods = [...new Set([...recorded, "cam", "saliency", "grad-cam"])]
@@ -100,6 +100,7 @@ function usualState(info) {
     .slice(0, 2);
   return {
     side: "episodes",
+    episode: table.episode[0],
     target: "chosen",
     playing: false,
     speed: 10,
