@@ -11,6 +11,7 @@ import torch
 from rlvis import AuditPlan, InputError, Policy, audit
 from rlvis.cli import main
 from rlvis.evaluation.action_values import true_values
+from rlvis.evaluation.audit_numbers import check_requirements, numbers_of
 from rlvis.evaluation.counterfactuals import had
 from rlvis.evaluation.effects import divergence
 from rlvis.evaluation.situations import collect
@@ -107,6 +108,48 @@ def test_requirements_are_held_against_what_was_found(of_shortcut) -> None:
     assert said == "shortcuts == 0 does not hold: it is 1"
     with pytest.raises(InputError, match=r"no number 'oclusion\.causal'.*occlusion\.causal"):
         of_shortcut.unmet(["oclusion.causal > 0"])
+
+
+def test_every_number_may_be_required(of_shortcut) -> None:
+    check_requirements([f"{name} > 0" for name in numbers_of(of_shortcut)], PLAN.named)
+
+
+def test_the_page_says_what_is_compared_and_how_parts_are_taken_away(
+    of_shortcut, monkeypatch
+) -> None:
+    from rlvis.evaluation import audit_page
+
+    assert of_shortcut.parts == "objects removed and surfaces as in another episode"
+    drawn = []
+
+    def draw(rows, axis, headings, **size):
+        drawn.append((axis.title, headings[0], rows[0].texts[0]))
+        return np.zeros((2, 2, 3), np.uint8)
+
+    monkeypatch.setattr(audit_page, "draw_intervals", draw)
+    lost = of_shortcut.cues[0].lost
+    of_returns = replace(of_shortcut, cues=[replace(of_shortcut.cues[0], of_success=False)])
+    for found, word in ((of_shortcut, "success"), (of_returns, "return")):
+        rows = {row.heading: row for row in found.page().rows}
+        assert of_shortcut.parts in rows["Which maps can be believed"].note
+        assert drawn[-1] == (
+            f"{word} lost with it as in another episode",
+            f"{word} lost",
+            lost.written(share=True),
+        )
+        assert ("share of their mean size" in rows["Shortcuts"].note) == (word == "return")
+
+
+def test_objects_that_cannot_be_removed_are_not_said_to_be_out_of_view(monkeypatch) -> None:
+    from rlvis_envs.cube_reach_choice import CubeReachChoiceEnv
+
+    monkeypatch.setattr(CubeReachChoiceEnv, "without", None)
+    plan = AuditPlan(frames=12, methods=("saliency",), decisions=0, episodes=6, quick=True)
+    found = audit(marker_reader(), WORLD, plan=plan, env_options=FLOOR)
+    assert found.parts == "surfaces as in another episode"
+    said = [each for each in found.left_out if "saliency" not in each]
+    assert "objects: none can be removed; the world would need objects() and without(name)" in said
+    assert not [each for each in said if "in view" in each]
 
 
 def test_the_same_seed_gives_the_same_audit(of_marker) -> None:
@@ -276,9 +319,11 @@ def test_the_command(tmp_path, capsys) -> None:
         main([*short, "--require", "shortcuts > 0"])
     assert ended.value.code == 1
     assert capsys.readouterr().err.strip().endswith("shortcuts > 0 does not hold: it is 0")
-    with pytest.raises(SystemExit) as ended:
-        main([*command, "--require", "nonsense"])
-    assert ended.value.code == 2
+    for required in ("nonsense", "cam.casual > 0"):
+        with pytest.raises(SystemExit) as ended:
+            main([*command, "--policy", "missing.zip", "--require", required])
+        assert ended.value.code == 2
+        assert "missing.zip" not in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

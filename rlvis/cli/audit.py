@@ -55,17 +55,18 @@ def command(
         discount: γ of the true values; of the policy's training when left out, else 0.99.
         requirements: end with status 1 unless it holds, such as "occlusion.causal >= 0.9",
             "shortcuts == 0", "marker_removed.flips > 0.5"; repeat for several.
-        out: the page (.html, .png, .pdf), the numbers (.json, .npz) or the methods' rows (.csv).
+        out: the page with its numbers (.html), the page (.png, .pdf), the numbers (.json, .npz) or
+            the methods' rows (.csv).
         resume: go on with an audit that was stopped.
         processes: how many methods are scored at once, each in a process of its own.
     """
-    from rlvis.evaluation.audit_result import Audit, check_requirements
+    from rlvis.evaluation.audit_numbers import check_requirements
+    from rlvis.evaluation.audit_result import Audit
     from rlvis.evaluation.auditor import audit
     from rlvis.evaluation.classifier import audit_classifier
     from rlvis.evaluation.plan import QUICK, AuditPlan
 
     Audit.check_savable(out)
-    check_requirements(requirements)
     usual = QUICK if quick else AuditPlan()
     plan = replace(
         usual,
@@ -74,6 +75,7 @@ def command(
         decisions=usual.decisions if decisions is None else decisions,
         episodes=usual.episodes if episodes is None else episodes,
     )
+    check_requirements(requirements, plan.named)
     kept = out.with_name(f"{out.stem}.unfinished.json")
     how: dict[str, Any] = {"plan": plan, "seed": seed, "keep": kept, "resume": resume}
     how["processes"] = processes

@@ -61,7 +61,7 @@ def _moved(found: Findings) -> list[Row]:
             for each in effects
         ],
         Axis("KL divergence from π to what it becomes, in nats", 0.0, max(most, 1e-3)),
-        ("KL", "decisions that turn", "change of the value", "moments"),
+        ("KL", "decisions that turn", "change of the value", _seen(found)),
         width=_WIDTH,
         plot=320,
     )
@@ -92,15 +92,16 @@ def _believed(found: Findings) -> list[Row]:
     ordered = sorted(found.methods, key=lambda each: -_or_last(each.of(target).causal.value))
     plot = draw_intervals(
         [_method_line(each, target, found.verdicts.get(each.method)) for each in ordered],
-        Axis("agreement with the true effects, the size of the part held fixed", -0.5, 1.0),
+        Axis("agreement with the true effects, the size of the parts held fixed", -0.5, 1.0),
         ("agreement", "believe?", "largest first", "deletion", "AUC", "targets", "weights"),
         width=_WIDTH,
         plot=150,
     )
     note = (
-        f"maps of the {target} action; the tick is what the same maps score on other frames; AUC "
-        "says only where they point; targets: how much maps of other targets differ; weights: how "
-        "much maps of a network with random weights are alike"
+        f"maps of the {target} {'label' if found.of_pictures else 'action'}; true effects: "
+        f"{found.parts}; the tick: the same maps laid over other images; AUC: only where they "
+        "point; targets: how much maps of other targets differ; weights: how alike maps of a "
+        "network with shuffled weights are"
     )
     verdicts = [
         Row(
@@ -123,8 +124,8 @@ def _believed(found: Findings) -> list[Row]:
     return [
         Row([_figure(plot)], "Which maps can be believed", note, tile=_size(plot)),
         Row(
-            [Tile(found.example, ["the frame", "all maps are of it"]), *examples],
-            "one frame, every method, those that agree most first",
+            [Tile(found.example, ["the image", "all maps are of it"]), *examples],
+            "one image, every method, those that agree most first",
             tile=(84, 112),
         ),
         *verdicts,
@@ -238,7 +239,7 @@ def _shortcuts(found: Findings) -> list[Row]:
                     each.lost.low,
                     each.lost.high,
                     texts=(
-                        _short(each.lost, share=each.of_success),
+                        _short(each.lost, share=True),
                         _short(each.effect.flips, share=True) if each.effect else "–",
                         "yes" if each.matters else "no",
                         each.verdict,
@@ -248,12 +249,14 @@ def _shortcuts(found: Findings) -> list[Row]:
                 )
                 for each in played
             ],
-            Axis("success lost with it as in another episode", -0.2, 1.0, share=True),
-            ("success lost", "decisions that turn", "should it matter?", "verdict"),
+            Axis(f"{found.measure} lost with it as in another episode", -0.2, 1.0, share=True),
+            (f"{found.measure} lost", "decisions that turn", "should it matter?", "verdict"),
             width=_WIDTH,
             plot=280,
         )
         note = "played again from the same starts, one thing as in another episode"
+        if "return" in found.measure:
+            note += "; returns as a share of their mean size before"
         if found.constant:
             names = ", ".join(found.constant)
             note += f"; the same in all episodes, so that nothing can be said of them: {names}"
@@ -261,7 +264,7 @@ def _shortcuts(found: Findings) -> list[Row]:
     scan = found.windows
     strongest = scan.divergence[scan.strongest]
     note = (
-        f"each swapped with another frame's, knowing nothing of the world; most at the "
+        f"each swapped with another image's, knowing nothing of the world; most at the "
         f"{scan.where(scan.strongest)}: KL {_short(strongest)}"
     )
     if scan.alone:
@@ -272,8 +275,12 @@ def _shortcuts(found: Findings) -> list[Row]:
         heat[top:bottom, left:right] = each.value
     ground = grey(found.mean_image)
     shown = overlay(ground, heat, max(float(heat.max()), _FAINT), False)
-    tiles = [Tile(shown, ["KL of each window", "over the mean of all frames"])]
+    tiles = [Tile(shown, ["KL of each window", "over the mean of all images"])]
     return [*rows, Row(tiles, "Windows that move it", note, tile=(180, 240))]
+
+
+def _seen(found: Findings) -> str:
+    return "pictures" if found.of_pictures else "moments"
 
 
 def _like(cue: Cue) -> str:

@@ -12,13 +12,13 @@ import numpy as np
 from rlvis.display.page import Page
 from rlvis.errors import unknown
 from rlvis.evaluation.audit_files import with_numbers
+from rlvis.evaluation.audit_numbers import numbers_of, requirement
 from rlvis.evaluation.audit_page import draw_audit
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
 from rlvis.evaluation.sentences import headlines, left_out
 from rlvis.files import writing
 from rlvis.results import Result, Table
-from rlvis.rollouts.conditions import Condition
 
 _JSON = {".json": "json"}
 
@@ -66,6 +66,7 @@ class Audit(Findings, Result):
             "success": self.success.plain(),
             "effects": {each.name: each.plain() for each in self.effects},
             "targets": list(self.targets),
+            "parts": self.parts,
             "methods": {each.method: each.plain() for each in self.methods},
             "verdicts": {
                 name: {"verdict": each.word, "reason": each.reason}
@@ -137,7 +138,7 @@ class Audit(Findings, Result):
         Raises:
             InputError: if there is none of that name.
         """
-        known = self._named()
+        known = numbers_of(self)
         if name not in known:
             raise unknown("number", name, known)
         return known[name]
@@ -153,55 +154,11 @@ class Audit(Findings, Result):
         """
         found = []
         for text in requirements:
-            condition = _requirement(text)
+            condition = requirement(text)
             number = self.number(condition.name)
             if not (isfinite(number) and condition.compare(number)):
                 found.append(f"{text} does not hold: it is {number:.4g}")
         return found
-
-    def _named(self) -> dict[str, float]:
-        estimates = {"success": self.success}
-        for method in self.methods:
-            named = _word(method.method)
-            for target in reversed(list(method.targets)):
-                scores = method.of(target)
-                for score in ("causal", "largest_first", "single_deletion", "empty", "pointing"):
-                    estimates[f"{named}.{_word(target)}.{score}"] = getattr(scores, score)
-                for score in ("mass", "rank", "auc"):
-                    estimates[f"{named}.{_word(target)}.{score}"] = getattr(scores, score)
-            prefix = f"{named}.{_word(self.targets[0])}."
-            first = {name: each for name, each in estimates.items() if name.startswith(prefix)}
-            short = {f"{named}.{name[len(prefix) :]}": each for name, each in first.items()}
-            estimates |= short
-            estimates[f"{named}.deletion"] = method.deletion
-            estimates[f"{named}.insertion"] = method.insertion
-            estimates[f"{named}.sensitivity"] = method.sensitivity
-            estimates[f"{named}.randomisation"] = method.randomisation
-        for effect in self.effects:
-            estimates[f"{_word(effect.name)}.kl"] = effect.divergence
-            estimates[f"{_word(effect.name)}.flips"] = effect.flips
-        estimates |= {f"{_word(each.factor)}.lost": each.lost for each in self.cues}
-        if self.decisions is not None:
-            estimates["regret"] = self.decisions.regret
-            estimates["mistakes"] = self.decisions.mistakes
-        found = {"shortcuts": float(len(self.shortcuts))}
-        for name, each in estimates.items():
-            found |= {name: each.value, f"{name}.low": each.low, f"{name}.high": each.high}
-        return found
-
-
-def check_requirements(requirements: Sequence[str]) -> None:
-    """Whether requirements can be read, asked before an audit is spent on them.
-
-    Raises:
-        InputError: if one cannot.
-    """
-    for text in requirements:
-        _requirement(text)
-
-
-def _requirement(text: str) -> Condition:
-    return Condition.read(text, "requirement", '"occlusion.causal >= 0.9"')
 
 
 def _columns(name: str, estimates: Sequence[Estimate]) -> dict[str, list[Any]]:
@@ -210,7 +167,3 @@ def _columns(name: str, estimates: Sequence[Estimate]) -> dict[str, list[Any]]:
         f"{name} low": [each.low for each in estimates],
         f"{name} high": [each.high for each in estimates],
     }
-
-
-def _word(text: str) -> str:
-    return text.replace(" ", "_")

@@ -183,19 +183,7 @@ class _Asked:
         parts = None
         if changed is not None and changed.masks:
             parts = parts_of(changed, targets, account.matters)
-        elif situations.offers("objects", "without"):
-            left_out.append(
-                "objects: none is in view in any of the moments, so maps are held against windows "
-                "that are swapped with other frames"
-            )
-        else:
-            left_out.append(
-                "objects: none can be removed, so maps are held against windows that are swapped "
-                "with other frames; the world would need objects() and without(name)"
-            )
-        if parts is not None and situations.offers("objects"):
-            unseen = _unseen(situations, parts)
-            left_out += [f"{name}: never in view in these moments" for name in unseen]
+        left_out += _unheld(situations, parts, bool(without))
         return cls(
             situations,
             account,
@@ -317,6 +305,7 @@ class _Asked:
             self._picture(situations.images.mean(axis=0).round().astype(np.uint8)),
             self.left_out,
             fingerprint=fingerprint(situations.policy),
+            parts=self.parts.told,
         )
 
     def _before_and_after(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -341,9 +330,28 @@ def check_discount(discount: float | None) -> None:
         raise InputError(f"a discount is a number from 0 to 1, not {discount!r}")
 
 
-def _unseen(situations: Situations, parts: Parts) -> list[str]:
-    """The objects of the first moment that are in view in none."""
-    return [name for name in ask(situations.at(0), "objects") if name not in set(parts.names)]
+def _unheld(situations: Situations, parts: Parts | None, given: bool) -> list[str]:
+    """The objects that maps are not held against, and why.
+
+    Args:
+        situations: the moments.
+        parts: what maps are held against; None where that is windows.
+        given: whether the user knows how to take objects away.
+    """
+    names = set(parts.names) if parts is not None else set()
+    instead = ", so maps are held against windows that are swapped with other images" * (
+        parts is None
+    )
+    if situations.offers("objects", "without"):
+        objects = ask(situations.at(0), "objects")
+        if names.isdisjoint(objects) and not given:
+            return [f"objects: none is in view in any of the moments{instead}"]
+        return [f"{name}: never in view in these moments" for name in objects if name not in names]
+    if given and parts is not None:
+        return []
+    return [
+        f"objects: none can be removed{instead}; the world would need objects() and without(name)"
+    ]
 
 
 def _has_value(situations: Situations) -> bool:

@@ -32,7 +32,7 @@ def edge_maps(parts: Parts, target: int) -> np.ndarray:
 
 
 def colour_maps(parts: Parts, target: int) -> np.ndarray:
-    """Whatever has the colour of one of the objects: exp(-(distance / 32)²) to the nearest."""
+    """Whatever has the colour of one of the parts: exp(-(distance / 32)²) to the nearest."""
     images = parts.images.astype(np.float32)
     found = np.zeros(images.shape[:3], np.float32)
     names = np.array(parts.names)

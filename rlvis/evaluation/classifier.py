@@ -107,6 +107,7 @@ def audit_classifier(
         refusals(methods),
         of_pictures=True,
         fingerprint=fingerprint(model),
+        parts=parts.told,
     )
     scored.remove()
     return found.timed(processor_seconds() - start)
@@ -191,6 +192,7 @@ def _planted(
         losses(model, list(targets.values()), (logits[of], values[of]), answers),
         np.stack(without),
         np.array([name == OBJECT for name in names]),
+        "cubes taken away" + (f" and {OBJECT} swapped with another picture" * (OBJECT in names)),
     )
     return pictures, parts, answers
 

@@ -54,6 +54,7 @@ class Findings:
         seconds: of the processor.
         of_pictures: whether the frames are pictures, each of which stands alone.
         fingerprint: of the weights of what was audited.
+        parts: what maps are held against, in words: how parts of images are taken away.
     """
 
     policy: str
@@ -78,11 +79,18 @@ class Findings:
     seconds: float = 0.0
     of_pictures: bool = False
     fingerprint: str = field(default="", repr=False)
+    parts: str = ""
 
     @property
     def effects(self) -> list[Effect]:
         """What moves the policy, without pictures."""
         return [each.effect for each in self.moved]
+
+    @property
+    def measure(self) -> str:
+        """What episodes were compared by: "success", "return", or either."""
+        known = {each.measure for each in self.cues if each.lost.count} or {"success"}
+        return " or ".join(sorted(known, reverse=True))
 
     @property
     def shortcuts(self) -> list[Cue]:

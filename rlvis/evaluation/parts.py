@@ -7,11 +7,13 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
-from rlvis.evaluation.changes import Changed
+from rlvis.evaluation.changes import REMOVED, SWAPPED, Changed
 from rlvis.evaluation.situations import Pictures, Situations
 from rlvis.models.image_model import ImageModel
 from rlvis.models.scores import Scores
 from rlvis.models.targets import FEW, Target, contrast, margin, rank, value
+
+_TOLD = {REMOVED: "objects removed", SWAPPED: "surfaces as in another episode"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Parts:
         effects: float (P, T), how much each target loses without the part.
         without: uint8 (P, H, W, C), the image without it.
         relevant: bool (P,), whether it is one that what is right to do depends on.
+        told: in words how they are taken away.
     """
 
     images: np.ndarray = field(repr=False)
@@ -37,6 +40,7 @@ class Parts:
     effects: np.ndarray = field(repr=False)
     without: np.ndarray = field(repr=False)
     relevant: np.ndarray = field(repr=False)
+    told: str = ""
 
     def __len__(self) -> int:
         return len(self.places)
@@ -97,6 +101,11 @@ def parts_of(changed: Changed, targets: Sequence[Target], matters: Sequence[str]
         ),
         _stacked([changed.without[index] for index in kept], situations, np.uint8),
         np.array([matters is None or _matters(name, matters) for name in names], bool),
+        " and ".join(
+            words
+            for kind, words in _TOLD.items()
+            if any(changed.changes[index].kind == kind for index in kept)
+        ),
     )
 
 

@@ -32,7 +32,7 @@ def headlines(found: Findings) -> list[str]:
         lines.append(f"Maps to be believed: {_named(found, BELIEVE)}. Not: {_named(found, NO)}.")
     if found.decisions is not None:
         regret = found.decisions.regret.written(4)
-        lines.append(f"A decision gives away {regret} of the value on average.")
+        lines.append(f"The best action is worth {regret} more than the one taken on average.")
     if found.cues:
         names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
         lines.append(
@@ -43,7 +43,7 @@ def headlines(found: Findings) -> list[str]:
         if vague := sum(each.is_vague for each in found.cues):
             lines[-1] += f" Of {vague} of {len(found.cues)} factors there is too little to say."
     if moving := [each.factor for each in found.cues if each.distracts]:
-        lines.append(f"It moves with, though no success hangs on: {', '.join(moving)}.")
+        lines.append(f"It moves with, though no {found.measure} hangs on: {', '.join(moving)}.")
     return lines
 
 
@@ -51,7 +51,7 @@ def left_out(found: Findings) -> list[str]:
     """What could not be asked, and what it would take."""
     lines = [f"{each}." for each in found.left_out[:_FEW]]
     if more := len(found.left_out) - len(lines):
-        lines.append(f"{more} more things left out are told in the numbers (.json).")
+        lines.append(f"And {more} more, told in the numbers (.json).")
     return lines
 
 

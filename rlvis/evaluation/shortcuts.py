@@ -60,6 +60,11 @@ class Cue:
     refused: int = 0
 
     @property
+    def measure(self) -> str:
+        """What was compared: "success" or "return"."""
+        return "success" if self.of_success else "return"
+
+    @property
     def is_shortcut(self) -> bool:
         """Whether success hangs on it although it should not."""
         return not self.matters and self.lost.above(LEAST)
@@ -79,7 +84,7 @@ class Cue:
     @property
     def verdict(self) -> str:
         """In words."""
-        what = "the success" if self.of_success else "the return"
+        what = f"the {self.measure}"
         if not self.lost.count:
             return "not played" if self.matters else "could not be played"
         if self.is_shortcut:
@@ -98,7 +103,7 @@ class Cue:
 
     @property
     def _much(self) -> str:
-        return f"{self.lost.value:.0%} of the {'success' if self.of_success else 'return'}"
+        return f"{self.lost.value:.0%} of the {self.measure}"
 
     def plain(self) -> dict[str, Any]:
         """It as JSON has it."""
@@ -110,6 +115,7 @@ class Cue:
             "before": self.before.plain(),
             "after": self.after.plain(),
             "lost": self.lost.plain(),
+            "measure": self.measure,
             "refused": self.refused,
         }
 

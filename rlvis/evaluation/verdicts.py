@@ -42,7 +42,7 @@ def verdict(method: MethodScores, target: str, baselines: Sequence[MethodScores]
     scores = method.of(target)
     causal = scores.causal
     if not causal.sure:
-        return Verdict(UNKNOWN, "too few frames show parts that move this policy")
+        return Verdict(UNKNOWN, "too few images show parts that move it")
     chance = _chance(method, target, baselines)
     agreement = f"agrees with the true effects by {causal.written()}"
     if causal.low <= chance < causal.value:
@@ -71,5 +71,5 @@ def _doubts(method: MethodScores, empty: Estimate) -> list[str]:
     if method.randomisation.above(_SAME_NETWORK):
         found.append("maps of a network with random weights are alike")
     if empty is not NOTHING and empty.value > _OFTEN_EMPTY:
-        found.append(f"empty in {empty.value:.0%} of the frames")
+        found.append(f"empty in {empty.value:.0%} of the images")
     return found

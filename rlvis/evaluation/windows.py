@@ -148,6 +148,7 @@ def window_parts(pictures: Pictures, targets: Sequence[Target], per_image: int =
         np.mean(lost, axis=0),
         without,
         np.zeros(len(places), bool),
+        "windows swapped with other images",
     )
 
 

@@ -18,7 +18,11 @@ Colour = str | Sequence[float]
 
 
 class Simulation(Protocol):
-    """What would come of actions from a moment on; states are hashable, equal ones look alike."""
+    """What would come of actions from a moment on, to the end of its episode.
+
+    States are hashable; equal ones look alike within the episode. Those of another episode, such as
+    one with another floor, may be equal and look otherwise.
+    """
 
     @property
     def start(self) -> Hashable:
