@@ -119,20 +119,22 @@ def _figure(tile: Tile | Matrix, row: Row) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    """Rows with the same cells as a table."""
-    names = ("", *rows[0].cells, "")
+    """Rows with the same cells as a table, pictures in a last column where there are some."""
+    shown = any(row.tiles for row in rows)
+    names = ("", *rows[0].cells, *[""] * shown)
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in names)
-    body = "".join(_table_row(row) for row in rows)
+    body = "".join(_table_row(row, shown) for row in rows)
     table = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return f'<div class="scroll"><table class="cells">{table}</table></div>'
 
 
-def _table_row(row: Row) -> str:
+def _table_row(row: Row, shown: bool) -> str:
     cells = "".join(f"<td>{_text(value)}</td>" for value in row.cells.values())
     pictures = "".join(
         _image(tile, ", ".join(tile.caption)) for tile in row.tiles if isinstance(tile, Tile)
     )
-    return f'<tr><th scope="row">{_text(row.heading)}</th>{cells}<td>{pictures}</td></tr>'
+    pictures = f"<td>{pictures}</td>" * shown
+    return f'<tr><th scope="row">{_text(row.heading)}</th>{cells}{pictures}</tr>'
 
 
 def _image(tile: Tile, says: str, scale: float = 1, style: str = "") -> str:
