@@ -72,6 +72,14 @@ def test_place_is_kept(opened: Opened) -> None:
     wait_for_step(elsewhere, 2)
 
 
+def test_view_that_is_not_there_is_the_first(opened: Opened) -> None:
+    page = opened("#view=audit&episode=0&step=1")
+    wait_for_hash(page, view="recording")
+    page.evaluate("location.hash = '#view=audit&episode=0&step=2'")
+    wait_for_step(page, 2)
+    assert page.get_attribute("#view-recording", "aria-selected") == "true"
+
+
 COUNTED = """
     window.drawn = {};
     for (const name of ["putImageData", "drawImage", "stroke"]) {

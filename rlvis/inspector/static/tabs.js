@@ -2,7 +2,10 @@
 
 import { byId, changes, el } from "./dom.js";
 
-/** Tabs of `at.views`; `update(state, changed)` shows one of them and keeps it up to date. */
+/** Tabs of `at.views`; `update(state, changed)` keeps the one that is shown up to date.
+ *
+ * An address may name a view that is not there: then it is the first.
+ */
 export function viewTabs(at) {
   const { views, looks } = at;
   const parts = new Map(views.map(({ name, part }) => [name, part(at)]));
@@ -31,7 +34,7 @@ export function viewTabs(at) {
   list.onkeydown = (event) => moveTab(event, buttons);
   const isNew = changes();
   const update = (state, changed) => {
-    const { view } = state;
+    const view = parts.has(state.view) ? state.view : views[0].name;
     if (isNew(view)) show(view);
     parts.get(view).update(state, changed);
   };
