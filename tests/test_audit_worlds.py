@@ -14,8 +14,10 @@ from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.baselines import oracle_maps
 from rlvis.evaluation.changes import ask_all
 from rlvis.evaluation.decisions import weighed
+from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.map_scores import MapScorer
 from rlvis.evaluation.parts import parts_of
+from rlvis.evaluation.shortcuts import Cue
 from rlvis.evaluation.situations import Situations, collect
 from rlvis.models.targets import contrast
 from rlvis.rollouts.checked_env import CheckedEnv
@@ -186,6 +188,16 @@ def test_methods_that_do_not_exist_are_refused_and_other_files_left_alone(tmp_pa
     with pytest.raises(InputError, match="holds something else"):
         audit(undecided(), "tests.test_audit_worlds:Walk-v0", plan=TINY, keep=mine)
     assert mine.read_text() == "[1]"
+
+
+def test_a_factor_that_does_harm_is_no_shortcut_and_is_told() -> None:
+    lost = Estimate(-0.45, -0.53, -0.37, 200, 200)
+    misled = Cue("ceiling", False, None, lost=lost)
+    assert misled.misleads
+    assert not misled.is_shortcut
+    assert misled.verdict == "it misleads: 45% more of the success where it is otherwise"
+    assert not Cue("marker colour", True, None, lost=lost).misleads
+    assert not Cue("floor", False, None, lost=Estimate(-0.45, -0.9, 0.0, 9, 9)).misleads
 
 
 def test_a_surface_that_differs_between_episodes_is_a_part() -> None:

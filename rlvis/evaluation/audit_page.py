@@ -231,6 +231,7 @@ def _shortcuts(found: Findings) -> list[Row]:
     rows = []
     played = [each for each in found.cues if each.lost.count]
     if played:
+        least = min([-0.2, *(each.lost.low for each in played if each.lost.sure)])
         plot = draw_intervals(
             [
                 Interval(
@@ -249,7 +250,7 @@ def _shortcuts(found: Findings) -> list[Row]:
                 )
                 for each in played
             ],
-            Axis(f"{found.measure} lost with it as in another episode", -0.2, 1.0, share=True),
+            Axis(f"{found.measure} lost with it as in another episode", least, 1.0, share=True),
             (f"{found.measure} lost", "decisions that turn", "should it matter?", "verdict"),
             width=_WIDTH,
             plot=280,
@@ -287,7 +288,7 @@ def _like(cue: Cue) -> str:
     """The verdict whose colour a cue has."""
     if cue.is_shortcut:
         return NO
-    return PARTLY if cue.distracts else BELIEVE
+    return PARTLY if cue.distracts or cue.misleads else BELIEVE
 
 
 def _drawn(method: MethodScores, image: np.ndarray) -> np.ndarray:

@@ -42,6 +42,8 @@ def headlines(found: Findings) -> list[str]:
         )
         if vague := sum(each.is_vague for each in found.cues):
             lines[-1] += f" Of {vague} of {len(found.cues)} factors there is too little to say."
+    if misleading := [each.factor for each in found.cues if each.misleads]:
+        lines.append(f"It does better where these are otherwise: {', '.join(misleading)}.")
     if moving := [each.factor for each in found.cues if each.distracts]:
         lines.append(f"It moves with, though no {found.measure} hangs on: {', '.join(moving)}.")
     return lines

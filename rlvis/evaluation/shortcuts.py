@@ -73,13 +73,19 @@ class Cue:
     def distracts(self) -> bool:
         """Whether it turns decisions although it should not, and no success hangs on it."""
         turns = self.effect is not None and self.effect.flips.above(OFTEN)
-        return turns and not self.matters and not self.is_shortcut
+        return turns and not self.matters and not self.is_shortcut and not self.misleads
+
+    @property
+    def misleads(self) -> bool:
+        """Whether the policy does better where it is otherwise, although it should not matter."""
+        return not self.matters and self.lost.below(-LEAST)
 
     @property
     def is_vague(self) -> bool:
         """Whether there are too few episodes to say."""
         wide = not self.lost.sure or self.lost.high - self.lost.low > _LOOSE
-        return bool(self.lost.count) and wide and not self.is_shortcut
+        told = self.is_shortcut or self.misleads
+        return bool(self.lost.count) and wide and not told
 
     @property
     def verdict(self) -> str:
@@ -89,6 +95,8 @@ class Cue:
             return "not played" if self.matters else "could not be played"
         if self.is_shortcut:
             return f"a shortcut: {self._much} hangs on it"
+        if self.misleads:
+            return f"it misleads: {-self.lost.value:.0%} more of {what} where it is otherwise"
         if self.is_vague:
             return "too few episodes to say"
         if self.matters:
@@ -110,6 +118,7 @@ class Cue:
         return {
             "matters": self.matters,
             "shortcut": self.is_shortcut,
+            "misleads": self.misleads,
             "verdict": self.verdict,
             "effect": self.effect.plain() if self.effect else None,
             "before": self.before.plain(),
