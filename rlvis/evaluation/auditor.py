@@ -40,7 +40,7 @@ from rlvis.models.targets import Target
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.compatibility import check_compatible
+from rlvis.rollouts.compatibility import at_home, check_compatible
 from rlvis.rollouts.interventions import ask
 from rlvis.rollouts.recorder import opened_environments
 
@@ -98,6 +98,7 @@ def audit(
     gamma = discount if discount is not None else discount_of(policy)
     with opened_environments(environment, wrappers, env_options or {}, False, _AT_ONCE) as envs:
         check_compatible(policy, envs[0].environment, envs[0].name)
+        policy = at_home(policy, envs[0].environment)
         asked = _Asked.of(policy, envs, plan, seed, max_steps, report, without or {})
         scored = ScoredMethods(
             {"policy": policy.name, "quick": plan.quick, "maps": digest_of(asked.parts)},
@@ -179,9 +180,10 @@ class _Asked:
         if changed is not None and changed.masks:
             parts = parts_of(changed, targets, account.matters)
         elif situations.offers("objects", "without"):
+            why = _no_objects(situations) or "none is in view in any of the moments"
             left_out.append(
-                "objects: none is in view in any of the moments, so maps are held against windows "
-                "that are swapped with other frames"
+                f"objects: {why}, so maps are held against windows that are swapped with other "
+                "frames"
             )
         else:
             left_out.append(
@@ -189,8 +191,7 @@ class _Asked:
                 "with other frames; the world would need objects() and without(name)"
             )
         if parts is not None and situations.offers("objects"):
-            unseen = _unseen(situations, parts)
-            left_out += [f"{name}: never in view in these moments" for name in unseen]
+            left_out += _unseen(situations, parts)
         return cls(
             situations,
             account,
@@ -329,9 +330,20 @@ def check_discount(discount: float | None) -> None:
         raise InputError(f"a discount is a number from 0 to 1, not {discount!r}")
 
 
+def _no_objects(situations: Situations) -> str:
+    """Why a world tells no objects; empty where it tells them."""
+    try:
+        ask(situations.at(0), "objects")
+    except InputError as error:
+        return str(error)
+    return ""
+
+
 def _unseen(situations: Situations, parts: Parts) -> list[str]:
-    """The objects of the first moment that are in view in none."""
-    return [name for name in ask(situations.at(0), "objects") if name not in set(parts.names)]
+    """Which objects of the first moment are in view in none, in a line, where there are any."""
+    seen = set(parts.names)
+    unseen = [name for name in ask(situations.at(0), "objects") if name not in seen]
+    return [f"{', '.join(unseen)}: never in view in these moments"] if unseen else []
 
 
 def _has_value(situations: Situations) -> bool:
