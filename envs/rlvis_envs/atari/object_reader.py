@@ -2,14 +2,17 @@
 
 OCAtari has a module for each game. Only that is imported: the package as a whole brings a window
 and half a dozen libraries that have no part in reading memory. It was written for NumPy 1, in which
-a byte and a number made a larger number; it is handed the memory as such numbers.
+a byte and a number made a larger number; it is handed the memory as such numbers. Some of its
+modules remember what they read last; here they forget it, so that a memory always reads alike.
 """
 
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -18,6 +21,7 @@ from typing import Any
 import numpy as np
 
 _ALIAS = "_rlvis_ocatari"
+_PLAIN = int | float | list | dict | set | None
 INSTALL = "pip install 'rlvis[atari]' && pip install --no-deps ocatari"
 
 
@@ -45,12 +49,13 @@ class ObjectReader:
     def __init__(self, rom: str) -> None:
         self.rom = rom
         self._game = _module_of(rom)
+        self._names, self._fresh = _as_loaded(self._game)
         usual = getattr(self._game, "MAX_NB_OBJECTS_HUD", {})
         self._slots = [kind for kind, count in usual.items() for _ in range(count)]
         self.usual = tuple(_numbered(self._slots))
 
     def boxes(self, memory: np.ndarray) -> dict[str, Box]:
-        """The boxes of what is there, by name; what it is called does not depend on what was.
+        """The boxes of what is there, by name.
 
         Args:
             memory: uint8 (128,).
@@ -59,14 +64,21 @@ class ObjectReader:
             ValueError: OCAtari fails.
         """
         try:
+            self._forget()
             found: list[Any] = self._game._init_objects_ram(True)
-            self._game._detect_objects_ram(found, memory.astype(int), True)
+            self._game._detect_objects_ram(found, memory.astype(object), True)
             return self._named(found)
         except Exception as error:  # whatever OCAtari's own code raises
             raise ValueError(
                 f"there are no objects to be had of {self.rom}: OCAtari fails on its memory "
                 f"({type(error).__name__}: {error})"
             ) from error
+
+    def _forget(self) -> None:
+        names = vars(self._game)
+        for name in names.keys() - self._names:
+            del names[name]
+        names.update(deepcopy(self._fresh))
 
     def _named(self, found: Sequence[Any]) -> dict[str, Box]:
         """Numbered by their slots, so that the second car is "car 2" while the first is away."""
@@ -111,6 +123,17 @@ def _module_of(rom: str) -> ModuleType:
     if not hasattr(module, "_detect_objects_ram"):
         raise ValueError(f"OCAtari has no objects of {rom}")
     return module
+
+
+@lru_cache
+def _as_loaded(module: ModuleType) -> tuple[frozenset[str], dict[str, Any]]:
+    """The names in a module, and what it may remember, before anything of it has run."""
+    plain = {
+        name: deepcopy(value)
+        for name, value in vars(module).items()
+        if not name.startswith("__") and isinstance(value, _PLAIN)
+    }
+    return frozenset(vars(module)), plain
 
 
 def _add_package(name: str, folder: str) -> None:
