@@ -20,7 +20,7 @@ from rlvis.models.distributions import DiagonalGaussian
 from rlvis.progress import Progress
 from rlvis.rollouts.checked_env import CheckedEnv
 from tests.conftest import seeking_policy
-from tests.known_policies import constant, floor_reader, marker_reader
+from tests.known_policies import SHAPE, constant, floor_reader, marker_reader
 
 WORLD = "rlvis_envs:CubeReachChoice-v0"
 FLOOR = {"cue": "floor", "step_limit": 40}
@@ -117,6 +117,19 @@ def test_the_same_seed_gives_the_same_audit(of_marker) -> None:
         for method in plain["methods"].values():
             method.pop("seconds")
     assert one == other
+
+
+def test_several_processes_find_what_one_does(of_marker) -> None:
+    plan = replace(PLAN, methods=("occlusion", "saliency"))
+    found = audit(marker_reader(), WORLD, plan=plan, env_options=FLOOR, processes=2)
+    scores = {each.method: each.plain() for each in found.methods}
+    one = {each.method: each.plain() for each in of_marker.methods}["occlusion"]
+    assert list(scores)[-2:] == ["occlusion", "saliency"]
+    assert {**scores["occlusion"], "seconds": 0} == {**one, "seconds": 0}
+    known = marker_reader()
+    local = Policy(known.module, known.labels, lambda x: x.float() / 255, observation_shape=SHAPE)
+    with pytest.raises(InputError, match=r"cannot be sent to other processes.*processes=1"):
+        audit(local, WORLD, plan=plan, env_options=FLOOR, processes=2)
 
 
 def test_a_stopped_audit_goes_on_where_it_was(tmp_path, of_marker) -> None:

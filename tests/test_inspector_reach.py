@@ -274,8 +274,11 @@ def test_a_masked_policy_acts_live() -> None:
 def test_a_world_of_chance_says_why_there_is_no_way_back(world, said) -> None:
     with live(Case(PooledPolicy, world), methods=[]) as (client, talk):
         assert client.get("/api/info").json()["states"] == (world == "Dice-v0")
-        walk(talk)
-        assert said in talk.ask("back")[0]["error"]
+        for _ in range(20):  # chance may once play the same again
+            walk(talk)
+            if "error" in (answer := talk.ask("back")[0]):
+                break
+        assert said in answer["error"]
         assert "error" not in talk.ask("look")[0]
 
 

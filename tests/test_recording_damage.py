@@ -296,7 +296,8 @@ def test_the_old_recording_stays_until_the_new_one_is_worth_more(copy, number, a
     running.wait(60)
     recording = Recording.open(copy)
     assert recording.damage() == {}
-    assert recording.episode(0).seed == (0 if after == "step" else 7)
+    of_before = recording.episode(0).seed < 7
+    assert of_before == (after == "step")
     left = [each.name for each in copy.parent.iterdir() if each.name.startswith(".rlvis")]
     assert not left or number == signal.SIGKILL
 

@@ -31,6 +31,7 @@ def command(
     requirements: Annotated[UseAppendAction[tuple[str, ...]], arg(name="require")] = (),
     out: Path = Path("audit.html"),
     resume: bool = False,
+    processes: int = 1,
 ) -> None:
     """Find out what moves a network, which maps of it can be believed, and what it goes by.
 
@@ -56,6 +57,7 @@ def command(
             "shortcuts == 0", "marker_removed.flips > 0.5"; repeat for several.
         out: the page (.html, .png, .pdf), the numbers (.json, .npz) or the methods' rows (.csv).
         resume: go on with an audit that was stopped.
+        processes: how many methods are scored at once, each in a process of its own.
     """
     from rlvis.evaluation.audit_result import Audit, check_requirements
     from rlvis.evaluation.auditor import audit
@@ -74,6 +76,7 @@ def command(
     )
     kept = out.with_name(f"{out.stem}.unfinished.json")
     how: dict[str, Any] = {"plan": plan, "seed": seed, "keep": kept, "resume": resume}
+    how["processes"] = processes
     if model is not None:
         if images is None:
             raise InputError("--model goes with --images; name a folder of pictures")

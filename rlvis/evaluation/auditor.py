@@ -7,7 +7,6 @@ try       every action of some moments
 swap      what differs between episodes, and play again
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
@@ -26,7 +25,8 @@ from rlvis.evaluation.decisions import Decisions, weighed
 from rlvis.evaluation.effects import Effect, measured
 from rlvis.evaluation.estimates import share
 from rlvis.evaluation.findings import Moved
-from rlvis.evaluation.maps import MapAudit, MethodScores
+from rlvis.evaluation.maps import MethodScores
+from rlvis.evaluation.method_pool import MethodPool, check_processes, processor_seconds
 from rlvis.evaluation.parts import Parts, parts_of, possible_targets
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
@@ -63,6 +63,7 @@ def audit(
     without: Mapping[str, Without] | None = None,
     keep: str | Path | None = None,
     resume: bool = False,
+    processes: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Audit:
     """Find out what moves a policy, which maps of it can be believed, and what it goes by.
@@ -83,6 +84,8 @@ def audit(
             image, uint8 (H, W, C), the image without it. It works in every environment.
         keep: a file (.json) in which the methods that are done are kept.
         resume: go on from that file.
+        processes: how many methods are scored at once, each in a process of its own; a script that
+            asks for several must be importable (`if __name__ == "__main__":`).
         on_progress: see `rlvis.progress`; it may raise KeyboardInterrupt to stop there.
 
     Raises:
@@ -93,7 +96,8 @@ def audit(
     require_policy(policy)
     check_whole("seed", seed, 0, MOST_SEED)
     check_whole("max_steps", max_steps, 1, MANY)
-    plan, report, start = plan or AuditPlan(), reporter(on_progress), time.process_time()
+    check_processes(processes, policy)
+    plan, report, start = plan or AuditPlan(), reporter(on_progress), processor_seconds()
     check_discount(discount)
     gamma = discount if discount is not None else discount_of(policy)
     with opened_environments(environment, wrappers, env_options or {}, False, _AT_ONCE) as envs:
@@ -106,14 +110,14 @@ def audit(
             resume,
         )
         with scored.kept():
-            methods = asked.methods(plan, scored, report)
+            methods = asked.methods(plan, scored, processes, report)
             decisions = asked.decisions(
                 plan, USUAL_DISCOUNT if gamma is None else gamma, max_steps, report
             )
             cues, constant = asked.cues(envs, plan, max_steps, report)
             found = asked.result(methods, decisions, cues, constant, report)
     scored.remove()
-    return found.timed(time.process_time() - start)
+    return found.timed(processor_seconds() - start)
 
 
 @dataclass
@@ -204,14 +208,20 @@ class _Asked:
         )
 
     def methods(
-        self, plan: AuditPlan, scored: ScoredMethods, report: OnProgress
+        self, plan: AuditPlan, scored: ScoredMethods, processes: int, report: OnProgress
     ) -> list[MethodScores]:
         """Baselines and methods, scored."""
         situations = self.situations
-        work = MapAudit(situations, self.parts, self.targets, thorough=not plan.quick)
-        found = [*work.baselines(), *scored.of(plan.named, work.method, report)]
+        pool = MethodPool(
+            situations,
+            self.parts,
+            list(self.targets),
+            thorough=not plan.quick,
+            processes=processes,
+        )
+        found = [*pool.work.baselines(), *scored.of(plan.named, pool, report)]
         self.left_out += refusals(found)
-        self.example = work.example
+        self.example = pool.work.example
         return [each for each in found if each.targets]
 
     def decisions(

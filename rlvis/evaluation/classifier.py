@@ -5,7 +5,6 @@ is known, and their masks are exact. Where the user gives masks, what is under t
 maps should point at.
 """
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from rlvis.evaluation.changes import REMOVED
 from rlvis.evaluation.effects import effect_of
 from rlvis.evaluation.estimates import NOTHING
 from rlvis.evaluation.findings import Moved
-from rlvis.evaluation.maps import MapAudit
+from rlvis.evaluation.method_pool import MethodPool, check_processes, processor_seconds
 from rlvis.evaluation.parts import Parts, audited_targets, losses
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.planted_cubes import place_cube
@@ -46,6 +45,7 @@ def audit_classifier(
     seed: int = 0,
     keep: str | Path | None = None,
     resume: bool = False,
+    processes: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Audit:
     """Find out which maps of a classifier can be believed.
@@ -59,15 +59,17 @@ def audit_classifier(
         seed: of the cubes.
         keep: a file (.json) in which the methods that are done are kept.
         resume: go on from that file.
+        processes: as of `rlvis.audit`.
         on_progress: see `rlvis.progress`.
 
     Raises:
         InputError: if there are fewer than 12 pictures, or masks without a picture.
     """
     require_image_model(model)
+    check_processes(processes, model)
     if len(model.labels) < 2:
         raise InputError(f"{model.name} has one label, and nothing to prefer it to")
-    plan, report, start = plan or AuditPlan(), reporter(on_progress), time.process_time()
+    plan, report, start = plan or AuditPlan(), reporter(on_progress), processor_seconds()
     opened = open_images(images) if isinstance(images, (str, Path)) else images
     plain, names = _pictures(model, opened, plan.frames)
     asked = [None] * len(plain) if masks is None else _masks(model, Path(masks), names)
@@ -76,9 +78,9 @@ def audit_classifier(
     scored = ScoredMethods(
         {"policy": model.name, "quick": plan.quick, "maps": digest_of(parts)}, keep, resume
     )
-    work = MapAudit(pictures, parts, targets, thorough=not plan.quick)
+    pool = MethodPool(pictures, parts, list(targets), thorough=not plan.quick, processes=processes)
     with scored.kept():
-        methods = [*work.baselines(), *scored.of(plan.named, work.method, report)]
+        methods = [*pool.work.baselines(), *scored.of(plan.named, pool, report)]
     moved = _moved(pictures, parts, without)
     blind = [each for each in methods if each.baseline]
     first = next(iter(targets))
@@ -93,7 +95,7 @@ def audit_classifier(
         list(targets),
         [each for each in methods if each.targets],
         {each.method: verdict(each, first, blind) for each in methods if not each.baseline},
-        pictures.images[work.example],
+        pictures.images[pool.work.example],
         None,
         [],
         {},
@@ -105,7 +107,7 @@ def audit_classifier(
         of_pictures=True,
     )
     scored.remove()
-    return found.timed(time.process_time() - start)
+    return found.timed(processor_seconds() - start)
 
 
 def _pictures(model: ImageModel, opened: ImageSet, most: int) -> tuple[np.ndarray, list[str]]:

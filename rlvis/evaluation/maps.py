@@ -20,7 +20,7 @@ from rlvis.evaluation.map_tests import (
     randomised,
     sensitivity,
 )
-from rlvis.evaluation.parts import Parts
+from rlvis.evaluation.parts import Parts, audited_targets
 from rlvis.evaluation.situations import Pictures, spread
 from rlvis.models.targets import Target
 
@@ -89,7 +89,7 @@ class MapAudit:
     Args:
         pictures: what is explained, and of which model.
         parts: of the images, with the effects of all targets.
-        targets: by name, in the order of the parts' effects.
+        targets: their names, see `parts.audited_targets`, in the order of the parts' effects.
         thorough: ask also with pixels deleted and inserted.
 
     Attributes:
@@ -100,11 +100,13 @@ class MapAudit:
         self,
         pictures: Pictures,
         parts: Parts,
-        targets: Mapping[str, Target],
+        targets: Sequence[str],
         *,
         thorough: bool,
     ) -> None:
-        self._pictures, self._parts, self._targets = pictures, parts, targets
+        known = audited_targets(pictures.model, True)
+        self._pictures, self._parts = pictures, parts
+        self._targets: Mapping[str, Target] = {name: known[name] for name in targets}
         self._thorough = thorough
         self._scorer = MapScorer(parts)
         self._asked = spread(np.unique(parts.places), ASKED)

@@ -1,8 +1,8 @@
-"""Methods that are scored one after the other, kept so that a stopped audit can be gone on with."""
+"""The scores of methods, kept as they are made, so that a stopped audit can be gone on with."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rlvis.errors import InputError
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.map_scores import MapScores
 from rlvis.evaluation.maps import LEVELS, MethodScores
+from rlvis.evaluation.method_pool import MethodPool
 from rlvis.evaluation.parts import Parts
 from rlvis.files import writing
 from rlvis.interrupt import Stopped
@@ -43,19 +44,16 @@ class ScoredMethods:
         elif self._path is not None and self._path.exists():
             _check_own(self._path)
 
-    def of(
-        self, names: Sequence[str], score: Callable[[str], MethodScores], report: OnProgress
-    ) -> list[MethodScores]:
+    def of(self, names: Sequence[str], pool: MethodPool, report: OnProgress) -> list[MethodScores]:
         """The scores of all these methods, those that are not known asked for."""
-        found = []
-        for done, name in enumerate(names):
-            report(Progress("explaining", done, len(names), "methods"))
-            if name not in self._known:
-                self._known[name] = score(name)
-                self._keep()
-            found.append(self._known[name])
-        report(Progress("explaining", len(names), len(names), "methods"))
-        return found
+        unknown = [name for name in names if name not in self._known]
+        done = len(names) - len(unknown)
+        report(Progress("explaining", done, len(names), "methods"))
+        for more, scores in enumerate(pool.methods(unknown), 1):
+            self._known[scores.method] = scores
+            self._keep()
+            report(Progress("explaining", done + more, len(names), "methods"))
+        return [self._known[name] for name in names]
 
     @contextmanager
     def kept(self) -> Iterator[None]:

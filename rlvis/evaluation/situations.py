@@ -78,6 +78,10 @@ class Pictures:
             self.episodes[:count],
         )
 
+    def plain(self) -> "Pictures":
+        """The same without more, such as a world."""
+        return self.first(len(self))
+
     def part(self, places: np.ndarray) -> dict[str, np.ndarray]:
         """The context of some of the images."""
         return {name: entry[places] for name, entry in self.context.items()}

@@ -172,7 +172,7 @@ def _from_array(array: np.ndarray, window: Levels | None) -> Tensor:
             "give numbers (H, W, C) or (N, H, W, C)"
         )
     pixels = eight_bit(array, window)
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
 
 
 def _from_tensor(tensor: Tensor, window: Levels | None) -> Tensor:

@@ -72,7 +72,6 @@ class ImageModel:
         self.context, self.memory = dict(context or {}), dict(memory or {})
         self.frames = frames
         self.source: dict[str, Any] = {}
-        self._replica: nn.Module | None = None
         if len(set(self.labels)) != len(self.labels):
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
@@ -150,7 +149,6 @@ class ImageModel:
     def with_changes(self, **attributes: Any) -> Self:
         """A copy with other attributes (`preprocess=…`, `name=…`); the module is shared."""
         twin = copy(self)
-        twin._replica = None
         for name, value in attributes.items():
             if not hasattr(self, name):
                 raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
@@ -180,15 +178,7 @@ class ImageModel:
         """
         with torch.no_grad():
             inputs = self.inputs(images)
-            replica = self._replica if self._replica is not None else replicate(self.module)
-            return self.run(replica, inputs, self.context_of(len(inputs), context))
-
-    def held(self) -> Self:
-        """A copy that asks for scores many times over, of the module as it is built now.
-
-        Its weights are the module's, also where they are trained on meanwhile.
-        """
-        return self.with_changes(_replica=replicate(self.module))
+            return self.run(replicate(self.module), inputs, self.context_of(len(inputs), context))
 
 
 def require_image_model(model: object) -> None:

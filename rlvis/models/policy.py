@@ -206,7 +206,7 @@ class Policy(ImageModel):
     def _seen(self, images: Sequence[np.ndarray], situations: Sequence["Situation"]) -> Any:
         """What the network is given: the images, or the floats that they are 256 levels of."""
         if self.pixel_range is None:
-            return np.stack(images)
+            return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         floats = [self._pixels(each.observation).transpose(2, 0, 1) for each in situations]
         return torch.from_numpy(np.stack(floats).astype(np.float32))
 

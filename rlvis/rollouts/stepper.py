@@ -161,7 +161,7 @@ def go_on(
     Yields:
         Every step, those of one episode in their order.
     """
-    masked, policy = MASK in policy.context, policy.held()
+    masked = MASK in policy.context
     while running:
         states = [state(each.environment) if state else None for each in running]
         renders = [picture(each.environment) if picture else None for each in running]
