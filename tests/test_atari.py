@@ -89,6 +89,7 @@ def test_goes_on_from_a_state_as_it_went_on(game, steps):
     played(other, 23)
     seen, info = other.unwrapped.set_state(state)
     assert other.unwrapped.get_state() == state
+    assert len(other.unwrapped.glimpses()) == min(steps + 1, 4)
     assert set(info) == {"lives", "episode_frame_number"}
     np.testing.assert_array_equal(other.unwrapped.glimpses()[-1].screens, asked)
     again = [seen, *played(other, 30, seed=2)]
@@ -243,35 +244,46 @@ def screen_of(rows: list[str]) -> np.ndarray:
 ARM = [
     "............",
     "..aa........",
-    "..aaaaa..b..",
-    "..aa...b.b..",
+    "..a.aaa..b..",
+    "..ba...b.b..",
     "..ac........",
     "............",
     "############",
     "############",
 ]
+LETTERS = np.array([list(row) for row in ARM])
+WHITE, BLACK, GREEN = (214, 214, 214), (0, 0, 0), (10, 120, 10)
 
 
 def test_an_object_is_its_colours_and_its_arm_and_not_another_one():
-    boxes = {"a": Box(2, 1, 2, 4, (214, 214, 214)), "b": Box(7, 2, 3, 2, (0, 0, 0))}
+    boxes = {"a": Box(2, 1, 2, 4, WHITE), "b": Box(7, 2, 3, 2, BLACK)}
     found = sprites.pixels_of(screen_of(ARM), boxes)
-    letters = np.array([list(row) for row in ARM])
-    np.testing.assert_array_equal(found["a"][:, :4], np.isin(letters, ["a", "c"])[:, :4])
-    assert not found["a"][3, 7]
-    np.testing.assert_array_equal(found["b"], letters == "b")
+    in_box = np.isin(LETTERS, ["a", "c"])
+    in_box[:, 6:] = False
+    np.testing.assert_array_equal(found["a"][:, :4], in_box[:, :4])
+    assert not found["a"][3, [2, 7]].any()
+    np.testing.assert_array_equal(found["b"][:, 4:], (LETTERS == "b")[:, 4:])
+
+
+def test_what_hangs_together_with_an_object_belongs_to_it():
+    rows = [".......", ".aa....", ".aaa...", ".aa....", ".aa....", ".aa....", "......."]
+    found = sprites.pixels_of(screen_of(rows), {"boxer": Box(1, 1, 2, 5, WHITE)})["boxer"]
+    np.testing.assert_array_equal(found, (screen_of(rows) == WHITE).all(axis=-1))
 
 
 def test_a_wall_of_its_colour_is_no_part_of_a_ball():
-    rows = ["aaaaaaaaaaaa", "....a.......", "............", "............"]
-    mask = sprites.pixels_of(screen_of(rows), {"ball": Box(4, 1, 1, 1, (214, 214, 214))})["ball"]
-    assert mask.sum() == 1
-    assert mask[1, 4]
+    rows = ["aaaaaaaaaaaa", "....aa......", "....aa......", "....aa......", "....aa......"]
+    rows += ["............"] * 3
+    mask = sprites.pixels_of(screen_of(rows), {"ball": Box(4, 1, 2, 4, WHITE)})["ball"]
+    expected = (screen_of(rows) == WHITE).all(axis=-1)
+    expected[0] = False
+    np.testing.assert_array_equal(mask, expected)
 
 
 def test_an_object_of_a_wrong_colour_is_what_is_unlike_its_surroundings():
-    mask = sprites.pixels_of(screen_of(ARM), {"it": Box(2, 1, 2, 4, (10, 120, 10))})["it"]
+    mask = sprites.pixels_of(screen_of(ARM), {"it": Box(2, 1, 2, 4, GREEN)})["it"]
     assert mask[4, 3]
-    assert not mask[5].any()
+    assert not mask[LETTERS == "."].any()
 
 
 def test_in_its_place_is_what_is_beside_it():
