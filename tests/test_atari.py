@@ -5,6 +5,7 @@ import zlib
 from importlib.util import find_spec
 from typing import Any
 
+import cv2
 import gymnasium
 import numpy as np
 import pytest
@@ -215,6 +216,36 @@ def test_behind_an_object_is_what_the_game_draws_when_it_is_elsewhere(game, name
         assert same.all(), name
         compared += 1
     assert compared >= len(names) / 2
+
+
+@with_objects
+def test_an_object_is_taken_out_of_every_frame_before_anything_is_made_of_it():
+    env = make("Freeway")
+    env.reset(seed=0)
+    played(env, 12)
+    world, reader = env.unwrapped, ObjectReader("freeway")
+    for channel, glimpse in enumerate(world.glimpses()):
+        frames = []
+        for screen, memory in zip(glimpse.screens, glimpse.memories, strict=True):
+            masks = sprites.pixels_of(screen, reader.boxes(memory))
+            taken = np.any(list(masks.values()), axis=0)
+            frames.append(sprites.without(screen, masks["car 4"], taken))
+        grey = cv2.cvtColor(np.maximum(*frames), cv2.COLOR_RGB2GRAY)
+        expected = cv2.resize(grey, (84, 84), interpolation=cv2.INTER_AREA)
+        np.testing.assert_array_equal(world.without("car 4")[..., channel], expected)
+
+
+@with_objects
+def test_a_memory_always_reads_alike():
+    """OCAtari remembers the segments of Centipede that it read last."""
+    env, memories = make("Centipede"), []
+    env.reset(seed=0)
+    for number in range(40):
+        played(env, 3, seed=number)
+        memories.append(env.unwrapped.glimpses()[-1].memories[1])
+    reader = ObjectReader("centipede")
+    once = [reader.boxes(each) for each in memories]
+    assert [ObjectReader("centipede").boxes(each) for each in memories[::-1]] == once[::-1]
 
 
 @with_objects
