@@ -9,12 +9,17 @@ import torch
 from gymnasium import spaces
 
 from rlvis import AuditPlan, InputError, Policy, audit
+from rlvis.evaluation.account import Account
 from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.baselines import oracle_maps
+from rlvis.evaluation.changes import ask_all
 from rlvis.evaluation.decisions import weighed
 from rlvis.evaluation.map_scores import MapScorer
+from rlvis.evaluation.parts import parts_of
 from rlvis.evaluation.situations import Situations, collect
+from rlvis.models.targets import contrast
 from rlvis.rollouts.checked_env import CheckedEnv
+from tests.known_policies import floor_reader
 from tests.test_evaluation_numbers import squares
 
 TINY = AuditPlan(frames=12, methods=("saliency",), decisions=2, episodes=6, quick=True)
@@ -190,3 +195,23 @@ def test_methods_that_do_not_exist_are_refused_and_other_files_left_alone(tmp_pa
     with pytest.raises(InputError, match="holds something else"):
         audit(undecided(), "tests.test_audit_worlds:Walk-v0", plan=TINY, keep=mine)
     assert mine.read_text() == "[1]"
+
+
+def test_a_surface_that_differs_between_episodes_is_a_part() -> None:
+    options = {"cue": "floor", "step_limit": 40}
+    env = gymnasium.make("rlvis_envs:CubeReachChoice-v0", **options)
+    asked = situations(env, floor_reader())
+    account = Account.of(asked)
+    assert "floor" in account.values
+    assert {"wall", "ceiling"} < set(account.constant)
+    changed = ask_all(asked, account, quick=True, on_progress=lambda _: None)
+    parts = parts_of(changed, [contrast(0, 2)], account.matters)
+    of_floor = np.array([name == "floor" for name in parts.names])
+    assert of_floor.sum() > 8
+    assert not {"wall", "ceiling", "light"} & set(parts.names)
+    assert not parts.relevant[of_floor].any()
+    assert parts.masks[of_floor][:, 50:].mean() > 0.5
+    assert not parts.masks[of_floor][:, :30].any()
+    others = np.abs(parts.effects[~of_floor])
+    assert np.abs(parts.effects[of_floor]).mean() > 2 * others.mean()
+    env.close()

@@ -174,18 +174,23 @@ def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: ScoreReader)
         covers: broadcastable to (N, C, H, W).
         read: see `ScoreReader`.
     """
-    chunk = at_once(evidence.inputs[0])
-    images = evidence.inputs.detach().contiguous()  # mixing is faster plane by plane
-    rows = []
-    for index, (image, cover) in enumerate(zip(images, covers, strict=True)):
-        before = evidence.scores.of_image(index)
-        old = evidence.target_scores[index : index + 1]
-        columns = []
-        for part in masks[:, None].split(chunk):
-            after, new = evidence.rescore(torch.lerp(image, cover.expand_as(image), part), index)
-            columns.append(read(before, after, old, new, index))
-        rows.append(torch.cat(columns, dim=1))
-    return torch.stack(rows).to(masks)  # under autocast scores come in half precision
+    images = evidence.inputs.detach()
+    known = [
+        (evidence.scores.of_image(index), evidence.target_scores[index : index + 1])
+        for index in range(len(images))
+    ]
+    channels_last = [each.movedim(1, -1).contiguous() for each in (images, covers)]
+    columns = []
+    for part in masks.split(at_once(images[0])):
+        wide = part[..., None].repeat(1, 1, 1, images.shape[1])  # mixed as they lie in memory
+        column = []
+        for index, (image, cover) in enumerate(zip(*channels_last, strict=True)):
+            mixed = torch.lerp(image, cover.expand_as(image), wide).movedim(-1, 1)
+            after, new = evidence.rescore(mixed, index)
+            before, old = known[index]
+            column.append(read(before, after, old, new, index))
+        columns.append(torch.stack(column))
+    return torch.cat(columns, dim=2).to(masks)  # under autocast scores come in half precision
 
 
 def _spotwise(evidence: Evidence, radius: float, stride: int, read: ScoreReader) -> Tensor:

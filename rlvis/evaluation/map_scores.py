@@ -85,10 +85,14 @@ class MapScorer:
 
     def __init__(self, parts: Parts, *, located: int = 60, seed: int = 0) -> None:
         self._parts = parts
-        self._masks = parts.masks.reshape(len(parts), -1).astype(np.float32)
-        self._sizes = parts.sizes
+        masks = parts.masks.reshape(len(parts), -1).astype(np.float32)
+        self._size_ranks = ranks(parts.sizes)
+        self._effect_ranks = [ranks(np.abs(effects)) for effects in parts.effects.T]
         self._shared = parts.shared()
-        self._others = _other_images(parts.groups, np.random.default_rng(seed))
+        lot = np.random.default_rng(seed)
+        blocks = np.array_split(lot.permutation(len(parts.groups)), max(1, len(parts.groups) // 50))
+        self._blocks = [_Block.of(images, parts.places, masks) for images in blocks]
+        self._others = _other_images(blocks, parts.groups, lot)
         self._goals = _goals(parts, located)
 
     def score(self, maps: np.ndarray, target: int) -> MapScores:
@@ -111,23 +115,29 @@ class MapScorer:
         self, maps: np.ndarray, scored: np.ndarray, target: int
     ) -> tuple[dict[str, Estimate], dict[str, float]]:
         """The three scores of agreement, and their nulls."""
-        effects = self._parts.effects[:, target]
-        signed = self._masks @ maps.T
-        mass = signed if (maps >= 0).all() else self._masks @ np.abs(maps).T
+        signed = self._sums(maps)
+        mass = signed if (maps >= 0).all() else self._sums(np.abs(maps))
         own = np.arange(len(maps))
-        found = self._against(mass, signed, effects, own, scored)
+        found = self._against(mass, signed, target, own, scored)
         chance: dict[str, list[float]] = {name: [] for name in found}
         for other in self._others:
-            for name, each in self._against(mass, signed, effects, other, scored).items():
+            for name, each in self._against(mass, signed, target, other, scored).items():
                 chance[name].append(each.value)
         with np.errstate(invalid="ignore"):
             return found, {name: _mean(values) for name, values in chance.items()}
+
+    def _sums(self, maps: np.ndarray) -> np.ndarray:
+        """Float (P, N): the sum of each map of a block on each part of its images; NaN else."""
+        found = np.full((len(self._parts), len(maps)), np.nan, np.float32)
+        for block in self._blocks:
+            found[np.ix_(block.parts, block.images)] = block.masks @ maps[block.images].T
+        return found
 
     def _against(
         self,
         mass: np.ndarray,
         signed: np.ndarray,
-        effects: np.ndarray,
+        target: int,
         of: np.ndarray,
         scored: np.ndarray,
     ) -> dict[str, Estimate]:
@@ -137,12 +147,14 @@ class MapScorer:
         kept = scored[whose]
         own = bool((of == np.arange(len(of))).all())
         on_part, summed = (each[np.arange(len(places)), whose] for each in (mass, signed))
+        fixed = self._effect_ranks[target], self._size_ranks
         groups = self._parts.part_groups
+        if not kept.all():
+            fixed = ranks(fixed[0][kept]), ranks(fixed[1][kept])
+            groups = groups[kept]
         return {
-            "causal": _causal(
-                on_part[kept], np.abs(effects[kept]), self._sizes[kept], groups[kept], own
-            ),
-            **self._within(on_part, summed, effects, kept, own),
+            "causal": _causal(on_part[kept], *fixed, groups, own),
+            **self._within(on_part, summed, self._parts.effects[:, target], kept, own),
         }
 
     def _within(
@@ -186,25 +198,40 @@ class MapScorer:
             heat = maps[place].clip(min=0)
             if not heat.any() or mask.all():
                 continue
-            order = ranks(heat)
+            cold = -heat
+            order = np.argsort(cold, kind="stable")
             inside = int(mask.sum())
             groups.append(self._parts.groups[place])
-            found["pointing"].append(mask[heat.argmax()])
-            found["mass"].append(heat[mask].sum() / (heat.sum() or 1))
-            found["rank"].append(mask[np.argsort(-heat, kind="stable")[:inside]].mean())
-            below = order[mask].sum() - inside * (inside + 1) / 2
-            found["auc"].append(below / (inside * (mask.size - inside)))
+            found["pointing"].append(mask[order[0]])
+            found["mass"].append(heat[mask].sum() / heat.sum())
+            found["rank"].append(mask[order[:inside]].mean())
+            found["auc"].append(_auc(cold[order], cold[mask], mask.size - inside))
         of = np.array(groups)
         averaged = {name: mean(np.array(values), of, (0, 1)) for name, values in found.items()}
         return {**averaged, "pointing": share(np.array(found["pointing"]), of)}
 
 
+def _auc(falling: np.ndarray, own: np.ndarray, others: int) -> float:
+    """The chance that one of `own` comes before one of so many others, ties counting half.
+
+    Args:
+        falling: all numbers, in order.
+        own: some of them.
+        others: how many the rest are.
+    """
+    before, after = (np.searchsorted(falling, own, side).sum() for side in ("left", "right"))
+    ranks_of_own = (before + after + len(own)) / 2
+    behind = len(own) * (len(falling) + 1) - ranks_of_own
+    return float((behind - len(own) * (len(own) + 1) / 2) / (len(own) * others))
+
+
 def _causal(
     mass: np.ndarray, effects: np.ndarray, sizes: np.ndarray, groups: np.ndarray, own: bool
 ) -> Estimate:
+    """From the mass on parts, and the ranks of their effects and sizes."""
     if len(mass) < _FEWEST_PARTS or not np.ptp(effects):
         return NOTHING
-    sums = partial_sums(ranks(mass), ranks(effects), ranks(sizes))
+    sums = partial_sums(ranks(mass), effects, sizes)
     if own:
         return estimate(partial_correlation, sums, groups, bounds=_LEVELS)
     return Estimate(float(partial_correlation(sums.sum(axis=0))))
@@ -218,22 +245,50 @@ def _rank_correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.divide(product, length, out=np.zeros_like(product), where=length > 0)
 
 
-def _other_images(groups: np.ndarray, lot: np.random.Generator) -> list[np.ndarray]:
-    """For each image another one, of another group where there are several; so many times."""
+@dataclass(frozen=True)
+class _Block:
+    """Some images whose maps are laid over each other, and their parts: int (n,), int (p,).
+
+    Attributes:
+        masks: float32 (p, H * W).
+    """
+
+    images: np.ndarray
+    parts: np.ndarray
+    masks: np.ndarray
+
+    @classmethod
+    def of(cls, images: np.ndarray, places: np.ndarray, masks: np.ndarray) -> "_Block":
+        parts = np.flatnonzero(np.isin(places, images))
+        return cls(images, parts, masks[parts])
+
+
+def _other_images(
+    blocks: Sequence[np.ndarray], groups: np.ndarray, lot: np.random.Generator
+) -> list[np.ndarray]:
+    """For each image another of its block, of another group where there are several; many times."""
     if len(groups) < 2:
         return []
     found = []
     for _ in range(NULLS):
-        other = lot.permutation(len(groups))
-        for _ in range(8):
-            same = np.flatnonzero(groups[other] == groups)
-            if not len(same):
-                break
-            swapped = lot.integers(len(groups), size=len(same))
-            for one, two in zip(same.tolist(), swapped.tolist(), strict=True):
-                other[[one, two]] = other[[two, one]]
+        other = np.empty(len(groups), int)
+        for block in blocks:
+            other[block] = block[_swapped(groups[block], lot)]
         found.append(other)
     return found
+
+
+def _swapped(groups: np.ndarray, lot: np.random.Generator) -> np.ndarray:
+    """A permutation that leaves few or none in their own group."""
+    other = lot.permutation(len(groups))
+    for _ in range(8):
+        same = np.flatnonzero(groups[other] == groups)
+        if not len(same):
+            break
+        swapped = lot.integers(len(groups), size=len(same))
+        for one, two in zip(same.tolist(), swapped.tolist(), strict=True):
+            other[[one, two]] = other[[two, one]]
+    return other
 
 
 def _goals(parts: Parts, most: int) -> dict[int, np.ndarray]:
