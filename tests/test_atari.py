@@ -355,6 +355,7 @@ def test_an_audit_finds_what_a_known_policy_looks_at():
     assert moved["player removed"] > 0.01
     others = [moved.get(f"{name} removed", 0.0) for name in ("enemy", "clock", "enemy score")]
     assert max(others) < 0.001 * moved["player removed"]  # a pixel is of what is beside it, too
+    assert found.environment == f"{ID}, game=Boxing"
     assert found.actions[:3] == ("noop", "fire", "up")
     assert (np.ptp(found.example, axis=-1) == 0).all()
 

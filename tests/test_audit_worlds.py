@@ -133,7 +133,7 @@ def test_time_that_is_used_up_is_used_up() -> None:
 
 def test_what_counts_for_nothing_is_not_played() -> None:
     asked = situations(gymnasium.make("Walk-v0"))
-    walk = asked.world.environment.unwrapped
+    walk: Any = asked.world.environment.unwrapped
     found = true_values(asked, np.array([0]), **{**HOW, "discount": 0.5})
     left = 20 - asked.steps[0]
     np.testing.assert_allclose(found.values, 2 * (1 - 0.5**left), rtol=1e-3)

@@ -104,6 +104,8 @@ def audit(
         check_compatible(policy, envs[0].environment, envs[0].name)
         policy = at_home(policy, envs[0].environment)
         asked = _Asked.of(policy, envs, plan, seed, max_steps, report, without or {})
+        options = [f"{name}={value}" for name, value in (env_options or {}).items()]
+        asked.name = ", ".join([envs[0].name, *options])
         scored = ScoredMethods(
             {"policy": policy.name, "quick": plan.quick, "maps": digest_of(asked.parts)},
             keep,
