@@ -46,6 +46,14 @@ def atari_quantiles(count: int) -> QRDQN:
     return QRDQN("CnnPolicy", VecFrameStack(envs, 4), buffer_size=10_000, seed=0)
 
 
+def boxing(count: int) -> PPO:
+    """PPO on Boxing with the usual wrappers: something to learn within minutes."""
+    options = {"frameskip": 1, "repeat_action_probability": 0.0}
+    envs = make_atari_env("ale_py:ALE/Boxing-v5", count, env_kwargs=options)
+    settings = {**PPO_SETTINGS, "gamma": 0.97, "ent_coef": 0.01, "batch_size": 256}
+    return PPO("CnnPolicy", VecFrameStack(envs, 4), learning_rate=5e-4, **settings)
+
+
 def car_racing(count: int) -> PPO:
     """PPO on CarRacing, continuous actions, a stack of two small grey frames."""
 
@@ -180,6 +188,10 @@ _DRAWN = "-w minigrid.wrappers.RGBImgPartialObsWrapper"
 AGENTS = {
     "atari": ThirdParty(atari, f"--env ale_py:ALE/Breakout-v5 {_ATARI}"),
     "atari-quantiles": ThirdParty(atari_quantiles, f"--env ale_py:ALE/Pong-v5 {_ATARI}"),
+    "boxing": ThirdParty(
+        boxing,
+        "--env rlvis_envs:AtariObjects-v0 --env-option game=Boxing --env-option noop_max=30",
+    ),
     "car-racing": ThirdParty(
         car_racing,
         "--env CarRacing-v3 -w grayscale -w resize:height=64 -w frame-stack:frames=2",

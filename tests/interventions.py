@@ -21,7 +21,13 @@ ONE, OTHER = (1.0, 0.0, 0.0), (0.0, 1.0, 1.0)
 
 
 class InterventionTests:
-    """Subclass it and say how the world is made."""
+    """Subclass it and say how the world is made.
+
+    Attributes:
+        one, other: two colours that no shade of an object makes alike.
+    """
+
+    one, other = ONE, OTHER
 
     def make(self) -> gymnasium.Env:
         """A new environment, each time the same."""
@@ -91,7 +97,7 @@ class InterventionTests:
         for seed in SEEDS:
             env.reset(seed=seed)
             for name in env.unwrapped.objects():
-                one, other = (env.unwrapped.recoloured(name, c) for c in (ONE, OTHER))
+                one, other = (env.unwrapped.recoloured(name, c) for c in (self.one, self.other))
                 mask = env.unwrapped.object_mask(name)
                 np.testing.assert_array_equal(mask, (one != other).any(axis=-1))
                 seen += mask.sum()

@@ -133,6 +133,15 @@ def test_time_that_is_used_up_is_used_up() -> None:
     np.testing.assert_array_equal(found.values[:, 0], 20 - asked.steps[:6])
 
 
+def test_what_counts_for_nothing_is_not_played() -> None:
+    asked = situations(gymnasium.make("Walk-v0"))
+    walk: Any = asked.world.environment.unwrapped
+    found = true_values(asked, np.array([0]), **{**HOW, "discount": 0.5})
+    left = 20 - asked.steps[0]
+    np.testing.assert_allclose(found.values, 2 * (1 - 0.5**left), rtol=1e-3)
+    assert walk.steps - asked.steps[0] == min(left, 10)
+
+
 def test_wrappers_that_cannot_be_taken_back_are_told() -> None:
     class Ten(gymnasium.RewardWrapper):
         def reward(self, reward):

@@ -9,6 +9,7 @@ be brought back to a moment is played from there, several times for each action.
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil, log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from rlvis.errors import InputError
 from rlvis.evaluation.situations import BATCH, Situations
 from rlvis.models.policy import Policy
+from rlvis.options import MANY
 from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.branches import is_bare, observed
 from rlvis.rollouts.interventions import Simulation, ask
@@ -32,6 +34,7 @@ CLOSE_ENOUGH = 0.01
 _FINENESS = (1e-3, 1e-4)
 _MOST_STATES = 4000
 _ROLLOUTS = 16
+_NEGLIGIBLE = 1e-3
 _T_15 = 2.131
 
 
@@ -280,17 +283,25 @@ def _played(
     """The same by rollouts, the i-th of every action with the same random numbers."""
     labels = len(situations.policy.labels)
     found = np.empty((len(places), labels, _ROLLOUTS))
+    steps = min(max_steps, _horizon(discount))
     for done, place in enumerate(places.tolist()):
         for action in range(labels):
             for rollout in range(_ROLLOUTS):
                 found[done, action, rollout] = _return(
-                    situations, place, action, rollout, discount, max_steps
+                    situations, place, action, rollout, discount, steps
                 )
         on_progress(Progress("trying every action", done + 1, len(places), "moments"))
     middle = found.mean(axis=2)
     half = _T_15 * found.std(axis=2, ddof=1) / np.sqrt(_ROLLOUTS)
     low, high = middle - half, middle + half
     return TrueValues(places, middle, low, high, discount, False, found.size, found)
+
+
+def _horizon(discount: float) -> int:
+    """After so many steps a reward counts less than a thousandth of what it would count now."""
+    if discount >= 1:
+        return MANY
+    return 1 if discount <= _NEGLIGIBLE else ceil(log(_NEGLIGIBLE) / log(discount))
 
 
 def _return(

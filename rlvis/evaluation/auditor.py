@@ -40,7 +40,7 @@ from rlvis.models.targets import Target
 from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.compatibility import check_compatible
+from rlvis.rollouts.compatibility import at_home, check_compatible
 from rlvis.rollouts.interventions import ask
 from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recorder import opened_environments
@@ -103,7 +103,10 @@ def audit(
     gamma = discount if discount is not None else discount_of(policy)
     with opened_environments(environment, wrappers, env_options or {}, False, _AT_ONCE) as envs:
         check_compatible(policy, envs[0].environment, envs[0].name)
+        policy = at_home(policy, envs[0].environment)
         asked = _Asked.of(policy, envs, plan, seed, max_steps, report, without or {})
+        options = [f"{name}={value}" for name, value in (env_options or {}).items()]
+        asked.name = ", ".join([envs[0].name, *options])
         scored = ScoredMethods(
             {"policy": policy.name, "quick": plan.quick, "maps": digest_of(asked.parts)},
             keep,
@@ -343,10 +346,14 @@ def _unheld(situations: Situations, parts: Parts | None, given: bool) -> list[st
         parts is None
     )
     if situations.offers("objects", "without"):
-        objects = ask(situations.at(0), "objects")
+        try:
+            objects = ask(situations.at(0), "objects")
+        except InputError as error:
+            return [f"objects: {error}{instead}"]
         if names.isdisjoint(objects) and not given:
             return [f"objects: none is in view in any of the moments{instead}"]
-        return [f"{name}: never in view in these moments" for name in objects if name not in names]
+        unseen = [name for name in objects if name not in names]
+        return [f"{', '.join(unseen)}: never in view in these moments"] if unseen else []
     if given and parts is not None:
         return []
     return [

@@ -87,5 +87,6 @@ def _unregistered(environment: str, registered: list[str]) -> InputError:
     versions = [prefix + each for each in registered if each.split("-v")[0] == stem]
     if versions:
         return InputError(f"no environment {environment!r}; there is {', '.join(versions)}")
-    own = [f"rlvis_envs:CubeReach{kind}-v0" for kind in ("", "Distractors", "Choice")]
+    worlds = ("CubeReach", "CubeReachDistractors", "CubeReachChoice", "AtariObjects")
+    own = [f"rlvis_envs:{each}-v0" for each in worlds]
     return unknown("environment", environment, [*own, *(prefix + each for each in registered)])

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from rlvis.errors import InputError
 
 PROVIDERS = {
-    "rlvis_envs": r"CubeReach",
+    "rlvis_envs": r"CubeReach|AtariObjects",
     "minigrid": r"(MiniGrid|BabyAI)-",
     "miniworld": r"MiniWorld-",
     "vizdoom.gymnasium_wrapper": r"Vizdoom",

@@ -1,0 +1,1 @@
+"""Atari games whose objects can be asked about: `rlvis_envs:AtariObjects-v0`."""
