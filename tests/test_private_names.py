@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -101,6 +102,14 @@ def miniworld_room() -> None:
     assert list(inspect.signature(Room._render).parameters) == ["self"]
 
 
+def ocatari_readers() -> None:
+    from rlvis_envs.atari.object_reader import ObjectReader
+
+    pytest.importorskip("ocatari")
+    memory = np.zeros(128, np.uint8)
+    assert "player" in ObjectReader("boxing").boxes(memory)
+
+
 USES: dict[str, Callable[[], None]] = {
     "torch.utils._pytree": pytree,
     "torch.utils._python_dispatch": python_dispatch,
@@ -114,6 +123,8 @@ USES: dict[str, Callable[[], None]] = {
     "_shadow_window": shadow_window,
     "_gen_static_data": miniworld_room,
     "_render": miniworld_room,
+    "_init_objects_ram": ocatari_readers,
+    "_detect_objects_ram": ocatari_readers,
 }
 
 
