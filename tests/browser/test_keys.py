@@ -159,14 +159,16 @@ def holds(page: Any, effect: str, key: str) -> None:
 def go_back(page: Any, place: str) -> None:
     """The page as it was when it was opened."""
     page.evaluate(
-        """place => {
+        """place => new Promise(done => {
             document.querySelector("#help").close();
             document.activeElement.blur();
             const play = document.querySelector(".play[aria-label=pause]");
             if (play) play.click();
             history.replaceState(null, "", "#");
+            const drawn = () => requestAnimationFrame(() => requestAnimationFrame(done));
+            addEventListener("hashchange", drawn, {once: true});
             location.hash = place;
-        }""",
+        })""",
         place,
     )
     page.wait_for_timeout(50)

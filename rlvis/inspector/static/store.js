@@ -98,6 +98,7 @@ export function startingPlace(place) {
 /** Keep the address and the place up to date, and follow the address where the user changes it.
  *
  * Browsers take few changes of an address a second; what came since is written when the page goes.
+ * The user's address is the event's: ours may have been written since.
  */
 export function bindAddress(store, place) {
   let waiting = 0;
@@ -112,7 +113,7 @@ export function bindAddress(store, place) {
     if (!waiting) waiting = setTimeout(write, IN_AN_ADDRESS);
   });
   addEventListener("pagehide", write);
-  addEventListener("hashchange", () => store.set(fromHash(location.hash)));
+  addEventListener("hashchange", ({ newURL }) => store.set(fromHash(new URL(newURL).hash)));
 }
 
 function kept(storage, place) {
