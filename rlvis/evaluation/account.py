@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from rlvis.errors import InputError
@@ -37,12 +38,17 @@ class Account:
                 values.setdefault(name, {})[number] = value
             if judges:
                 matters |= dict.fromkeys(told(situations, "matters"))
-        distinct = {name: {_key(each) for each in found.values()} for name, found in values.items()}
+        counts = {name: len(_distinct(found)) for name, found in values.items()}
         return cls(
-            {name: found for name, found in values.items() if len(distinct[name]) > 1},
-            tuple(name for name in values if len(distinct[name]) == 1),
+            {name: found for name, found in values.items() if counts[name] > 1},
+            tuple(name for name in values if counts[name] == 1),
             tuple(matters) if judges else None,
         )
+
+    @cached_property
+    def distinct(self) -> Mapping[str, Mapping[str, Any]]:
+        """The values of each factor, each once, by their texts."""
+        return {name: _distinct(found) for name, found in self.values.items()}
 
     def others(self, factor: str, episode: int) -> list[Any]:
         """The values that a factor has in other episodes and not in this one, each once.
@@ -52,13 +58,8 @@ class Account:
         of_episode = self.values[factor]
         if episode not in of_episode:
             return []
-        distinct = {_key(each): each for each in of_episode.values()}
-        distinct.pop(_key(of_episode[episode]))
-        return list(distinct.values())
-
-    def kinds(self, factor: str) -> int:
-        """How many values a factor has."""
-        return len({_key(each) for each in self.values[factor].values()})
+        own = _key(of_episode[episode])
+        return [value for key, value in self.distinct[factor].items() if key != own]
 
 
 def told(situations: Situations, method: str, *arguments: Any) -> Any:
@@ -67,6 +68,10 @@ def told(situations: Situations, method: str, *arguments: Any) -> Any:
         return ask(situations.world.environment, method, *arguments)
     except InputError:
         return ()
+
+
+def _distinct(values: Mapping[int, Any]) -> dict[str, Any]:
+    return {_key(each): each for each in values.values()}
 
 
 def _key(value: Any) -> str:

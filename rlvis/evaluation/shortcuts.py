@@ -155,7 +155,7 @@ def cues_of(
     for done, factor in enumerate(account.values):
         matters = factor in (account.matters or ())
         cue = Cue(factor, matters, known.get(unnumbered(factor)))
-        if not matters or account.kinds(factor) <= _FEW_VALUES:
+        if not matters or len(account.distinct[factor]) <= _FEW_VALUES:
             cue = _played(situations, account, cue, envs, episodes, max_steps)
         found.append(cue)
         on_progress(Progress("looking for shortcuts", done + 1, len(account.values), "factors"))

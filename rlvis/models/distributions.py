@@ -22,6 +22,11 @@ from torch import Tensor
 
 from rlvis.errors import InputError
 
+Actions = list[int | np.ndarray]
+"""As an environment takes them."""
+Lots = Sequence[torch.Generator | None]
+"""A random generator for each row of scores; None for torch's global one."""
+
 
 class ActionDistribution(ABC):
     """π(action | scores) for a row of K scores."""
@@ -36,35 +41,30 @@ class ActionDistribution(ABC):
     def draw(
         self,
         scores: Tensor,
-        generators: Sequence[torch.Generator | None],
+        lots: Lots | None = None,
         deterministic: bool = False,
         log_std: Tensor | None = None,
-    ) -> list[int | np.ndarray]:
+    ) -> Actions:
         """An action for each row of scores, as the environment takes it.
 
         Args:
             scores: float (N, K), on the CPU.
-            generators: the random generator of each row (None for torch's global one): what is
-                drawn for a row does not depend on the rows beside it.
+            lots: the random generator of each row, torch's global one where it is None or left
+                out: what is drawn for a row does not depend on the rows beside it.
             deterministic: take the modes instead of sampling.
             log_std: float (N, K), the logarithms of the standard deviations that come with these
                 scores, for continuous actions whose deviations depend on the image.
         """
         if deterministic:
             return self._modes(scores)
-        return self._samples(scores, generators, log_std)
+        return self._samples(scores, lots or [None] * len(scores), log_std)
 
     @abstractmethod
-    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
+    def _modes(self, scores: Tensor) -> Actions:
         """The most probable action of each row."""
 
     @abstractmethod
-    def _samples(
-        self,
-        scores: Tensor,
-        generators: Sequence[torch.Generator | None],
-        log_std: Tensor | None,
-    ) -> list[int | np.ndarray]:
+    def _samples(self, scores: Tensor, lots: Lots, log_std: Tensor | None) -> Actions:
         """An action for each row, drawn with its random generator."""
 
     @abstractmethod
@@ -134,30 +134,25 @@ class Factored(ActionDistribution):
         )
 
     @abstractmethod
-    def _actions(self, chosen: np.ndarray) -> list[int | np.ndarray]:
+    def _actions(self, chosen: np.ndarray) -> Actions:
         """The actions of which these ways of each choice were chosen, int64 (N, choices) from 0."""
 
-    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
+    def _modes(self, scores: Tensor) -> Actions:
         return self._likeliest(self.probabilities(scores))
 
-    def _samples(
-        self,
-        scores: Tensor,
-        generators: Sequence[torch.Generator | None],
-        log_std: Tensor | None,
-    ) -> list[int | np.ndarray]:
+    def _samples(self, scores: Tensor, lots: Lots, log_std: Tensor | None) -> Actions:
         """The first of exponential clocks to ring, whose rates are the probabilities.
 
         That is how `torch.multinomial` draws one of a few, too, and so what it would have drawn.
         """
         probabilities = self.probabilities(scores)
         waits = torch.empty_like(probabilities)
-        for row, generator in zip(waits, generators, strict=True):
+        for row, lot in zip(waits, lots, strict=True):
             for factor in self.factors:
-                row[factor].exponential_(generator=generator)
+                row[factor].exponential_(generator=lot)
         return self._likeliest(probabilities / waits)
 
-    def _likeliest(self, shares: Tensor) -> list[int | np.ndarray]:
+    def _likeliest(self, shares: Tensor) -> Actions:
         highest = [shares[:, factor].argmax(dim=1) for factor in self.factors]
         return self._actions(torch.stack(highest, dim=1).numpy())
 
@@ -193,7 +188,7 @@ class Categorical(Factored):
         """The number of the first action."""
         return (self.start,)
 
-    def _actions(self, chosen: np.ndarray) -> list[int | np.ndarray]:
+    def _actions(self, chosen: np.ndarray) -> Actions:
         return (self.start + chosen[:, 0]).tolist()
 
 
@@ -247,7 +242,7 @@ class MultiCategorical(Factored):
         """The number of the first way of each choice."""
         return self.starts or (0,) * len(self.sizes)
 
-    def _actions(self, chosen: np.ndarray) -> list[int | np.ndarray]:
+    def _actions(self, chosen: np.ndarray) -> Actions:
         return list(np.array(self.first, np.int64) + chosen)
 
 
@@ -271,16 +266,11 @@ class Bernoulli(ActionDistribution):
         """The bits of the action: "a0" to "aK-1"."""
         return tuple(f"a{place}" for place in range(self.count))
 
-    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
+    def _modes(self, scores: Tensor) -> Actions:
         return list(scores.sigmoid().round().numpy().astype(np.int8))
 
-    def _samples(
-        self,
-        scores: Tensor,
-        generators: Sequence[torch.Generator | None],
-        log_std: Tensor | None,
-    ) -> list[int | np.ndarray]:
-        rows = zip(scores.sigmoid(), generators, strict=True)
+    def _samples(self, scores: Tensor, lots: Lots, log_std: Tensor | None) -> Actions:
+        rows = zip(scores.sigmoid(), lots, strict=True)
         return [torch.bernoulli(row, generator=lot).numpy().astype(np.int8) for row, lot in rows]
 
     def probabilities(self, scores: Tensor) -> Tensor:
@@ -334,20 +324,15 @@ class DiagonalGaussian(ActionDistribution):
         shape = self.shape or (len(self.log_std),)
         return tuple("a" + ",".join(map(str, place)) for place in np.ndindex(*shape))
 
-    def _modes(self, scores: Tensor) -> list[int | np.ndarray]:
+    def _modes(self, scores: Tensor) -> Actions:
         return self._shaped(scores)
 
-    def _samples(
-        self,
-        scores: Tensor,
-        generators: Sequence[torch.Generator | None],
-        log_std: Tensor | None,
-    ) -> list[int | np.ndarray]:
+    def _samples(self, scores: Tensor, lots: Lots, log_std: Tensor | None) -> Actions:
         deviation = (torch.tensor(self.log_std) if log_std is None else log_std).exp()
-        drawn = [torch.randn(scores.shape[1], generator=lot) for lot in generators]
+        drawn = [torch.randn(scores.shape[1], generator=lot) for lot in lots]
         return self._shaped(scores + deviation * torch.stack(drawn))
 
-    def _shaped(self, entries: Tensor) -> list[int | np.ndarray]:
+    def _shaped(self, entries: Tensor) -> Actions:
         shape = (len(self.log_std),) if self.shape is None else self.shape
         return list(self._bounded(entries.numpy()).reshape(-1, *shape))
 

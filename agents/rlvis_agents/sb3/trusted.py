@@ -98,8 +98,7 @@ def check_same(archive: Archive, ours: Policy, theirs: Any) -> None:
         if own.shape != other.shape or not torch.allclose(own, other, *_CLOSE):
             off = float((own - other).abs().max()) if own.shape == other.shape else float("nan")
             raise _differs(archive, f"{what} are off by up to {off:.2g}")
-    none = [None] * len(scores.logits)
-    modes = ours.distribution.draw(scores.logits, none, deterministic=True)
+    modes = ours.distribution.draw(scores.logits, deterministic=True)
     for drawn, action in zip(map(np.asarray, modes), actions, strict=True):
         if not np.allclose(drawn, action, rtol=1e-3, atol=1e-3):
             raise _differs(
