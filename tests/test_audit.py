@@ -163,7 +163,7 @@ def test_the_same_seed_gives_the_same_audit(of_marker) -> None:
 
 
 def test_several_processes_find_what_one_does(of_marker) -> None:
-    plan = replace(PLAN, methods=("occlusion", "saliency"))
+    plan = replace(PLAN, methods=("occlusion", "saliency", "occlusion"))
     found = audit(marker_reader(), WORLD, plan=plan, env_options=FLOOR, processes=2)
     scores = {each.method: each.plain() for each in found.methods}
     one = {each.method: each.plain() for each in of_marker.methods}["occlusion"]

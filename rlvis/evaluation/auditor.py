@@ -25,8 +25,8 @@ from rlvis.evaluation.decisions import Decisions, weighed
 from rlvis.evaluation.effects import Effect, measured
 from rlvis.evaluation.estimates import share
 from rlvis.evaluation.findings import Moved
-from rlvis.evaluation.maps import MethodScores
-from rlvis.evaluation.method_pool import MethodPool, check_processes, processor_seconds
+from rlvis.evaluation.maps import MapAudit, MethodScores
+from rlvis.evaluation.method_pool import check_processes, processor_seconds
 from rlvis.evaluation.parts import Parts, parts_of, possible_targets
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
@@ -203,16 +203,10 @@ class _Asked:
     ) -> list[MethodScores]:
         """Baselines and methods, scored."""
         situations = self.situations
-        pool = MethodPool(
-            situations,
-            self.parts,
-            list(self.targets),
-            thorough=not plan.quick,
-            processes=processes,
-        )
-        found = [*pool.work.baselines(), *scored.of(plan.named, pool, report)]
+        work = MapAudit(situations, self.parts, list(self.targets), thorough=not plan.quick)
+        found = [*work.baselines(), *scored.of(plan.named, work, processes, report)]
         self.left_out += refusals(found)
-        self.example = pool.work.example
+        self.example = work.example
         return [each for each in found if each.targets]
 
     def decisions(

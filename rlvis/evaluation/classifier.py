@@ -16,7 +16,8 @@ from rlvis.evaluation.changes import REMOVED
 from rlvis.evaluation.effects import effect_of
 from rlvis.evaluation.estimates import NOTHING
 from rlvis.evaluation.findings import Moved
-from rlvis.evaluation.method_pool import MethodPool, check_processes, processor_seconds
+from rlvis.evaluation.maps import MapAudit
+from rlvis.evaluation.method_pool import check_processes, processor_seconds
 from rlvis.evaluation.parts import Parts, audited_targets, losses
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.planted_cubes import place_cube
@@ -79,9 +80,9 @@ def audit_classifier(
     scored = ScoredMethods(
         {"policy": model.name, "quick": plan.quick, "maps": digest_of(parts)}, keep, resume
     )
-    pool = MethodPool(pictures, parts, list(targets), thorough=not plan.quick, processes=processes)
+    work = MapAudit(pictures, parts, list(targets), thorough=not plan.quick)
     with scored.kept():
-        methods = [*pool.work.baselines(), *scored.of(plan.named, pool, report)]
+        methods = [*work.baselines(), *scored.of(plan.named, work, processes, report)]
     moved = _moved(pictures, parts, without)
     blind = [each for each in methods if each.baseline]
     first = next(iter(targets))
@@ -96,7 +97,7 @@ def audit_classifier(
         list(targets),
         [each for each in methods if each.targets],
         {each.method: verdict(each, first, blind) for each in methods if not each.baseline},
-        pictures.images[pool.work.example],
+        pictures.images[work.example],
         None,
         [],
         {},

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,11 @@ class MapAudit:
         self.example = _telling(parts)
         model = pictures.model
         self._models = [model, *(randomised(model, level) for level in LEVELS)]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What it was made of, of which another process makes it again."""
+        made = partial(MapAudit, thorough=self._thorough)
+        return made, (self._pictures.plain(), self._parts, list(self._targets))
 
     def baselines(self) -> Iterator[MethodScores]:
         """The scores of maps that know nothing, and of the oracle."""

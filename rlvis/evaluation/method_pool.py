@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -11,65 +12,42 @@ import torch
 
 from rlvis.errors import InputError, one_line
 from rlvis.evaluation.maps import MapAudit, MethodScores
-from rlvis.evaluation.parts import Parts
-from rlvis.evaluation.situations import Pictures
 from rlvis.models.image_model import ImageModel
 from rlvis.options import check_whole
 
 _MOST_PROCESSES = 256
 
 
-class MethodPool:
-    """Scores methods against the same parts of the same images.
+def score_methods(
+    work: MapAudit, names: Sequence[str], processes: int = 1
+) -> Iterator[MethodScores]:
+    """The scores of these methods, as they are done.
 
     Args:
-        pictures: what is explained, and of which model.
-        parts: of the images, with the effects of all targets.
-        targets: their names, see `parts.audited_targets`.
-        thorough: ask also with pixels deleted and inserted.
-        processes: how many methods are scored at once.
+        work: scores a method; other processes get a copy of it.
+        names: of the methods.
+        processes: how many are scored at once.
 
-    Attributes:
-        work: scores the baselines and, where there is but one process, the methods.
+    Raises:
+        InputError: if a process ends before its time.
     """
-
-    def __init__(
-        self,
-        pictures: Pictures,
-        parts: Parts,
-        targets: Sequence[str],
-        *,
-        thorough: bool,
-        processes: int = 1,
-    ) -> None:
-        self.work = MapAudit(pictures, parts, targets, thorough=thorough)
-        self._processes, self._sent = processes, b""
-        if processes > 1:
-            self._sent = pickle.dumps((pictures.plain(), parts, list(targets), thorough))
-
-    def methods(self, names: Sequence[str]) -> Iterator[MethodScores]:
-        """The scores of these methods, as they are done.
-
-        Raises:
-            InputError: if a process ends before its time.
-        """
-        if self._processes == 1 or len(names) < 2:
-            yield from map(self.work.method, names)
-            return
-        count = min(self._processes, len(names))
-        threads = max(1, torch.get_num_threads() // count)
-        pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (self._sent, threads))
-        try:
-            waiting = [pool.submit(_score, name) for name in names]
-            for done in as_completed(waiting):
-                yield done.result()
-        except BrokenProcessPool:
-            raise InputError(
-                "a process that scored methods ended before its time, perhaps for want of memory; "
-                "take fewer processes"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+    if processes == 1 or len(names) < 2:
+        yield from map(work.method, names)
+        return
+    count = min(processes, len(names))
+    threads = max(1, torch.get_num_threads() // count)
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (pickle.dumps(work), threads))
+    try:
+        waiting = [pool.submit(_score, name) for name in names]
+        for done in as_completed(waiting):
+            yield done.result()
+    except BrokenProcessPool:
+        raise InputError(
+            "a process that scored methods ended before its time, perhaps for want of memory; "
+            "take fewer processes"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def check_processes(processes: int, model: ImageModel) -> None:
@@ -102,10 +80,14 @@ _OWN: Mapping[str, MapAudit] = {}
 
 def _begin(sent: bytes, threads: int) -> None:
     global _OWN
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # between two methods there is nothing to stop
     torch.set_num_threads(threads)
-    pictures, parts, targets, thorough = pickle.loads(sent)
-    _OWN = {"work": MapAudit(pictures, parts, targets, thorough=thorough)}
+    _OWN = {"work": pickle.loads(sent)}
 
 
 def _score(name: str) -> MethodScores:
-    return _OWN["work"].method(name)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return _OWN["work"].method(name)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

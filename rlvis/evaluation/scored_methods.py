@@ -12,8 +12,8 @@ import numpy as np
 from rlvis.errors import InputError
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.map_scores import MapScores
-from rlvis.evaluation.maps import LEVELS, MethodScores
-from rlvis.evaluation.method_pool import MethodPool
+from rlvis.evaluation.maps import LEVELS, MapAudit, MethodScores
+from rlvis.evaluation.method_pool import score_methods
 from rlvis.evaluation.parts import Parts
 from rlvis.files import writing
 from rlvis.interrupt import Stopped
@@ -44,12 +44,15 @@ class ScoredMethods:
         elif self._path is not None and self._path.exists():
             _check_own(self._path)
 
-    def of(self, names: Sequence[str], pool: MethodPool, report: OnProgress) -> list[MethodScores]:
+    def of(
+        self, names: Sequence[str], work: MapAudit, processes: int, report: OnProgress
+    ) -> list[MethodScores]:
         """The scores of all these methods, those that are not known asked for."""
+        names = list(dict.fromkeys(names))
         unknown = [name for name in names if name not in self._known]
         done = len(names) - len(unknown)
         report(Progress("explaining", done, len(names), "methods"))
-        for more, scores in enumerate(pool.methods(unknown), 1):
+        for more, scores in enumerate(score_methods(work, unknown, processes), 1):
             self._known[scores.method] = scores
             self._keep()
             report(Progress("explaining", done + more, len(names), "methods"))
