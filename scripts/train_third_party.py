@@ -54,6 +54,18 @@ def boxing(count: int) -> PPO:
     return PPO("CnnPolicy", VecFrameStack(envs, 4), learning_rate=5e-4, **settings)
 
 
+def freeway(count: int) -> PPO:
+    """PPO on Freeway with the usual wrappers; by lot it would go down as often, and never cross."""
+    options = {"frameskip": 1, "repeat_action_probability": 0.0}
+    envs = make_atari_env("ale_py:ALE/Freeway-v5", count, env_kwargs=options)
+    learner = PPO("CnnPolicy", VecFrameStack(envs, 4), learning_rate=5e-4, **PPO_SETTINGS)
+    chooses = learner.policy.action_net
+    assert isinstance(chooses, nn.Linear)
+    with torch.no_grad():
+        chooses.bias[1] += 2  # up
+    return learner
+
+
 def car_racing(count: int) -> PPO:
     """PPO on CarRacing, continuous actions, a stack of two small grey frames."""
 
@@ -191,6 +203,10 @@ AGENTS = {
     "boxing": ThirdParty(
         boxing,
         "--env rlvis_envs:AtariObjects-v0 --env-option game=Boxing --env-option noop_max=30",
+    ),
+    "freeway": ThirdParty(
+        freeway,
+        "--env rlvis_envs:AtariObjects-v0 --env-option game=Freeway --env-option noop_max=30",
     ),
     "car-racing": ThirdParty(
         car_racing,

@@ -12,6 +12,7 @@ from rlvis import AuditPlan, InputError, Policy, audit
 from rlvis.cli import main
 from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.audit_numbers import check_requirements, numbers_of
+from rlvis.evaluation.computed_values import CLOSE_ENOUGH, computed_values
 from rlvis.evaluation.counterfactuals import had
 from rlvis.evaluation.effects import divergence
 from rlvis.evaluation.situations import collect
@@ -252,7 +253,10 @@ def test_true_values_are_what_is_played() -> None:
 class Chain:
     """Two ways to the end: 0 gets there at once with 0.5, 1 waits a step and gets 1."""
 
-    start, steps_left, gains = 0, 10, (0.0, 1.0)
+    start, gains = 0, (0.0, 1.0)
+
+    def __init__(self, steps_left: int = 10) -> None:
+        self.steps_left = steps_left
 
     def step(self, state: int, action: int) -> tuple[int, float, bool]:
         if state == 1:
@@ -263,15 +267,47 @@ class Chain:
         return np.full((4, 4, 3), state, np.uint8)
 
 
-def test_true_values_of_a_world_that_is_known_by_heart() -> None:
-    from rlvis.evaluation.action_values import _Answers, _bounds
+class Line(Chain):
+    """Twelve places in a row: 0 goes down, 1 goes up, the top ends it with 1."""
 
-    policy = Policy(
-        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2)), ("take", "wait")
-    )
-    low, high = _bounds(Chain(), _Answers(policy), 0.9, 100)
-    assert low == pytest.approx([0.5, 0.9], abs=1e-6)
-    assert high == pytest.approx(low, abs=1e-6)
+    start = 5
+
+    def step(self, state: int, action: int) -> tuple[int, float, bool]:
+        then = max(0, state - 1) if action == 0 else state + 1
+        return then, float(then == 11), then == 11
+
+
+def undecided(probability: float) -> Policy:
+    """Takes the first of two actions so often, whatever it sees."""
+    last = torch.nn.Linear(48, 2)
+    torch.nn.init.zeros_(last.weight)
+    last.bias.data = torch.tensor([probability, 1 - probability]).log()
+    return Policy(torch.nn.Sequential(torch.nn.Flatten(), last), ("down", "up"))
+
+
+HOW = {"max_steps": 100, "on_progress": lambda _: None}
+
+
+def test_true_values_of_a_world_that_is_known_by_heart() -> None:
+    processes = [Chain(), Chain(1)]  # of the second the reward comes too late
+    found = computed_values(processes, [0, 0], undecided(0.5), discount=0.9, **HOW)
+    np.testing.assert_allclose(found.low, [[0.5, 0.9], [0.5, 0.0]])
+    np.testing.assert_allclose(found.high, found.low)
+    assert found.drawn == 2
+
+
+@pytest.mark.parametrize("steps_left", [7, 60])
+def test_true_values_are_those_of_dynamic_programming(steps_left) -> None:
+    down, discount, line = 0.4, 0.95, Line(steps_left)
+    ways = [[line.step(place, action) for action in (0, 1)] for place in range(11)]
+    values = np.zeros(12)  # with no step left, and at the top
+    for _ in range(steps_left):
+        worth = np.array([[gain + discount * values[at] for at, gain, _ in way] for way in ways])
+        values[:11] = worth @ [down, 1 - down]
+    found = computed_values([line], [0], undecided(down), discount=discount, **HOW)
+    assert (found.low - 1e-6 <= worth[5]).all()
+    assert (worth[5] <= found.high + 1e-6).all()
+    assert (found.high - found.low).mean() <= 2 * CLOSE_ENOUGH
 
 
 def test_kl_is_that_of_torch() -> None:

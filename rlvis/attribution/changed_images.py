@@ -3,7 +3,7 @@
 The targets keep the labels that they have for the images as they were.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
 
-_CACHED = {False: 2**19, True: 2**18}
+_CACHED = {False: 2**20, True: 2**18}
 """Values of images whose activations fit into a CPU's caches, without and with a backward pass."""
 
 _ACTIVATIONS = {False: 64, True: 512}
@@ -67,37 +67,47 @@ class ChangedImages:
             targets = [target(scores, reference) for target in self._targets]
             return scores, torch.stack(targets, dim=1)
 
-    def gradients_at(self, versions: Tensor) -> Tensor:
-        """The targets' gradients at S other versions of the N images, all in one pass.
+    def summed_gradients(self, versions: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+        """The targets' gradients at other versions of the images, weighted and summed.
 
         Args:
-            versions: float (S, N, C, H, W).
+            versions: the N images S times over, float (S, N, C, H, W), and the weights (S,); each
+                such pair goes through the network in one pass.
 
         Returns:
-            Float (S, N, T, C, H, W).
+            Float (N, T, C, H, W).
 
         Raises:
             InputError: if the model passes no gradient on, or a target does not depend on the
                 image.
         """
-        inputs = versions.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        inputs.requires_grad_(True)
-        with torch.enable_grad():
-            scores = self._model.run(self._replica, inputs.clone(), self._repeated(len(versions)))
-            reference = self._scores.repeat(len(versions))
-            columns = [target(scores, reference) for target in self._targets]
-        check_differentiable(self._model, columns)
-        gradients = []
-        for number, (target, column) in enumerate(zip(self._targets, columns, strict=True)):
-            gradient = None
-            if column.requires_grad:
-                (gradient,) = torch.autograd.grad(
-                    column.sum(), inputs, retain_graph=number + 1 < len(columns), allow_unused=True
-                )
-            if gradient is None:
-                raise independent(target, "the image")
-            gradients.append(gradient.contiguous())
-        return torch.stack(gradients, dim=1).unflatten(0, versions.shape[:2])
+        count, channels, height, width = self._inputs.shape
+        total = self._inputs.new_zeros(len(self._targets), count, height, width, channels)
+        total = total.movedim(-1, 2)  # as the gradients lie in memory
+        for images, weights in versions:
+            inputs = images.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            inputs.requires_grad_(True)
+            with torch.enable_grad():
+                repeated = self._repeated(len(images))
+                scores = self._model.run(self._replica, inputs.clone(), repeated)
+                reference = self._scores.repeat(len(images))
+                columns = [target(scores, reference) for target in self._targets]
+            check_differentiable(self._model, columns)
+            for number, (target, column) in enumerate(zip(self._targets, columns, strict=True)):
+                gradient = None
+                if column.requires_grad:
+                    (gradient,) = torch.autograd.grad(
+                        column,
+                        inputs,
+                        weights.repeat_interleave(count).to(column),
+                        retain_graph=number + 1 < len(columns),
+                        allow_unused=True,
+                    )
+                if gradient is None:
+                    raise independent(target, "the image")
+                for part in gradient.split(count):
+                    total[number] += part
+        return total.transpose(0, 1)
 
     def without_channels(self, layer: str, run: int, channels: int, axis: int) -> Tensor:
         """The targets' values with each channel of a layer set to zero, float (N, C, T).

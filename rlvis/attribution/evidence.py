@@ -376,9 +376,9 @@ class Evidence:
         """See `ChangedImages.rescore`."""
         return self.changed.rescore(inputs, image)
 
-    def gradients_at(self, versions: Tensor) -> Tensor:
-        """See `ChangedImages.gradients_at`."""
-        return self.changed.gradients_at(versions)
+    def summed_gradients(self, versions: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+        """See `ChangedImages.summed_gradients`."""
+        return self.changed.summed_gradients(versions)
 
     def ablated(self) -> Tensor:
         """The targets' values with each channel of the layer set to zero, float (N, C, T).

@@ -1,5 +1,6 @@
 """Evidence of one frame of a stack, the other frames held as they are."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
@@ -31,11 +32,14 @@ class FrameEvidence:
         """As `Evidence.input_gradients`, of the frame's channels."""
         return self._evidence.input_gradients(rule)[:, :, self._channels]
 
-    def gradients_at(self, versions: Tensor) -> Tensor:
-        """As `Evidence.gradients_at`, for other versions (S, N, c, H, W) of the frame."""
-        others = self._evidence.inputs.detach().expand(len(versions), -1, -1, -1, -1)
-        gradients = self._evidence.gradients_at(self._within(others, versions))
-        return gradients[..., self._channels, :, :]
+    def summed_gradients(self, versions: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+        """As `Evidence.summed_gradients`, for other versions (S, N, c, H, W) of the frame."""
+        others = self._evidence.inputs.detach()
+        whole = (
+            (self._within(others.expand(len(frames), -1, -1, -1, -1), frames), weights)
+            for frames, weights in versions
+        )
+        return self._evidence.summed_gradients(whole)[:, :, self._channels]
 
     def rescore(self, inputs: Tensor, image: int) -> Any:
         """As `Evidence.rescore`, for changed versions (M, c, H, W) of one image's frame."""

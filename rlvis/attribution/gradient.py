@@ -1,8 +1,5 @@
 """Gradients of the target at the image, by one rectifier rule or another, plain or averaged."""
 
-from collections.abc import Iterable
-from functools import reduce
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -89,11 +86,12 @@ def smoothgrad(evidence: Evidence, samples: int = 25, noise: float = 0.15, seed:
     generator = torch.Generator().manual_seed(seed)
     spread = noise * (x.amax((1, 2, 3), keepdim=True) - x.amin((1, 2, 3), keepdim=True))
     draws = torch.randn(samples, *x.shape[1:], generator=generator).to(x)
-    total = sum_of(
-        evidence.gradients_at(x + spread * part[:, None]).sum(dim=0)
-        for part in draws.split(at_once(x, backward=True))
+    return strength(
+        evidence.summed_gradients(
+            (x + spread * part[:, None], part.new_full([len(part)], 1 / samples))
+            for part in draws.split(at_once(x, backward=True))
+        )
     )
-    return strength(total / samples)
 
 
 @method("integrated-gradients", reference="Sundararajan et al. 2017, eq. 1", signed=True)
@@ -113,18 +111,11 @@ def integrated_gradients(evidence: Evidence, steps: int = 32, baseline: float = 
     places, weights = (
         torch.tensor(each).to(x).split(at_once(x, backward=True)) for each in gauss_legendre(steps)
     )
-    mean = sum_of(
-        torch.tensordot(
-            weight, evidence.gradients_at(baseline + part.view(-1, 1, 1, 1, 1) * way), dims=1
-        )
+    mean = evidence.summed_gradients(
+        (baseline + part.view(-1, 1, 1, 1, 1) * way, weight)
         for part, weight in zip(places, weights, strict=True)
     )
     return (way[:, None] * mean).sum(dim=2)
-
-
-def sum_of(tensors: Iterable[Tensor]) -> Tensor:
-    """The sum of tensors, one in memory at a time."""
-    return reduce(Tensor.add_, tensors)
 
 
 def gauss_legendre(points: int) -> tuple[list[float], list[float]]:

@@ -219,21 +219,22 @@ def _discs(centres: Tensor, height: int, width: int, radius: float) -> Tensor:
 
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Images (N, C, H, W) under a Gaussian of that σ in pixels, edges mirrored like SciPy's."""
+    height, width = (_blurring(length, sigma).to(images) for length in images.shape[-2:])
+    return height @ images @ width.T
+
+
+def _blurring(length: int, sigma: float) -> Tensor:
+    """The matrix (L, L) that blurs a column of pixels: each row weighs the neighbours of one.
+
+    Beyond the edges they are mirrored (d c b a | a b c d | d c b a).
+    """
     reach = int(4 * sigma + 0.5)
-    places = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.exp(-0.5 * (places / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    for axis in (-2, -1):
-        index = _mirrored(images.shape[axis], reach).to(images.device)
-        windows = images.index_select(axis, index).unfold(axis, len(kernel), 1)
-        images = windows @ kernel
-    return images
-
-
-def _mirrored(length: int, reach: int) -> Tensor:
-    """Places -reach … length + reach, mirrored at the edges (d c b a | a b c d | d c b a)."""
-    places = torch.arange(-reach, length + reach) % (2 * length)
-    return torch.where(places < length, places, 2 * length - 1 - places)
+    away = torch.arange(-reach, reach + 1)
+    kernel = torch.exp(-0.5 * (away.double() / sigma) ** 2)
+    places = (torch.arange(length)[:, None] + away) % (2 * length)
+    mirrored = torch.where(places < length, places, 2 * length - 1 - places)
+    weights = (kernel / kernel.sum()).expand(length, -1)
+    return torch.zeros(length, length, dtype=kernel.dtype).scatter_add_(1, mirrored, weights)
 
 
 def _without(logits: Tensor, index: int) -> Tensor:

@@ -46,6 +46,7 @@ from rlvis.cli.features import (
 )
 from rlvis.cli.help_text import REGISTRY, helpful
 from rlvis.errors import InputError, Notice
+from rlvis.processor import keep_freed_memory
 
 
 def _features() -> None:
@@ -97,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"rlvis {rlvis.__version__}")
         return
     _end_orderly_on_signals()
+    keep_freed_memory()
     try:
         with _notices_in_a_line(), REGISTRY:
             tyro.extras.subcommand_cli_from_dict(

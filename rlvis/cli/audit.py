@@ -11,8 +11,8 @@ from rlvis.cli.arguments import Methods
 from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.loading import refuse_unused
 from rlvis.cli.playing import EnvSource, PolicySource, RecordedPolicy
-from rlvis.cli.threads import one_thread
 from rlvis.errors import InputError
+from rlvis.processor import limit_threads
 
 
 def command(
@@ -89,7 +89,7 @@ def command(
             found = audit_classifier(network, images, masks=masks, on_progress=report, **how)
     else:
         refuse_unused("without --model", images=images, masks=masks)
-        one_thread()
+        limit_threads(1)
         policy = replace(source, model=source.model or PolicySource.model).load_policy()
         config = env.of(policy)
         with stoppable_progress() as report:

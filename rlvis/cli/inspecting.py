@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from rlvis.cli.playing import EnvSource, PolicySource, RecordedPolicy
-from rlvis.cli.threads import one_thread
 from rlvis.errors import InputError
+from rlvis.processor import limit_threads
 
 if TYPE_CHECKING:
     from rlvis.evaluation.audit_files import AuditFile
@@ -94,7 +94,7 @@ def _live(source: RecordedPolicy, env: EnvSource, audit: Path | None) -> Any:
     from rlvis.inspector.live_line import live_routes
     from rlvis.inspector.live_source import LiveSource
 
-    one_thread()
+    limit_threads(1)
     policy = source.load_policy()
     return build_app(LiveSource(policy, env.of(policy), audit=_read(audit)), live_routes)
 
@@ -110,7 +110,7 @@ def _recorded(path: Path, source: RecordedPolicy, host: str, audit: Path | None)
     from rlvis.inspector.security import is_loopback
     from rlvis.rollouts.recording import Recording
 
-    one_thread()
+    limit_threads(1)
     opened = Recording.open(path)
     opened.numbers(0)
     try:

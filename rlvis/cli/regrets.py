@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rlvis.cli.bars import stoppable_progress
 from rlvis.cli.playing import RecordedPolicy
-from rlvis.cli.threads import one_thread
+from rlvis.processor import limit_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +19,6 @@ def regrets_of(
     """See `rlvis.evaluation.regret.recorded_regrets`."""
     from rlvis.evaluation.regret import recorded_regrets
 
-    one_thread()
+    limit_threads(1)
     with stoppable_progress() as report:
         return recorded_regrets(recording, source.of(recording), episodes, on_progress=report)

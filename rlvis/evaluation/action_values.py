@@ -1,13 +1,11 @@
 """What each action is really worth: Q(s, a), by trying every action and letting the policy go on.
 
-A world without chance that offers a `simulation` is not played but computed: the distribution over
-its states is carried forward, every state drawn once however many ways lead to it, and what becomes
-of branches too unlikely to be followed bounds the result from both sides. Any other world that can
-be brought back to a moment is played from there, several times for each action.
+A world without chance that offers a `simulation` is not played but computed, see `computed_values`.
+Any other world that can be brought back to a moment is played from there, several times for each
+action.
 """
 
-from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, log
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,8 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
-from rlvis.evaluation.situations import BATCH, Situations
+from rlvis.evaluation.computed_values import computed_values
+from rlvis.evaluation.situations import Situations
 from rlvis.models.policy import Policy
 from rlvis.options import MANY
 from rlvis.progress import OnProgress, Progress
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     from gymnasium import Env
 
 USUAL_DISCOUNT = 0.99
-CLOSE_ENOUGH = 0.01
-"""The width of an interval that is not narrowed any further."""
-_FINENESS = (1e-3, 1e-4)
-_MOST_STATES = 4000
 _ROLLOUTS = 16
 _NEGLIGIBLE = 1e-3
 _T_15 = 2.131
@@ -133,7 +128,16 @@ def true_values(
     except InputError:
         simulated = False
     if simulated:
-        found = _computed(situations, places, processes, discount, max_steps, on_progress)
+        bounds = computed_values(
+            processes,
+            situations.episodes[places].tolist(),
+            situations.policy,
+            discount=discount,
+            max_steps=max_steps,
+            on_progress=on_progress,
+        )
+        low, high = bounds.low, bounds.high
+        found = TrueValues(places, (low + high) / 2, low, high, discount, True, bounds.drawn)
     else:
         check_branchable(env)
         found = _played(situations, places, discount, max_steps, on_progress)
@@ -173,104 +177,6 @@ def _set_back(env: "Env", steps: int) -> None:
 
 def _simulation(situations: Situations, place: int) -> Simulation:
     return ask(situations.at(int(place)), "simulation")
-
-
-def _computed(
-    situations: Situations,
-    places: np.ndarray,
-    processes: Sequence[Simulation],
-    discount: float,
-    max_steps: int,
-    on_progress: OnProgress,
-) -> TrueValues:
-    known: dict[int, _Answers] = {}
-    for place in places.tolist():
-        number = int(situations.episodes[place])
-        known.setdefault(number, _Answers(situations.policy))
-    bounds = []
-    for done, (place, process) in enumerate(zip(places.tolist(), processes, strict=True)):
-        answers = known[int(situations.episodes[place])]
-        bounds.append(_bounds(process, answers, discount, max_steps))
-        on_progress(Progress("trying every action", done + 1, len(places), "moments"))
-    low, high = (np.array(each) for each in zip(*bounds, strict=True))
-    drawn = sum(len(each.known) for each in known.values())
-    return TrueValues(places, (low + high) / 2, low, high, discount, True, drawn)
-
-
-class _Answers:
-    """What a policy does in the states of one world, each asked once."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self.known: dict[Hashable, list[float]] = {}
-
-    def ask(self, states: Sequence[Hashable], process: Simulation) -> None:
-        """Ask for those that are not known."""
-        new = [state for state in states if state not in self.known]
-        for start in range(0, len(new), BATCH):
-            part = new[start : start + BATCH]
-            images = np.stack([process.picture(state) for state in part])
-            found = self._policy.scores(images).probabilities.double().cpu().numpy()
-            shares = (found / found.sum(axis=1, keepdims=True)).tolist()
-            self.known.update(zip(part, shares, strict=True))
-
-
-@dataclass
-class _Branch:
-    """One action's future: where it may be, what it has earned, what was not followed."""
-
-    weights: dict[Hashable, float]
-    earned: float
-    left_out: float = 0.0
-
-    def go_on(self, process: Simulation, answers: _Answers, factor: float, least: float) -> None:
-        """One step of every state it may be in; branches less likely than `least` end here."""
-        following: defaultdict[Hashable, float] = defaultdict(float)
-        for state, weight in self.weights.items():
-            for action, probability in enumerate(answers.known[state]):
-                likely = weight * probability
-                if likely < least:
-                    self.left_out += likely * factor
-                    continue
-                then, reward, ended = process.step(state, action)
-                self.earned += likely * reward * factor
-                if not ended:
-                    following[then] += likely
-        self.weights = dict(following)
-
-
-def _bounds(
-    process: Simulation, answers: _Answers, discount: float, max_steps: int
-) -> tuple[list[float], list[float]]:
-    """The least and the most that each action can be worth, (K,) each."""
-    for least in _FINENESS:
-        branches = _branches(process, answers, discount, max_steps, least)
-        widest = max(each.left_out for each in branches)
-        if widest <= CLOSE_ENOUGH or len(answers.known) > _MOST_STATES:
-            break
-    least_gain, most_gain = process.gains
-    return (
-        [each.earned + each.left_out * least_gain for each in branches],
-        [each.earned + each.left_out * most_gain for each in branches],
-    )
-
-
-def _branches(
-    process: Simulation, answers: _Answers, discount: float, max_steps: int, least: float
-) -> list[_Branch]:
-    answers.ask([process.start], process)
-    branches = []
-    for action in range(len(answers.known[process.start])):
-        then, reward, ended = process.step(process.start, action)
-        branches.append(_Branch({} if ended else {then: 1.0}, reward))
-    for step in range(1, min(process.steps_left, max_steps)):
-        states = [state for each in branches for state in each.weights]
-        if not states:
-            break
-        answers.ask(list(dict.fromkeys(states)), process)
-        for each in branches:
-            each.go_on(process, answers, discount**step, least)
-    return branches
 
 
 def _played(

@@ -168,7 +168,10 @@ def ask_all(
         asked = [*own, *(_changes(situations, place, account, quick) if situations.form else ())]
         offers = situations.offers("surfaces")
         surfaces = set(told(situations, "surfaces") if offers else ()) - set(given or ())
+        hidden: set[str] = set()
         for change in asked:
+            if change.kind == RECOLOURED and change.subject in hidden:
+                continue
             try:
                 image = drawn(situations, place, change, there=True)
             except InputError as error:
@@ -177,6 +180,8 @@ def ask_all(
                 continue
             differs = (image != situations.images[place]).any(axis=-1)
             if not differs.any():
+                if change.kind == REMOVED:
+                    hidden.add(change.subject)
                 continue
             kept.append((change, place, float(differs.mean())))
             waiting.append(image)

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 
 from rlvis.attribution.engine import explain
+from rlvis.attribution.heatmaps import resize_maps
 from rlvis.errors import InputError
 from rlvis.evaluation.estimates import NOTHING, Estimate, estimate, mean
 from rlvis.evaluation.parts import Parts, losses
 from rlvis.evaluation.situations import Pictures
 from rlvis.models.image_model import ImageModel
-from rlvis.models.targets import Target
+from rlvis.models.targets import Target, TargetLike
 
 STEPS = (0.02, 0.05, 0.1, 0.2)
 """The shares of an image's pixels that are exchanged."""
@@ -122,38 +123,38 @@ def randomised(model: ImageModel, share: float, seed: int = 0) -> ImageModel:
 def likeness_when_randomised(
     models: Sequence[ImageModel],
     method: str,
+    target: TargetLike,
     images: np.ndarray,
     context: Mapping[str, np.ndarray],
+    maps: np.ndarray,
     groups: np.ndarray,
 ) -> list[Estimate]:
     """How alike maps are to those of randomised networks: |r|, 1 where the weights do not matter.
 
     Args:
-        models: the network, and with more and more weights drawn anew.
+        models: the network with more and more weights drawn anew.
         method: the method.
+        target: the score that is explained.
         images: uint8 (N, H, W, C).
-        context: (N, …), what the model knows besides.
+        context: (N, …), what the models know besides.
+        maps: float (N, H, W), those of the network as it is.
         groups: int (N,).
 
     Returns:
-        The mean likeness for each but the first model; NaN where a method refuses.
+        The mean likeness for each model; NaN where a method refuses one.
     """
-    target = _fixed(models[0], images, context)
-    maps = []
+    own = _standard(np.abs(maps))
+    known = (own != 0).any(axis=1)
+    found = []
     for model in models:
         try:
             why = explain(model, images, method, target, context=context)
         except InputError:
-            return [NOTHING] * (len(models) - 1)
-        maps.append(_standard(np.abs(why.maps[:, 0])))
-    known = (maps[0] != 0).any(axis=1)
-    alike = [np.abs((maps[0] * each).sum(axis=1))[known] for each in maps[1:]]
-    return [mean(each, groups[known], (0.0, 1.0)) for each in alike]
-
-
-def _fixed(model: ImageModel, images: np.ndarray, context: Mapping[str, np.ndarray]) -> int:
-    """The label that is most often the first: a question that stays the same."""
-    return int(model.scores(images, context).logits.argmax(dim=1).mode().values)
+            return [NOTHING] * len(models)
+        others = _standard(np.abs(resize_maps(why.maps, *images.shape[1:3])[:, 0]))
+        alike = np.abs((own * others).sum(axis=1))[known]
+        found.append(mean(alike, groups[known], (0.0, 1.0)))
+    return found
 
 
 def _standard(maps: np.ndarray) -> np.ndarray:

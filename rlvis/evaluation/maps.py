@@ -111,11 +111,10 @@ class MapAudit:
         self._thorough = thorough
         self._scorer = MapScorer(parts)
         self._asked = spread(np.unique(parts.places), ASKED)
-        few = spread(np.arange(len(parts.images)), RANDOMISED)
-        self._few = few
+        self._label = int(np.bincount(pictures.preferred).argmax())
+        self._few = spread(np.flatnonzero(pictures.preferred == self._label), RANDOMISED)
         self.example = _telling(parts)
-        model = pictures.model
-        self._models = [model, *(randomised(model, level) for level in LEVELS)]
+        self._randomised = [randomised(pictures.model, level) for level in LEVELS]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What it was made of, of which another process makes it again."""
@@ -142,18 +141,7 @@ class MapAudit:
         maps, refused = self._explained(name)
         spent = time.process_time() - start
         found = self._scored(name, False, maps, refused)
-        few = self._few
-        likeness = (
-            likeness_when_randomised(
-                self._models,
-                name,
-                self._parts.images[few],
-                self._pictures.part(few),
-                self._parts.groups[few],
-            )
-            if maps
-            else []
-        )
+        likeness = self._likeness(name, maps["preferred"]) if "preferred" in maps else []
         return replace(found, likeness=likeness, seconds=spent)
 
     def _explained(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -175,6 +163,22 @@ class MapAudit:
         why = explain(self._pictures.model, images, name, targets, context=self._pictures.context)
         resized = resize_maps(why.maps, *images.shape[1:3])
         return [resized[:, place] for place in range(len(targets))]
+
+    def _likeness(self, name: str, maps: np.ndarray) -> list[Estimate]:
+        """How alike the maps of the preferred label are to those of randomised networks.
+
+        Of images that have one preferred label, so that it is the same question.
+        """
+        few = self._few
+        return likeness_when_randomised(
+            self._randomised,
+            name,
+            self._label,
+            self._parts.images[few],
+            self._pictures.part(few),
+            maps[few],
+            self._parts.groups[few],
+        )
 
     def _scored(
         self,

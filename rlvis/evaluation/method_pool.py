@@ -14,6 +14,7 @@ from rlvis.errors import InputError, one_line
 from rlvis.evaluation.maps import MapAudit, MethodScores
 from rlvis.models.image_model import ImageModel
 from rlvis.options import check_whole
+from rlvis.processor import keep_freed_memory, limit_threads
 
 _MOST_PROCESSES = 256
 
@@ -81,7 +82,8 @@ _OWN: Mapping[str, MapAudit] = {}
 def _begin(sent: bytes, threads: int) -> None:
     global _OWN
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # between two methods there is nothing to stop
-    torch.set_num_threads(threads)
+    limit_threads(threads)
+    keep_freed_memory()
     _OWN = {"work": pickle.loads(sent)}
 
 

@@ -83,9 +83,10 @@ def input_gradient(
     rows, columns = (-(-side // stride) for side in weight.shape[-2:])
     missing = (0, columns * stride - weight.shape[3], 0, rows * stride - weight.shape[2])
     phases = F.pad(weight, missing).view(count, channels, rows, stride, columns, stride)
-    kernel = phases.permute(1, 3, 5, 0, 2, 4).flip(-2, -1).reshape(-1, count, rows, columns)
-    blocks = torch.conv2d(gradient, kernel, padding=(rows - 1, columns - 1))
-    padded = F.pixel_shuffle(blocks, stride)
+    kernel = phases.permute(3, 5, 1, 0, 2, 4).flip(-2, -1).reshape(-1, count, rows, columns)
+    blocks = torch.conv2d(gradient, kernel, padding=(rows - 1, columns - 1)).movedim(1, -1)
+    lines = blocks.unflatten(-1, (stride, stride * channels)).transpose(2, 3)
+    padded = lines.reshape(len(lines), -1, blocks.shape[2] * stride, channels).movedim(-1, 1)
     (top, left), (height, width) = padding, size
     image = padded[..., top : top + height, left : left + width]
     unread = (0, width - image.shape[3], 0, height - image.shape[2])
