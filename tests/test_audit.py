@@ -12,10 +12,10 @@ from rlvis import AuditPlan, InputError, Policy, audit
 from rlvis.cli import main
 from rlvis.evaluation.action_values import true_values
 from rlvis.evaluation.audit_numbers import check_requirements, numbers_of
-from rlvis.evaluation.computed_values import CLOSE_ENOUGH, computed_values
 from rlvis.evaluation.counterfactuals import had
 from rlvis.evaluation.effects import divergence
 from rlvis.evaluation.situations import collect
+from rlvis.evaluation.value_bounds import CLOSE_ENOUGH, computed_values
 from rlvis.evaluation.windows import scan_windows
 from rlvis.interrupt import Stopped
 from rlvis.models.distributions import DiagonalGaussian

@@ -1,6 +1,6 @@
 """What each action is really worth: Q(s, a), by trying every action and letting the policy go on.
 
-A world without chance that offers a `simulation` is not played but computed, see `computed_values`.
+A world without chance that offers a `simulation` is not played but computed, see `value_bounds`.
 Any other world that can be brought back to a moment is played from there, several times for each
 action.
 """
@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
-from rlvis.evaluation.computed_values import computed_values
 from rlvis.evaluation.situations import Situations
+from rlvis.evaluation.value_bounds import computed_values
 from rlvis.models.policy import Policy
 from rlvis.options import MANY
 from rlvis.progress import OnProgress, Progress
