@@ -326,7 +326,8 @@ def test_counterfactuals_are_the_smallest_and_say_what_was_changed(of_marker) ->
         changed = (before != after).any(axis=-1).mean()
         assert changed == pytest.approx(found.pixels)
         assert found.sentence.endswith(had(found.change))
-    assert sum(of_marker.turned.values()) <= 1 + 1e-9
+    assert sum(each.value for each in of_marker.turned.values()) <= 1 + 1e-9
+    assert all(each.low <= each.value <= each.high for each in of_marker.turned.values())
 
 
 def test_what_cannot_be_audited_is_said_in_a_line() -> None:

@@ -148,7 +148,7 @@ def _method_line(method: MethodScores, target: str, verdict: Verdict | None) -> 
             verdict.word if verdict else "",
             _short(scores.largest_first),
             _short(method.deletion),
-            f"{scores.auc.value:.2f}" if isfinite(scores.auc.value) else "–",
+            _short(scores.auc),
             _short(method.sensitivity),
             _short(method.randomisation),
         ),
@@ -218,7 +218,7 @@ def _scatters(decisions: Decisions) -> list[np.ndarray]:
 def _turned(found: Findings) -> list[Row]:
     if not found.counterfactuals:
         return []
-    shares = [f"{name} {share:.0%}" for name, share in list(found.turned.items())[:6]]
+    shares = [f"{name} {_short(each, share=True)}" for name, each in list(found.turned.items())[:6]]
     tiles = [
         Tile(_side_by_side(before, after), [each.sentence, f"{each.pixels:.1%} of the pixels"])
         for each, before, after in found.counterfactuals

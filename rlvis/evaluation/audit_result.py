@@ -73,7 +73,7 @@ class Audit(Findings, Result):
                 for name, each in self.verdicts.items()
             },
             "decisions": self.decisions.plain() if self.decisions else None,
-            "turned_by": dict(self.turned),
+            "turned_by": {name: each.plain() for name, each in self.turned.items()},
             "counterfactuals": [each.sentence for each, _, _ in self.counterfactuals],
             "cues": {each.factor: each.plain() for each in self.cues},
             "constant": list(self.constant),

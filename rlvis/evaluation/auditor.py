@@ -295,7 +295,7 @@ class _Asked:
             self._picture(situations.images[self.example]),
             decisions,
             examples,
-            turned_by(turned, len(situations)),
+            turned_by(turned, situations.episodes),
             cues,
             list(constant),
             scan_windows(situations, on_progress=report),

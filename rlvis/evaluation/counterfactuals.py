@@ -1,11 +1,13 @@
 """What would have turned a decision: of all that was changed the smallest change that did it."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from rlvis.evaluation.changes import RECOLOURED, RELIT, REMOVED, RESURFACED, Change, Changed
+from rlvis.evaluation.estimates import Estimate, share
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,16 @@ def shown(
     return (first + rest)[:most]
 
 
-def turned_by(found: Mapping[int, Counterfactual], count: int) -> dict[str, float]:
-    """The share of all `count` moments that each kind of change turns as the smallest one."""
-    groups = [" ".join(each.change.group) for each in found.values()]
-    shares = {name: groups.count(name) / count for name in dict.fromkeys(groups)}
-    return dict(sorted(shares.items(), key=lambda each: -each[1]))
+def turned_by(found: Mapping[int, Counterfactual], episodes: np.ndarray) -> dict[str, Estimate]:
+    """The share of all moments that each kind of change turns as the smallest one.
+
+    Args:
+        found: by place.
+        episodes: int (N,), of every moment.
+    """
+    turns: defaultdict[str, list[int]] = defaultdict(list)
+    for place, each in found.items():
+        turns[" ".join(each.change.group)].append(place)
+    everyone = np.arange(len(episodes))
+    shares = {name: share(np.isin(everyone, own), episodes) for name, own in turns.items()}
+    return dict(sorted(shares.items(), key=lambda each: -each[1].value))

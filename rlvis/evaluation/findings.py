@@ -70,7 +70,7 @@ class Findings:
     example: np.ndarray = field(repr=False)
     decisions: Decisions | None
     counterfactuals: Sequence[tuple[Counterfactual, np.ndarray, np.ndarray]]
-    turned: Mapping[str, float]
+    turned: Mapping[str, Estimate]
     cues: Sequence[Cue]
     constant: Sequence[str]
     windows: WindowScan

@@ -17,6 +17,8 @@ from rlvis.rollouts.interventions import Simulation
 
 CLOSE_ENOUGH = 0.005
 """Half of an interval that is not narrowed any further, as a share of all that can be earned."""
+WIDEST = 0.05
+"""Half of one that is not narrowed where the others are `CLOSE_ENOUGH` in the mean."""
 _FINENESS = tuple(0.01 * 0.7**level for level in range(13))
 """States are drawn that are at least so likely, a reward in them worth what it is now."""
 _TINY = 0.03
@@ -45,7 +47,9 @@ def computed_values(
     max_steps: int,
     on_progress: OnProgress,
 ) -> Bounds:
-    """Bounds of Q, narrowed until their halves are `CLOSE_ENOUGH` each, or in the mean.
+    """Bounds of Q, narrowed until their halves are `CLOSE_ENOUGH` in the mean, none over `WIDEST`.
+
+    In a world where too much can happen they stay wider.
 
     Args:
         processes: of S moments, from there on.
@@ -72,10 +76,11 @@ def computed_values(
                 starts[wide], steps[wide], discount, least
             )
             halves = left_out[these] / 2
-            wide = np.flatnonzero(halves.max(axis=1) > CLOSE_ENOUGH)
+            limit = CLOSE_ENOUGH if halves.mean() > CLOSE_ENOUGH else WIDEST
+            wide = np.flatnonzero(halves.max(axis=1) > limit)
             done = first + len(starts) - len(wide)
             on_progress(Progress("trying every action", done, len(processes), "moments"))
-            if halves.mean() <= CLOSE_ENOUGH:
+            if not len(wide):
                 break
     on_progress(Progress("trying every action", len(processes), len(processes), "moments"))
     least_gain, most_gain = (
