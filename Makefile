@@ -1,7 +1,7 @@
 # make demo    a film of an agent with every step explained, and an explained photo
-# make test    the tests; make test-long runs the long ones, too
+# make test    the tests; make test-long the long ones, which follow the documentation
 # make docs    the documentation site, in site/: open site/index.html
-# make check   formatting, lint, types, rooms, documentation, tests
+# make check   formatting, lint, types, rooms, documentation, all tests
 # make test-lowest   the tests with the lowest versions that pyproject.toml allows
 # Each of them sets up everything it needs, in .venv.
 
@@ -23,7 +23,7 @@ test: .venv/.set-up-dev
 	$(BIN)/python -m pytest -n 2 -m "not long"
 
 test-long: .venv/.set-up-dev
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -n 2 -m long
 
 test-lowest: .venv/.set-up-dev
 	scripts/test-lowest
@@ -38,6 +38,7 @@ check: .venv/.set-up-dev
 	$(BIN)/lint-imports
 	$(MAKE) docs
 	$(MAKE) test
+	$(MAKE) test-long
 
 .venv/.set-up-%: pyproject.toml constraints.txt scripts/set-up
 	scripts/set-up $*

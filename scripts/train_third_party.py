@@ -46,26 +46,6 @@ def atari_quantiles(count: int) -> QRDQN:
     return QRDQN("CnnPolicy", VecFrameStack(envs, 4), buffer_size=10_000, seed=0)
 
 
-def boxing(count: int) -> PPO:
-    """PPO on Boxing with the usual wrappers: something to learn within minutes."""
-    options = {"frameskip": 1, "repeat_action_probability": 0.0}
-    envs = make_atari_env("ale_py:ALE/Boxing-v5", count, env_kwargs=options)
-    settings = {**PPO_SETTINGS, "gamma": 0.97, "ent_coef": 0.01, "batch_size": 256}
-    return PPO("CnnPolicy", VecFrameStack(envs, 4), learning_rate=5e-4, **settings)
-
-
-def freeway(count: int) -> PPO:
-    """PPO on Freeway with the usual wrappers; by lot it would go down as often, and never cross."""
-    options = {"frameskip": 1, "repeat_action_probability": 0.0}
-    envs = make_atari_env("ale_py:ALE/Freeway-v5", count, env_kwargs=options)
-    learner = PPO("CnnPolicy", VecFrameStack(envs, 4), learning_rate=5e-4, **PPO_SETTINGS)
-    chooses = learner.policy.action_net
-    assert isinstance(chooses, nn.Linear)
-    with torch.no_grad():
-        chooses.bias[1] += 2  # up
-    return learner
-
-
 def car_racing(count: int) -> PPO:
     """PPO on CarRacing, continuous actions, a stack of two small grey frames."""
 
@@ -113,6 +93,18 @@ def masked(count: int) -> MaskablePPO:
     """Maskable PPO on the cube world, some turns impossible."""
     envs = make_vec_env("rlvis_envs:CubeReach-v0", count, wrapper_class=NoTurningBack)
     return MaskablePPO("CnnPolicy", envs, ent_coef=0.01, **PPO_SETTINGS)
+
+
+def freeway(count: int) -> PPO:
+    """PPO on Freeway with the usual wrappers; by lot it would go down as often, and never cross."""
+    options = {"frameskip": 1, "repeat_action_probability": 0.0}
+    envs = make_atari_env("ale_py:ALE/Freeway-v5", count, env_kwargs=options)
+    learner = PPO("CnnPolicy", VecFrameStack(envs, 4), learning_rate=5e-4, **PPO_SETTINGS)
+    chooses = learner.policy.action_net
+    assert isinstance(chooses, nn.Linear)
+    with torch.no_grad():
+        chooses.bias[1] += 2  # up
+    return learner
 
 
 def minigrid(count: int) -> PPO:
@@ -200,14 +192,6 @@ _DRAWN = "-w minigrid.wrappers.RGBImgPartialObsWrapper"
 AGENTS = {
     "atari": ThirdParty(atari, f"--env ale_py:ALE/Breakout-v5 {_ATARI}"),
     "atari-quantiles": ThirdParty(atari_quantiles, f"--env ale_py:ALE/Pong-v5 {_ATARI}"),
-    "boxing": ThirdParty(
-        boxing,
-        "--env rlvis_envs:AtariObjects-v0 --env-option game=Boxing --env-option noop_max=30",
-    ),
-    "freeway": ThirdParty(
-        freeway,
-        "--env rlvis_envs:AtariObjects-v0 --env-option game=Freeway --env-option noop_max=30",
-    ),
     "car-racing": ThirdParty(
         car_racing,
         "--env CarRacing-v3 -w grayscale -w resize:height=64 -w frame-stack:frames=2",
@@ -217,6 +201,10 @@ AGENTS = {
         "--env CarRacing-v3 -w grayscale -w resize:height=64 -w frame-stack:frames=2",
     ),
     "cube-reach": ThirdParty(cube_reach, "--env rlvis_envs:CubeReach-v0"),
+    "freeway": ThirdParty(
+        freeway,
+        "--env rlvis_envs:AtariObjects-v0 --env-option game=Freeway --env-option noop_max=30",
+    ),
     "masked": ThirdParty(
         masked,
         "--env rlvis_envs:CubeReach-v0 -w scripts.train_third_party.NoTurningBack",

@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import VecFrameStack
 from rlvis import AuditPlan, InputError, Policy, audit
 from rlvis.rollouts.environments import make_environment
 from rlvis.rollouts.states import form_of
+from rlvis_agents import evaluate
 from rlvis_envs.atari import object_reader, sprites
 from rlvis_envs.atari.object_reader import Box, ObjectReader
 from tests.interventions import InterventionTests
@@ -358,6 +359,12 @@ def test_an_audit_finds_what_a_known_policy_looks_at():
     assert found.environment == f"{ID}, game=Boxing"
     assert found.actions[:3] == ("noop", "fire", "up")
     assert (np.ptp(found.example, axis=-1) == 0).all()
+
+
+def test_policies_are_evaluated_without_knowing_the_way():
+    found = evaluate(bright(), ID, 1, game="Boxing", max_frames=100)
+    assert found.oracle_length is None
+    assert sum(found.action_shares.values()) == pytest.approx(1)
 
 
 def test_an_audit_says_why_a_game_has_no_objects():

@@ -30,7 +30,13 @@ def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("page", RUN, ids=name_of)
+FOLLOWED = [
+    pytest.param(page, id=name_of(page), marks=() if page == README else pytest.mark.long)
+    for page in RUN
+]
+
+
+@pytest.mark.parametrize("page", FOLLOWED)
 def test_a_page_can_be_followed(page, tmp_path) -> None:
     copy_tree(tmp_path)
     from rlvis.features import mnist

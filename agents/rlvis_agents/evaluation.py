@@ -160,7 +160,7 @@ def _oracle_length(env: Env) -> int | None:
 
     try:
         return len(oracle_path(env))
-    except NoPathError:
+    except (NoPathError, TypeError):  # no way, or another world than that of the cubes
         return None
 
 
