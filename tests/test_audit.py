@@ -304,9 +304,10 @@ def test_true_values_are_those_of_dynamic_programming(steps_left) -> None:
     for _ in range(steps_left):
         worth = np.array([[gain + discount * values[at] for at, gain, _ in way] for way in ways])
         values[:11] = worth @ [down, 1 - down]
-    found = computed_values([line], [0], undecided(down), discount=discount, **HOW)
-    assert (found.low - 1e-6 <= worth[5]).all()
-    assert (worth[5] <= found.high + 1e-6).all()
+    longer = Line(90)  # beside it, and of no matter to it
+    found = computed_values([line, longer], [0, 0], undecided(down), discount=discount, **HOW)
+    assert (found.low[0] - 1e-6 <= worth[5]).all()
+    assert (worth[5] <= found.high[0] + 1e-6).all()
     assert (found.high - found.low).mean() <= 2 * CLOSE_ENOUGH
 
 

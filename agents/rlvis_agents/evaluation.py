@@ -156,11 +156,14 @@ def _oracle_length(env: Env) -> int | None:
     """Steps of the straight path from here, None where nobody knows it."""
     if not type(env.unwrapped).__module__.startswith("rlvis_envs."):
         return None
+    from rlvis_envs.cube_reach import CubeReachEnv
     from rlvis_envs.oracle import NoPathError, oracle_path
 
+    if not isinstance(env.unwrapped, CubeReachEnv):
+        return None
     try:
         return len(oracle_path(env))
-    except (NoPathError, TypeError):  # no way, or another world than that of the cubes
+    except NoPathError:
         return None
 
 

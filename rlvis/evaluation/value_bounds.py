@@ -22,10 +22,12 @@ WIDEST = 0.05
 _FINENESS = tuple(0.01 * 0.7**level for level in range(13))
 """States are drawn that are at least so likely, a reward in them worth what it is now."""
 _TINY = 0.03
+"""Known states are followed down to this share of that."""
 _TOGETHER = 128
+"""So many moments are computed side by side, so that their states are drawn and asked together."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Bounds:
     """What S moments' K actions are worth at least and at most, float (S, K) each.
 
