@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from rlvis import ImageModel, explain
+from rlvis.attribution.remembered import Remembered
 from rlvis.evaluation.baselines import oracle_maps, random_maps
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.map_tests import (
@@ -91,7 +92,9 @@ def test_maps_that_follow_the_weights_differ_where_these_are_shuffled() -> None:
     maps = explain(model, images, "saliency", 1).maps[:, 0]
 
     def likeness(models: list[ImageModel]) -> list[Estimate]:
-        return likeness_when_randomised(models, "saliency", 1, images, {}, maps, groups)
+        return likeness_when_randomised(
+            models, "saliency", 1, images, {}, maps, groups, Remembered()
+        )
 
     assert likeness([randomised(model, level) for level in LEVELS])[-1].high < 0.3
     same = likeness([model] * 3)

@@ -3,12 +3,15 @@
 The targets keep the labels that they have for the images as they were.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.instrument.autograd_graph import is_differentiable
 from rlvis.instrument.layers import watch
@@ -26,6 +29,28 @@ _ACTIVATIONS = {False: 64, True: 512}
 
 _MOST = 1024
 
+_SCORES = 2**22
+"""So many scores of images under masks are held at once."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of n images, each changed in M ways: R = n·M, those of an image together.
+
+    Attributes:
+        images: int64 (R,), which of the batch each is.
+        before: the scores (R, K) of the image as it was.
+        after: those of the changed one.
+        old: the targets' values before, float (R, T).
+        new: after.
+    """
+
+    images: Tensor
+    before: Scores
+    after: Scores
+    old: Tensor
+    new: Tensor
+
 
 class ChangedImages:
     """A model asked of changed versions of images.
@@ -36,6 +61,7 @@ class ChangedImages:
         targets: T targets.
         scores: of the images as they were.
         context: what the network takes besides, (N, …) each.
+        remembered: what the model has said so far of images under masks.
     """
 
     def __init__(
@@ -45,10 +71,58 @@ class ChangedImages:
         targets: Sequence[Target],
         scores: Scores,
         context: Mapping[str, Tensor],
+        remembered: Remembered,
     ) -> None:
         self._model, self._inputs, self._targets = model, inputs, targets
-        self._scores, self._context = scores, context
+        self._scores, self._context, self._remembered = scores, context, remembered
         self._replica = differentiable_replica(model)
+
+    def under(self, masks: Tensor, covers: Tensor) -> Iterator[Answers]:
+        """What the model says, without gradient, of every image under every mask.
+
+        Args:
+            masks: float (M, H, W), 1 where the cover replaces the image.
+            covers: broadcastable to (N, C, H, W).
+
+        Yields:
+            The answers of some images after the other, so that few scores are held at once.
+        """
+        covers = covers.expand_as(self._inputs)
+        scores = self._scores.logits
+        every = torch.arange(len(scores), device=scores.device)
+        with torch.no_grad():
+            old = torch.stack([target(self._scores) for target in self._targets], dim=1)
+        for images in every.split(max(1, _SCORES // (len(masks) * scores.shape[1]))):
+            context = {name: entry[images] for name, entry in self._context.items()}
+            asked = self._inputs[images], covers[images], masks
+            after = self._remembered.answer(
+                self._model, [*asked, *context.values()], partial(self._masked, *asked, context)
+            )
+            rows = images.repeat_interleave(len(masks))
+            before = self._scores.rows(rows)
+            new = torch.stack([target(after, before) for target in self._targets], dim=1)
+            yield Answers(rows, before, after, old[rows], new)
+
+    def _masked(
+        self, images: Tensor, covers: Tensor, masks: Tensor, context: Mapping[str, Tensor]
+    ) -> Scores:
+        """The scores of n images under M masks, (n·M, K)."""
+        found: list[list[Scores]] = [[] for _ in images]
+        channels_last = [each.movedim(1, -1).contiguous() for each in (images, covers)]
+        for part in masks.split(at_once(images[0])):
+            wide = part[..., None].repeat(1, 1, 1, images.shape[1])  # mixed as they lie in memory
+            for place, (image, cover) in enumerate(zip(*channels_last, strict=True)):
+                mixed = torch.lerp(image, cover.expand_as(image), wide).movedim(-1, 1)
+                own = {name: entry[place] for name, entry in context.items()}
+                found[place].append(self._asked(mixed, own))
+        return Scores.joined([part for parts in found for part in parts])
+
+    def _asked(self, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
+        """The scores of versions of one image, each in the same context."""
+        every = {name: entry.expand(len(inputs), *entry.shape) for name, entry in context.items()}
+        with torch.no_grad():
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+            return self._model.run(self._replica, inputs, every)
 
     def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
         """Scores and targets of changed versions (M, C, H, W) of one image, without gradient.
@@ -56,16 +130,11 @@ class ChangedImages:
         Returns:
             The scores of the M images, and the targets' values, float (M, T).
         """
-        reference = self._scores.of_image(image).repeat(len(inputs))
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        context = {
-            name: entry[image].expand(len(inputs), *entry.shape[1:])
-            for name, entry in self._context.items()
-        }
+        own = {name: entry[image] for name, entry in self._context.items()}
+        scores = self._asked(inputs, own)
+        reference = self._scores.rows(scores.logits.new_full((len(inputs),), image).long())
         with torch.no_grad():
-            scores = self._model.run(self._replica, inputs, context)
-            targets = [target(scores, reference) for target in self._targets]
-            return scores, torch.stack(targets, dim=1)
+            return scores, torch.stack([each(scores, reference) for each in self._targets], dim=1)
 
     def summed_gradients(self, versions: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
         """The targets' gradients at other versions of the images, weighted and summed.
@@ -90,7 +159,7 @@ class ChangedImages:
             with torch.enable_grad():
                 repeated = self._repeated(len(images))
                 scores = self._model.run(self._replica, inputs.clone(), repeated)
-                reference = self._scores.repeat(len(images))
+                reference = self._scores_of_all(len(images))
                 columns = [target(scores, reference) for target in self._targets]
             check_differentiable(self._model, columns)
             for number, (target, column) in enumerate(zip(self._targets, columns, strict=True)):
@@ -141,10 +210,15 @@ class ChangedImages:
                 inputs = self._inputs.repeat(len(silent), 1, 1, 1)
                 inputs = inputs.contiguous(memory_format=torch.channels_last)
                 scores = self._model.run(replica, inputs, self._repeated(len(silent)))
-                reference = self._scores.repeat(len(silent))
+                reference = self._scores_of_all(len(silent))
                 columns = [target(scores, reference) for target in self._targets]
                 values.append(torch.stack(columns, dim=1).unflatten(0, (len(silent), -1)))
         return torch.cat(values).transpose(0, 1)
+
+    def _scores_of_all(self, count: int) -> Scores:
+        """Those of the batch as it was, so many times over."""
+        every = torch.arange(len(self._inputs), device=self._inputs.device)
+        return self._scores.rows(every.repeat(count))
 
     def _repeated(self, count: int) -> dict[str, Tensor]:
         """The context of the batch, so many times over."""

@@ -4,7 +4,7 @@ For N images and T targets: one forward pass, and one backward pass per target a
 however many methods read from it. Methods only combine what is here.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from rlvis.attribution.changed_images import (
+    Answers,
     ChangedImages,
     check_differentiable,
     differentiable_replica,
     independent,
 )
 from rlvis.attribution.pooled_head import LinearRun, head_matrix, score_jacobian
+from rlvis.attribution.remembered import Remembered
 from rlvis.deprecation import FormerName
 from rlvis.errors import InputError
 from rlvis.instrument.attention_maps import Attentions, by_head
@@ -59,6 +61,7 @@ class Evidence:
         needs: the gradients methods will ask for, so that one backward pass yields them together.
         context: what the network takes besides, (N, …) each; see `ImageModel.context_of`.
         taken: the action that was taken on each image, int64 (N,), if that is known.
+        remembered: what the model has said of images under masks; nothing if left out.
 
     Raises:
         InputError: if the layer gives no map (see `tokens`), a target does not depend on it, a
@@ -77,12 +80,14 @@ class Evidence:
         needs: Iterable[GradientRequest] = (),
         context: Mapping[str, Tensor] | None = None,
         taken: Tensor | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         self.layer = layer
         self.inputs = inputs.detach().clone(memory_format=torch.channels_last)
         self._model = model
         self._targets = targets
         self._context = context or {}
+        self._remembered = Remembered() if remembered is None else remembered
         self._needs = frozenset(needs)
         self._rules_to_come = {need.rule for need in self._needs}
         self._gradients: dict[str, dict[str, list[Tensor]]] = {}
@@ -369,8 +374,17 @@ class Evidence:
     def changed(self) -> ChangedImages:
         """What the model says of changed versions of the images."""
         return ChangedImages(
-            self._model, self.inputs.detach(), self._targets, self.scores, self._context
+            self._model,
+            self.inputs.detach(),
+            self._targets,
+            self.scores,
+            self._context,
+            self._remembered,
         )
+
+    def under(self, masks: Tensor, covers: Tensor) -> Iterator[Answers]:
+        """See `ChangedImages.under`."""
+        return self.changed.under(masks, covers)
 
     def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
         """See `ChangedImages.rescore`."""

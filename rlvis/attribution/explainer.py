@@ -13,6 +13,7 @@ from torch import Tensor
 from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import METHODS, Method, get_method
+from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.images.depth import Levels, check_window, windows_used
 from rlvis.images.loading import Images, as_images
@@ -67,6 +68,7 @@ class Explainer:
         layer: that of methods that read one; found for each size of input when None.
         window: the values that become black and white in pictures of more than 8 bits.
         batch_size: how many images go through the network at once.
+        remembered: what the model, which then stays as it is, has said of images under masks.
     """
 
     model: ImageModel
@@ -75,6 +77,7 @@ class Explainer:
     layer: str | None = None
     window: Levels | None = None
     batch_size: int = 64
+    remembered: Remembered | None = None
     _layers: dict[tuple[int, ...], str] = field(default_factory=dict)
 
     @classmethod
@@ -231,6 +234,7 @@ class Explainer:
             needs={need for each in self.methods for need in each.needs},
             context=context,
             taken=taken,
+            remembered=self.remembered,
         )
         return [_Answer.of(each, evidence) for each in self.methods]
 

@@ -1,10 +1,11 @@
 """Evidence of one frame of a stack, the other frames held as they are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor
 
+from rlvis.attribution.changed_images import Answers
 from rlvis.attribution.evidence import Evidence
 from rlvis.images.frames import channels_of
 
@@ -40,6 +41,12 @@ class FrameEvidence:
             for frames, weights in versions
         )
         return self._evidence.summed_gradients(whole)[:, :, self._channels]
+
+    def under(self, masks: Tensor, covers: Tensor) -> Iterator[Answers]:
+        """As `Evidence.under`, for covers of the frame, broadcastable to (N, c, H, W)."""
+        whole = self._evidence.inputs.detach().clone()
+        whole[:, self._channels] = covers
+        return self._evidence.under(masks, whole)
 
     def rescore(self, inputs: Tensor, image: int) -> Any:
         """As `Evidence.rescore`, for changed versions (M, c, H, W) of one image's frame."""

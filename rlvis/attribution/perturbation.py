@@ -6,12 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.attribution.changed_images import at_once
+from rlvis.attribution.changed_images import Answers
 from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
 from rlvis.models.distributions import require_categorical
-from rlvis.models.scores import Scores
 
 
 @method(
@@ -79,15 +78,14 @@ def blurred_spots(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> T
         else None
     )
 
-    def moved(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
+    def moved(answers: Answers) -> Tensor:
+        before, after = answers.before, answers.after
         change = after.logits - before.logits  # between masked scores there is none
-        actor = 0.5 * change.nan_to_num(nan=0).square().sum(dim=1)
-        rows = actor.expand(old.shape[1], -1)
+        actor = 0.5 * change.nan_to_num(nan=0).square().sum(dim=1, keepdim=True)
         if critic is None or before.value is None or after.value is None:
-            return rows
-        return torch.where(
-            critic[image, :, None], 0.5 * (after.value - before.value).square(), rows
-        )
+            return actor.expand_as(answers.new)
+        own = 0.5 * (after.value - before.value).square()[:, None]
+        return torch.where(critic[answers.images], own, actor)
 
     return _spotwise(evidence, radius, stride, moved)
 
@@ -113,16 +111,18 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
         raise InputError("sarfa explains one label at a time; choose labels as targets")
     action = score_jacobian.abs().argmax(dim=-1)
 
-    def specific(before: Scores, after: Scores, old: Tensor, new: Tensor, image: int) -> Tensor:
-        rows = []
-        for index in action[image].tolist():
-            fall = (before.probabilities - after.probabilities)[:, index]
+    def specific(answers: Answers) -> Tensor:
+        before, after = answers.before, answers.after
+        lost = before.probabilities - after.probabilities
+        columns = []
+        for index in action[answers.images].split(1, dim=1):
+            fall = lost.gather(1, index)[:, 0]
             rest, rest_after = _without(before.logits, index), _without(after.logits, index)
             shares = rest_after.exp()
             divergence = torch.where(shares > 0, shares * (rest_after - rest), 0).sum(dim=1)
             kept = 1 / (1 + divergence)
-            rows.append(torch.where(fall > 0, 2 * kept * fall / (kept + fall), 0))
-        return torch.stack(rows)
+            columns.append(torch.where(fall > 0, 2 * kept * fall / (kept + fall), 0))
+        return torch.stack(columns, dim=1)
 
     return _spotwise(evidence, radius, stride, specific)
 
@@ -152,48 +152,33 @@ def rise(
         )
     visible = _random_masks(masks, cells, keep, seed, evidence.inputs)
     nothing = torch.zeros_like(evidence.inputs.detach())
-    scores = _under(evidence, 1 - visible, nothing, lambda before, after, old, new, _: new.T)
+    scores = _under(evidence, 1 - visible, nothing, lambda answers: answers.new)
     return torch.einsum("ntm,mhw->nthw", scores, visible) / (masks * keep)
 
 
-def _fall(before: Scores, after: Scores, old: Tensor, new: Tensor, _: int) -> Tensor:
-    return (old - new).T
+def _fall(answers: Answers) -> Tensor:
+    return answers.old - answers.new
 
 
-ScoreReader = Callable[[Scores, Scores, Tensor, Tensor, int], Tensor]
-"""Scores before (1, K) and after (M, K) M changes, the targets' values before (1, T) and after
-(M, T), and the image's place in the batch; gives (T, M)."""
-
-
-def _under(evidence: Evidence, masks: Tensor, covers: Tensor, read: ScoreReader) -> Tensor:
+def _under(
+    evidence: Evidence, masks: Tensor, covers: Tensor, read: Callable[[Answers], Tensor]
+) -> Tensor:
     """What `read` says of every image under every mask, (N, T, M).
 
     Args:
         evidence: of the images.
         masks: (M, H, W), 1 where the cover replaces the image.
         covers: broadcastable to (N, C, H, W).
-        read: see `ScoreReader`.
+        read: gives (R, T) of answers.
     """
-    images = evidence.inputs.detach()
-    known = [
-        (evidence.scores.of_image(index), evidence.target_scores[index : index + 1])
-        for index in range(len(images))
-    ]
-    channels_last = [each.movedim(1, -1).contiguous() for each in (images, covers)]
-    columns = []
-    for part in masks.split(at_once(images[0])):
-        wide = part[..., None].repeat(1, 1, 1, images.shape[1])  # mixed as they lie in memory
-        column = []
-        for index, (image, cover) in enumerate(zip(*channels_last, strict=True)):
-            mixed = torch.lerp(image, cover.expand_as(image), wide).movedim(-1, 1)
-            after, new = evidence.rescore(mixed, index)
-            before, old = known[index]
-            column.append(read(before, after, old, new, index))
-        columns.append(torch.stack(column))
-    return torch.cat(columns, dim=2).to(masks)  # under autocast scores come in half precision
+    found = torch.cat([read(answers) for answers in evidence.under(masks, covers)])
+    by_image = found.unflatten(0, (-1, len(masks))).mT
+    return by_image.to(masks)  # under autocast scores come in half precision
 
 
-def _spotwise(evidence: Evidence, radius: float, stride: int, read: ScoreReader) -> Tensor:
+def _spotwise(
+    evidence: Evidence, radius: float, stride: int, read: Callable[[Answers], Tensor]
+) -> Tensor:
     """What `read` says of blurred spots on a grid, enlarged to the input: (N, T, H, W)."""
     if radius <= 0 or stride < 1:
         raise InputError(
@@ -237,9 +222,9 @@ def _blurring(length: int, sigma: float) -> Tensor:
     return torch.zeros(length, length, dtype=kernel.dtype).scatter_add_(1, mirrored, weights)
 
 
-def _without(logits: Tensor, index: int) -> Tensor:
-    """Log-probabilities of all labels but one, (M, K - 1)."""
-    return torch.cat([logits[:, :index], logits[:, index + 1 :]], dim=1).log_softmax(dim=1)
+def _without(logits: Tensor, index: Tensor) -> Tensor:
+    """Log-probabilities (R, K) of all labels but one of each row, index (R, 1); its own is -inf."""
+    return logits.scatter(1, index, -torch.inf).log_softmax(dim=1)
 
 
 def _random_masks(count: int, cells: int, keep: float, seed: int, inputs: Tensor) -> Tensor:

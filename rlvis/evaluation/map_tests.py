@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from rlvis.attribution.engine import explain
+from rlvis.attribution.explainer import Explainer
 from rlvis.attribution.heatmaps import resize_maps
+from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.evaluation.estimates import NOTHING, Estimate, estimate, mean
 from rlvis.evaluation.parts import Parts, losses
@@ -120,6 +121,32 @@ def randomised(model: ImageModel, share: float, seed: int = 0) -> ImageModel:
     return changed
 
 
+def maps_by(
+    model: ImageModel,
+    method: str,
+    targets: Sequence[TargetLike],
+    images: np.ndarray,
+    context: Mapping[str, np.ndarray],
+    remembered: Remembered,
+) -> list[np.ndarray]:
+    """A method's maps of each target, float (N, H, W).
+
+    Args:
+        model: the model.
+        method: by name, options after a colon.
+        targets: at least one.
+        images: uint8 (N, H, W, C).
+        context: (N, …), what the model knows besides.
+        remembered: what the model has said of images under masks.
+
+    Raises:
+        InputError: if the method cannot explain all of them.
+    """
+    explainer = Explainer.of(model, [method], targets, remembered=remembered)
+    [[why]] = explainer.explain([explainer.prepare(images)], context)
+    return list(resize_maps(why.maps, *images.shape[1:3]).swapaxes(0, 1))
+
+
 def likeness_when_randomised(
     models: Sequence[ImageModel],
     method: str,
@@ -128,6 +155,7 @@ def likeness_when_randomised(
     context: Mapping[str, np.ndarray],
     maps: np.ndarray,
     groups: np.ndarray,
+    remembered: Remembered,
 ) -> list[Estimate]:
     """How alike maps are to those of randomised networks: |r|, 1 where the weights do not matter.
 
@@ -139,6 +167,7 @@ def likeness_when_randomised(
         context: (N, …), what the models know besides.
         maps: float (N, H, W), those of the network as it is.
         groups: int (N,).
+        remembered: what the models have said of images under masks.
 
     Returns:
         The mean likeness for each model; NaN where a method refuses one.
@@ -148,10 +177,10 @@ def likeness_when_randomised(
     found = []
     for model in models:
         try:
-            why = explain(model, images, method, target, context=context)
+            drawn = maps_by(model, method, [target], images, context, remembered)[0]
         except InputError:
             return [NOTHING] * len(models)
-        others = _standard(np.abs(resize_maps(why.maps, *images.shape[1:3])[:, 0]))
+        others = _standard(np.abs(drawn))
         alike = np.abs((own * others).sum(axis=1))[known]
         found.append(mean(alike, groups[known], (0.0, 1.0)))
     return found

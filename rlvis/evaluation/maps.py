@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rlvis.attribution.engine import explain
-from rlvis.attribution.heatmaps import resize_maps
+from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.evaluation.baselines import BASELINES
 from rlvis.evaluation.estimates import NOTHING, Estimate
@@ -18,6 +17,7 @@ from rlvis.evaluation.map_tests import (
     LEVELS,
     deletion_and_insertion,
     likeness_when_randomised,
+    maps_by,
     randomised,
     sensitivity,
 )
@@ -114,6 +114,7 @@ class MapAudit:
         self._label = int(np.bincount(pictures.preferred).argmax())
         self._few = spread(np.flatnonzero(pictures.preferred == self._label), RANDOMISED)
         self.example = _telling(parts)
+        self._remembered = Remembered()
         self._randomised = [randomised(pictures.model, level) for level in LEVELS]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -159,10 +160,8 @@ class MapAudit:
             return maps, refused
 
     def _maps(self, name: str, targets: Sequence[Target]) -> list[np.ndarray]:
-        images = self._parts.images
-        why = explain(self._pictures.model, images, name, targets, context=self._pictures.context)
-        resized = resize_maps(why.maps, *images.shape[1:3])
-        return [resized[:, place] for place in range(len(targets))]
+        own = self._pictures
+        return maps_by(own.model, name, targets, self._parts.images, own.context, self._remembered)
 
     def _likeness(self, name: str, maps: np.ndarray) -> list[Estimate]:
         """How alike the maps of the preferred label are to those of randomised networks.
@@ -178,6 +177,7 @@ class MapAudit:
             self._pictures.part(few),
             maps[few],
             self._parts.groups[few],
+            self._remembered,
         )
 
     def _scored(

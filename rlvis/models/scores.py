@@ -1,6 +1,6 @@
 """Named scores, and how they are read from whatever a network returns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,17 +31,33 @@ class Scores:
     log_std: Tensor | None = None
     taken: Tensor | None = None
 
-    def of_image(self, index: int) -> "Scores":
-        """The scores of one image, as a batch of one, without gradient."""
-        value = None if self.value is None else self.value.detach()[index : index + 1]
-        taken = None if self.taken is None else self.taken[index : index + 1]
-        return Scores(self.logits.detach()[index : index + 1], value, self.labels, taken=taken)
+    def rows(self, images: Tensor | slice) -> "Scores":
+        """The scores of some images without gradient, of one several times where it is named so.
 
-    def repeat(self, count: int) -> "Scores":
-        """The scores of all images, `count` times over, without gradient."""
-        value = None if self.value is None else self.value.detach().repeat(count)
-        taken = None if self.taken is None else self.taken.repeat(count)
-        return Scores(self.logits.detach().repeat(count, 1), value, self.labels, taken=taken)
+        Args:
+            images: their places, int64 (M,) or a slice.
+        """
+        value = None if self.value is None else self.value.detach()[images]
+        taken = None if self.taken is None else self.taken[images]
+        return Scores(self.logits.detach()[images], value, self.labels, taken=taken)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Scores"]) -> "Scores":
+        """The scores of all images of several batches, at least one."""
+
+        def all_of(tensors: Iterable[Tensor | None]) -> Tensor | None:
+            there = [each for each in tensors if each is not None]
+            return torch.cat(there) if there else None
+
+        logits = torch.cat([part.logits for part in parts])
+        return cls(
+            logits,
+            all_of(part.value for part in parts),
+            parts[0].labels,
+            {name: torch.cat([part.memory[name] for part in parts]) for name in parts[0].memory},
+            all_of(part.log_std for part in parts),
+            all_of(part.taken for part in parts),
+        )
 
     @property
     def log_probabilities(self) -> Tensor:

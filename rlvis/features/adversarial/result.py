@@ -78,8 +78,8 @@ class Attack(Result):
             attacked=self.attacked[part],
             inputs=(self.inputs[0][part], self.inputs[1][part]),
             context={name: each[part] for name, each in self.context.items()},
-            before=self.before.of_image(index),
-            after=self.after.of_image(index),
+            before=self.before.rows(part),
+            after=self.after.rows(part),
             goal=self.goal[part],
             eps=self.eps[part],
         )
