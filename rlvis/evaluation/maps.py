@@ -202,7 +202,7 @@ class MapAudit:
         asked = NOTHING
         if not baseline:
             asked = sensitivity(list(maps.values()), self._parts.groups)
-        shown = maps[first][self.example] if first in maps else None
+        shown = maps[first][self.example].copy() if first in maps else None
         return MethodScores(
             name, baseline, scores, deletion, insertion, refused, asked, example=shown
         )

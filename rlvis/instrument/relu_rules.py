@@ -71,18 +71,41 @@ class _Derived:
         return numbers.repeat(-(-prod(shape) // len(_NUMBERS)))[: prod(shape)].reshape(shape)
 
 
+class _Crossing:
+    """The hook on the node of a ReLU.
+
+    It does not know the nodes: one that led back to its own node would keep the graph for ever.
+    """
+
+    def __init__(self) -> None:
+        self.rule = "plain"
+
+    def __call__(
+        self, after: Sequence[Tensor | None], before: Sequence[Tensor | None]
+    ) -> tuple[Tensor | None, ...] | None:
+        """What leaves the ReLU by the rule, written over what leaves it by its derivative."""
+        given = before[0]
+        if self.rule == "plain" or given is None:
+            return None
+        return tuple(own if own is None else self._by_rule(own, given) for own in after)
+
+    def _by_rule(self, own: Tensor, given: Tensor) -> Tensor:
+        if self.rule == "redirected":
+            return _redirected(own, given)
+        return torch.clamp(own if self.rule == "guided" else given, min=0)
+
+
 class Rectifier(CallInterceptor):
     """Within this context every rectifier of this thread crosses backward by `rule`.
 
     Attributes:
-        rule: one of `RULES` or "redirected"; may change between backward passes.
         count: how many rectifiers the forward pass has met.
         others: names of the other activations it has met; the rules are not defined for them.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.rule = "plain"
+        self._crossing = _Crossing()
         self.count = 0
         self.others: set[str] = set()
         self._crossed: set[Any] = set()
@@ -129,6 +152,15 @@ class Rectifier(CallInterceptor):
             yield
         finally:
             self.rule = before
+
+    @property
+    def rule(self) -> str:
+        """One of `RULES` or "redirected"; may change between backward passes."""
+        return self._crossing.rule
+
+    @rule.setter
+    def rule(self, rule: str) -> None:
+        self._crossing.rule = rule
 
     def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """The result of a call, with the rule's backward pass where it is a rectifier."""
@@ -196,21 +228,7 @@ class Rectifier(CallInterceptor):
         if node is not None and node not in self._crossed:
             self.count += 1
             self._crossed.add(node)
-            node.register_hook(self._cross)
-
-    def _cross(
-        self, after: Sequence[Tensor | None], before: Sequence[Tensor | None]
-    ) -> tuple[Tensor | None, ...] | None:
-        """What leaves the ReLU by the rule, written over what leaves it by its derivative."""
-        given = before[0]
-        if self.rule == "plain" or given is None:
-            return None
-        return tuple(own if own is None else self._by_rule(own, given) for own in after)
-
-    def _by_rule(self, own: Tensor, given: Tensor) -> Tensor:
-        if self.rule == "redirected":
-            return _redirected(own, given)
-        return torch.clamp(own if self.rule == "guided" else given, min=0)
+            node.register_hook(self._crossing)
 
 
 def _root(tensor: Tensor) -> Any:
