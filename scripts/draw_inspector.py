@@ -1,4 +1,4 @@
-"""Draw the pictures of the inspector: its page in Chromium, asked the four questions of the guide.
+"""Draw the pictures of the inspector: its page in Chromium, asked the questions of the guide.
 
 python -m scripts.draw_inspector
 """
@@ -39,6 +39,9 @@ def main() -> None:
             save(why(chromium, address), out / "inspector.webp")
             save(unit(chromium, address), out / "how-to" / "inspector-unit.webp")
             save(compared(chromium, address), out / "how-to" / "inspector-compared.webp")
+        audit = str(rlvis.audit(load_policy(POLICY), WORLD).save(Path(folder) / "audit.html"))
+        with served(str(recording), "--audit", audit) as (address, *_):
+            save(believed(chromium, address), out / "how-to" / "inspector-audit.webp")
         with served("--live", "--policy", POLICY) as (address, *_):
             save(blue(chromium, address), out / "how-to" / "inspector-live.webp")
         photos = [word for name in ("cat", "coffee") for word in ("--photo", photo(name))]
@@ -76,6 +79,14 @@ def compared(chromium: Browser, address: str) -> Page:
     page.fill(".compare input", "cube-reach-choice-shortcut")
     page.click(".compare .ask button:text-is('Compare')")
     page.wait_for_selector(".compared")
+    return page
+
+
+def believed(chromium: Browser, address: str) -> Page:
+    """May I believe it? What the audit says of the maps."""
+    page = opened(chromium, address, "#episode=1&step=0&view=audit")
+    heading = page.frame_locator("iframe").get_by_text("Which maps can be believed").first
+    heading.scroll_into_view_if_needed(timeout=60_000)
     return page
 
 

@@ -32,7 +32,7 @@ def headlines(found: Findings) -> list[str]:
         lines.append(f"Maps to be believed: {_named(found, BELIEVE)}. Not: {_named(found, NO)}.")
     if found.decisions is not None:
         regret = found.decisions.regret.written(4)
-        lines.append(f"The best action is worth {regret} more than the one taken on average.")
+        lines.append(f"The regret of the actions taken, against the best ones, is {regret}.")
     if found.cues:
         names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
         lines.append(

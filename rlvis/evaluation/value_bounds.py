@@ -19,7 +19,7 @@ CLOSE_ENOUGH = 0.005
 """Half of an interval that is not narrowed any further, as a share of all that can be earned."""
 WIDEST = 0.05
 """Half of one that is not narrowed where the others are `CLOSE_ENOUGH` in the mean."""
-_FINENESS = tuple(0.01 * 0.7**level for level in range(13))
+_FINENESS = tuple(0.01 * 0.85**level for level in range(27))
 """States are drawn that are at least so likely, a reward in them worth what it is now."""
 _TINY = 0.03
 """Known states are followed down to this share of that."""
