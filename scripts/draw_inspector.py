@@ -84,7 +84,8 @@ def compared(chromium: Browser, address: str) -> Page:
 
 def believed(chromium: Browser, address: str) -> Page:
     """May I believe it? What the audit says of the maps."""
-    page = opened(chromium, address, "#episode=1&step=0&view=audit")
+    page = opened(chromium, address, "#episode=1&step=0")
+    page.click("text=May I believe it?")
     heading = page.frame_locator("iframe").get_by_text("Which maps can be believed").first
     heading.scroll_into_view_if_needed(timeout=60_000)
     return page

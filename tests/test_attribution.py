@@ -139,6 +139,8 @@ def test_one_forward_and_one_backward_per_target(policy, inputs) -> None:
             return self.inner(Counted.apply(x))
 
     model = ImageModel(Counting(), LABELS, layer="inner.features.4")
+    model.scores(inputs)  # asked for the first time, it is asked which images it takes
+    calls["forward"] = 0
     explain(model, inputs, ["cam", "grad-cam", "grad-cam++", "saliency"])
     assert calls == {"forward": 1, "backward": 3}
 
@@ -388,7 +390,10 @@ class Spot(nn.Module):
 def test_occlusion_sends_many_patches_through_the_network_at_once() -> None:
     network, batches = Spot(5, 7), []
     network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
-    explain(ImageModel(network, ["a", "b"]), torch.rand(1, 3, 60, 80), "occlusion:patch=8,stride=4")
+    model, image = ImageModel(network, ["a", "b"]), torch.rand(1, 3, 60, 80)
+    model.scores(image)
+    batches.clear()
+    explain(model, image, "occlusion:patch=8,stride=4")
     assert sum(batches) == 1 + 14 * 19
     assert len(batches) < 12
 

@@ -17,6 +17,7 @@ from rlvis.instrument.autograd_graph import is_differentiable
 from rlvis.instrument.layers import watch
 from rlvis.instrument.strided_conv import use_subpixel_gradients
 from rlvis.models.image_model import ImageModel
+from rlvis.models.memory_format import in_format
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
@@ -76,6 +77,7 @@ class ChangedImages:
         self._model, self._inputs, self._targets = model, inputs, targets
         self._scores, self._context, self._remembered = scores, context, remembered
         self._replica = differentiable_replica(model)
+        self._format = model.memory_format(inputs, context)
 
     def under(self, masks: Tensor, covers: Tensor) -> Iterator[Answers]:
         """What the model says, without gradient, of every image under every mask.
@@ -121,8 +123,7 @@ class ChangedImages:
         """The scores of versions of one image, each in the same context."""
         every = {name: entry.expand(len(inputs), *entry.shape) for name, entry in context.items()}
         with torch.no_grad():
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-            return self._model.run(self._replica, inputs, every)
+            return self._model.run(self._replica, in_format(inputs, self._format), every)
 
     def rescore(self, inputs: Tensor, image: int) -> tuple[Scores, Tensor]:
         """Scores and targets of changed versions (M, C, H, W) of one image, without gradient.
@@ -154,7 +155,7 @@ class ChangedImages:
         total = self._inputs.new_zeros(len(self._targets), count, height, width, channels)
         total = total.movedim(-1, 2)  # as the gradients lie in memory
         for images, weights in versions:
-            inputs = images.detach().flatten(0, 1).contiguous(memory_format=torch.channels_last)
+            inputs = in_format(images.detach().flatten(0, 1), self._format)
             inputs.requires_grad_(True)
             with torch.enable_grad():
                 repeated = self._repeated(len(images))
@@ -207,8 +208,7 @@ class ChangedImages:
         with torch.no_grad():
             for silent in torch.arange(channels).split(at_once(self._inputs)):
                 runs = 0
-                inputs = self._inputs.repeat(len(silent), 1, 1, 1)
-                inputs = inputs.contiguous(memory_format=torch.channels_last)
+                inputs = in_format(self._inputs.repeat(len(silent), 1, 1, 1), self._format)
                 scores = self._model.run(replica, inputs, self._repeated(len(silent)))
                 reference = self._scores_of_all(len(silent))
                 columns = [target(scores, reference) for target in self._targets]

@@ -83,10 +83,11 @@ class Evidence:
         remembered: Remembered | None = None,
     ) -> None:
         self.layer = layer
-        self.inputs = inputs.detach().clone(memory_format=torch.channels_last)
         self._model = model
         self._targets = targets
         self._context = context or {}
+        memory_format = model.memory_format(inputs, self._context)
+        self.inputs = inputs.detach().clone(memory_format=memory_format)
         self._remembered = Remembered() if remembered is None else remembered
         self._needs = frozenset(needs)
         self._rules_to_come = {need.rule for need in self._needs}

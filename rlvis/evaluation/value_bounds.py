@@ -9,9 +9,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from rlvis.evaluation.situations import BATCH
+from rlvis.models.memory_format import in_format
 from rlvis.models.policy import Policy
+from rlvis.models.replica import replicate
 from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.interventions import Simulation
 
@@ -111,6 +114,7 @@ class ReachedStates:
     def __init__(self, policy: Policy, processes: dict[int, Simulation]) -> None:
         labels = len(policy.labels)
         self._policy, self._processes = policy, processes
+        self._replica = replicate(policy.module)
         self._states: list[tuple[int, Hashable]] = []
         self._numbers: dict[tuple[int, Hashable], int] = {}
         self.asked = np.zeros(0, bool)
@@ -140,7 +144,7 @@ class ReachedStates:
             at = [self._states[number] for number in part]
             where = [(self._processes[world], state) for world, state in at]
             images = np.stack([process.picture(state) for process, state in where])
-            found = self._policy.scores(images).probabilities.double().cpu().numpy()
+            found = self._likely(images)
             shape = found.shape
             steps = [
                 process.step(state, action)
@@ -197,6 +201,14 @@ class ReachedStates:
             future, state = met // total, met % total
         shape = len(starts), labels
         return earned.reshape(shape), left_out.reshape(shape)
+
+    def _likely(self, images: np.ndarray) -> np.ndarray:
+        """π of images, float (M, K); few at a time, so that a replica for each call would cost."""
+        with torch.no_grad():
+            inputs = self._policy.inputs(images)
+            inputs = in_format(inputs, self._policy.memory_format(inputs, {}))
+            scores = self._policy.run(self._replica, inputs, {})
+        return scores.probabilities.double().cpu().numpy()
 
     def _number(self, state: tuple[int, Hashable]) -> int:
         number = self._numbers.setdefault(state, len(self._states))

@@ -64,7 +64,8 @@ def last_spatial_layer(
     Raises:
         InputError: if there is none, as in a network without convolutions.
     """
-    image = inputs[:1].detach().clone(memory_format=torch.channels_last).requires_grad_(True)
+    memory_format = model.memory_format(inputs, context)
+    image = inputs[:1].detach().clone(memory_format=memory_format).requires_grad_(True)
 
     def run(visit: Callable[[str, nn.Module, Any, Any], Any]) -> tuple[LayoutProbe, list]:
         replica = replicate(model.module)

@@ -19,6 +19,7 @@ from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess
 from rlvis.models.distributions import ActionDistribution, Categorical
+from rlvis.models.memory_format import in_format, quickest_format
 from rlvis.models.replica import forward_pass, replicate
 from rlvis.models.scores import Scores, read_output
 from rlvis.models.shape_errors import as_input_error
@@ -105,7 +106,21 @@ class ImageModel:
             prepared = images
         else:
             prepared = self.preprocess(as_images(images).to(self.device))
-        return prepared.to(device=self.device, dtype=self.dtype)
+        return in_format(prepared.to(device=self.device, dtype=self.dtype), torch.contiguous_format)
+
+    def memory_format(self, inputs: Tensor, context: Mapping[str, Tensor]) -> torch.memory_format:
+        """How inputs (N, C, H, W) should lie in memory: channels last where the network takes that.
+
+        Args:
+            inputs: some of its inputs.
+            context: what it takes besides, (N, …) each.
+        """
+
+        def ask(two: Tensor) -> Scores:
+            known = {name: each[:1].expand(2, *each.shape[1:]) for name, each in context.items()}
+            return self.run(replicate(self.module), two, known)
+
+        return quickest_format(self.module, inputs[:1], ask)
 
     def context_of(self, images: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """The context of so many images as the module takes it, (images, …) each.
@@ -178,7 +193,9 @@ class ImageModel:
         """
         with torch.no_grad():
             inputs = self.inputs(images)
-            return self.run(replicate(self.module), inputs, self.context_of(len(inputs), context))
+            known = self.context_of(len(inputs), context)
+            inputs = in_format(inputs, self.memory_format(inputs, known))
+            return self.run(replicate(self.module), inputs, known)
 
 
 def require_image_model(model: object) -> None:
