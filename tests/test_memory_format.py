@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain, features, list_layers, record
 from rlvis.models.memory_format import in_format
+from rlvis.models.replica import replicate
 from tests.conftest import randomise
 
 LABELS = ("left", "forward", "right")
@@ -68,8 +69,14 @@ def test_a_network_that_flattens_by_a_view(method, way, channels) -> None:
         return
     expected = explain(usual, images, method, "left")
     found = explain(viewing, images, method, "left")
-    assert usual.memory_format(usual.inputs(images), {}) is torch.channels_last
-    assert viewing.memory_format(viewing.inputs(images), {}) is torch.contiguous_format
+    assert (
+        usual.memory_format(replicate(usual.module), usual.inputs(images), {})
+        is torch.channels_last
+    )
+    assert (
+        viewing.memory_format(replicate(viewing.module), viewing.inputs(images), {})
+        is torch.contiguous_format
+    )
     assert found.layer == expected.layer
     largest = np.abs(expected.maps).max()
     assert largest > 0

@@ -14,6 +14,8 @@ _LAYER = (GradientRequest("layer"),)
 def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:
     """Σ_k w_k A_k: weights (N, T, C) of the layer's channels give maps (N, T, h, w)."""
     activations = evidence.activations
+    common = torch.promote_types(weights.dtype, activations.dtype)
+    weights, activations = weights.to(common), activations.to(common)
     if activations.shape[1] == 1:
         return torch.einsum("ntc,nchw->nthw", weights, activations[:, 0])
     return torch.einsum("ntc,ntchw->nthw", weights, activations)

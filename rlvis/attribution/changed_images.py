@@ -77,7 +77,7 @@ class ChangedImages:
         self._model, self._inputs, self._targets = model, inputs, targets
         self._scores, self._context, self._remembered = scores, context, remembered
         self._replica = differentiable_replica(model)
-        self._format = model.memory_format(inputs, context)
+        self._format = model.memory_format(self._replica, inputs, context)
 
     def under(self, masks: Tensor, covers: Tensor) -> Iterator[Answers]:
         """What the model says, without gradient, of every image under every mask.

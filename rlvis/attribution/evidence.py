@@ -4,6 +4,7 @@ For N images and T targets: one forward pass, and one backward pass per target a
 however many methods read from it. Methods only combine what is here.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from rlvis.attribution.changed_images import (
 from rlvis.attribution.pooled_head import LinearRun, head_matrix, score_jacobian
 from rlvis.attribution.remembered import Remembered
 from rlvis.deprecation import FormerName
-from rlvis.errors import InputError
+from rlvis.errors import InputError, Notice
 from rlvis.instrument.attention_maps import Attentions, by_head
 from rlvis.instrument.autograd_graph import depends, edges_behind
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe, dependency_mask
@@ -33,7 +34,7 @@ from rlvis.instrument.relu_rules import Rectifier
 from rlvis.instrument.token_order import in_order
 from rlvis.models.distributions import ActionDistribution
 from rlvis.models.image_model import ImageModel
-from rlvis.models.replica import is_scripted
+from rlvis.models.replica import draws_at_random, is_scripted
 from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
 
@@ -86,7 +87,8 @@ class Evidence:
         self._model = model
         self._targets = targets
         self._context = context or {}
-        memory_format = model.memory_format(inputs, self._context)
+        replica, hooks = differentiable_replica(model), list[RemovableHandle]()
+        memory_format = model.memory_format(replica, inputs, self._context)
         self.inputs = inputs.detach().clone(memory_format=memory_format)
         self._remembered = Remembered() if remembered is None else remembered
         self._needs = frozenset(needs)
@@ -98,7 +100,6 @@ class Evidence:
         self._rectifier = Rectifier()
         self._attention = Attentions()
 
-        replica, hooks = differentiable_replica(model), list[RemovableHandle]()
         if layer is not None:
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
             hooks = watch(replica, self._capture, heads | {layer})
@@ -374,6 +375,13 @@ class Evidence:
     @cached_property
     def changed(self) -> ChangedImages:
         """What the model says of changed versions of the images."""
+        if draws_at_random(differentiable_replica(self._model)):
+            warnings.warn(
+                f"{self._model.name} draws random numbers whenever it runs, as dropout does that "
+                "knows of no eval mode: maps made of changed images hold its noise, too",
+                Notice,
+                stacklevel=2,
+            )
         return ChangedImages(
             self._model,
             self.inputs.detach(),

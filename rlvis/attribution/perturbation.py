@@ -205,7 +205,7 @@ def _discs(centres: Tensor, height: int, width: int, radius: float) -> Tensor:
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Images (N, C, H, W) under a Gaussian of that σ in pixels, edges mirrored like SciPy's."""
     height, width = (_blurring(length, sigma).to(images) for length in images.shape[-2:])
-    return height @ images @ width.T
+    return (height @ images @ width.T).to(images)  # autocast would halve it
 
 
 def _blurring(length: int, sigma: float) -> Tensor:

@@ -206,7 +206,7 @@ class ReachedStates:
         """π of images, float (M, K); few at a time, so that a replica for each call would cost."""
         with torch.no_grad():
             inputs = self._policy.inputs(images)
-            inputs = in_format(inputs, self._policy.memory_format(inputs, {}))
+            inputs = in_format(inputs, self._policy.memory_format(self._replica, inputs, {}))
             scores = self._policy.run(self._replica, inputs, {})
         return scores.probabilities.double().cpu().numpy()
 

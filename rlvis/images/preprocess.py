@@ -1,11 +1,14 @@
 """From the uint8 picture to the network's input, and where in the picture that input came from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from rlvis.errors import InputError
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -41,6 +44,14 @@ class Preprocess:
     resample: Literal["bilinear", "bicubic"] = "bilinear"
     squash: bool = False
     grey: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is None:
+            return
+        sides = self.size if isinstance(self.size, Sequence) else ()
+        if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+            raise InputError(f"the size {self.size!r} is none; give (height, width) in pixels")
+        object.__setattr__(self, "size", tuple(sides))
 
     def window(self, height: int, width: int) -> Window:
         """The part of a picture of that size that ends up in the network's input."""

@@ -64,7 +64,7 @@ def last_spatial_layer(
     Raises:
         InputError: if there is none, as in a network without convolutions.
     """
-    memory_format = model.memory_format(inputs, context)
+    memory_format = model.memory_format(replicate(model.module), inputs, context)
     image = inputs[:1].detach().clone(memory_format=memory_format).requires_grad_(True)
 
     def run(visit: Callable[[str, nn.Module, Any, Any], Any]) -> tuple[LayoutProbe, list]:
@@ -72,7 +72,9 @@ def last_spatial_layer(
         surroundings = LayoutProbe(replica, image)
         watch(replica, visit)
         with torch.enable_grad():
-            scores = model.run(replica, image, {key: each[:1] for key, each in context.items()})
+            scores = model.run(
+                replica, image.clone(), {key: each[:1] for key, each in context.items()}
+            )
             any_taken = replace(scores, taken=scores.logits.detach().argmax(dim=1))
             return surroundings, [[target(any_taken) for target in targets], [scores.logits]]
 

@@ -57,14 +57,15 @@ class _ImageConvolution(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Any
     ) -> Tensor:
         ctx.save_for_backward(weight)
-        ctx.size, ctx.stride, ctx.padding = x.shape[-2:], stride, padding
+        ctx.size, ctx.stride, ctx.padding, ctx.dtype = x.shape[-2:], stride, padding, x.dtype
         return torch.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
         (weight,) = ctx.saved_tensors
+        weight = weight.to(gradient.dtype)  # under autocast it was cast for the pass
         image = input_gradient(gradient, weight, ctx.size, ctx.stride, ctx.padding)
-        return image, None, None, None, None
+        return image.to(ctx.dtype), None, None, None, None
 
 
 def input_gradient(

@@ -61,8 +61,13 @@ def in_order(
             module.register_forward_hook(leave)
 
     def keep(_: nn.Module, __: Any, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim == 3 and output.shape[1] == layout.count:
-            tokens.append(output)
+        first = output[0] if isinstance(output, tuple) and output else output
+        if not isinstance(first, Tensor) or first.ndim != 3:
+            return
+        if first.shape[1] == layout.count:
+            tokens.append(first)
+        elif first.shape[:2] == (layout.count, 1):  # the images behind the tokens
+            tokens.append(first.transpose(0, 1))
 
     for module in replica.modules() if layer is None else [replica.get_submodule(layer)]:
         module.register_forward_hook(keep)

@@ -7,20 +7,22 @@ What scores depend on besides the image is its *context*: the other entries of a
 the state of a recurrent network. Tools hold it as it was while they ask about the image.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess
 from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.memory_format import in_format, quickest_format
-from rlvis.models.replica import forward_pass, replicate
+from rlvis.models.replica import forward_pass, replicate, settings_of
 from rlvis.models.scores import Scores, read_output
 from rlvis.models.shape_errors import as_input_error
 
@@ -65,7 +67,7 @@ class ImageModel:
         frames: int | None = None,
     ) -> None:
         self.module = module
-        self.labels = tuple(str(label) for label in labels)
+        self.labels = _names(labels)
         self.distribution: ActionDistribution = Categorical(len(self.labels))
         self.preprocess = preprocess if preprocess is not None else Preprocess()
         self.name = name or type(module).__name__
@@ -77,12 +79,23 @@ class ImageModel:
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
         for weight, tensor in chain(module.named_parameters(), module.named_buffers()):
+            if is_lazy(tensor):
+                raise InputError(
+                    f"the weight {weight!r} of {self.name} has no size yet; "
+                    "let the network run once before"
+                )
+            if tensor.is_inference():
+                raise InputError(
+                    f"the weight {weight!r} of {self.name} was made inside torch.inference_mode(), "
+                    "and gives no gradient; make the network outside of it"
+                )
             if tensor.is_meta:
                 raise InputError(
                     f"the weight {weight!r} of {self.name} lies on the device meta, empty; "
                     "load its weights first"
                 )
-            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            infinite = tensor.isinf() if isinstance(tensor, nn.Parameter) else tensor.new_zeros(1)
+            if tensor.is_floating_point() and bool(tensor.isnan().any() or infinite.any()):
                 raise NonFiniteError(
                     f"the weight {weight!r} of {self.name} holds NaN or infinity; load another file"
                 )
@@ -108,19 +121,22 @@ class ImageModel:
             prepared = self.preprocess(as_images(images).to(self.device))
         return in_format(prepared.to(device=self.device, dtype=self.dtype), torch.contiguous_format)
 
-    def memory_format(self, inputs: Tensor, context: Mapping[str, Tensor]) -> torch.memory_format:
+    def memory_format(
+        self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]
+    ) -> torch.memory_format:
         """How inputs (N, C, H, W) should lie in memory: channels last where the network takes that.
 
         Args:
+            replica: of the module as it is now.
             inputs: some of its inputs.
             context: what it takes besides, (N, …) each.
         """
 
-        def ask(two: Tensor) -> Scores:
+        def ask(two: Tensor) -> Tensor:
             known = {name: each[:1].expand(2, *each.shape[1:]) for name, each in context.items()}
-            return self.run(replicate(self.module), two, known)
+            return self.run(replicate(self.module), two, known).logits
 
-        return quickest_format(self.module, inputs[:1], ask)
+        return quickest_format(self.module, settings_of(replica), inputs[:1], ask)
 
     def context_of(self, images: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """The context of so many images as the module takes it, (images, …) each.
@@ -159,7 +175,12 @@ class ImageModel:
             forward_pass(module, inputs),
         ):
             output = module(inputs, **context)
-        return read_output(output, self.labels)
+        scores = read_output(output, self.labels)
+        if scores.value is None:
+            return scores
+        place = scores.value.data_ptr()
+        is_weight = any(weight.data_ptr() == place for weight in module.parameters())
+        return replace(scores, value=None) if is_weight else scores
 
     def with_changes(self, **attributes: Any) -> Self:
         """A copy with other attributes (`preprocess=…`, `name=…`); the module is shared."""
@@ -194,8 +215,24 @@ class ImageModel:
         with torch.no_grad():
             inputs = self.inputs(images)
             known = self.context_of(len(inputs), context)
-            inputs = in_format(inputs, self.memory_format(inputs, known))
-            return self.run(replicate(self.module), inputs, known)
+            replica = replicate(self.module)
+            inputs = in_format(inputs, self.memory_format(replica, inputs, known))
+            return self.run(replica, inputs, known)
+
+
+def _names(labels: Any) -> tuple[str, ...]:
+    """Labels as they may be given: a sequence, or a mapping from 0, 1, … to each.
+
+    Raises:
+        InputError: if they are neither.
+    """
+    if isinstance(labels, Mapping) and set(labels) == set(range(len(labels))):
+        labels = [labels[number] for number in range(len(labels))]
+    if isinstance(labels, (str, Mapping)) or not isinstance(labels, Iterable):
+        raise InputError(
+            f"labels are names, one for each score, such as ['cat', 'dog'], not {labels!r:.80}"
+        )
+    return tuple(str(label) for label in labels)
 
 
 def require_image_model(model: object) -> None:

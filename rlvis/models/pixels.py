@@ -79,6 +79,9 @@ def image_channels(model: ImageModel) -> int:
 
 def channels_read(module: nn.Module) -> int:
     """How many channels the first convolution of a module reads, 3 where it cannot be told."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            return part.in_channels
     for parameter in module.parameters():
         if parameter.ndim == 4:
             return int(parameter.shape[1])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rlvis.errors import InputError
 from rlvis.images.observations import as_image, is_picture
+from rlvis.images.preprocess import Preprocess
 from rlvis.models.distributions import ActionDistribution
 from rlvis.models.image_model import ImageModel
 
@@ -67,7 +68,7 @@ class Policy(ImageModel):
             with memory gives a dict of "logits", "value" and "memory".
         labels: the K names of the scores: for discrete actions those of the actions, in the order
             of the environment.
-        preprocess: as for `ImageModel`; scaling by 1/255 when left out.
+        preprocess: as for `ImageModel`; scaling by 1/255, or to `pixel_range`, when left out.
         observation_shape: the (H, W, C) of the observations it was trained on, if known.
         name, layer, context, memory, frames: as for `ImageModel`. The context is taken from the
             entries of the same names in a Dict observation; "action_mask", of shape (K,), is what
@@ -79,7 +80,8 @@ class Policy(ImageModel):
         distribution: how an action is drawn from the scores; one of the K labels when left out.
 
     Raises:
-        InputError: as for `ImageModel`, or if the distribution has another number of scores.
+        InputError: as for `ImageModel`, if the distribution has another number of scores, or the
+            range is none.
     """
 
     def __init__(
@@ -99,6 +101,8 @@ class Policy(ImageModel):
         frames: int | None = None,
         pixel_range: tuple[float, float] | None = None,
     ) -> None:
+        if pixel_range is not None and preprocess is None:
+            preprocess = _to_range(pixel_range)
         super().__init__(
             module,
             labels,
@@ -142,6 +146,11 @@ class Policy(ImageModel):
             context[MASK] = self._mask(action_mask)
         pixels = self._pixels(observation)
         if self.pixel_range is None:
+            if pixels.dtype.kind == "f":
+                raise InputError(
+                    f"{self.name} sees images of uint8, and the observation holds {pixels.dtype}; "
+                    "give Policy(pixel_range=(least, most)) for floats"
+                )
             return pixels.copy(), context
         low, high = self.pixel_range
         levels = (pixels.astype(np.float32) - low) * (255 / (high - low))
@@ -256,3 +265,11 @@ def _entry(value: Any) -> np.ndarray:
     """A copy of an entry of an observation; pictures become (H, W, C)."""
     entry = np.array(value)
     return as_image(entry) if is_picture(entry.shape, entry.dtype) else entry
+
+
+def _to_range(pixel_range: tuple[float, float]) -> Preprocess:
+    """What makes of 256 levels the floats that they stand for."""
+    low, high = pixel_range
+    if not low < high:
+        raise InputError(f"pixel_range {pixel_range} is no range; give the least and the most")
+    return Preprocess(mean=(-low / (high - low),), std=(1 / (high - low),))

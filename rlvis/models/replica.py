@@ -10,11 +10,12 @@ is put back before the next one, so that no answer depends on what was asked bef
 """
 
 import random
+import weakref
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
-from functools import partial
+from functools import cache, partial
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -48,6 +49,8 @@ def replicate(module: nn.Module) -> nn.Module:
     """
     copies = _Copies()
     replica = copies(module)
+    if copies.has_modes:
+        replica.eval()
     vars(replica)[_COPIES] = copies  # a table beside it would keep it alive: copies hold it, too
     settings, rng = _RANDOM_DRAWS.get(module, ([], None))
     if rng is None or settings != copies.settings:
@@ -60,6 +63,17 @@ def replicate(module: nn.Module) -> nn.Module:
 def is_scripted(module: nn.Module) -> bool:
     """Whether parts of it are scripted or traced, so that what they do cannot be intercepted."""
     return any(isinstance(each, (ScriptModule, _Scripted)) for each in module.modules())
+
+
+def settings_of(replica: nn.Module) -> list[Any]:
+    """The kinds of a replica's modules, and the numbers, switches and names that they hold."""
+    settings: list[Any] = vars(replica)[_COPIES].settings
+    return settings
+
+
+def draws_at_random(replica: nn.Module) -> bool:
+    """Whether a replica has drawn random numbers in a pass."""
+    return bool(vars(replica)[_COPIES].rng.draws)
 
 
 @contextmanager
@@ -79,12 +93,14 @@ class _Copies:
 
     Attributes:
         rng: whether the network draws at random, as it is set up at present.
-        settings: the numbers, switches and names that its modules hold.
+        settings: the kinds of its modules, and the numbers, switches and names that they hold.
+        has_modes: whether modules do more than PyTorch's when they are put into eval mode.
     """
 
     def __init__(self) -> None:
         self.rng = RandomDraws()
         self.settings: list[Any] = []
+        self.has_modes = False
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # alive, so that their ids stay theirs
         self._changing: list[tuple[dict[str, Any], str, Any]] = []
@@ -121,6 +137,8 @@ class _Copies:
 
     def _copied(self, value: Any) -> Any:
         kind = type(value)
+        if kind is weakref.ref:
+            return value if value() is None else weakref.ref(self(value()))
         if isinstance(value, nn.Module):
             return self._script(value) if isinstance(value, ScriptModule) else self._module(value)
         if isinstance(value, Tensor):
@@ -181,6 +199,15 @@ class _Copies:
                 self.settings.append((name, state[name]))
             else:
                 self._keep(state, name, state[name])
+        kind: Any = type(original)
+        for name, function in _own_functions(kind):
+            if self._holds_modules(function):
+                state[name] = MethodType(self._function(function), replica)
+        self.settings.append(kind)
+        self.has_modes |= any(
+            getattr(kind, name) is not getattr(nn.Module, name) or name in state
+            for name in ("train", "eval")
+        )
         state["training"] = False
         if state.get("inplace") is True:
             state["inplace"] = False
@@ -202,6 +229,13 @@ class _Copies:
         scripted = deepcopy(original).eval()
         self._scripted += [(each, each.clone()) for each in scripted.buffers()]
         return _Scripted(scripted)
+
+    def _holds_modules(self, function: FunctionType) -> bool:
+        held = [function.__globals__.get(name) for name in _names(function.__code__)]
+        for cell in function.__closure__ or ():
+            with suppress(ValueError):  # not filled yet
+                held.append(cell.cell_contents)
+        return any(isinstance(each, nn.Module) for each in held)
 
     def _function(self, function: FunctionType, copied: Callable[[Any], Any] | None = None) -> Any:
         """A function with copies of what it holds.
@@ -230,6 +264,17 @@ class _Copies:
         twin.__kwdefaults__ = self(function.__kwdefaults__)
         twin.__dict__.update(vars(function))
         return twin
+
+
+@cache
+def _own_functions(kind: Any) -> list[tuple[str, FunctionType]]:
+    """The methods that a kind of module has beyond PyTorch's."""
+    own: dict[str, FunctionType] = {}
+    for each in reversed(kind.__mro__):
+        if each.__module__.split(".")[0] not in ("torch", "builtins"):
+            functions = vars(each).items()
+            own.update((name, held) for name, held in functions if type(held) is FunctionType)
+    return list(own.items())
 
 
 class _Scripted(nn.Module):

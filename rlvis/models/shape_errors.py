@@ -71,6 +71,8 @@ def _of_other_shape(name: str, preprocess: Any, inputs: Tensor, error: Exception
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return None
+    if "view size is not compatible" in said:  # the network's own
+        return None
     if isinstance(error, RuntimeError) and not re.search(r"shape|\bsizes?\b|channels", said):
         return None
     channels, height, width = inputs.shape[1:]
@@ -80,6 +82,8 @@ def _of_other_shape(name: str, preprocess: Any, inputs: Tensor, error: Exception
     hint = f"its preprocessing makes {size[1]}×{size[0]}" if size else _USE_SIZE
     if channels == 3 and _channels_expected(error) == 1:
         hint = _USE_GREY
+    if channels > 4 and _channels_expected(error) == height:
+        hint = "its axes are (height, width, channels); transpose an array (channels, …)"
     return (
         f"{name} takes no input of {channels} channels and {width}×{height} pixels; {hint} "
         f"({said[:160]})"

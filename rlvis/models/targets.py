@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -271,7 +272,12 @@ def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageMod
     """
     if target is None:
         return every(model.labels) if len(model.labels) <= FEW else top(1)
-    if isinstance(target, (str, int)) or callable(target):
+    if isinstance(target, (np.ndarray, Tensor)) and target.ndim:
+        raise InputError(
+            f"an array of {len(target)} targets is ambiguous; give a list of labels, each of which "
+            "is explained on every image, or 'highest' for each image's own"
+        )
+    if not isinstance(target, Sequence) or isinstance(target, str) or callable(target):
         target = [target]
     if not target:
         raise InputError("no target given; name a label, or leave the target out")
@@ -289,6 +295,8 @@ def _as_target(target: Any, model: ImageModel) -> Target:
         return Target(getattr(target, "__name__", "target"), lambda scores, _: target(scores))
     if isinstance(target, str) and target not in model.labels:
         return _read(target, model)
+    if isinstance(target, (np.integer, np.ndarray, Tensor)):
+        target = target.item()
     label_index(target, model.labels)
     return score(target)
 

@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import EnumMeta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rlvis.errors import InputError, Notice
-from rlvis.models.distributions import ActionDistribution
+from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.policy import MASK, Policy
 from rlvis.rollouts.spaces import distribution_over, images_in
 
@@ -69,9 +70,14 @@ def at_home(policy: Policy, env: "Env", labels: Sequence[str] | None = None) -> 
     """The policy as it is in an environment.
 
     It knows how many frames are stacked in its observations, and its actions by the names that are
-    given, or by the environment's where it only numbers them.
+    given, or by the environment's where it only numbers them. Discrete actions begin with the
+    environment's first number.
     """
+    distribution, there = policy.distribution, distribution_over(env.action_space)
+    if isinstance(distribution, Categorical) and isinstance(there, Categorical):
+        distribution = replace(distribution, start=there.start)
     return policy.with_changes(
+        distribution=distribution,
         labels=named_actions(policy, env, labels),
         frames=policy.frames or stacked_frames(env) or 1,
     )

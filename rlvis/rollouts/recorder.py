@@ -221,6 +221,11 @@ def opened_environments(
     if not isinstance(environment, str):
         if wrappers or options:
             raise InputError("wrappers and options belong to an environment's id; wrap it yourself")
+        if not hasattr(environment, "observation_space"):
+            raise InputError(
+                f"{type(environment).__name__} is no environment; give a Gymnasium id or an "
+                "environment that was made"
+            )
         name = environment.spec.id if environment.spec else type(environment.unwrapped).__name__
         check_spaces(environment, name)
         yield [CheckedEnv(environment, name)]
