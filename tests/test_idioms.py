@@ -105,6 +105,49 @@ def test_a_network_that_normalises_in_place_goes_through_all_tools() -> None:
     assert torch.equal(IMAGE, before)
 
 
+class Frozen(Plain):
+    """Its trunk is not to be trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+
+    @torch.no_grad()
+    def maps(self, x: Tensor) -> Tensor:
+        x -= 0.25
+        normed: Tensor = self.relu(self.conv(x))
+        return normed
+
+
+class Trained(Frozen):
+    def maps(self, x: Tensor) -> Tensor:
+        normed: Tensor = self.relu(self.conv(x - 0.25))
+        return normed
+
+
+@pytest.mark.parametrize("method", [*OF_CNNS, "cam"])
+def test_a_frozen_backbone_is_explained_like_a_trained_one(method) -> None:
+    frozen, trained = (ImageModel(kind().eval(), LABELS) for kind in (Frozen, Trained))
+    for _ in range(2):
+        found = explain(frozen, IMAGE, method, "b")
+        expected = explain(trained, IMAGE, method, "b")
+        assert found.layer == expected.layer
+        np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-4, atol=1e-6)
+    assert np.abs(expected.maps).max() > 0
+    assert torch.is_grad_enabled()
+
+
+def test_what_is_detached_passes_no_gradient() -> None:
+    class Detached(Plain):
+        def maps(self, x: Tensor) -> Tensor:
+            return super().maps(x).detach()
+
+    model = ImageModel(Detached().eval(), LABELS)
+    with pytest.raises(InputError, match=r"as where its forward uses detach; .*use occlusion"):
+        explain(model, IMAGE, "grad-cam", "b")
+    assert explain(model, IMAGE, "occlusion", "b").maps.any()
+
+
 @pytest.mark.parametrize("kind", [Autocast, HalfTrunk])
 def test_its_gradient_is_that_of_autograd(kind) -> None:
     module = kind().eval()
@@ -236,6 +279,16 @@ def test_modules_that_are_held_elsewhere_stay_as_they_are(make) -> None:
     assert torch.allclose(found, module.eval()(IMAGE.float() / 255), atol=1e-6)
 
 
+class Transposed(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mT
+
+
+class Mean(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=1)
+
+
 def test_noise_of_the_network_is_told() -> None:
     class Noisy(Plain):
         def forward(self, x: Tensor) -> Tensor:
@@ -248,6 +301,9 @@ def test_noise_of_the_network_is_told() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         explain(ImageModel(Plain().eval(), LABELS), IMAGE, "occlusion", "b")
+        layer = nn.TransformerEncoderLayer(8, 2, 8, batch_first=True)
+        tokens = nn.Sequential(nn.Conv2d(3, 8, 8, 8), nn.Flatten(2), Transposed(), layer, Mean())
+        explain(ImageModel(tokens.eval(), list("abcdefgh")), IMAGE, "occlusion", "b")
 
 
 @pytest.mark.parametrize("images", [1, 2, 3])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, Policy, explain, features, list_layers, record
-from rlvis.models.memory_format import in_format
+from rlvis.models.habits import in_format
 from rlvis.models.replica import replicate
 from tests.conftest import randomise
 

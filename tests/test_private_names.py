@@ -41,6 +41,19 @@ def python_dispatch() -> None:
     assert torch.ops.aten.relu.default in seen
 
 
+def grad_enabled() -> None:
+    from torch.overrides import TorchFunctionMode
+
+    class Deaf(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            if func is torch._C._set_grad_enabled:
+                return None
+            return func(*args, **(kwargs or {}))
+
+    with Deaf(), torch.no_grad():
+        assert torch.is_grad_enabled()
+
+
 def schema() -> None:
     found = torch.ops.aten.relu.default._schema
     assert found.name == "aten::relu"
@@ -113,6 +126,8 @@ def ocatari_readers() -> None:
 USES: dict[str, Callable[[], None]] = {
     "torch.utils._pytree": pytree,
     "torch.utils._python_dispatch": python_dispatch,
+    "_C": grad_enabled,
+    "_set_grad_enabled": grad_enabled,
     "_schema": schema,
     "_base": base,
     "_conv_forward": conv_forward,

@@ -295,6 +295,7 @@ class Drawing(Normed):
 DRAWS = ["dropout", "noise", "in place", "mask", "choice", "own generator"]
 
 
+@pytest.mark.filterwarnings("ignore:.*draws random numbers whenever it runs")
 @pytest.mark.parametrize("draw", DRAWS)
 @pytest.mark.parametrize("method", [*METHODS])
 def test_a_network_that_draws_draws_the_same_and_moves_nothing(inputs, draw, method) -> None:
@@ -310,6 +311,7 @@ def test_a_network_that_draws_draws_the_same_and_moves_nothing(inputs, draw, met
     np.testing.assert_array_equal(explain(model, inputs, method).maps, maps)
 
 
+@pytest.mark.filterwarnings("ignore:.*draws random numbers whenever it runs")
 def test_eight_threads_draw_the_same(inputs) -> None:
     models = [ImageModel(randomise(Drawing(each)).eval(), LABELS) for each in DRAWS]
     alone = [explain(each, inputs, "occlusion").maps for each in models]

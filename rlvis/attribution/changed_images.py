@@ -16,8 +16,8 @@ from rlvis.errors import InputError
 from rlvis.instrument.autograd_graph import is_differentiable
 from rlvis.instrument.layers import watch
 from rlvis.instrument.strided_conv import use_subpixel_gradients
+from rlvis.models.habits import in_format
 from rlvis.models.image_model import ImageModel
-from rlvis.models.memory_format import in_format
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
@@ -159,7 +159,7 @@ class ChangedImages:
             inputs.requires_grad_(True)
             with torch.enable_grad():
                 repeated = self._repeated(len(images))
-                scores = self._model.run(self._replica, inputs.clone(), repeated)
+                scores = self._model.run(self._replica, inputs, repeated)
                 reference = self._scores_of_all(len(images))
                 columns = [target(scores, reference) for target in self._targets]
             check_differentiable(self._model, columns)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rlvis.evaluation.situations import BATCH
-from rlvis.models.memory_format import in_format
+from rlvis.models.habits import in_format
 from rlvis.models.policy import Policy
 from rlvis.models.replica import replicate
 from rlvis.progress import OnProgress, Progress

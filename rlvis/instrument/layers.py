@@ -72,9 +72,7 @@ def last_spatial_layer(
         surroundings = LayoutProbe(replica, image)
         watch(replica, visit)
         with torch.enable_grad():
-            scores = model.run(
-                replica, image.clone(), {key: each[:1] for key, each in context.items()}
-            )
+            scores = model.run(replica, image, {key: each[:1] for key, each in context.items()})
             any_taken = replace(scores, taken=scores.logits.detach().argmax(dim=1))
             return surroundings, [[target(any_taken) for target in targets], [scores.logits]]
 
@@ -95,6 +93,11 @@ def last_spatial_layer(
                 placed = in_order(model, inputs, context, name, layout)
                 if _is_read(again[place], tokens[name], placed):
                     return name
+    if not all(each.requires_grad for each in to_read[-1]):
+        raise InputError(
+            f"no gradient passes from the scores of {model.name} to its image, as where its "
+            "forward uses detach; leave that out, or use occlusion or rise"
+        )
     raise InputError(
         f"{model.name} has no spatial layer"
         + (" that can be seen, for it is scripted" if is_scripted(model.module) else "")

@@ -8,6 +8,7 @@ the state of a recurrent network. Tools hold it as it was while they ask about t
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from itertools import chain
@@ -21,7 +22,7 @@ from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess
 from rlvis.models.distributions import ActionDistribution, Categorical
-from rlvis.models.memory_format import in_format, quickest_format
+from rlvis.models.habits import GradientsKept, Habits, find_habits, in_format
 from rlvis.models.replica import forward_pass, replicate, settings_of
 from rlvis.models.scores import Scores, read_output
 from rlvis.models.shape_errors import as_input_error
@@ -131,12 +132,14 @@ class ImageModel:
             inputs: some of its inputs.
             context: what it takes besides, (N, …) each.
         """
+        return self._habits(replica, inputs, context).memory_format
 
+    def _habits(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Habits:
         def ask(two: Tensor) -> Tensor:
             known = {name: each[:1].expand(2, *each.shape[1:]) for name, each in context.items()}
-            return self.run(replicate(self.module), two, known).logits
+            return self._answer(replicate(self.module), two, known).logits
 
-        return quickest_format(self.module, settings_of(replica), inputs[:1], ask)
+        return find_habits(self.module, settings_of(replica), inputs[:1], ask)
 
     def context_of(self, images: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """The context of so many images as the module takes it, (images, …) each.
@@ -169,17 +172,28 @@ class ImageModel:
         return prepared
 
     def run(self, module: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
-        """The scores that a replica of the module gives to inputs and their context."""
+        """The scores that a replica of the module gives to inputs and their context.
+
+        Where gradients are recorded one passes to what asks for it, also through parts that the
+        module runs without. The inputs stay as they are there; else the module may change them.
+        """
+        if not torch.is_grad_enabled():
+            return self._answer(module, inputs, context)
+        blocked = self._habits(module, inputs, context).blocks_gradients
+        with GradientsKept() if blocked else nullcontext():
+            return self._answer(module, inputs.clone(), context)
+
+    def _answer(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         with (
             as_input_error(self.name, self.module, self.preprocess, inputs),
-            forward_pass(module, inputs),
+            forward_pass(replica, inputs),
         ):
-            output = module(inputs, **context)
+            output = replica(inputs, **context)
         scores = read_output(output, self.labels)
         if scores.value is None:
             return scores
         place = scores.value.data_ptr()
-        is_weight = any(weight.data_ptr() == place for weight in module.parameters())
+        is_weight = any(weight.data_ptr() == place for weight in replica.parameters())
         return replace(scores, value=None) if is_weight else scores
 
     def with_changes(self, **attributes: Any) -> Self:

@@ -73,7 +73,8 @@ def settings_of(replica: nn.Module) -> list[Any]:
 
 def draws_at_random(replica: nn.Module) -> bool:
     """Whether a replica has drawn random numbers in a pass."""
-    return bool(vars(replica)[_COPIES].rng.draws)
+    rng: RandomDraws = vars(replica)[_COPIES].rng
+    return rng.drew
 
 
 @contextmanager

@@ -20,11 +20,13 @@ class RandomDraws:
     """What is known of a network's draws.
 
     Attributes:
-        draws: whether it draws at random; None before its first pass.
+        draws: whether it calls what may draw at random; None before its first pass.
+        drew: whether anything was drawn; attention that drops nothing draws nothing.
     """
 
     def __init__(self) -> None:
         self.draws: bool | None = None
+        self.drew = False
 
     @contextmanager
     def held(self, inputs: Tensor) -> Iterator[None]:
@@ -40,7 +42,7 @@ class RandomDraws:
                 yield
         finally:
             self.draws = bool(watching.states)
-            watching.end()
+            self.drew = watching.end() or self.drew
 
 
 class _Watching(TorchDispatchMode):
@@ -50,6 +52,7 @@ class _Watching(TorchDispatchMode):
         super().__init__()
         self._generators = generators
         self.states: list[Tensor] = []
+        self._fixed: list[Tensor] = []
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -68,14 +71,18 @@ class _Watching(TorchDispatchMode):
         if not self.states:
             _LOCK.acquire()
             self.states = [each.get_state() for each in self._generators]
-            for each in self._generators:
-                each.manual_seed(0)
+            self._fixed = [each.manual_seed(0).get_state() for each in self._generators]
 
-    def end(self) -> None:
-        if self.states:
-            for generator, state in zip(self._generators, self.states, strict=True):
-                generator.set_state(state)
-            _LOCK.release()
+    def end(self) -> bool:
+        """Whether something was drawn."""
+        if not self.states:
+            return False
+        pairs = zip(self._generators, self._fixed, strict=True)
+        moved = any(not torch.equal(each.get_state(), fixed) for each, fixed in pairs)
+        for generator, state in zip(self._generators, self.states, strict=True):
+            generator.set_state(state)
+        _LOCK.release()
+        return moved
 
 
 def _generators(inputs: Tensor) -> list[torch.Generator]:

@@ -198,7 +198,7 @@ def _forward(
     replica, rectifier = replicate(model.module), Rectifier()
     watch(replica, keep, {layer})
     with torch.enable_grad(), rectifier:
-        model.run(replica, inputs.clone(), model.context_of(1, context))
+        model.run(replica, inputs, model.context_of(1, context))
     if not kept[0].requires_grad:
         raise InputError(f"layer {layer!r} does not depend on the image; name another")
     rectifier.check(rule, model.name, kept[:1], is_scripted(replica))
