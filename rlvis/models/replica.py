@@ -15,7 +15,8 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
-from functools import cache, partial
+from functools import lru_cache, partial
+from itertools import chain
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -102,6 +103,7 @@ class _Copies:
         self.rng = RandomDraws()
         self.settings: list[Any] = []
         self.has_modes = False
+        self._methods: dict[type, list[tuple[str, FunctionType]]] = {}
         self._copies: dict[int, Any] = {}
         self._originals: list[Any] = []  # alive, so that their ids stay theirs
         self._changing: list[tuple[dict[str, Any], str, Any]] = []
@@ -200,10 +202,11 @@ class _Copies:
                 self.settings.append((name, state[name]))
             else:
                 self._keep(state, name, state[name])
-        kind: Any = type(original)
-        for name, function in _own_functions(kind):
-            if self._holds_modules(function):
-                state[name] = MethodType(self._function(function), replica)
+        kind = type(original)
+        if kind not in self._methods:
+            self._methods[kind] = _methods_with_modules(kind)
+        for name, function in self._methods[kind]:
+            state[name] = MethodType(self._function(function), replica)
         self.settings.append(kind)
         self.has_modes |= any(
             getattr(kind, name) is not getattr(nn.Module, name) or name in state
@@ -230,13 +233,6 @@ class _Copies:
         scripted = deepcopy(original).eval()
         self._scripted += [(each, each.clone()) for each in scripted.buffers()]
         return _Scripted(scripted)
-
-    def _holds_modules(self, function: FunctionType) -> bool:
-        held = [function.__globals__.get(name) for name in _names(function.__code__)]
-        for cell in function.__closure__ or ():
-            with suppress(ValueError):  # not filled yet
-                held.append(cell.cell_contents)
-        return any(isinstance(each, nn.Module) for each in held)
 
     def _function(self, function: FunctionType, copied: Callable[[Any], Any] | None = None) -> Any:
         """A function with copies of what it holds.
@@ -267,15 +263,23 @@ class _Copies:
         return twin
 
 
-@cache
-def _own_functions(kind: Any) -> list[tuple[str, FunctionType]]:
-    """The methods that a kind of module has beyond PyTorch's."""
+def _methods_with_modules(kind: type) -> list[tuple[str, FunctionType]]:
+    """The methods of a kind of module that run modules by their global or enclosing name."""
     own: dict[str, FunctionType] = {}
     for each in reversed(kind.__mro__):
         if each.__module__.split(".")[0] not in ("torch", "builtins"):
             functions = vars(each).items()
             own.update((name, held) for name, held in functions if type(held) is FunctionType)
-    return list(own.items())
+    return [(name, function) for name, function in own.items() if _holds_modules(function)]
+
+
+def _holds_modules(function: FunctionType) -> bool:
+    known = function.__globals__
+    held = [known[name] for name in _names(function.__code__) if name in known]
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # not filled yet
+            held.append(cell.cell_contents)
+    return any(isinstance(each, nn.Module) for each in held)
 
 
 class _Scripted(nn.Module):
@@ -324,12 +328,11 @@ def _is_plain(kind: type) -> bool:
     return usual and ours and "__dict__" in dir(kind) and not issubclass(kind, BaseException)
 
 
-def _names(code: CodeType) -> Iterator[str]:
+@lru_cache(maxsize=4096)
+def _names(code: CodeType) -> tuple[str, ...]:
     """The names that a function, or one within it, may look up among the globals."""
-    yield from code.co_names
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _names(each)
+    within = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return (*code.co_names, *chain.from_iterable(within))
 
 
 _RANDOM_DRAWS: "WeakKeyDictionary[nn.Module, tuple[list[Any], RandomDraws]]" = WeakKeyDictionary()
