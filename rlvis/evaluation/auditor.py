@@ -8,6 +8,7 @@ swap      what differs between episodes, and play again
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -18,8 +19,16 @@ import numpy as np
 from rlvis.errors import InputError
 from rlvis.evaluation.account import Account
 from rlvis.evaluation.action_values import USUAL_DISCOUNT, discount_of, true_values
+from rlvis.evaluation.answers import answer_of, mask_of
 from rlvis.evaluation.audit_result import Audit
-from rlvis.evaluation.changes import Changed, Without, ask_all
+from rlvis.evaluation.changes import (
+    DRAWN_BY,
+    REMOVED,
+    Changed,
+    Without,
+    ask_all,
+    check_without,
+)
 from rlvis.evaluation.counterfactuals import shown, smallest, turned_by
 from rlvis.evaluation.decisions import Decisions, weighed
 from rlvis.evaluation.effects import Effect, measured
@@ -41,7 +50,7 @@ from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import at_home, check_compatible
-from rlvis.rollouts.interventions import ask
+from rlvis.rollouts.interventions import offered
 from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recorder import opened_environments
 
@@ -98,6 +107,9 @@ def audit(
     check_whole("seed", seed, 0, MOST_SEED)
     check_whole("max_steps", max_steps, 1, MANY)
     check_processes(processes, policy)
+    check_without(without)
+    if len(policy.labels) < 2:
+        raise InputError(f"an audit needs several actions to choose from; {policy.name} has one")
     plan, report, start = plan or AuditPlan(), reporter(on_progress), processor_seconds()
     check_discount(discount)
     gamma = discount if discount is not None else discount_of(policy)
@@ -158,20 +170,16 @@ class _Asked:
             on_progress=report,
         )
         changed, left_out, account = None, list[str](), Account.of(situations)
+        left_out += account.refused.told(len(situations.starts), "episodes")
         if situations.form or without:
             changed = ask_all(
                 situations, account, quick=plan.quick, on_progress=report, given=without
             )
-            left_out += [
-                f"{name}, in {count} of {len(situations)} moments: {why}"
-                for name, (count, why) in changed.refused.items()
-            ]
+            left_out += changed.refused.told(len(situations), "moments")
         if changed is not None and not len(changed.places):
-            offers = situations.offers("without") or situations.offers("recoloured")
-            changed = None
             left_out.append(
-                "interventions: none of them shows anything else in any of the moments"
-                if offers
+                "interventions: none that could be drawn shows anything else in any of the moments"
+                if without or any(situations.offers(method) for method in DRAWN_BY)
                 else "interventions: the world offers none; see Interventions in docs/world.md"
             )
         if not situations.form:
@@ -186,7 +194,8 @@ class _Asked:
         parts = None
         if changed is not None and changed.masks:
             parts = parts_of(changed, targets, account.matters)
-        left_out += _unheld(situations, parts, bool(without))
+        left_out += _unheld(situations, changed, parts, without)
+        changed = changed if changed is not None and len(changed.places) else None
         return cls(
             situations,
             account,
@@ -235,12 +244,9 @@ class _Asked:
     ) -> tuple[list[Cue], list[str]]:
         """What the policy goes by, and the factors of which nothing can be said."""
         situations = self.situations
-        if not situations.offers("factors", "varied", "matters", "change"):
-            self.left_out.append(
-                "shortcuts by name: the world would need factors(), varied(factor, value), "
-                "matters() and change(...)"
-            )
-            return [], []
+        if why := self._no_cues(plan):
+            self.left_out.append(f"shortcuts by name: {why}")
+            return [], list(self.account.constant)
         found = cues_of(
             situations,
             self.account,
@@ -250,7 +256,29 @@ class _Asked:
             max_steps=max_steps,
             on_progress=report,
         )
+        for each in found:
+            if each.refused:
+                count = each.refused + each.after.count
+                self.left_out.append(
+                    f"{each.factor} in episodes played again, in {each.refused} of {count}: "
+                    f"{each.why}"
+                )
         return found, list(self.account.constant)
+
+    def _no_cues(self, plan: AuditPlan) -> str:
+        """Why it cannot be looked for shortcuts, empty where it can."""
+        situations = self.situations
+        if not {"factors", "varied", "matters", "change"} <= set(
+            offered(situations.world.environment)
+        ):
+            return (
+                "the world would need factors(), varied(factor, value), matters() and change(...)"
+            )
+        if not situations.form:
+            return "the world cannot be set to a moment"
+        if self.account.matters is None:
+            return "what matters is not known, so nothing is called a shortcut"
+        return "" if plan.episodes else "with episodes=0 none is played again"
 
     def result(
         self,
@@ -327,32 +355,63 @@ def check_discount(discount: float | None) -> None:
         raise InputError(f"a discount is a number from 0 to 1, not {discount!r}")
 
 
-def _unheld(situations: Situations, parts: Parts | None, given: bool) -> list[str]:
+def _unheld(
+    situations: Situations,
+    changed: Changed | None,
+    parts: Parts | None,
+    given: Mapping[str, Without],
+) -> list[str]:
     """The objects that maps are not held against, and why.
 
     Args:
         situations: the moments.
+        changed: what was changed in them.
         parts: what maps are held against; None where that is windows.
-        given: whether the user knows how to take objects away.
+        given: how the user takes objects away.
     """
-    names = set(parts.names) if parts is not None else set()
-    instead = ", so maps are held against windows that are swapped with other images" * (
-        parts is None
-    )
+    env = situations.world.environment
+    held = set(parts.names) if parts is not None else set()
+    found: list[str] = []
     if situations.offers("objects", "without"):
-        try:
-            objects = ask(situations.at(0), "objects")
-        except InputError as error:
-            return [f"objects: {error}{instead}"]
-        if names.isdisjoint(objects) and not given:
-            return [f"objects: none is in view in any of the moments{instead}"]
-        unseen = [name for name in objects if name not in names]
-        return [f"{', '.join(unseen)}: never in view in these moments"] if unseen else []
-    if given and parts is not None:
-        return []
-    return [
-        f"objects: none can be removed{instead}; the world would need objects() and without(name)"
-    ]
+        assert changed is not None
+        with suppress(InputError):  # told with what else the world refused
+            missing = [each for each in answer_of(situations.at(0), "objects") if each not in held]
+            found = _unseen(situations, changed, missing)
+    elif not given and {"objects", "without"} <= set(offered(env)):
+        found = ["objects: none can be removed, as the world cannot be set to a moment"]
+    elif not given:
+        found = ["objects: none can be removed; the world would need objects() and without(name)"]
+    if parts is None:
+        found.append("objects: maps are held against windows that are swapped with other images")
+    return found
+
+
+def _unseen(situations: Situations, changed: Changed, names: Sequence[str]) -> list[str]:
+    """Why objects are no parts, without those of which the world's refusal is told."""
+    removed = {each.subject for each in changed.changes if each.kind == REMOVED}
+    hidden, found = [], []
+    for name in names:
+        if name in removed:
+            found.append(f"{name}: object_mask() shows none of it, though without() takes it away")
+        elif f"{name} {REMOVED}" in changed.refused.found:
+            continue
+        elif _masked(situations, name):
+            found.append(f"{name}: without() shows it as before, though object_mask() shows it")
+        else:
+            hidden.append(name)
+    return [*found, f"{', '.join(hidden)}: never in view in these moments"] if hidden else found
+
+
+def _masked(situations: Situations, name: str) -> bool:
+    """Whether the world's own mask of an object shows any of it in any moment."""
+    if not situations.offers("object_mask"):
+        return False
+    shape = situations.images.shape[1:3]
+    with suppress(InputError):
+        return any(
+            mask_of(situations.at(place), name, shape).any() for place in range(len(situations))
+        )
+    return False
 
 
 def _has_value(situations: Situations) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from rlvis.errors import InputError, one_line
 from rlvis.evaluation.situations import BATCH
 from rlvis.models.memory_format import in_format
 from rlvis.models.policy import Policy
@@ -26,6 +27,7 @@ _FINENESS = tuple(0.01 * 0.85**level for level in range(27))
 """States are drawn that are at least so likely, a reward in them worth what it is now."""
 _TINY = 0.03
 """Known states are followed down to this share of that."""
+_OF_PROCESS = ("start", "steps_left", "gains", "step", "picture")
 _TOGETHER = 128
 """So many moments are computed side by side, so that their states are drawn and asked together."""
 
@@ -63,7 +65,12 @@ def computed_values(
         discount: γ.
         max_steps: where a future is stopped if it has not ended.
         on_progress: see `rlvis.progress`.
+
+    Raises:
+        InputError: if one of the processes is none.
     """
+    for each in processes:
+        _check_process(each)
     labels = len(policy.labels)
     earned, left_out = np.zeros((2, len(processes), labels))
     reached = ReachedStates(policy, dict(zip(worlds, processes, strict=True)))
@@ -94,6 +101,16 @@ def computed_values(
     return Bounds(
         earned + left_out * least_gain, earned + left_out * most_gain, int(reached.asked.sum())
     )
+
+
+def _check_process(process: Simulation) -> None:
+    missing = [name for name in _OF_PROCESS if not hasattr(process, name)]
+    if missing:
+        told = one_line(repr(process))
+        raise InputError(
+            f"simulation() returned {told}, which has no {', '.join(missing)}; see simulation() in "
+            "docs/world.md"
+        )
 
 
 class ReachedStates:
