@@ -118,18 +118,28 @@ def drawn(situations: Situations, place: int, change: Change, *, there: bool = F
         InputError: if the world refuses it, or gives something else.
     """
     if change.function is not None:
-        name, image = change.name, _without(change, situations.images[place].copy())
-    else:
-        name = f"{change.method}()"
-        env = situations.world.environment if there else situations.at(place)
-        answer = ask(env, change.method, *change.arguments, **change.named)
-        image = observed_image(situations.policy, answer)
-    check_shown(situations, name, image)
-    return image
+        image = _without(change, situations.images[place].copy())
+        return _checked(situations, change.name, image)
+    env = situations.world.environment if there else situations.at(place)
+    answer = ask(env, change.method, *change.arguments, **change.named)
+    return shown_image(situations, f"{change.method}()", answer)
 
 
-def check_shown(situations: Situations, name: str, image: np.ndarray) -> None:
-    """Whether an image is one that the policy could see.
+def shown_image(situations: Situations, name: str, observation: Any) -> np.ndarray:
+    """The image in an observation that the policy could see, uint8 (H, W, C).
+
+    Raises:
+        InputError: if there is none; the line says by `name` what gave it.
+    """
+    try:
+        image = observed_image(situations.policy, observation)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} gives no observation: {one_line(error)}") from error
+    return _checked(situations, name, image)
+
+
+def _checked(situations: Situations, name: str, image: np.ndarray) -> np.ndarray:
+    """The image, if the policy could see it.
 
     Raises:
         InputError: if its shape or dtype is another; the line says by `name` what gave it.
@@ -139,6 +149,7 @@ def check_shown(situations: Situations, name: str, image: np.ndarray) -> None:
         raise InputError(
             f"{name} gives {image.dtype} {image.shape}, and the policy sees uint8 {seen}"
         )
+    return image
 
 
 def ask_all(
@@ -260,7 +271,7 @@ def _images(
         return [_attempt(situations, place, each, there) for each in changes]
 
     method = next((each.method for each in changes), "")
-    images = unspoilt(situations, place, method, ask, refused) if method else ask(True)
+    images = unspoilt(situations, place, f"{method}()", ask, refused) if method else ask(there=True)
     found = []
     for change, image in zip(changes, images, strict=True):
         if isinstance(image, InputError):
@@ -289,8 +300,9 @@ def _mask(
         return mask_of(world if there else situations.at(place), name, differs.shape)
 
     if situations.offers("object_mask"):
-        with refused.noted("object_mask()"):
-            return unspoilt(situations, place, "object_mask", ask, refused)
+        asked = f"object_mask() of {name}"
+        with refused.noted(asked):
+            return unspoilt(situations, place, asked, ask, refused)
     return differs
 
 

@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 def unspoilt(
     situations: Situations,
     place: int,
-    method: str,
+    name: str,
     question: Callable[[bool], Answer],
     refused: Refusals,
 ) -> Answer:
@@ -24,7 +24,7 @@ def unspoilt(
     Args:
         situations: the moments.
         place: of the one that the world is at.
-        method: that is asked.
+        name: of what is asked, such as "without()".
         question: given whether the world is at the moment; if not, it has to be brought there
             before everything that is asked.
         refused: where it is noted.
@@ -33,7 +33,7 @@ def unspoilt(
     answer = question(True)
     if _state(situations) == before:
         return answer
-    refused.note(f"{method}()", "it changed the world, which was set back each time")
+    refused.note(name, "it changed the world, which was set back each time")
     answer = question(False)
     situations.at(place)
     return answer

@@ -17,12 +17,12 @@ import torch
 
 from rlvis.errors import InputError
 from rlvis.evaluation.account import Account
-from rlvis.evaluation.changes import SWAPPED, check_shown, unnumbered
+from rlvis.evaluation.changes import SWAPPED, shown_image, unnumbered
 from rlvis.evaluation.effects import Effect
 from rlvis.evaluation.estimates import NOTHING, Estimate, mean, share
 from rlvis.evaluation.situations import Situations
 from rlvis.progress import OnProgress, Progress
-from rlvis.rollouts.branches import observed, observed_image
+from rlvis.rollouts.branches import observed
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.intervals import share_interval
 from rlvis.rollouts.interventions import ask
@@ -241,7 +241,7 @@ def _begin(
         try:
             told = ask(env.environment, "change", "varied", factor, others[choice])
             observation, info = observed(told)
-            check_shown(situations, "change()", observed_image(situations.policy, observation))
+            shown_image(situations, "change()", observation)
         except InputError as error:
             refused = error
             continue

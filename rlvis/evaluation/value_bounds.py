@@ -5,7 +5,8 @@ side by side. A state is drawn once, however many ways lead to it, and only wher
 it; what is not followed bounds the result from both sides.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,10 +68,13 @@ def computed_values(
         on_progress: see `rlvis.progress`.
 
     Raises:
-        InputError: if one of the processes is none.
+        InputError: if one of the processes is none, or fails.
     """
     for each in processes:
         _check_process(each)
+    with _simulated():
+        least_gain, most_gain = np.array([each.gains for each in processes], float).T[..., None]
+        steps_left = np.minimum([each.steps_left for each in processes], max_steps)
     labels = len(policy.labels)
     earned, left_out = np.zeros((2, len(processes), labels))
     reached = ReachedStates(policy, dict(zip(worlds, processes, strict=True)))
@@ -80,7 +84,7 @@ def computed_values(
             (world, process.start)
             for world, process in zip(worlds[these], processes[these], strict=True)
         )
-        steps = np.array([min(each.steps_left, max_steps) for each in processes[these]])
+        steps = steps_left[these]
         wide = np.arange(len(starts))
         for least in _FINENESS:
             places = first + wide
@@ -95,9 +99,6 @@ def computed_values(
             if not len(wide):
                 break
     on_progress(Progress("trying every action", len(processes), len(processes), "moments"))
-    least_gain, most_gain = (
-        np.array(gains)[:, None] for gains in zip(*(each.gains for each in processes), strict=True)
-    )
     return Bounds(
         earned + left_out * least_gain, earned + left_out * most_gain, int(reached.asked.sum())
     )
@@ -111,6 +112,16 @@ def _check_process(process: Simulation) -> None:
             f"simulation() returned {told}, which has no {', '.join(missing)}; see simulation() in "
             "docs/world.md"
         )
+
+
+@contextmanager
+def _simulated() -> Iterator[None]:
+    """What a process fails of is told in a line."""
+    try:
+        yield
+    except Exception as error:  # whatever the environment's own code raises
+        reason = one_line(error) or type(error).__name__
+        raise InputError(f"the process of simulation() fails: {reason}") from error
 
 
 class ReachedStates:
@@ -160,14 +171,15 @@ class ReachedStates:
             part = new[start : start + BATCH]
             at = [self._states[number] for number in part]
             where = [(self._processes[world], state) for world, state in at]
-            images = np.stack([process.picture(state) for process, state in where])
+            shape = len(where), self.likely.shape[1]
+            with _simulated():
+                images = np.stack([process.picture(state) for process, state in where])
+                steps = [
+                    process.step(state, action)
+                    for process, state in where
+                    for action in range(shape[1])
+                ]
             found = self._likely(images)
-            shape = found.shape
-            steps = [
-                process.step(state, action)
-                for process, state in where
-                for action in range(shape[1])
-            ]
             worlds = np.repeat([world for world, _ in at], shape[1]).tolist()
             then = self.numbers((world, step[0]) for world, step in zip(worlds, steps, strict=True))
             self.likely[part] = found / found.sum(axis=1, keepdims=True)
