@@ -132,9 +132,9 @@ class Audit(Findings, Result):
     def number(self, name: str) -> float:
         """A number by its name.
 
-        "success", "shortcuts" (how many), "regret", "mistakes"; "occlusion.causal", with another
-        target "occlusion.value.causal"; "marker_removed.kl", ".flips"; "floor.lost". With ".low"
-        or ".high" the end of its interval.
+        "success", "shortcuts" (how many, NaN if none could be tested), "regret", "mistakes";
+        "occlusion.causal", with another target "occlusion.value.causal"; "marker_removed.kl",
+        ".flips"; "floor.lost". With ".low" or ".high" the end of its interval.
 
         Raises:
             InputError: if there is none of that name.

@@ -8,7 +8,6 @@ swap      what differs between episodes, and play again
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -19,11 +18,9 @@ import numpy as np
 from rlvis.errors import InputError
 from rlvis.evaluation.account import Account
 from rlvis.evaluation.action_values import USUAL_DISCOUNT, discount_of, true_values
-from rlvis.evaluation.answers import answer_of, mask_of
 from rlvis.evaluation.audit_result import Audit
 from rlvis.evaluation.changes import (
     DRAWN_BY,
-    REMOVED,
     Changed,
     Without,
     ask_all,
@@ -36,6 +33,7 @@ from rlvis.evaluation.estimates import share
 from rlvis.evaluation.findings import Moved
 from rlvis.evaluation.maps import MapAudit, MethodScores
 from rlvis.evaluation.method_pool import check_processes, processor_seconds
+from rlvis.evaluation.missing_parts import unheld
 from rlvis.evaluation.parts import Parts, parts_of, possible_targets
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
@@ -99,8 +97,8 @@ def audit(
         on_progress: see `rlvis.progress`; it may raise KeyboardInterrupt to stop there.
 
     Raises:
-        InputError: if the policy does not fit the environment, or has no choice of one of several
-            actions.
+        InputError: if the policy does not fit the environment, has no choice of one of several
+            actions, or `without` has something else than functions by names.
         Stopped: if it was stopped; `keep` then holds what there was.
     """
     require_policy(policy)
@@ -194,7 +192,7 @@ class _Asked:
         parts = None
         if changed is not None and changed.masks:
             parts = parts_of(changed, targets, account.matters)
-        left_out += _unheld(situations, changed, parts, without)
+        left_out += unheld(situations, changed, parts, without)
         changed = changed if changed is not None and len(changed.places) else None
         return cls(
             situations,
@@ -353,65 +351,6 @@ def check_discount(discount: float | None) -> None:
         isinstance(discount, (int, float)) and isfinite(discount) and 0 <= discount <= 1
     ):
         raise InputError(f"a discount is a number from 0 to 1, not {discount!r}")
-
-
-def _unheld(
-    situations: Situations,
-    changed: Changed | None,
-    parts: Parts | None,
-    given: Mapping[str, Without],
-) -> list[str]:
-    """The objects that maps are not held against, and why.
-
-    Args:
-        situations: the moments.
-        changed: what was changed in them.
-        parts: what maps are held against; None where that is windows.
-        given: how the user takes objects away.
-    """
-    env = situations.world.environment
-    held = set(parts.names) if parts is not None else set()
-    found: list[str] = []
-    if situations.offers("objects", "without"):
-        assert changed is not None
-        with suppress(InputError):  # told with what else the world refused
-            missing = [each for each in answer_of(situations.at(0), "objects") if each not in held]
-            found = _unseen(situations, changed, missing)
-    elif not given and {"objects", "without"} <= set(offered(env)):
-        found = ["objects: none can be removed, as the world cannot be set to a moment"]
-    elif not given:
-        found = ["objects: none can be removed; the world would need objects() and without(name)"]
-    if parts is None:
-        found.append("objects: maps are held against windows that are swapped with other images")
-    return found
-
-
-def _unseen(situations: Situations, changed: Changed, names: Sequence[str]) -> list[str]:
-    """Why objects are no parts, without those of which the world's refusal is told."""
-    removed = {each.subject for each in changed.changes if each.kind == REMOVED}
-    hidden, found = [], []
-    for name in names:
-        if name in removed:
-            found.append(f"{name}: object_mask() shows none of it, though without() takes it away")
-        elif f"{name} {REMOVED}" in changed.refused.found:
-            continue
-        elif _masked(situations, name):
-            found.append(f"{name}: without() shows it as before, though object_mask() shows it")
-        else:
-            hidden.append(name)
-    return [*found, f"{', '.join(hidden)}: never in view in these moments"] if hidden else found
-
-
-def _masked(situations: Situations, name: str) -> bool:
-    """Whether the world's own mask of an object shows any of it in any moment."""
-    if not situations.offers("object_mask"):
-        return False
-    shape = situations.images.shape[1:3]
-    with suppress(InputError):
-        return any(
-            mask_of(situations.at(place), name, shape).any() for place in range(len(situations))
-        )
-    return False
 
 
 def _has_value(situations: Situations) -> bool:
