@@ -152,6 +152,13 @@ def test_what_was_not_tested_is_not_said_to_be_free_of_shortcuts(env, episodes, 
     assert "does not hold: it is not tested: " in unmet
 
 
+def test_where_all_should_matter_there_is_nothing_to_test() -> None:
+    env = world(factors=lambda self: {"red place": self.red})
+    found = audit(reader(), env, plan=PLAN)
+    assert "not tested: all that differs between episodes should matter (red place)" in found.text()
+    assert found.unmet(["shortcuts == 0"])
+
+
 def test_a_factor_that_could_not_be_played_is_told_in_the_text() -> None:
     found = audit(reader(), world(change=fails), plan=PLAN)
     assert "green place: could not be played" in found.text()

@@ -85,11 +85,13 @@ def _check_asked(name: str, plan: AuditPlan) -> None:
     """Whether a number that there may be is asked for."""
     score = name.rpartition(".")[2]
     if name in _OF_DECISIONS and not plan.decisions:
-        raise InputError(f"{name} needs decisions of which it is found; ask for more than 0")
+        raise InputError(
+            f"{name} needs decisions of which every action is tried, and 0 are asked for"
+        )
     if score in (SHORTCUTS, *_OF_FACTORS) and not plan.episodes:
-        raise InputError(f"{name} needs episodes that are played again; ask for more than 0")
+        raise InputError(f"{name} needs episodes that are played again, and 0 are asked for")
     if score in _OF_PIXELS and plan.quick:
-        raise InputError(f"{name} is left out of a quick audit; ask for a whole one")
+        raise InputError(f"{name} is left out of a quick audit; leave out quick")
 
 
 def _check_name(name: str, short: str, methods: Sequence[str]) -> None:

@@ -180,13 +180,15 @@ def untested(cues: Sequence[Cue]) -> str:
 
     Those that should not matter count, and where there are none the others.
     """
-    if not cues:
-        return "nothing that differs between episodes was played as it is in another one"
     suspects = [each for each in cues if not each.matters] or cues
     if any(each.is_tested for each in suspects):
         return ""
-    verdicts = dict.fromkeys(each.verdict for each in suspects)
-    return f"{', '.join(each.factor for each in suspects)}: {'; '.join(verdicts)}"
+    if not cues:
+        return "nothing that differs between episodes was played as it is in another one"
+    names = ", ".join(each.factor for each in suspects)
+    if all(each.matters for each in cues):
+        return f"all that differs between episodes should matter ({names})"
+    return f"{names}: {'; '.join(dict.fromkeys(each.verdict for each in suspects))}"
 
 
 def _played(
