@@ -11,7 +11,7 @@ import numpy as np
 from rlvis.errors import InputError, one_line
 from rlvis.evaluation.account import Account
 from rlvis.evaluation.answers import Refusals, answer_of, mask_of
-from rlvis.evaluation.setting_back import unspoilt
+from rlvis.evaluation.setting_back import AskedMoment
 from rlvis.evaluation.situations import Situations
 from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.branches import observed_image
@@ -192,13 +192,13 @@ def ask_all(
     for place in range(len(situations)):
         words = _words(situations, place, refused)
         surfaces = set(words["surfaces"]) - set(given or ())
-        hidden: set[str] = set()
+        moment, hidden = AskedMoment(situations, place, refused), set[str]()
         asked = [*own, *_changes(situations, place, account, words, quick)]
         for _, group in groupby(asked, key=lambda each: each.method):
             wanted = [
                 each for each in group if each.kind != RECOLOURED or each.subject not in hidden
             ]
-            for change, image in _images(situations, place, wanted, refused):
+            for change, image in _images(moment, wanted):
                 differs = (image != situations.images[place]).any(axis=-1)
                 if not differs.any():
                     if change.kind == REMOVED:
@@ -208,7 +208,7 @@ def ask_all(
                 waiting.append(image)
                 mask = None
                 if change.kind == REMOVED and change.function is None:
-                    mask = _mask(situations, place, change.subject, differs, refused)
+                    mask = _mask(moment, change.subject, differs)
                 elif change.kind == REMOVED or (
                     change.kind == SWAPPED and change.subject in surfaces
                 ):
@@ -262,47 +262,42 @@ def _without(change: Change, image: np.ndarray) -> np.ndarray:
         ) from error
 
 
-def _images(
-    situations: Situations, place: int, changes: Sequence[Change], refused: Refusals
-) -> list[tuple[Change, np.ndarray]]:
+def _images(moment: AskedMoment, changes: Sequence[Change]) -> list[tuple[Change, np.ndarray]]:
     """What changes by one method show, uint8 (H, W, C) each, without those that are refused."""
 
     def ask(there: bool) -> list[np.ndarray | InputError]:
-        return [_attempt(situations, place, each, there) for each in changes]
+        return [_attempt(moment, each, there) for each in changes]
 
     method = next((each.method for each in changes), "")
-    images = unspoilt(situations, place, f"{method}()", ask, refused) if method else ask(there=True)
+    images = moment.answer(f"{method}()", ask) if method else ask(there=True)
     found = []
     for change, image in zip(changes, images, strict=True):
         if isinstance(image, InputError):
-            refused.note(change.name, image)
+            moment.refused.note(change.name, image)
         else:
             found.append((change, image))
     return found
 
 
-def _attempt(
-    situations: Situations, place: int, change: Change, there: bool
-) -> np.ndarray | InputError:
+def _attempt(moment: AskedMoment, change: Change, there: bool) -> np.ndarray | InputError:
     try:
-        return drawn(situations, place, change, there=there)
+        return drawn(moment.situations, moment.place, change, there=there)
     except InputError as error:
         return error
 
 
-def _mask(
-    situations: Situations, place: int, name: str, differs: np.ndarray, refused: Refusals
-) -> np.ndarray:
+def _mask(moment: AskedMoment, name: str, differs: np.ndarray) -> np.ndarray:
     """An object's pixels; those that change without it where the world tells no such mask."""
+    situations = moment.situations
     world = situations.world.environment
 
     def ask(there: bool) -> np.ndarray:
-        return mask_of(world if there else situations.at(place), name, differs.shape)
+        return mask_of(world if there else situations.at(moment.place), name, differs.shape)
 
     if situations.offers("object_mask"):
         asked = f"object_mask() of {name}"
-        with refused.noted(asked):
-            return unspoilt(situations, place, asked, ask, refused)
+        with moment.refused.noted(asked):
+            return moment.answer(asked, ask)
     return differs
 
 
