@@ -112,7 +112,8 @@ def test_requirements_are_held_against_what_was_found(of_shortcut) -> None:
 
 
 def test_every_number_may_be_required(of_shortcut) -> None:
-    check_requirements([f"{name} > 0" for name in numbers_of(of_shortcut)], PLAN.named)
+    plan = AuditPlan(methods=PLAN.named)
+    check_requirements([f"{name} > 0" for name in numbers_of(of_shortcut)], plan)
 
 
 def test_the_page_says_what_is_compared_and_how_parts_are_taken_away(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rlvis import InputError
+from rlvis import AuditPlan, InputError
 from rlvis.evaluation.audit_numbers import check_requirements
 
 
@@ -20,7 +20,7 @@ from rlvis.evaluation.audit_numbers import check_requirements
     ],
 )
 def test_what_may_be_found_may_be_required(name) -> None:
-    check_requirements([f"{name} >= 0"], ["occlusion"])
+    check_requirements([f"{name} >= 0"], AuditPlan(methods=("occlusion",)))
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_what_may_be_found_may_be_required(name) -> None:
 )
 def test_a_typo_in_what_is_required_costs_no_audit(name, hint) -> None:
     with pytest.raises(InputError, match=hint):
-        check_requirements([f"{name} >= 0"], ["occlusion"])
+        check_requirements([f"{name} >= 0"], AuditPlan(methods=("occlusion",)))

@@ -75,7 +75,7 @@ def command(
         decisions=usual.decisions if decisions is None else decisions,
         episodes=usual.episodes if episodes is None else episodes,
     )
-    check_requirements(requirements, plan.named)
+    check_requirements(requirements, plan)
     kept = out.with_name(f"{out.stem}.unfinished.json")
     how: dict[str, Any] = {"plan": plan, "seed": seed, "keep": kept, "resume": resume}
     how["processes"] = processes

@@ -1,14 +1,14 @@
 """A world's own account of itself: what differs between episodes, and what matters."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from rlvis.errors import InputError
+from rlvis.errors import unknown
+from rlvis.evaluation.answers import Refusals, answer_of
 from rlvis.evaluation.situations import Situations
-from rlvis.rollouts.interventions import ask
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,15 @@ class Account:
     Attributes:
         values: of each factor that is not the same in all episodes, by episode.
         constant: the factors that are the same in all of them.
-        matters: the factors that what is right to do depends on; None where the world does not say.
+        matters: the factors that what is right to do depends on; None where the world does not say,
+            fails to in any episode, or names what is no factor.
+        refused: what it failed to answer, in how many episodes.
     """
 
     values: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
     constant: tuple[str, ...] = ()
     matters: tuple[str, ...] | None = None
+    refused: Refusals = field(default_factory=Refusals)
 
     @classmethod
     def of(cls, situations: Situations) -> "Account":
@@ -31,18 +34,25 @@ class Account:
         varies, judges = situations.offers("factors", "varied"), situations.offers("matters")
         values: dict[str, dict[int, Any]] = {}
         matters: dict[str, None] = {}
+        refused, env = Refusals(), situations.world.environment
         for number, state in situations.starts.items() if varies or judges else ():
             assert state is not None
             situations.enter(state)
-            for name, value in dict(told(situations, "factors")).items() if varies else ():
+            factors: Mapping[str, Any] = {}
+            if varies:
+                with refused.noted("factors()"):
+                    factors = answer_of(env, "factors")
+            for name, value in factors.items():
                 values.setdefault(name, {})[number] = value
             if judges:
-                matters |= dict.fromkeys(told(situations, "matters"))
+                with refused.noted("matters()"):
+                    matters |= dict.fromkeys(_known(answer_of(env, "matters"), factors))
         counts = {name: len(_distinct(found)) for name, found in values.items()}
         return cls(
             {name: found for name, found in values.items() if counts[name] > 1},
             tuple(name for name in values if counts[name] == 1),
-            tuple(matters) if judges else None,
+            tuple(matters) if judges and "matters()" not in refused.found else None,
+            refused,
         )
 
     @cached_property
@@ -62,12 +72,12 @@ class Account:
         return [value for key, value in self.distinct[factor].items() if key != own]
 
 
-def told(situations: Situations, method: str, *arguments: Any) -> Any:
-    """What the world answers in the moment it is at, nothing where it fails."""
-    try:
-        return ask(situations.world.environment, method, *arguments)
-    except InputError:
-        return ()
+def _known(names: Sequence[str], factors: Mapping[str, Any]) -> Sequence[str]:
+    """Names of factors; any will do where the factors themselves are not known."""
+    for name in names if factors else ():
+        if name not in factors:
+            raise unknown("factor", name, factors)
+    return names
 
 
 def _distinct(values: Mapping[int, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from rlvis.display.page import Page
 from rlvis.errors import unknown
 from rlvis.evaluation.audit_files import with_numbers
-from rlvis.evaluation.audit_numbers import numbers_of, requirement
+from rlvis.evaluation.audit_numbers import numbers_of, requirement, told_number
 from rlvis.evaluation.audit_page import draw_audit
 from rlvis.evaluation.estimates import Estimate
 from rlvis.evaluation.findings import Findings
@@ -49,7 +49,8 @@ class Audit(Findings, Result):
         words = {name: f"{each.word}: {each.reason}" for name, each in self.verdicts.items()}
         width = max(map(len, words), default=0)
         verdicts = [f"  {name:{width}}  {each}" for name, each in words.items()]
-        cues = [f"  {each.factor}: {each.verdict}" for each in self.cues if each.lost.count]
+        told = [each for each in self.cues if each.lost.count or not each.matters]
+        cues = [f"  {each.factor}: {each.verdict}" for each in told]
         silent = [f"Left out: {each}" for each in left_out(self)]
         return "\n".join([*headlines(self), *verdicts, *cues, *silent])
 
@@ -131,9 +132,9 @@ class Audit(Findings, Result):
     def number(self, name: str) -> float:
         """A number by its name.
 
-        "success", "shortcuts" (how many), "regret", "mistakes"; "occlusion.causal", with another
-        target "occlusion.value.causal"; "marker_removed.kl", ".flips"; "floor.lost". With ".low"
-        or ".high" the end of its interval.
+        "success", "shortcuts" (how many, NaN if none could be tested), "regret", "mistakes";
+        "occlusion.causal", with another target "occlusion.value.causal"; "marker_removed.kl",
+        ".flips"; "floor.lost". With ".low" or ".high" the end of its interval.
 
         Raises:
             InputError: if there is none of that name.
@@ -157,7 +158,8 @@ class Audit(Findings, Result):
             condition = requirement(text)
             number = self.number(condition.name)
             if not (isfinite(number) and condition.compare(number)):
-                found.append(f"{text} does not hold: it is {number:.4g}")
+                told = told_number(self, condition.name)
+                found.append(f"{text} does not hold: it is {told}")
         return found
 
 

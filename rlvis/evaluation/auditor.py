@@ -19,7 +19,13 @@ from rlvis.errors import InputError
 from rlvis.evaluation.account import Account
 from rlvis.evaluation.action_values import USUAL_DISCOUNT, discount_of, true_values
 from rlvis.evaluation.audit_result import Audit
-from rlvis.evaluation.changes import Changed, Without, ask_all
+from rlvis.evaluation.changes import (
+    DRAWN_BY,
+    Changed,
+    Without,
+    ask_all,
+    check_without,
+)
 from rlvis.evaluation.counterfactuals import shown, smallest, turned_by
 from rlvis.evaluation.decisions import Decisions, weighed
 from rlvis.evaluation.effects import Effect, measured
@@ -27,6 +33,7 @@ from rlvis.evaluation.estimates import share
 from rlvis.evaluation.findings import Moved
 from rlvis.evaluation.maps import MapAudit, MethodScores
 from rlvis.evaluation.method_pool import check_processes, processor_seconds
+from rlvis.evaluation.missing_parts import unheld
 from rlvis.evaluation.parts import Parts, parts_of, possible_targets
 from rlvis.evaluation.plan import AuditPlan
 from rlvis.evaluation.scored_methods import ScoredMethods, digest_of, refusals
@@ -41,7 +48,7 @@ from rlvis.options import MANY, MOST_SEED, check_whole
 from rlvis.progress import OnProgress, reporter
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.compatibility import at_home, check_compatible
-from rlvis.rollouts.interventions import ask
+from rlvis.rollouts.interventions import offered
 from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recorder import opened_environments
 
@@ -90,14 +97,17 @@ def audit(
         on_progress: see `rlvis.progress`; it may raise KeyboardInterrupt to stop there.
 
     Raises:
-        InputError: if the policy does not fit the environment, or has no choice of one of several
-            actions.
+        InputError: if the policy does not fit the environment, has no choice of one of several
+            actions, or `without` has something else than functions by names.
         Stopped: if it was stopped; `keep` then holds what there was.
     """
     require_policy(policy)
     check_whole("seed", seed, 0, MOST_SEED)
     check_whole("max_steps", max_steps, 1, MANY)
     check_processes(processes, policy)
+    check_without(without)
+    if len(policy.labels) < 2:
+        raise InputError(f"an audit needs several actions to choose from; {policy.name} has one")
     plan, report, start = plan or AuditPlan(), reporter(on_progress), processor_seconds()
     check_discount(discount)
     gamma = discount if discount is not None else discount_of(policy)
@@ -158,20 +168,16 @@ class _Asked:
             on_progress=report,
         )
         changed, left_out, account = None, list[str](), Account.of(situations)
+        left_out += account.refused.told(len(situations.starts), "episodes")
         if situations.form or without:
             changed = ask_all(
                 situations, account, quick=plan.quick, on_progress=report, given=without
             )
-            left_out += [
-                f"{name}, in {count} of {len(situations)} moments: {why}"
-                for name, (count, why) in changed.refused.items()
-            ]
+            left_out += changed.refused.told(len(situations), "moments")
         if changed is not None and not len(changed.places):
-            offers = situations.offers("without") or situations.offers("recoloured")
-            changed = None
             left_out.append(
-                "interventions: none of them shows anything else in any of the moments"
-                if offers
+                "interventions: none that could be drawn shows anything else in any of the moments"
+                if without or any(situations.offers(method) for method in DRAWN_BY)
                 else "interventions: the world offers none; see Interventions in docs/world.md"
             )
         if not situations.form:
@@ -186,7 +192,8 @@ class _Asked:
         parts = None
         if changed is not None and changed.masks:
             parts = parts_of(changed, targets, account.matters)
-        left_out += _unheld(situations, parts, bool(without))
+        left_out += unheld(situations, changed, parts, without)
+        changed = changed if changed is not None and len(changed.places) else None
         return cls(
             situations,
             account,
@@ -235,12 +242,9 @@ class _Asked:
     ) -> tuple[list[Cue], list[str]]:
         """What the policy goes by, and the factors of which nothing can be said."""
         situations = self.situations
-        if not situations.offers("factors", "varied", "matters", "change"):
-            self.left_out.append(
-                "shortcuts by name: the world would need factors(), varied(factor, value), "
-                "matters() and change(...)"
-            )
-            return [], []
+        if why := self._no_cues(plan):
+            self.left_out.append(f"shortcuts by name: {why}")
+            return [], list(self.account.constant)
         found = cues_of(
             situations,
             self.account,
@@ -250,7 +254,29 @@ class _Asked:
             max_steps=max_steps,
             on_progress=report,
         )
+        for each in found:
+            if each.refused:
+                count = each.refused + each.after.count
+                self.left_out.append(
+                    f"{each.factor} in episodes played again, in {each.refused} of {count}: "
+                    f"{each.why}"
+                )
         return found, list(self.account.constant)
+
+    def _no_cues(self, plan: AuditPlan) -> str:
+        """Why it cannot be looked for shortcuts, empty where it can."""
+        situations = self.situations
+        if not {"factors", "varied", "matters", "change"} <= set(
+            offered(situations.world.environment)
+        ):
+            return (
+                "the world would need factors(), varied(factor, value), matters() and change(...)"
+            )
+        if not situations.form:
+            return "the world cannot be set to a moment"
+        if self.account.matters is None:
+            return "what matters is not known, so nothing is called a shortcut"
+        return "" if plan.episodes else "with episodes=0 none is played again"
 
     def result(
         self,
@@ -325,34 +351,6 @@ def check_discount(discount: float | None) -> None:
         isinstance(discount, (int, float)) and isfinite(discount) and 0 <= discount <= 1
     ):
         raise InputError(f"a discount is a number from 0 to 1, not {discount!r}")
-
-
-def _unheld(situations: Situations, parts: Parts | None, given: bool) -> list[str]:
-    """The objects that maps are not held against, and why.
-
-    Args:
-        situations: the moments.
-        parts: what maps are held against; None where that is windows.
-        given: whether the user knows how to take objects away.
-    """
-    names = set(parts.names) if parts is not None else set()
-    instead = ", so maps are held against windows that are swapped with other images" * (
-        parts is None
-    )
-    if situations.offers("objects", "without"):
-        try:
-            objects = ask(situations.at(0), "objects")
-        except InputError as error:
-            return [f"objects: {error}{instead}"]
-        if names.isdisjoint(objects) and not given:
-            return [f"objects: none is in view in any of the moments{instead}"]
-        unseen = [name for name in objects if name not in names]
-        return [f"{', '.join(unseen)}: never in view in these moments"] if unseen else []
-    if given and parts is not None:
-        return []
-    return [
-        f"objects: none can be removed{instead}; the world would need objects() and without(name)"
-    ]
 
 
 def _has_value(situations: Situations) -> bool:

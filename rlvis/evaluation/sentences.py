@@ -3,6 +3,7 @@
 from math import isfinite
 
 from rlvis.evaluation.findings import Findings
+from rlvis.evaluation.shortcuts import untested
 from rlvis.evaluation.verdicts import BELIEVE, NO
 
 _FEW = 4
@@ -33,15 +34,8 @@ def headlines(found: Findings) -> list[str]:
     if found.decisions is not None:
         regret = found.decisions.regret.written(4)
         lines.append(f"The regret of the actions taken, against the best ones, is {regret}.")
-    if found.cues:
-        names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
-        lines.append(
-            f"Shortcuts: {', '.join(names)}."
-            if names
-            else "No shortcut was found among what differs between episodes."
-        )
-        if vague := sum(each.is_vague for each in found.cues):
-            lines[-1] += f" Of {vague} of {len(found.cues)} factors there is too little to say."
+    if not found.of_pictures:
+        lines.append(_of_shortcuts(found))
     if misleading := [each.factor for each in found.cues if each.misleads]:
         lines.append(f"It does better where these are otherwise: {', '.join(misleading)}.")
     if moving := [each.factor for each in found.cues if each.distracts]:
@@ -55,6 +49,18 @@ def left_out(found: Findings) -> list[str]:
     if more := len(found.left_out) - len(lines):
         lines.append(f"And {more} more, told in the numbers (.json).")
     return lines
+
+
+def _of_shortcuts(found: Findings) -> str:
+    names = [f"{each.factor} ({each.lost.written(share=True)})" for each in found.shortcuts]
+    if not names and (why := untested(found.cues)):
+        return f"Shortcuts were not tested: {why}."
+    line = "No shortcut was found among what differs between episodes."
+    if names:
+        line = f"Shortcuts: {', '.join(names)}."
+    if vague := sum(each.is_vague for each in found.cues):
+        line += f" Of {vague} of {len(found.cues)} factors there is too little to say."
+    return line
 
 
 def _named(found: Findings, word: str) -> str:

@@ -8,7 +8,7 @@ on the factor. A factor that means nothing costs nothing, however much it moves 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -17,11 +17,12 @@ import torch
 
 from rlvis.errors import InputError
 from rlvis.evaluation.account import Account
-from rlvis.evaluation.changes import SWAPPED, unnumbered
+from rlvis.evaluation.changes import SWAPPED, shown_image, unnumbered
 from rlvis.evaluation.effects import Effect
 from rlvis.evaluation.estimates import NOTHING, Estimate, mean, share
 from rlvis.evaluation.situations import Situations
 from rlvis.progress import OnProgress, Progress
+from rlvis.rollouts.branches import observed
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.intervals import share_interval
 from rlvis.rollouts.interventions import ask
@@ -47,7 +48,8 @@ class Cue:
             in the world as it was and with the factor as in another episode.
         lost: the difference, of the same episodes; of returns as a share of their mean size before.
         of_success: whether it is one of successes, not of returns.
-        refused: how many episodes could not be changed, of how many.
+        refused: how many episodes could not be changed.
+        why: the first time.
     """
 
     factor: str
@@ -58,6 +60,7 @@ class Cue:
     lost: Estimate = NOTHING
     of_success: bool = True
     refused: int = 0
+    why: str = ""
 
     @property
     def measure(self) -> str:
@@ -71,9 +74,10 @@ class Cue:
 
     @property
     def distracts(self) -> bool:
-        """Whether it turns decisions although it should not, and no success hangs on it."""
+        """Whether it turns decisions although it should not, and surely no success hangs on it."""
         turns = self.effect is not None and self.effect.flips.above(OFTEN)
-        return turns and not self.matters and not self.is_shortcut and not self.misleads
+        judged = self.is_tested and not self.is_shortcut and not self.misleads
+        return turns and not self.matters and judged
 
     @property
     def misleads(self) -> bool:
@@ -88,11 +92,18 @@ class Cue:
         return bool(self.lost.count) and wide and not told
 
     @property
+    def is_tested(self) -> bool:
+        """Whether it was played, in enough episodes to say."""
+        return self.lost.sure and not self.is_vague
+
+    @property
     def verdict(self) -> str:
         """In words."""
         what = f"the {self.measure}"
         if not self.lost.count:
-            return "not played" if self.matters else "could not be played"
+            if self.after.count:
+                return f"nothing to lose: every {self.measure} was 0 before"
+            return "could not be played" if self.refused else "not played"
         if self.is_shortcut:
             return f"a shortcut: {self._much} hangs on it"
         if self.misleads:
@@ -126,6 +137,7 @@ class Cue:
             "lost": self.lost.plain(),
             "measure": self.measure,
             "refused": self.refused,
+            "why": self.why,
         }
 
 
@@ -143,23 +155,40 @@ def cues_of(
 
     Args:
         situations: of a world that answers `factors`, `varied`, `matters` and `change`.
-        account: that it gives.
+        account: that it gives, which says what matters.
         effects: of the changes in single moments.
         envs: to play in.
         episodes: how many are played again for each factor, at most.
         max_steps: where an episode is stopped if it has not ended.
         on_progress: see `rlvis.progress`.
     """
+    assert account.matters is not None
     known = {each.subject: each for each in effects if each.kind == SWAPPED}
     found = []
     for done, factor in enumerate(account.values):
-        matters = factor in (account.matters or ())
+        matters = factor in account.matters
         cue = Cue(factor, matters, known.get(unnumbered(factor)))
         if not matters or len(account.distinct[factor]) <= _FEW_VALUES:
             cue = _played(situations, account, cue, envs, episodes, max_steps)
         found.append(cue)
         on_progress(Progress("looking for shortcuts", done + 1, len(account.values), "factors"))
     return sorted(found, key=lambda each: -np.nan_to_num(each.lost.value))
+
+
+def untested(cues: Sequence[Cue]) -> str:
+    """Why nobody can say whether there is a shortcut; empty where a factor was tested.
+
+    Those that should not matter count, and where there are none the others.
+    """
+    suspects = [each for each in cues if not each.matters] or cues
+    if any(each.is_tested for each in suspects):
+        return ""
+    if not cues:
+        return "nothing that differs between episodes was played as it is in another one"
+    names = ", ".join(each.factor for each in suspects)
+    if all(each.matters for each in cues):
+        return f"all that differs between episodes should matter ({names})"
+    return f"{names}: {'; '.join(dict.fromkeys(each.verdict for each in suspects))}"
 
 
 def _played(
@@ -173,22 +202,22 @@ def _played(
     """A factor with what became of episodes in which it was as in another one."""
     ended: dict[int, tuple[bool | None, float]] = {}
     waiting = iter(list(account.values[cue.factor])[:episodes])
-    refused = 0
+    refused: list[InputError] = []
 
     def following(env: CheckedEnv) -> Running | None:
-        nonlocal refused
         for number in waiting:
-            begun = _begin(situations, account, env, cue.factor, number)
-            if begun is not None:
-                return begun
-            refused += 1
+            try:
+                return _begin(situations, account, env, cue.factor, number)
+            except InputError as error:
+                refused.append(error)
         return None
 
     running = [begun for env in envs if (begun := following(env)) is not None]
     for step in go_on(situations.policy, running, max_steps=max_steps, following=following):
         if step.outcome is not None:
             ended[step.episode] = step.outcome.success, step.outcome.total
-    return _compared(situations, cue, ended, refused)
+    why = str(refused[0]) if refused else ""
+    return _compared(situations, replace(cue, refused=len(refused), why=why), ended)
 
 
 def _begin(
@@ -197,29 +226,36 @@ def _begin(
     env: CheckedEnv,
     factor: str,
     number: int,
-) -> Running | None:
-    """An episode from its start with a factor as in another one; None where no value will do."""
+) -> Running:
+    """An episode from its start with a factor as in another one.
+
+    Raises:
+        InputError: if no value will do.
+    """
     state = situations.starts[number]
     assert state is not None
     others = account.others(factor, number)
     lot = np.random.default_rng((situations.seeds[number], crc32(factor.encode())))
+    refused = InputError(f"it has no value of {factor} to be put to")
     for choice in lot.permutation(len(others))[:_FEW_VALUES].tolist():
         env.reset(situations.seeds[number], number)
         restore(situations.form, env.environment, FORMS[situations.form].unpack(state))
         try:
-            observation, info = ask(env.environment, "change", "varied", factor, others[choice])
-        except InputError:
+            told = ask(env.environment, "change", "varied", factor, others[choice])
+            observation, info = observed(told)
+            shown_image(situations, "change()", observation)
+        except InputError as error:
+            refused = error
             continue
         seed = situations.seeds[number]
         return Running(env, number, seed, torch.Generator().manual_seed(seed), observation, info)
-    return None
+    raise refused
 
 
 def _compared(
     situations: Situations,
     cue: Cue,
     ended: Mapping[int, tuple[bool | None, float]],
-    refused: int,
 ) -> Cue:
     of_success = all(
         number in situations.successes and success is not None
@@ -238,15 +274,12 @@ def _compared(
     averaged = share if of_success else mean
     scale = 1.0 if of_success else float(np.abs(before).mean()) if len(before) else 0.0
     lost = _difference((before - after) / scale, numbers, of_success) if scale else NOTHING
-    return Cue(
-        cue.factor,
-        cue.matters,
-        cue.effect,
-        averaged(before, numbers),
-        averaged(after, numbers),
-        lost,
-        of_success,
-        refused,
+    return replace(
+        cue,
+        before=averaged(before, numbers),
+        after=averaged(after, numbers),
+        lost=lost,
+        of_success=of_success,
     )
 
 

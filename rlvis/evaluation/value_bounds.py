@@ -5,12 +5,14 @@ side by side. A state is drawn once, however many ways lead to it, and only wher
 it; what is not followed bounds the result from both sides.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from rlvis.errors import InputError, one_line
 from rlvis.evaluation.situations import BATCH
 from rlvis.models.habits import in_format
 from rlvis.models.policy import Policy
@@ -26,6 +28,7 @@ _FINENESS = tuple(0.01 * 0.85**level for level in range(27))
 """States are drawn that are at least so likely, a reward in them worth what it is now."""
 _TINY = 0.03
 """Known states are followed down to this share of that."""
+_OF_PROCESS = ("start", "steps_left", "gains", "step", "picture")
 _TOGETHER = 128
 """So many moments are computed side by side, so that their states are drawn and asked together."""
 
@@ -63,7 +66,15 @@ def computed_values(
         discount: γ.
         max_steps: where a future is stopped if it has not ended.
         on_progress: see `rlvis.progress`.
+
+    Raises:
+        InputError: if one of the processes is none, or fails.
     """
+    for each in processes:
+        _check_process(each)
+    with _simulated():
+        least_gain, most_gain = np.array([each.gains for each in processes], float).T[..., None]
+        steps_left = np.minimum([each.steps_left for each in processes], max_steps)
     labels = len(policy.labels)
     earned, left_out = np.zeros((2, len(processes), labels))
     reached = ReachedStates(policy, dict(zip(worlds, processes, strict=True)))
@@ -73,7 +84,7 @@ def computed_values(
             (world, process.start)
             for world, process in zip(worlds[these], processes[these], strict=True)
         )
-        steps = np.array([min(each.steps_left, max_steps) for each in processes[these]])
+        steps = steps_left[these]
         wide = np.arange(len(starts))
         for least in _FINENESS:
             places = first + wide
@@ -88,12 +99,29 @@ def computed_values(
             if not len(wide):
                 break
     on_progress(Progress("trying every action", len(processes), len(processes), "moments"))
-    least_gain, most_gain = (
-        np.array(gains)[:, None] for gains in zip(*(each.gains for each in processes), strict=True)
-    )
     return Bounds(
         earned + left_out * least_gain, earned + left_out * most_gain, int(reached.asked.sum())
     )
+
+
+def _check_process(process: Simulation) -> None:
+    missing = [name for name in _OF_PROCESS if not hasattr(process, name)]
+    if missing:
+        told = one_line(repr(process))
+        raise InputError(
+            f"simulation() returned {told}, which has no {', '.join(missing)}; see simulation() in "
+            "docs/world.md"
+        )
+
+
+@contextmanager
+def _simulated() -> Iterator[None]:
+    """What a process fails of is told in a line."""
+    try:
+        yield
+    except Exception as error:  # whatever the environment's own code raises
+        reason = one_line(error) or type(error).__name__
+        raise InputError(f"the process of simulation() fails: {reason}") from error
 
 
 class ReachedStates:
@@ -143,14 +171,15 @@ class ReachedStates:
             part = new[start : start + BATCH]
             at = [self._states[number] for number in part]
             where = [(self._processes[world], state) for world, state in at]
-            images = np.stack([process.picture(state) for process, state in where])
+            shape = len(where), self.likely.shape[1]
+            with _simulated():
+                images = np.stack([process.picture(state) for process, state in where])
+                steps = [
+                    process.step(state, action)
+                    for process, state in where
+                    for action in range(shape[1])
+                ]
             found = self._likely(images)
-            shape = found.shape
-            steps = [
-                process.step(state, action)
-                for process, state in where
-                for action in range(shape[1])
-            ]
             worlds = np.repeat([world for world, _ in at], shape[1]).tolist()
             then = self.numbers((world, step[0]) for world, step in zip(worlds, steps, strict=True))
             self.likely[part] = found / found.sum(axis=1, keepdims=True)
