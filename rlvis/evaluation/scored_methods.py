@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,11 @@ class ScoredMethods:
         unknown = [name for name in names if name not in self._known]
         done = len(names) - len(unknown)
         report(Progress("explaining", done, len(names), "methods"))
-        for more, scores in enumerate(score_methods(work, unknown, processes), 1):
-            self._known[scores.method] = scores
-            self._keep()
-            report(Progress("explaining", done + more, len(names), "methods"))
+        with closing(score_methods(work, unknown, processes)) as scored:
+            for more, scores in enumerate(scored, done + 1):
+                self._known[scores.method] = scores
+                self._keep()
+                report(Progress("explaining", more, len(names), "methods"))
         return [self._known[name] for name in names]
 
     @contextmanager
