@@ -244,7 +244,7 @@ def test_true_values_are_what_is_played() -> None:
     computed = true_values(situations, places, **how)
     assert computed.computed
     assert computed.widths.max() < 0.02
-    played = module._played(situations, places, 0.97, 1000, lambda _: None)
+    played = module._played(situations, places, np.ones((2, 3), bool), 0.97, 1000, lambda _: None)
     np.testing.assert_allclose(computed.values, played.values, atol=0.03)
     assert (computed.low <= computed.high).all()
     env.environment.close()

@@ -30,7 +30,7 @@ class Mistake:
         episode, step, seed: of the moment.
         taken, best: actions.
         regret: what was given away.
-        sure: whether it was, by the whole of both intervals.
+        sure: whether it was, see `TrueValues.sure_mistakes`.
         image: uint8 (H, W, 3), what the policy saw.
     """
 
