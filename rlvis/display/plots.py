@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, isfinite, isnan, log10
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -225,5 +225,5 @@ def _draw_interval(drawing: _Drawing, scale: _Scale, row: Interval, y: float) ->
     if isfinite(row.mark):
         x = scale.at(row.mark)
         drawing.line(x, y - 7, x, y + 7, LIGHT.muted, 2)
-    if isfinite(row.value):
+    if not isnan(row.value):
         drawing.dot(scale.at(row.value), y, 5, row.colour)

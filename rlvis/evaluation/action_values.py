@@ -63,6 +63,11 @@ class TrueValues:
         return (self.high - self.low) / 2
 
     @property
+    def half_width(self) -> float:
+        """The mean of `widths`."""
+        return float(np.nanmean(self.widths))
+
+    @property
     def best(self) -> np.ndarray:
         """Int (S,): the action that is worth most."""
         return np.nanargmax(self.values, axis=1)

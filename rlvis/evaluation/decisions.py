@@ -87,7 +87,7 @@ class Decisions:
             **{name: each.plain() for name, each in named.items()},
             "discount": self.true.discount,
             "computed": self.true.computed,
-            "half_width": float(self.true.widths.mean()),
+            "half_width": self.true.half_width,
             "worst": [
                 {
                     "episode": each.episode,
