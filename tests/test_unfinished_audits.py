@@ -46,6 +46,6 @@ def test_another_audit_is_told_in_words(kept, name, said) -> None:
 def test_nothing_is_kept_where_nothing_is_scored(tmp_path) -> None:
     path = tmp_path / "b.json"
     scored = ScoredMethods(SETTINGS, path, resume=False)
-    with pytest.raises(Stopped, match="with 0 methods scored$"), scored.kept():
+    with pytest.raises(Stopped, match=r"with 0 methods scored$"), scored.kept():
         raise KeyboardInterrupt
     assert not path.exists()
