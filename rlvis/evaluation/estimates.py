@@ -63,8 +63,11 @@ class Estimate:
         if isinf(self.value):
             return rounded(self.value)
 
+        ends = (abs(self.low), abs(self.high)) if self.sure else ()
+        largest = max(abs(self.value), *ends, 0.0)
+
         def text(number: float) -> str:
-            return f"{number:.0%}" if share else rounded(number, digits)
+            return f"{number:.0%}" if share else rounded(number, digits, largest)
 
         if not self.sure:
             return f"{text(self.value)} (too few for an interval)"
@@ -88,13 +91,20 @@ class Estimate:
 NOTHING = Estimate(nan)
 
 
-def rounded(number: float, digits: int = 2) -> str:
-    """A number as text: so many decimals, none of thousands, four digits of millions."""
+def rounded(number: float, digits: int = 2, largest: float = 0.0) -> str:
+    """A number as text: so many decimals, none of thousands, four digits of millions.
+
+    Args:
+        number: infinite ones, too.
+        digits: decimals.
+        largest: of the numbers beside it, so that all are written in one way.
+    """
     if isinf(number):
         return "∞" if number > 0 else "−∞"
-    if abs(number) < 1e3:
+    size = max(abs(number), abs(largest))
+    if size < 1e3:
         return f"{number:.{digits}f}"
-    return f"{number:.0f}" if abs(number) < 1e6 else f"{number:.4g}"
+    return f"{number:.0f}" if size < 1e6 else f"{number:.4g}"
 
 
 def estimate(
