@@ -20,8 +20,9 @@ def test_ticks_are_short_and_differ_whatever_the_size_of_the_numbers(scale, powe
     assert axis.heading == ("worth" if power == 0 else f"worth (× 1e{power})")
 
 
-def test_numbers_that_are_all_one_have_ends_that_tell_them_apart() -> None:
-    axis = Axis("worth", *_ends(np.full(3, 1e12)))
+@pytest.mark.parametrize("numbers", [[1e12, 1e12], [1.0, 1 + 1e-15], [0.0, 0.0]])
+def test_numbers_that_are_all_one_have_ends_that_tell_ticks_apart(numbers) -> None:
+    axis = Axis("worth", *_ends(np.array(numbers)))
     assert len({axis.written(tick) for tick in axis.ticks()}) > 2
 
 

@@ -341,6 +341,8 @@ def _or_last(value: float) -> float:
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
+    """Of an axis for numbers, wide enough that its ticks differ where all numbers are about one."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    room = 0.05 * (high - low) or 0.5 * abs(high) or 0.5
+    size = max(abs(low), abs(high))
+    room = 0.05 * (high - low) if high - low > 1e-6 * size else 0.5 * size or 0.5
     return low - room, high + room
