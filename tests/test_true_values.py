@@ -49,6 +49,7 @@ class Ruled(Coin):
 def test_forbidden_actions_are_not_tried() -> None:
     found = true_values(situations(Ruled(), undecided(forbidden=1)), np.arange(3), **HOW)
     assert found.drawn == 3 * 2 * 16
+    assert np.isfinite(found.half_width)
     np.testing.assert_array_equal(np.isnan(found.values), [[False, True, False]] * 3)
 
 
