@@ -15,6 +15,8 @@ from rlvis.display.tiles import Matrix, Row, Tile
 from rlvis.file_kinds import picture_bytes
 
 _WIDTH, _LARGE = 1224, 400
+_LEGIBLE = 0.75
+"""Pictures of text are not drawn smaller than this share of their size."""
 _STYLE = """
 .rlvis { font: 15px/1.45 system-ui, sans-serif; color: #181c22; background: #fff;
   max-width: 1280px; box-sizing: border-box; margin: 0 auto; padding: 20px 28px; }
@@ -114,8 +116,10 @@ def _figure(tile: Tile | Matrix, row: Row) -> str:
     scale = scale if row.grows else min(scale, 1)
     says = ", ".join(filter(None, [row.heading, *tile.caption])) or "picture"
     image = _image(tile, says, scale, f"width: {100 * width * scale / across:.4g}%")
-    box = f'<div class="box" style="aspect-ratio: {across} / {down}">{image}</div>'
-    return f'<figure style="width: {across}px">{box}{caption}</figure>'
+    least = f"; min-width: {_LEGIBLE * across:.0f}px" * row.scrolls
+    box = f'<div class="box" style="aspect-ratio: {across} / {down}{least}">{image}</div>'
+    scrolls = ' class="scroll"' * row.scrolls
+    return f'<figure{scrolls} style="width: {across}px">{box}{caption}</figure>'
 
 
 def _table(rows: Sequence[Row]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, isfinite, isnan, log10
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -14,6 +14,8 @@ FINE = 2
 _ROW, _AXIS, _PAD = 24, 34, 10
 _BAR: Colour = (46, 98, 168)
 _GRID: Colour = (226, 230, 236)
+_LEFT = 52
+"""The least room for numbers at the left, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,17 @@ class Axis:
     high: float
     share: bool = False
 
+    @property
+    def power(self) -> int:
+        """Numbers are written as multiples of ten to the power of this, 0 where they are short."""
+        most = max(abs(self.low), abs(self.high))
+        return 0 if self.share or 1e-3 <= most < 1e5 else 3 * floor(log10(most) / 3)
+
+    @property
+    def heading(self) -> str:
+        """The title, and what its numbers are multiples of."""
+        return f"{self.title} (× 1e{self.power})" if self.power else self.title
+
     def ticks(self) -> list[float]:
         """Round numbers between the ends, about five."""
         raw = (self.high - self.low) / 5
@@ -64,7 +77,7 @@ class Axis:
 
     def written(self, number: float) -> str:
         """A number as it stands at the axis."""
-        return f"{number:.0%}" if self.share else f"{number:.10g}"
+        return f"{number:.0%}" if self.share else f"{number / 10.0**self.power:.10g}"
 
 
 def draw_intervals(
@@ -127,7 +140,8 @@ def draw_scatter(
     Returns:
         uint8 (H, W, 3), `FINE` times as large as it is meant to be shown.
     """
-    left, top = 52, 26
+    numbers = [down.written(tick) for tick in down.ticks()]
+    left, top = max([_LEFT, *(length(each, 12) + 12 for each in numbers)]), 26
     drawing = _Drawing(side + left + 16, side + top + _AXIS)
     scale, rise = _Scale(across, left, side), _Scale(down, 0, side)
 
@@ -135,10 +149,10 @@ def draw_scatter(
         return top + side - rise.at(number)
 
     _draw_axis(drawing, scale, top, top + side)
-    for tick in down.ticks():
+    for tick, number in zip(down.ticks(), numbers, strict=True):
         drawing.line(left, height(tick), left + side, height(tick), _GRID)
-        drawing.text(left - 6, height(tick) - 9, down.written(tick), 12, LIGHT.muted, right=True)
-    drawing.text(0, 0, down.title, 13, LIGHT.muted)
+        drawing.text(left - 6, height(tick) - 9, number, 12, LIGHT.muted, right=True)
+    drawing.text(0, 0, down.heading, 13, LIGHT.muted)
     if diagonal:
         low, high = max(across.low, down.low), min(across.high, down.high)
         drawing.line(scale.at(low), height(low), scale.at(high), height(high), LIGHT.muted)
@@ -216,7 +230,7 @@ def _draw_axis(drawing: _Drawing, scale: _Scale, top: float, bottom: float) -> N
         drawing.line(x, top, x, bottom, LIGHT.muted if abs(tick) < 1e-12 else _GRID)
         text = scale.axis.written(tick)
         drawing.text(x - length(text, 12) / 2, bottom + 2, text, 12, LIGHT.muted)
-    drawing.text(scale.left, bottom + 17, scale.axis.title, 12, LIGHT.muted)
+    drawing.text(scale.left, bottom + 17, scale.axis.heading, 12, LIGHT.muted)
 
 
 def _draw_interval(drawing: _Drawing, scale: _Scale, row: Interval, y: float) -> None:
@@ -225,5 +239,5 @@ def _draw_interval(drawing: _Drawing, scale: _Scale, row: Interval, y: float) ->
     if isfinite(row.mark):
         x = scale.at(row.mark)
         drawing.line(x, y - 7, x, y + 7, LIGHT.muted, 2)
-    if isfinite(row.value):
+    if not isnan(row.value):
         drawing.dot(scale.at(row.value), y, 5, row.colour)

@@ -74,6 +74,8 @@ class Row:
         cells: what the note says as names and values; in HTML rows with the same names are the
             rows of a table.
         legend: in HTML in place of the note: words, a bar of colours (h, w, 3), and more words.
+        scrolls: whether its pictures hold text, which in HTML is moved sideways on a narrow screen
+            before it gets too small to be read.
         width: that the page gives to it, 0 where it has not been laid out.
     """
 
@@ -85,6 +87,7 @@ class Row:
     grows: bool = True
     cells: Mapping[str, str] = field(default_factory=dict)
     legend: tuple[str, np.ndarray, str] | None = None
+    scrolls: bool = False
     width: int = 0
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from rlvis.errors import InputError
+from rlvis.evaluation.paired_futures import surely_better
 from rlvis.evaluation.situations import Situations
 from rlvis.evaluation.value_bounds import computed_values
 from rlvis.models.policy import Policy
@@ -62,6 +63,11 @@ class TrueValues:
         return (self.high - self.low) / 2
 
     @property
+    def half_width(self) -> float:
+        """The mean of `widths`."""
+        return float(np.nanmean(self.widths))
+
+    @property
     def best(self) -> np.ndarray:
         """Int (S,): the action that is worth most."""
         return np.nanargmax(self.values, axis=1)
@@ -83,7 +89,12 @@ class TrueValues:
         return (_given_away(one, other, actions) + _given_away(other, one, actions)) / 2
 
     def sure_mistakes(self, actions: np.ndarray) -> np.ndarray:
-        """Bool (S,): where some other action is worth more, by the whole of both intervals."""
+        """Bool (S,): where some other action than these, int (S,), is surely worth more.
+
+        By the whole of both bounds; of rollouts by their differences, see `surely_better`.
+        """
+        if self.rollouts is not None:
+            return surely_better(self.rollouts, actions)
         taken = self.high[np.arange(len(actions)), actions]
         return np.nanmax(self.low, axis=1) > taken
 
@@ -119,8 +130,9 @@ def true_values(
         on_progress: see `rlvis.progress`.
 
     Raises:
-        InputError: if the world cannot be brought there.
+        InputError: if the world cannot be brought there, or gives a reward that is no number.
     """
+    possible = np.isfinite(situations.logits[places])
     env = situations.world.environment
     try:
         simulated = situations.offers("simulation") and not situations.context and is_bare(env)
@@ -136,16 +148,20 @@ def true_values(
             max_steps=max_steps,
             on_progress=on_progress,
         )
-        low, high = bounds.low, bounds.high
-        found = TrueValues(places, (low + high) / 2, low, high, discount, True, bounds.drawn)
-    else:
-        check_branchable(env)
-        found = _played(situations, places, discount, max_steps, on_progress)
-    forbidden = ~np.isfinite(situations.logits[places])
-    for numbers in (found.values, found.low, found.high, found.rollouts):
-        if numbers is not None:
-            numbers[forbidden] = np.nan
-    return found
+        low, high = (np.where(possible, each, np.nan) for each in (bounds.low, bounds.high))
+        _check_numbers(situations, low[possible])
+        return TrueValues(places, (low + high) / 2, low, high, discount, True, bounds.drawn)
+    check_branchable(env)
+    return _played(situations, places, possible, discount, max_steps, on_progress)
+
+
+def _check_numbers(situations: Situations, returns: np.ndarray) -> None:
+    """Refuse rewards of which no value can be made."""
+    if not np.isfinite(returns).all():
+        wrong = returns[~np.isfinite(returns)][0]
+        raise InputError(
+            f"rewards of {situations.world.name} add up to {wrong:g}; every one must be a number"
+        )
 
 
 def check_branchable(env: "Env") -> None:
@@ -182,25 +198,27 @@ def _simulation(situations: Situations, place: int) -> Simulation:
 def _played(
     situations: Situations,
     places: np.ndarray,
+    possible: np.ndarray,
     discount: float,
     max_steps: int,
     on_progress: OnProgress,
 ) -> TrueValues:
-    """The same by rollouts, the i-th of every action with the same random numbers."""
-    labels = len(situations.policy.labels)
-    found = np.empty((len(places), labels, _ROLLOUTS))
+    """The same by rollouts of what is possible, bool (S, K); the i-th have the same chances."""
+    found = np.full((*possible.shape, _ROLLOUTS), np.nan)
     steps = min(max_steps, _horizon(discount))
     for done, place in enumerate(places.tolist()):
-        for action in range(labels):
+        for action in np.flatnonzero(possible[done]).tolist():
             for rollout in range(_ROLLOUTS):
                 found[done, action, rollout] = _return(
                     situations, place, action, rollout, discount, steps
                 )
+        _check_numbers(situations, found[done, possible[done]])
         on_progress(Progress("trying every action", done + 1, len(places), "moments"))
     middle = found.mean(axis=2)
     half = _T_15 * found.std(axis=2, ddof=1) / np.sqrt(_ROLLOUTS)
     low, high = middle - half, middle + half
-    return TrueValues(places, middle, low, high, discount, False, found.size, found)
+    played = int(possible.sum()) * _ROLLOUTS
+    return TrueValues(places, middle, low, high, discount, False, played, found)
 
 
 def _horizon(discount: float) -> int:

@@ -4,13 +4,14 @@ from math import isfinite
 
 import numpy as np
 
-from rlvis.display.overlays import grey, limit, overlay
+from rlvis.display.overlays import grey, limit, overlay, resize_picture
 from rlvis.display.page import Page
 from rlvis.display.plots import FINE, Axis, Interval, draw_intervals, draw_scatter
 from rlvis.display.theme import Colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.evaluation.decisions import Decisions
-from rlvis.evaluation.estimates import Estimate
+from rlvis.evaluation.effects import Effect
+from rlvis.evaluation.estimates import Estimate, rounded
 from rlvis.evaluation.findings import Findings
 from rlvis.evaluation.maps import MethodScores
 from rlvis.evaluation.sentences import headlines, left_out
@@ -23,6 +24,8 @@ _FAINT = 0.01
 """In nats; less than this is not drawn at full strength."""
 _COLOURS: dict[str, Colour] = {BELIEVE: (34, 132, 96), PARTLY: (196, 132, 22), NO: (190, 62, 62)}
 _GREY: Colour = (128, 136, 148)
+_SIDE = 288
+"""Pictures that stand side by side are made so wide at least."""
 
 
 def draw_audit(found: Findings) -> Page:
@@ -43,7 +46,9 @@ def _moved(found: Findings) -> list[Row]:
     if not found.moved:
         return []
     effects = [each.effect for each in found.moved[:_MOST_EFFECTS]]
-    most = max(_end(each.divergence) for each in effects)
+    most = max(
+        (_end(each.divergence) for each in effects if isfinite(each.divergence.value)), default=0
+    )
     plot = draw_intervals(
         [
             Interval(
@@ -52,7 +57,7 @@ def _moved(found: Findings) -> list[Row]:
                 each.divergence.low,
                 each.divergence.high,
                 texts=(
-                    _short(each.divergence),
+                    _far(each),
                     _short(each.flips, share=True),
                     _short(each.value),
                     str(each.divergence.count),
@@ -72,7 +77,7 @@ def _moved(found: Findings) -> list[Row]:
     pictures = [
         Tile(
             _side_by_side(each.before, each.after),
-            [each.effect.name, f"KL {each.effect.divergence.value:.2f}: seen, and changed"],
+            [each.effect.name, f"KL {rounded(each.effect.most)}: seen, and changed"],
         )
         for each in found.moved[:4]
     ]
@@ -82,6 +87,7 @@ def _moved(found: Findings) -> list[Row]:
             "What moves the network" if found.of_pictures else "What moves the policy",
             note,
             tile=_size(plot),
+            scrolls=True,
         ),
         Row(pictures, "the strongest case of each", tile=(112, 2 * 144 + 6)),
     ]
@@ -122,7 +128,7 @@ def _believed(found: Findings) -> list[Row]:
         if each.example is not None
     ]
     return [
-        Row([_figure(plot)], "Which maps can be believed", note, tile=_size(plot)),
+        Row([_figure(plot)], "Which maps can be believed", note, tile=_size(plot), scrolls=True),
         Row(
             [Tile(found.example, ["the image", "all maps are of it"]), *examples],
             "one image, every method, those that agree most first",
@@ -164,7 +170,7 @@ def _mattered(found: Findings) -> list[Row]:
     way = "computed, with bounds" if true.computed else "by rollouts, with 95% intervals"
     note = (
         f"true values of every action in {len(true.places)} moments, {way} "
-        f"(± {true.widths.mean():.4f} in the mean), γ {true.discount:g}; regret "
+        f"(± {rounded(true.half_width, 4)} in the mean), γ {true.discount:g}; regret "
         f"{_short(decisions.regret, 4)}; {_short(decisions.mistakes, share=True)} sure mistakes; "
         f"the critic is off by {_short(decisions.bias, 3)} (correlation "
         f"{_short(decisions.critic_correlation)}); importance by π agrees with importance by Q by "
@@ -175,7 +181,7 @@ def _mattered(found: Findings) -> list[Row]:
             each.image,
             [
                 f"episode {each.episode}, step {each.step}" + ("" if each.sure else " (unsure)"),
-                f"took {each.taken}, {each.best} is worth {each.regret:.3f} more",
+                f"took {each.taken}, {each.best} is worth {rounded(each.regret, 3)} more",
             ],
         )
         for each in decisions.worst
@@ -261,7 +267,7 @@ def _shortcuts(found: Findings) -> list[Row]:
         if found.constant:
             names = ", ".join(found.constant)
             note += f"; the same in all episodes, so that nothing can be said of them: {names}"
-        rows.append(Row([_figure(plot)], "Shortcuts", note, tile=_size(plot)))
+        rows.append(Row([_figure(plot)], "Shortcuts", note, tile=_size(plot), scrolls=True))
     scan = found.windows
     strongest = scan.divergence[scan.strongest]
     note = (
@@ -270,10 +276,11 @@ def _shortcuts(found: Findings) -> list[Row]:
     )
     if scan.alone:
         note += "; this window alone does more than twice what any other does"
+    largest = 2 * max((each.value for each in scan.divergence if isfinite(each.value)), default=0)
     heat = np.zeros(scan.pixels, np.float32)
     for box, each in zip(scan.boxes, scan.divergence, strict=True):
         top, left, bottom, right = box.tolist()
-        heat[top:bottom, left:right] = each.value
+        heat[top:bottom, left:right] = min(each.value, largest)
     ground = grey(found.mean_image)
     shown = overlay(ground, heat, max(float(heat.max()), _FAINT), False)
     tiles = [Tile(shown, ["KL of each window", "over the mean of all images"])]
@@ -299,8 +306,12 @@ def _drawn(method: MethodScores, image: np.ndarray) -> np.ndarray:
 
 
 def _side_by_side(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    gap = np.full((len(before), max(2, before.shape[1] // 40), 3), 255, np.uint8)
-    return np.concatenate([before, gap, after], axis=1)
+    """Two pictures (H, W, 3), enlarged first so that the gap between them stays sharp."""
+    height, width = before.shape[:2]
+    times = max(1, -(-_SIDE // width))
+    one, other = (resize_picture(each, times * width, times * height) for each in (before, after))
+    gap = np.full((len(one), one.shape[1] // 40, 3), 255, np.uint8)
+    return np.concatenate([one, gap, other], axis=1)
 
 
 def _figure(picture: np.ndarray) -> Tile:
@@ -311,11 +322,14 @@ def _size(picture: np.ndarray) -> tuple[int, int]:
     return picture.shape[0] // FINE, picture.shape[1] // FINE
 
 
+def _far(effect: Effect) -> str:
+    """How far a change moves π, and where that has no bound, in how many moments."""
+    where = f" in {_short(effect.unbounded, share=True)}" if effect.unbounded.value > 0 else ""
+    return _short(effect.divergence) + where
+
+
 def _short(each: Estimate, digits: int = 2, share: bool = False) -> str:
-    if isfinite(each.value) and not each.sure:
-        text = f"{each.value:.0%}" if share else f"{each.value:.{digits}f}"
-        return f"{text} (few)"
-    return each.written(digits, share)
+    return each.written(digits, share).replace("(too few for an interval)", "(few)")
 
 
 def _end(each: Estimate) -> float:
@@ -327,6 +341,8 @@ def _or_last(value: float) -> float:
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:
+    """Of an axis for numbers, wide enough that its ticks differ where all numbers are about one."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    room = 0.05 * (high - low) or 0.5
+    size = max(abs(low), abs(high))
+    room = 0.05 * (high - low) if high - low > 1e-6 * size else 0.5 * size or 0.5
     return low - room, high + room

@@ -27,6 +27,7 @@ from rlvis.evaluation.verdicts import verdict
 from rlvis.evaluation.windows import scan_windows
 from rlvis.features.image_sets.image_set import ImageSet, open_images
 from rlvis.images.loading import load_image
+from rlvis.images.paths import ENDINGS
 from rlvis.images.preprocess import Preprocess
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.progress import OnProgress, reporter
@@ -56,7 +57,8 @@ def audit_classifier(
         model: any image model.
         images: pictures to put cubes over, a folder or what else image sets are; the first
             `plan.frames` of them, seen as the model sees them.
-        masks: a folder of pictures of the same names, white where maps should point.
+        masks: a folder of pictures of the same names and sizes, white where maps should point; it
+            may hold some only.
         plan: how thorough; 300 pictures and every method when left out.
         seed: of the cubes.
         keep: a file (.json) in which the methods that are done are kept.
@@ -65,7 +67,8 @@ def audit_classifier(
         on_progress: see `rlvis.progress`.
 
     Raises:
-        InputError: if there are fewer than 12 pictures, or masks without a picture.
+        InputError: if there are fewer than 12 pictures, they are too small for two cubes, or masks
+            do not fit them.
     """
     require_image_model(model)
     check_processes(processes, model)
@@ -73,8 +76,8 @@ def audit_classifier(
         raise InputError(f"{model.name} has one label, and nothing to prefer it to")
     plan, report, start = plan or AuditPlan(), reporter(on_progress), processor_seconds()
     opened = open_images(images) if isinstance(images, (str, Path)) else images
-    plain, names = _pictures(model, opened, plan.frames)
-    asked = [None] * len(plain) if masks is None else _masks(model, Path(masks), names)
+    plain = _pictures(model, opened, plan.frames)
+    asked = [None] * len(plain) if masks is None else _masks(model, Path(masks), opened, len(plain))
     pictures, parts, without = _planted(model, plain, asked, seed)
     targets = audited_targets(model, not np.isnan(pictures.values).any())
     scored = ScoredMethods(
@@ -105,7 +108,7 @@ def audit_classifier(
         [],
         scan_windows(pictures.first(_SCANNED), on_progress=report),
         pictures.images.mean(axis=0).round().astype(np.uint8),
-        refusals(methods),
+        [*_unmasked(asked), *refusals(methods)],
         of_pictures=True,
         fingerprint=fingerprint(model),
         parts=parts.told,
@@ -114,13 +117,12 @@ def audit_classifier(
     return found.timed(processor_seconds() - start)
 
 
-def _pictures(model: ImageModel, opened: ImageSet, most: int) -> tuple[np.ndarray, list[str]]:
-    """The first pictures as the model sees them, uint8 (N, H, W, 3), and their titles."""
+def _pictures(model: ImageModel, opened: ImageSet, most: int) -> np.ndarray:
+    """The first pictures as the model sees them, uint8 (N, H, W, 3)."""
     count = min(most, len(opened))
     if count < 12:
         raise InputError(f"{opened.name} holds {count} pictures; an audit needs 12 at least")
-    found = [_seen(model, opened.picture(index)) for index in range(count)]
-    return np.stack(found), [opened.title(index) for index in range(count)]
+    return np.stack([_seen(model, opened.picture(index)) for index in range(count)])
 
 
 def _seen(model: ImageModel, picture: np.ndarray) -> np.ndarray:
@@ -135,22 +137,57 @@ def _seen(model: ImageModel, picture: np.ndarray) -> np.ndarray:
     return (window(tensor)[0].permute(1, 2, 0) * 255).round().byte().numpy()
 
 
-def _masks(model: ImageModel, folder: Path, names: Sequence[str]) -> list[np.ndarray | None]:
-    """The mask of each picture that has one, bool (H, W), by its name without the ending."""
+def _masks(
+    model: ImageModel, folder: Path, opened: ImageSet, count: int
+) -> list[np.ndarray | None]:
+    """The mask of each of the first pictures, bool (H, W), by its name without the ending.
+
+    Raises:
+        InputError: if there is none, one has no picture, or another size than its picture.
+    """
     if not folder.is_dir():
         raise InputError(f"no folder {folder}; give one of masks named as the pictures are")
-    known = {path.stem: path for path in sorted(folder.iterdir()) if path.is_file()}
-    found: list[np.ndarray | None] = []
-    for name in names:
-        path = known.get(Path(name.split(": ")[-1]).stem)
-        found.append(None if path is None else _mask(model, path))
+    pictures = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS]
+    known = {path.stem: path for path in pictures}
+    names = [Path(opened.title(index).split(": ")[-1]).stem for index in range(len(opened))]
+    if not set(known) & set(names):
+        raise InputError(f"{folder} holds no mask of any of the pictures, such as {names[0]}.png")
+    if unknown := sorted(set(known) - set(names)):
+        raise InputError(
+            f"{known[unknown[0]]} is the mask of no picture; name it as its picture, such as "
+            f"{names[0]}, or take it away"
+        )
+    found = [
+        _mask(model, known[name], opened.picture(index)) if name in known else None
+        for index, name in enumerate(names[:count])
+    ]
     if not any(each is not None and each.any() for each in found):
-        raise InputError(f"{folder} holds no mask of any of the pictures, such as {names[0]}")
+        raise InputError(
+            f"the masks in {folder} are black, or of none of the first {count} pictures; they must "
+            "be white where maps should point"
+        )
     return found
 
 
-def _mask(model: ImageModel, path: Path) -> np.ndarray:
-    return _seen(model, np.asarray(load_image(path).convert("RGB")))[..., 0] > 127
+def _mask(model: ImageModel, path: Path, picture: np.ndarray) -> np.ndarray:
+    """What is more than half as bright as the brightest of a mask, bool (H, W)."""
+    given = np.asarray(load_image(path).convert("L"))
+    if given.shape != picture.shape[:2]:
+        (down, across), (high, wide) = given.shape, picture.shape[:2]
+        raise InputError(
+            f"{path} has {across} × {down} pixels, and its picture {wide} × {high}; a mask needs "
+            "the size of its picture"
+        )
+    white = np.where(given > given.max() / 2, np.uint8(255), np.uint8(0))
+    return _seen(model, white[..., None])[..., 0] > 127
+
+
+def _unmasked(masks: Sequence[np.ndarray | None]) -> list[str]:
+    """Of how many pictures it is not known where maps should point, where it is of some."""
+    count = sum(each is not None and bool(each.any()) for each in masks)
+    if count in (0, len(masks)):
+        return []
+    return [f"{OBJECT}: {len(masks) - count} of {len(masks)} pictures have no mask, or a black one"]
 
 
 def _planted(

@@ -30,7 +30,7 @@ class Mistake:
         episode, step, seed: of the moment.
         taken, best: actions.
         regret: what was given away.
-        sure: whether it was, by the whole of both intervals.
+        sure: whether it was, see `TrueValues.sure_mistakes`.
         image: uint8 (H, W, 3), what the policy saw.
     """
 
@@ -87,7 +87,7 @@ class Decisions:
             **{name: each.plain() for name, each in named.items()},
             "discount": self.true.discount,
             "computed": self.true.computed,
-            "half_width": float(self.true.widths.mean()),
+            "half_width": self.true.half_width,
             "worst": [
                 {
                     "episode": each.episode,

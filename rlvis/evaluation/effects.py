@@ -16,20 +16,24 @@ class Effect:
 
     Attributes:
         subject, kind: see `rlvis.evaluation.changes.Change`.
-        divergence: KL(π ‖ π′) in nats, the mean over moments.
+        divergence: KL(π ‖ π′) in nats, the mean over moments; infinite where one of them is.
+        unbounded: the share of moments in which it is: π′ rules out what π may do.
         flips: the share of moments in which another action is preferred.
         value: the mean change of the critic's value.
         size: the mean share of pixels that change.
         strongest: the image of the change with the largest divergence, by its number in `Changed`.
+        most: that divergence.
     """
 
     subject: str
     kind: str
     divergence: Estimate
+    unbounded: Estimate
     flips: Estimate
     value: Estimate
     size: float
     strongest: int = field(repr=False)
+    most: float = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -40,6 +44,7 @@ class Effect:
         """It as JSON has it."""
         return {
             "kl": self.divergence.plain(),
+            "kl_unbounded": self.unbounded.plain(),
             "flips": self.flips.plain(),
             "value": self.value.plain(),
             "pixels": self.size,
@@ -74,7 +79,13 @@ def measured(changed: Changed) -> list[Effect]:
                 chosen,
             )
         )
-    return sorted(found, key=lambda each: -each.divergence.value)
+    return sorted(found, key=_weakness)
+
+
+def _weakness(effect: Effect) -> tuple[float, float]:
+    """What effects are sorted by: those without bound first, those not known last."""
+    far = effect.divergence.value
+    return (np.inf if np.isnan(far) else -far), -effect.unbounded.value
 
 
 def effect_of(
@@ -98,6 +109,7 @@ def effect_of(
     logits, values = answers
     before = pictures.logits[places]
     far = divergence(before, logits)
+    first = int(np.nan_to_num(far, nan=-1.0).argmax())
     flipped = logits.argmax(axis=1) != before.argmax(axis=1)
     moments, inverse = np.unique(places, return_inverse=True)
     episodes = pictures.episodes[moments]
@@ -108,10 +120,12 @@ def effect_of(
     return Effect(
         *name,
         mean(by_moment(far), episodes, (0.0, np.inf)),
+        share(by_moment(np.isposinf(far).astype(float)) > 0, episodes),
         share(by_moment(flipped.astype(float)), episodes),
         mean(by_moment(values - pictures.values[places]), episodes),
         float(pixels.mean()),
-        int(numbers[far.argmax()]),
+        int(numbers[first]),
+        float(far[first]),
     )
 
 

@@ -10,7 +10,7 @@ bootstrap's standard error, which is too small for few groups by about 2 / G (me
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import isfinite, nan
+from math import isfinite, isinf, isnan, nan
 from typing import Any, Self
 
 import numpy as np
@@ -30,7 +30,8 @@ class Estimate:
     """A number, how sure it is, and what it rests on.
 
     Attributes:
-        value: the number; NaN where there is nothing to estimate it from.
+        value: the number; NaN where there is nothing to estimate it from, infinite where one of
+            the observations is.
         low, high: its 95% interval; NaN where there are too few groups for one.
         count: of observations.
         groups: that they come in, such as episodes.
@@ -57,11 +58,16 @@ class Estimate:
 
     def written(self, digits: int = 2, share: bool = False) -> str:
         """It as text: "0.42 [0.30, 0.55]", as percentages where it is a share."""
-        if not isfinite(self.value):
+        if isnan(self.value):
             return "–"
+        if isinf(self.value):
+            return rounded(self.value)
+
+        ends = (abs(self.low), abs(self.high)) if self.sure else ()
+        largest = max(abs(self.value), *ends, 0.0)
 
         def text(number: float) -> str:
-            return f"{number:.0%}" if share else f"{number:.{digits}f}"
+            return f"{number:.0%}" if share else rounded(number, digits, largest)
 
         if not self.sure:
             return f"{text(self.value)} (too few for an interval)"
@@ -83,6 +89,22 @@ class Estimate:
 
 
 NOTHING = Estimate(nan)
+
+
+def rounded(number: float, digits: int = 2, largest: float = 0.0) -> str:
+    """A number as text: so many decimals, none of thousands, four digits of millions.
+
+    Args:
+        number: infinite ones, too.
+        digits: decimals.
+        largest: of the numbers beside it, so that all are written in one way.
+    """
+    if isinf(number):
+        return "∞" if number > 0 else "−∞"
+    size = max(abs(number), abs(largest))
+    if size < 1e3:
+        return f"{number:.{digits}f}"
+    return f"{number:.0f}" if size < 1e6 else f"{number:.4g}"
 
 
 def estimate(
@@ -122,7 +144,7 @@ def mean(
     values: np.ndarray, groups: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)
 ) -> Estimate:
     """The mean of observations; those that are NaN are left out."""
-    kept = np.isfinite(values)
+    kept = ~np.isnan(values)
     values, groups = values[kept].astype(float), groups[kept]
     sums = np.stack([values, np.ones_like(values)], axis=1)
     return estimate(lambda totals: totals[..., 0] / totals[..., 1], sums, groups, bounds=bounds)

@@ -74,6 +74,16 @@ class MapScores:
         return {**plain, "nulls": nulls}
 
 
+def finite(effects: np.ndarray) -> np.ndarray:
+    """Effects, float (P, T), where infinite ones are twice the largest of the others.
+
+    A score of -inf, of what is forbidden, makes them; what is not known counts as nothing.
+    """
+    sizes = np.where(np.isfinite(effects), np.abs(effects), 0.0)
+    beyond = 2 * sizes.max(axis=0, initial=0.5)
+    return np.nan_to_num(effects, nan=0.0).clip(-beyond, beyond)
+
+
 class MapScorer:
     """Scores maps of the same images against the same parts.
 

@@ -12,7 +12,7 @@ from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.evaluation.baselines import BASELINES
 from rlvis.evaluation.estimates import NOTHING, Estimate
-from rlvis.evaluation.map_scores import MapScorer, MapScores
+from rlvis.evaluation.map_scores import MapScorer, MapScores, finite
 from rlvis.evaluation.map_tests import (
     LEVELS,
     deletion_and_insertion,
@@ -106,6 +106,7 @@ class MapAudit:
         thorough: bool,
     ) -> None:
         known = audited_targets(pictures.model, True)
+        parts = replace(parts, effects=finite(parts.effects))
         self._pictures, self._parts = pictures, parts
         self._targets: Mapping[str, Target] = {name: known[name] for name in targets}
         self._thorough = thorough

@@ -3,10 +3,12 @@
 import os
 import pickle
 import signal
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+import threading
+import traceback
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection, wait
 
 import torch
 
@@ -21,8 +23,8 @@ _MOST_PROCESSES = 256
 
 def score_methods(
     work: MapAudit, names: Sequence[str], processes: int = 1
-) -> Iterator[MethodScores]:
-    """The scores of these methods, as they are done.
+) -> Generator[MethodScores, None, None]:
+    """The scores of these methods, as they are done; closing it ends its processes.
 
     Args:
         work: scores a method; other processes get a copy of it.
@@ -37,18 +39,26 @@ def score_methods(
         return
     count = min(processes, len(names))
     threads = max(1, torch.get_num_threads() // count)
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (pickle.dumps(work), threads))
-    try:
-        waiting = [pool.submit(_score, name) for name in names]
-        for done in as_completed(waiting):
-            yield done.result()
-    except BrokenProcessPool:
-        raise InputError(
-            "a process that scored methods ended before its time, perhaps for want of memory; "
-            "take fewer processes"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    sent, waiting = pickle.dumps(work), list(reversed(names))
+    with ExitStack() as started:
+        with _deaf():
+            busy = [started.enter_context(_process(threads)) for _ in range(count)]
+        for process in busy:
+            with _alive():
+                process.send_bytes(sent)
+                process.send(waiting.pop())
+        while busy:
+            ready = wait(busy)
+            for process in [each for each in busy if each in ready]:
+                with _alive():
+                    answer = process.recv()
+                    if waiting:
+                        process.send(waiting.pop())
+                    else:
+                        busy.remove(process)
+                if isinstance(answer, Exception):
+                    raise answer
+                yield answer
 
 
 def check_processes(processes: int, model: ImageModel) -> None:
@@ -75,21 +85,60 @@ def processor_seconds() -> float:
     return spent.user + spent.system + spent.children_user + spent.children_system
 
 
-_OWN: Mapping[str, MapAudit] = {}
-"""Of a process that scores methods: what it does so with."""
+@contextmanager
+def _process(threads: int) -> Iterator[Connection]:
+    """What talks to a process that scores methods, which is ended with the block."""
+    own, other = Pipe()
+    process = get_context("spawn").Process(target=_score, args=(other, threads), daemon=True)
+    process.start()
+    other.close()
+    try:
+        yield own
+    finally:
+        process.terminate()
+        process.join()
+        own.close()
 
 
-def _begin(sent: bytes, threads: int) -> None:
-    global _OWN
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # between two methods there is nothing to stop
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ignore Ctrl-C, which a process that is started meanwhile does from its first moment on.
+
+    The terminal sends it to every process; this one, which waits for the others, ends them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
+    """Talk to a process that may have ended."""
+    try:
+        yield
+    except (EOFError, ConnectionError):
+        raise InputError(
+            "a process that scored methods ended before its time, perhaps for want of memory; "
+            "take fewer processes"
+        ) from None
+
+
+def _score(asking: Connection, threads: int) -> None:
+    """In a process of its own: score the methods that are named, with the work sent before them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads(threads)
     keep_freed_memory()
-    _OWN = {"work": pickle.loads(sent)}
-
-
-def _score(name: str) -> MethodScores:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return _OWN["work"].method(name)
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(EOFError, ConnectionError):  # where nobody asks any more
+        work: MapAudit = pickle.loads(asking.recv_bytes())
+        while True:
+            name = asking.recv()
+            try:
+                asking.send(work.method(name))
+            except Exception as error:
+                error.add_note(traceback.format_exc())
+                asking.send(error)

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from rlvis.display.theme import Colour
+from rlvis.errors import InputError
 
 COLOURS = {
     "red": (214, 40, 40),
@@ -14,7 +15,7 @@ COLOURS = {
     "yellow": (230, 200, 40),
     "purple": (140, 60, 170),
 }
-_FINE = 4
+_FINE, _LEAST = 4, 4
 _SHADES = (1.0, 0.78, 0.55)
 _SIZES = (0.16, 0.36)
 """The least and the greatest width, in shares of the shorter side."""
@@ -64,11 +65,19 @@ def place_cube(
 
     Returns:
         The image with it, its exact mask, bool (H, W), and its colour's name.
+
+    Raises:
+        InputError: if there is no room for one.
     """
     height, width = image.shape[:2]
     room = int((within[1] - within[0]) * width)
+    if min(room, height) < _LEAST:
+        raise InputError(
+            f"images of {width} × {height} pixels have no room for cubes of {_LEAST} × {_LEAST} "
+            "side by side; let the model see larger ones"
+        )
     side = int(min(height, width) * lot.uniform(*_SIZES))
-    side = max(4, min(side, room, height))
+    side = max(_LEAST, min(side, room, height))
     top = int(lot.integers(height - side + 1))
     left = int(within[0] * width) + int(lot.integers(room - side + 1))
     name = str(lot.choice(list(COLOURS)))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,15 @@ from rlvis.interrupt import Stopped
 from rlvis.progress import OnProgress, Progress
 
 _KIND = {".json": "json"}
+_OTHER: Mapping[str, str] = {
+    "policy": "another policy",
+    "quick": "another thoroughness (quick)",
+    "maps": (
+        "other moments: of another seed, number of frames or episodes, other weights, or other "
+        "options of the world"
+    ),
+}
+"""In words, by the setting that differs."""
 
 
 class ScoredMethods:
@@ -31,7 +40,8 @@ class ScoredMethods:
         resume: go on from it.
 
     Raises:
-        InputError: if there is nothing to go on from, or the file holds another audit.
+        InputError: if there is nothing to go on from, or the file holds another audit; without
+            `resume`, if there is a file that this one would write over.
     """
 
     def __init__(self, settings: Mapping[str, Any], path: str | Path | None, resume: bool) -> None:
@@ -42,7 +52,7 @@ class ScoredMethods:
         if resume and self._path:
             self._known = _read(self._path, self._settings)
         elif self._path is not None and self._path.exists():
-            _check_own(self._path)
+            raise InputError(_in_the_way(self._path))
 
     def of(
         self, names: Sequence[str], work: MapAudit, processes: int, report: OnProgress
@@ -52,10 +62,11 @@ class ScoredMethods:
         unknown = [name for name in names if name not in self._known]
         done = len(names) - len(unknown)
         report(Progress("explaining", done, len(names), "methods"))
-        for more, scores in enumerate(score_methods(work, unknown, processes), 1):
-            self._known[scores.method] = scores
-            self._keep()
-            report(Progress("explaining", done + more, len(names), "methods"))
+        with closing(score_methods(work, unknown, processes)) as scored:
+            for more, scores in enumerate(scored, done + 1):
+                self._known[scores.method] = scores
+                self._keep()
+                report(Progress("explaining", more, len(names), "methods"))
         return [self._known[name] for name in names]
 
     @contextmanager
@@ -77,7 +88,7 @@ class ScoredMethods:
             self._path.unlink(missing_ok=True)
 
     def _keep(self) -> None:
-        if self._path is None:
+        if self._path is None or not self._known:
             return
         methods = {name: _plain(each) for name, each in self._known.items()}
         with writing(self._path, _KIND) as (temporary, _):
@@ -85,8 +96,9 @@ class ScoredMethods:
 
     @property
     def _stopped(self) -> str:
-        kept = f"; {self._path} keeps them, --resume (resume=True) goes on" if self._path else ""
-        count = len(self._known)
+        count, kept = len(self._known), ""
+        if self._path and count:
+            kept = f"; {self._path} keeps them, --resume (resume=True) goes on"
         return f"stopped with {count} method{'s' if count != 1 else ''} scored{kept}"
 
 
@@ -98,14 +110,16 @@ def digest_of(parts: Parts) -> str:
     return found.hexdigest()[:16]
 
 
-def _check_own(path: Path) -> None:
-    """Refuse to write over what is no unfinished audit."""
+def _in_the_way(path: Path) -> str:
+    """What to do about a file that is there."""
     try:
-        own = set(json.loads(path.read_text())) == {"settings", "methods"}
-    except (OSError, ValueError, TypeError):
-        own = False
-    if not own:
-        raise InputError(f"{path} is there and holds something else; name another file to keep in")
+        _kept(path)
+    except InputError:
+        return f"{path} is there and holds something else; remove it, or name another file (--out)"
+    return (
+        f"{path} keeps an unfinished audit; go on with it by --resume (resume=True), remove it, or "
+        "name another file (--out)"
+    )
 
 
 def _plain(scores: MethodScores) -> dict[str, Any]:
@@ -114,22 +128,33 @@ def _plain(scores: MethodScores) -> dict[str, Any]:
 
 
 def _read(path: Path, settings: Mapping[str, Any]) -> dict[str, MethodScores]:
+    before, found = _kept(path)
+    for name, value in settings.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"{path} keeps an audit of {_OTHER[name]}; go on with what it was started with, "
+                "remove it, or name another file (--out)"
+            )
+    return found
+
+
+def _kept(path: Path) -> tuple[dict[str, Any], dict[str, MethodScores]]:
+    """The settings of an unfinished audit, and its scores so far.
+
+    Raises:
+        InputError: if the file holds none.
+    """
     try:
         kept = json.loads(path.read_text())
-        before, methods = kept["settings"], kept["methods"]
-        found = {str(name): _scores(str(name), each) for name, each in methods.items()}
+        found = {str(name): _scores(str(name), each) for name, each in kept["methods"].items()}
+        return dict(kept["settings"]), found
     except OSError:
         raise InputError(f"{path} holds no unfinished audit; start without resume") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(
-            f"{path} cannot be read as an unfinished audit; start without resume"
+            f"{path} cannot be read as an unfinished audit; remove it and start without resume, or "
+            "name another file (--out)"
         ) from None
-    for name, value in settings.items():
-        if before.get(name) != value:
-            raise InputError(
-                f"{path} was made with {name} {before.get(name)}, not {value}; start without resume"
-            )
-    return found
 
 
 def _scores(name: str, plain: Mapping[str, Any]) -> MethodScores:

@@ -266,10 +266,17 @@ def _taken(episode: Episode, step: int) -> int:
 
 
 def observed(told: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The observation and the info that `set_state` returned; None and nothing where it did not."""
-    if isinstance(told, tuple) and len(told) == 2 and isinstance(told[1], Mapping):
+    """The observation and the info that `set_state` returned; None and nothing where it did not.
+
+    Raises:
+        InputError: if it returned something else.
+    """
+    if not isinstance(told, tuple):
+        return told, {}
+    if len(told) == 2 and isinstance(told[1], Mapping):
         return told
-    return told, {}
+    kinds = ", ".join(type(each).__name__ for each in told)
+    raise InputError(f"set_state(state) must return (observation, info), not ({kinds})")
 
 
 def rest_of(episode: Episode, step: int) -> Episode:
