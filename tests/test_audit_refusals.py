@@ -13,7 +13,7 @@ from rlvis import AuditPlan, InputError, Policy, audit
 from rlvis.evaluation.audit_numbers import check_requirements
 from rlvis.evaluation.audit_result import Audit
 from rlvis.evaluation.effects import Effect
-from rlvis.evaluation.estimates import Estimate
+from rlvis.evaluation.estimates import NOTHING, Estimate
 from rlvis.evaluation.shortcuts import Cue
 
 PLAN = AuditPlan(frames=12, methods=("saliency",), decisions=0, episodes=12, quick=True)
@@ -134,7 +134,11 @@ def test_what_was_tested_is_no_shortcut(sound) -> None:
         (world(change=fails), 12, "cannot answer change(): not today"),
         (world(change=lambda *_: None), 12, "change() gives object ()"),
         (world(change=lambda *_: (np.zeros((3, 3, 3), np.uint8), {})), 12, "uint8 (3, 3, 3)"),
-        (world(change=lambda *_: (np.zeros(SIZE), {}, 3)), 12, "change() gives no observation"),
+        (
+            world(change=lambda *_: (np.zeros(SIZE), {}, 3)),
+            12,
+            "change() must return (observation, info), not (ndarray, dict, int)",
+        ),
         (world(change=None), 12, "would need factors()"),
         (world(factors=lambda _: None), 12, "factors() returned None; it must return values"),
         (world(factors=lambda _: {3: 4}), 12, "factors() returned {3: 4}"),
@@ -167,7 +171,7 @@ def test_a_factor_that_could_not_be_played_is_told_in_the_text() -> None:
 
 def test_of_a_vague_factor_nothing_is_said() -> None:
     flips = Estimate(0.5, 0.4, 0.6, 60, 60)
-    turned = Effect("green", "removed", flips, flips, flips, 0.1, 0)
+    turned = Effect("green", "removed", flips, NOTHING, flips, flips, 0.1, 0, 0.5)
     vague = Cue("green", False, turned, lost=Estimate(0.0, -0.4, 0.4, 9, 9))
     assert vague.is_vague
     assert not vague.distracts
@@ -188,15 +192,17 @@ def test_a_world_that_changes_when_it_is_asked_is_set_back_and_told(sound) -> No
         "without(), in 12 of 12 moments: it changed the world, which was set back each time"
     ]
     assert found.plain()["effects"] == expected.plain()["effects"]
-    masks = world(object_mask=lambda self, name: Spots.object_mask(self, name) | bool(move(self)))
+    masks = world(object_mask=moved_mask)
     assert [each[:45] for each in said(masks)] == [
         "object_mask() of red, in 12 of 12 moments: it",
         "object_mask() of green, in 12 of 12 moments: ",
     ]
 
 
-def move(env: Spots) -> None:
-    env.red = 1
+def moved_mask(self: Spots, name: str) -> np.ndarray:
+    mask = Spots.object_mask(self, name)
+    self.red = 1
+    return mask
 
 
 def nothing(image: np.ndarray) -> np.ndarray:

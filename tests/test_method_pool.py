@@ -55,7 +55,7 @@ def at_most(seconds: int) -> Iterator[None]:
 
 
 def scores(act: Callable[[str], Any]) -> list[str]:
-    return [each.method for each in score_methods(Work(act), ["a", "b", "c"], 2)]  # type: ignore[arg-type]
+    return [each.method for each in score_methods(Work(act), ["a", "b", "c"], 2)]
 
 
 def test_all_methods_come_whichever_process_scores_them() -> None:

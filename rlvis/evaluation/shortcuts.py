@@ -242,7 +242,7 @@ def _begin(
         restore(situations.form, env.environment, FORMS[situations.form].unpack(state))
         try:
             told = ask(env.environment, "change", "varied", factor, others[choice])
-            observation, info = observed(told)
+            observation, info = observed(told, "change()")
             shown_image(situations, "change()", observation)
         except InputError as error:
             refused = error

@@ -265,8 +265,12 @@ def _taken(episode: Episode, step: int) -> int:
     return int(taken[step])
 
 
-def observed(told: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The observation and the info that `set_state` returned; None and nothing where it did not.
+def observed(told: Any, question: str = "set_state(state)") -> tuple[Any, Mapping[str, Any]]:
+    """The observation and the info that a world answered; None and nothing where it gave none.
+
+    Args:
+        told: what it returned.
+        question: what it was asked.
 
     Raises:
         InputError: if it returned something else.
@@ -276,7 +280,7 @@ def observed(told: Any) -> tuple[Any, Mapping[str, Any]]:
     if len(told) == 2 and isinstance(told[1], Mapping):
         return told
     kinds = ", ".join(type(each).__name__ for each in told)
-    raise InputError(f"set_state(state) must return (observation, info), not ({kinds})")
+    raise InputError(f"{question} must return (observation, info), not ({kinds})")
 
 
 def rest_of(episode: Episode, step: int) -> Episode:
