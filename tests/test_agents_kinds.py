@@ -332,7 +332,7 @@ def test_actions_are_counted_from_where_the_space_begins():
 
     world = Strict(spaces.Box(0, 255, (16, 16, 3), np.uint8), spaces.Discrete(3, start=4))
     module = nn.Sequential(nn.Flatten(), nn.Linear(768, 3))
-    policy = Policy(module, "abc", distribution=distribution_over(world.action_space))
+    policy = Policy(module, list("abc"), distribution=distribution_over(world.action_space))
     episode = record(policy, world, max_steps=5, methods=["saliency"]).episode(0)
     assert set(episode.actions) <= {4, 5, 6}
     assert episode.distribution.taken(episode.actions).sum() == len(episode)

@@ -69,8 +69,16 @@ def test_what_goes_wrong_in_a_process_is_told() -> None:
         scores(end)
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Ctrl-C is heard, also by pytest's own processes."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("seconds", [0.02, 1.0])
-def test_ctrl_c_ends_processes_that_start_and_that_work(seconds) -> None:
+def test_ctrl_c_ends_processes_that_start_and_that_work(seconds, listening) -> None:
     """The terminal sends it to all of them."""
 
     def interrupt() -> None:

@@ -52,6 +52,8 @@ def grad_enabled() -> None:
 
     with Deaf(), torch.no_grad():
         assert torch.is_grad_enabled()
+        with torch._C.DisableTorchFunction(), torch.no_grad():
+            assert not torch.is_grad_enabled()
 
 
 def schema() -> None:

@@ -53,7 +53,7 @@ def find_habits(
     if module in _KNOWN and _KNOWN[module][0] == settings:
         return _KNOWN[module][1]
     two = image.detach().expand(2, *image.shape[1:])  # a `view` may allow for one alone
-    with torch.inference_mode(False):
+    with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
         try:
             with torch.enable_grad():
                 usual = two.clone(memory_format=torch.contiguous_format).requires_grad_()

@@ -51,7 +51,8 @@ def replicate(module: nn.Module) -> nn.Module:
     copies = _Copies()
     replica = copies(module)
     if copies.has_modes:
-        replica.eval()
+        with suppress(NotImplementedError):  # exported programs have no modes
+            replica.eval()
     vars(replica)[_COPIES] = copies  # a table beside it would keep it alive: copies hold it, too
     settings, rng = _RANDOM_DRAWS.get(module, ([], None))
     if rng is None or settings != copies.settings:
