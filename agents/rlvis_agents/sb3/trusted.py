@@ -17,7 +17,7 @@ from rlvis_agents.sb3.archive import Archive, first_line
 from rlvis_agents.sb3.networks import Actor, ActorCritic, OwnExtractor, QNetwork
 
 _DRAWN = 6
-_CLOSE = 1e-5, 2e-6
+_CLOSE = 1e-3, 1e-4
 
 
 def load(archive: Archive) -> Any:
