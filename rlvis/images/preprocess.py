@@ -15,12 +15,31 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a picture that the network sees, in pixels."""
+    """The part of a picture that the network's whole input stands for, in pixels.
+
+    Where the network sees bars around the picture the window reaches beyond it.
+
+    Attributes:
+        top, left, height, width: of the part.
+        flipped_rows, flipped_columns: whether the input has its bottom on top, its right on the
+            left.
+        known: whether it is known; if not, it is the whole picture.
+    """
 
     top: int
     left: int
     height: int
     width: int
+    flipped_rows: bool = False
+    flipped_columns: bool = False
+    known: bool = True
+
+    def inside(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns of a picture of that size that are seen."""
+        return (
+            slice(max(0, self.top), max(0, min(height, self.top + self.height))),
+            slice(max(0, self.left), max(0, min(width, self.left + self.width))),
+        )
 
 
 @dataclass(frozen=True)

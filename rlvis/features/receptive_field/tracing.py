@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from rlvis.features.activations.units import UnitReader, check_layers, check_ran
-from rlvis.features.receptive_field.extents import Extent, full
-from rlvis.features.receptive_field.pixel_dependence import Dependence
+from rlvis.instrument.dependence.extents import Extent, full
+from rlvis.instrument.dependence.tracer import Dependence
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
 from rlvis.instrument.layers import watch
 from rlvis.instrument.token_order import in_order

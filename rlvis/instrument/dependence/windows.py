@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.features.receptive_field.extents import NOTHING, Call, Extent, full, rule
+from rlvis.instrument.dependence.extents import NOTHING, Call, Extent, continued, full, rule
 
 _FAINTEST = 1e-6
 """A pixel that resizing gives a smaller weight than this is not counted."""
@@ -28,7 +28,7 @@ def _convolved(call: Call) -> Sequence[Extent]:
         more = _pair(call.arguments["output_padding"])
         reached = [_spread(each, kernel, more=more, **options) for each in extent]
     else:
-        reached = [_slid(each, kernel, **options) for each in extent]
+        reached = [_slid(each, kernel, **options, looking=call.looking) for each in extent]
     return [
         tuple(
             each if each.shape[1] == 1 else each.repeat_interleave(outputs // groups, dim=1)
@@ -44,12 +44,21 @@ def _pooled(call: Call) -> Sequence[Extent]:
     stride = _pair(arguments.get("stride") or kernel)
     padding, dilation = (_pair(arguments.get(name, default)) for name, default in _POOLING)
     ceil = bool(arguments.get("ceil_mode", False))
-    return [
-        tuple(
-            F.max_pool2d(each, kernel, stride, padding, dilation, ceil)
-            for each in _spatial(call.of("self"), arguments["self"])
-        )
-    ]
+    extent = _spatial(call.of("self"), arguments["self"])
+    if call.looking:
+        around = _around(call, kernel, stride, padding, dilation)
+        extent, padding, ceil = tuple(continued(each, around) for each in extent), (0, 0), False
+    return [tuple(F.max_pool2d(each, kernel, stride, padding, dilation, ceil) for each in extent)]
+
+
+def _around(call: Call, kernel: Any, stride: Any, padding: Any, dilation: Any) -> list[int]:
+    """How many more columns and rows whole windows of a pooling take, as `continued` has them."""
+    given, found = call.arguments["self"].shape, call.outputs[0].shape
+    around = []
+    for axis in (1, 0):
+        reach = (found[axis - 2] - 1) * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1
+        around += [padding[axis], reach - given[axis - 2] - padding[axis]]
+    return around
 
 
 _POOLING = (("padding", 0), ("dilation", 1))
@@ -113,15 +122,25 @@ def _of_groups(bounds: Tensor, groups: int) -> Tensor:
 
 
 def _slid(
-    bounds: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, after: Any = (0, 0)
+    bounds: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    after: Any = (0, 0),
+    looking: bool = False,
 ) -> Tensor:
     """The maximum within windows.
 
-    Around is nothing, on the far side `after` rows and columns more of it.
+    Around is nothing, on the far side `after` rows and columns more of it; or the image goes on.
     """
     down, right = padding
     around = (right, right + after[1], down, down + after[0])
-    return F.max_pool2d(F.pad(bounds, around, value=NOTHING), kernel, stride, 0, dilation)
+    if looking:
+        padded = continued(bounds, around)
+    else:
+        padded = F.pad(bounds, around, value=NOTHING)
+    return F.max_pool2d(padded, kernel, stride, 0, dilation)
 
 
 def _spread(

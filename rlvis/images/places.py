@@ -1,0 +1,161 @@
+"""Where on an image the cells of a map look, and maps drawn there.
+
+A map has a value for each cell of a grid. A cell looks at a place of the image, in most networks at
+one, whose neighbours are the places of the neighbouring cells. Stretching the grid over the image
+puts them right where windows are padded evenly; it does not where they are not padded, as in the
+usual network of reinforcement learning, nor where an image was turned, cropped or moved on the way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from rlvis.images.preprocess import Window
+
+FAINTEST = 0.5
+"""A pixel that the cells of a map cover less than this much fades out; others have full weight."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """Where cells look along one side of an image, in shares of it: 0 is one edge, 1 the other.
+
+    Attributes:
+        cells: for each cell the middle of what it looks at; several where it looks at several
+            places, as where an image and its mirror image are seen together, and none where it
+            looks nowhere or everywhere.
+        pitch: how far neighbouring cells are apart.
+    """
+
+    cells: tuple[tuple[float, ...], ...]
+    pitch: float
+
+    @classmethod
+    def stretched(cls, count: int) -> "Side":
+        """Cells that divide the side evenly."""
+        return cls(tuple(((each + 0.5) / count,) for each in range(count)), 1 / count)
+
+    @property
+    def is_stretched(self) -> bool:
+        """Whether the cells divide the side evenly."""
+        return self == Side.stretched(len(self.cells))
+
+    def weights(self, pixels: int, start: float = 0.0, length: float = 1.0) -> np.ndarray:
+        """How much each pixel shows of each cell, float32 (pixels, cells).
+
+        Between the middles of two cells the weights go linearly from one to the other. Beyond the
+        last one they stay for half a pitch, then fade out: there no cell looks. A pixel at which
+        several cells look shows their mean.
+
+        Args:
+            pixels: how many there are.
+            start: where the first pixel begins.
+            length: what all of them cover; less than nothing where they run the other way.
+        """
+        middles = start + (np.arange(pixels) + 0.5) * (length / pixels)
+        reach = max(self.pitch, abs(length) / pixels)
+        weights = np.zeros((pixels, len(self.cells)))
+        for cell, places in enumerate(self.cells):
+            for place in places:
+                weights[:, cell] += np.maximum(0, 1 - np.abs(middles - place) / reach)
+        covered = weights.sum(axis=1, keepdims=True)
+        weights /= np.maximum(covered, FAINTEST * reach / self.pitch)
+        return weights.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the cells of a map look.
+
+    Attributes:
+        rows: of the grid, from the top of the image to its bottom.
+        columns: from its left to its right.
+    """
+
+    rows: Side
+    columns: Side
+
+    @classmethod
+    def stretched(cls, grid: Sequence[int]) -> "Places":
+        """A grid (h, w) that divides the image evenly."""
+        return cls(Side.stretched(grid[0]), Side.stretched(grid[1]))
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(h, w)."""
+        return len(self.rows.cells), len(self.columns.cells)
+
+    @property
+    def is_stretched(self) -> bool:
+        """Whether the grid divides the image evenly."""
+        return self.rows.is_stretched and self.columns.is_stretched
+
+    @property
+    def several(self) -> bool:
+        """Whether a cell looks at several places."""
+        return any(len(each) > 1 for side in (self.rows, self.columns) for each in side.cells)
+
+    def record(self) -> dict[str, Any]:
+        """The places as JSON holds them; `from_record` reads them."""
+        return {
+            name: {"cells": [list(each) for each in side.cells], "pitch": side.pitch}
+            for name, side in (("rows", self.rows), ("columns", self.columns))
+        }
+
+    @classmethod
+    def from_record(cls, record: Any) -> "Places":
+        """The places that were recorded.
+
+        Raises:
+            ValueError: if it is no record of places.
+        """
+        try:
+            return cls(*(_side(record[name]) for name in ("rows", "columns")))
+        except (KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"no places: {record!r:.60}") from error
+
+
+def _side(record: Any) -> Side:
+    cells, pitch = record["cells"], record["pitch"]
+    numbers = [pitch, *(each for cell in cells for each in cell)]
+    if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in numbers):
+        raise TypeError("places are numbers")
+    if not cells or not 0 < pitch <= 1 or not np.isfinite(numbers).all():
+        raise ValueError("places of no cells, or beyond the image")
+    return Side(tuple(tuple(map(float, each)) for each in cells), float(pitch))
+
+
+@lru_cache(maxsize=64)
+def _weights(side: Side, pixels: int, start: float, length: float) -> np.ndarray:
+    return side.weights(pixels, start, length)
+
+
+def draw_at(maps: np.ndarray, places: Places, window: Window, shape: tuple[int, int]) -> np.ndarray:
+    """Maps float32 (…, h, w) at their places in pictures, float32 (…, H, W).
+
+    They are 0 where the network saw nothing.
+
+    Args:
+        maps: of any cells.
+        places: of the cells in the network's input.
+        window: what of the picture became that input.
+        shape: (H, W) of the picture.
+    """
+    rows = _along(places.rows, shape[0], window.top, window.height, window.flipped_rows)
+    columns = _along(places.columns, shape[1], window.left, window.width, window.flipped_columns)
+    return np.matmul(np.matmul(rows, maps), columns.T)
+
+
+def _along(side: Side, pixels: int, start: int, length: int, flipped: bool) -> np.ndarray:
+    """The weights of the pixels along a side of a picture of which a window is seen."""
+    seen = np.zeros((pixels, len(side.cells)), np.float32)
+    first, end = max(0, start), min(pixels, start + length)
+    if first < end:
+        begin, share = (first - start) / length, (end - first) / length
+        if flipped:
+            begin, share = 1 - begin, -share
+        seen[first:end] = _weights(side, end - first, begin, share)
+    return seen
