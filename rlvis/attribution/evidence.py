@@ -29,9 +29,9 @@ from rlvis.errors import InputError, Notice
 from rlvis.instrument.attention_maps import Attentions, by_head
 from rlvis.instrument.autograd_graph import depends, edges_behind
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe, dependency_mask
-from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import Rectifier
 from rlvis.instrument.token_order import in_order
+from rlvis.instrument.watching import watch
 from rlvis.models.distributions import ActionDistribution
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import draws_at_random, is_scripted

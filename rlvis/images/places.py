@@ -9,6 +9,7 @@ usual network of reinforcement learning, nor where an image was turned, cropped 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,18 @@ class Places:
             return cls(*(_side(record[name]) for name in ("rows", "columns")))
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"no places: {record!r:.60}") from error
+
+
+def apart(one: Places, other: Places) -> float:
+    """How far the same cells are apart at most, in pitches of the first; inf if not alike."""
+    return max(_sides_apart(one.rows, other.rows), _sides_apart(one.columns, other.columns))
+
+
+def _sides_apart(one: Side, other: Side) -> float:
+    pairs = list(zip(one.cells, other.cells, strict=True))
+    if any(len(first) != 1 or len(second) != 1 for first, second in pairs):
+        return inf
+    return max(abs(first[0] - second[0]) for first, second in pairs) / one.pitch
 
 
 def _side(record: Any) -> Side:

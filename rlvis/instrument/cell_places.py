@@ -25,7 +25,7 @@ from rlvis.images.places import Places, Side
 from rlvis.instrument.dependence.extents import Extent
 from rlvis.instrument.dependence.tracer import Dependence
 from rlvis.instrument.feature_layout import FeatureLayout
-from rlvis.instrument.layers import watch
+from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
 
@@ -51,11 +51,13 @@ class LayerRun:
     """One run of a layer in a forward pass on one image.
 
     Attributes:
-        shape: of its output.
+        kind: the name of its output's type.
+        shape: of the output, () where it is no tensor.
         extent: where the output's elements look; None where they do not depend on the image.
         size: (H, W) of the image.
     """
 
+    kind: str
     shape: tuple[int, ...]
     extent: Extent | None
     size: tuple[int, int]
@@ -69,7 +71,7 @@ class LayerRun:
 def trace_layers(
     model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]
 ) -> dict[str, list[LayerRun]]:
-    """All runs of all layers that give a tensor, from one forward pass on one image.
+    """All runs of all layers, from one forward pass on one image.
 
     Args:
         model: the model; it is left as it is.
@@ -83,11 +85,12 @@ def trace_layers(
         size = image.shape[-2], image.shape[-1]
 
         def visit(name: str, _: Any, __: Any, output: Any) -> None:
+            kind, shape, extent = type(output).__name__, tuple[int, ...](), None
             if isinstance(output, Tensor):
-                run = LayerRun(tuple(output.shape), tracing.extent(output), size)
-                runs.setdefault(name, []).append(run)
+                shape, extent = tuple(output.shape), tracing.extent(output)
+            runs.setdefault(name, []).append(LayerRun(kind, shape, extent, size))
 
-        watch(replica, visit)
+        watch(replica, visit, {name for name, _ in replica.named_modules()})
         with tracing:
             model.run(replica, image, {name: each[:1] for name, each in context.items()})
     return runs

@@ -171,7 +171,7 @@ def _moved(call: Call) -> Sequence[Extent]:
 
 
 def continued(bounds: Tensor, padding: Sequence[int]) -> Tensor:
-    """Bounds with more rows and columns around, each as far from the next as its neighbours usually are.
+    """Bounds with more rows and columns around, as far apart as those within usually are.
 
     Args:
         bounds: of all elements of a tensor.

@@ -136,10 +136,7 @@ def _slid(
     """
     down, right = padding
     around = (right, right + after[1], down, down + after[0])
-    if looking:
-        padded = continued(bounds, around)
-    else:
-        padded = F.pad(bounds, around, value=NOTHING)
+    padded = continued(bounds, around) if looking else F.pad(bounds, around, value=NOTHING)
     return F.max_pool2d(padded, kernel, stride, 0, dilation)
 
 
