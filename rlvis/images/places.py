@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rlvis.images.preprocess import Window
+from rlvis.images.preprocess import Share
 
 FAINTEST = 0.5
 """A pixel that the cells of a map cover less than this much fades out; others have full weight."""
@@ -57,8 +57,17 @@ class Side:
             length: what all of them cover; less than nothing where they run the other way.
         """
         middles = start + (np.arange(pixels) + 0.5) * (length / pixels)
-        reach = max(self.pitch, abs(length) / pixels)
-        weights = np.zeros((pixels, len(self.cells)))
+        return self.weights_at(middles, abs(length) / pixels)
+
+    def weights_at(self, middles: np.ndarray, width: float = 0.0) -> np.ndarray:
+        """The same for any places of the side.
+
+        Args:
+            middles: of the places, (n,).
+            width: of a place.
+        """
+        reach = max(self.pitch, width)
+        weights = np.zeros((len(middles), len(self.cells)))
         for cell, places in enumerate(self.cells):
             for place in places:
                 weights[:, cell] += np.maximum(0, 1 - np.abs(middles - place) / reach)
@@ -99,6 +108,13 @@ class Places:
         """Whether a cell looks at several places."""
         return any(len(each) > 1 for side in (self.rows, self.columns) for each in side.cells)
 
+    def of(self, other: "Places") -> tuple[np.ndarray, np.ndarray]:
+        """What brings a map of other places, (h', w'), to these, rows (h, h') and columns (w, w').
+
+        What a cell shows is what the other cells show where it looks.
+        """
+        return _brought(self.rows, other.rows), _brought(self.columns, other.columns)
+
     def record(self) -> dict[str, Any]:
         """The places as JSON holds them; `from_record` reads them."""
         return {
@@ -131,6 +147,12 @@ def _sides_apart(one: Side, other: Side) -> float:
     return max(abs(first[0] - second[0]) for first, second in pairs) / one.pitch
 
 
+def _brought(side: Side, other: Side) -> np.ndarray:
+    rows = [other.weights_at(np.array(each)).mean(axis=0) if each else None for each in side.cells]
+    nothing = np.zeros(len(other.cells), np.float32)
+    return np.stack([nothing if row is None else row for row in rows])
+
+
 def _side(record: Any) -> Side:
     cells, pitch = record["cells"], record["pitch"]
     numbers = [pitch, *(each for cell in cells for each in cell)]
@@ -141,34 +163,27 @@ def _side(record: Any) -> Side:
     return Side(tuple(tuple(map(float, each)) for each in cells), float(pitch))
 
 
-@lru_cache(maxsize=64)
-def _weights(side: Side, pixels: int, start: float, length: float) -> np.ndarray:
-    return side.weights(pixels, start, length)
+def draw_at(
+    maps: np.ndarray, places: Places, size: tuple[int, int], shares: tuple[Share, Share]
+) -> np.ndarray:
+    """Maps float32 (…, h, w) drawn where their cells look, float32 (…, H, W).
 
-
-def draw_at(maps: np.ndarray, places: Places, window: Window, shape: tuple[int, int]) -> np.ndarray:
-    """Maps float32 (…, h, w) at their places in pictures, float32 (…, H, W).
-
-    They are 0 where the network saw nothing.
+    They are 0 beyond the network's input.
 
     Args:
         maps: of any cells.
         places: of the cells in the network's input.
-        window: what of the picture became that input.
-        shape: (H, W) of the picture.
+        size: (H, W) in pixels.
+        shares: of the input's height and width that are drawn; see `Window.shares`.
     """
-    rows = _along(places.rows, shape[0], window.top, window.height, window.flipped_rows)
-    columns = _along(places.columns, shape[1], window.left, window.width, window.flipped_columns)
+    rows = _within(places.rows, size[0], *shares[0])
+    columns = _within(places.columns, size[1], *shares[1])
     return np.matmul(np.matmul(rows, maps), columns.T)
 
 
-def _along(side: Side, pixels: int, start: int, length: int, flipped: bool) -> np.ndarray:
-    """The weights of the pixels along a side of a picture of which a window is seen."""
-    seen = np.zeros((pixels, len(side.cells)), np.float32)
-    first, end = max(0, start), min(pixels, start + length)
-    if first < end:
-        begin, share = (first - start) / length, (end - first) / length
-        if flipped:
-            begin, share = 1 - begin, -share
-        seen[first:end] = _weights(side, end - first, begin, share)
-    return seen
+@lru_cache(maxsize=64)
+def _within(side: Side, pixels: int, start: float, length: float) -> np.ndarray:
+    """The weights of pixels, 0 of those that lie beyond the side."""
+    middles = start + (np.arange(pixels) + 0.5) * (length / pixels)
+    seen = (middles > 0) & (middles < 1)
+    return side.weights(pixels, start, length) * seen[:, None].astype(np.float32)

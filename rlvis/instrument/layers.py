@@ -3,9 +3,8 @@
 It is the last one through which all of the score passes: with it cut, the score depends on the
 image no more. What decides are the graph of one pass and the numbers in it, not what modules are
 called: gates, branches beside a skip connection and what comes before tokens are merged do not
-qualify; nor what only passes on or pools what an earlier layer computed, nor a head's own maps of
-its scores. Where no layer qualifies, the last one that the scores depend on is taken, and a
-`Notice` says so.
+qualify; nor does what only passes on or pools what an earlier layer computed. Where no layer
+qualifies, the last one that the scores depend on is taken, and a `Notice` says so.
 """
 
 import warnings
@@ -24,8 +23,6 @@ from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import is_scripted, replicate
 from rlvis.models.targets import Target
-
-USUAL = "the last through which all of the score passes"
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,7 @@ class LayerSearch:
         self._context = {name: each[:1] for name, each in context.items()}
         self._targets = targets
         self._layers: dict[str, _Layer] = {}
+        self._passive: dict[Edge, str] = {}
         self._values: tuple[dict[str, list[Tensor]], list[Tensor]] | None = None
         with torch.autograd.graph.saved_tensors_hooks(_forget, _forget):  # a graph without values
             self._image, self._columns = self._run(self._visit)
@@ -128,8 +126,6 @@ class LayerSearch:
             return LayerReason(name, layer.passive)
         if not self._is_read(name):
             return LayerReason(name, "the scores depend on its class token alone")
-        if self._is_own(name):
-            return LayerReason(name, "its channels are the scores' own maps")
         if self._passes_beside(layer.edges):
             return LayerReason(name, "part of the score passes beside it", read=True)
         return LayerReason(name, "all of the score passes through it", True, True)
@@ -156,7 +152,9 @@ class LayerSearch:
         layer.edges.append(edge_of(output))
         given = inputs[0] if inputs else None
         if isinstance(given, Tensor):
-            layer.passive = _passive(module, given, output)
+            own = _passive(module, given, output)
+            layer.passive = own or self._passive.get(edge_of(output), "")
+            self._passive.setdefault(edge_of(output), own)
 
     def _passes_beside(self, edges: Sequence[Edge]) -> bool:
         """Whether the image reaches what is explained without passing a layer."""
@@ -165,8 +163,8 @@ class LayerSearch:
             for node, _ in edges_behind(*self._columns, without=edges)
         )
 
-    def _again(self, name: str) -> tuple[list[Tensor], list[Tensor]]:
-        """The outputs of a layer, and what is explained, with a graph that has values."""
+    def _again(self) -> tuple[dict[str, list[Tensor]], list[Tensor]]:
+        """The outputs of layers, and what is explained, with a graph of values."""
         if self._values is None:
             outputs: dict[str, list[Tensor]] = {}
 
@@ -175,17 +173,12 @@ class LayerSearch:
                     outputs.setdefault(name, []).append(output)
 
             self._values = outputs, self._run(keep)[1]
-        return self._values[0][name], self._values[1]
+        return self._values
 
-    def _maps(self, name: str) -> list[tuple[Tensor, FeatureLayout, list[Tensor]]]:
-        """A layer's outputs that are maps, where these lie, and what is explained."""
-        outputs, columns = self._again(name)
-        runs = self._trace.runs[name]
-        return [
-            (output, run.cells.layout, columns)
-            for output, run in zip(outputs, runs, strict=True)
-            if run.cells is not None
-        ]
+    def _maps(self, name: str) -> list[tuple[Tensor, FeatureLayout]]:
+        """A layer's outputs that are maps, and where these lie."""
+        runs = zip(self._again()[0][name], self._trace.runs[name], strict=True)
+        return [(output, run.cells.layout) for output, run in runs if run.cells is not None]
 
     def _is_read(self, name: str) -> bool:
         """Whether all that is explained depends on the map in a layer's tokens."""
@@ -193,22 +186,9 @@ class LayerSearch:
         if not any(run.cells is not None and run.cells.layout.prefix for run in runs):
             return True
         return any(
-            all(bool(layout.map(dependency_mask(each, output)).any()) for each in columns)
-            for output, layout, columns in self._maps(name)
+            all(bool(layout.map(dependency_mask(each, output)).any()) for each in self._again()[1])
+            for output, layout in self._maps(name)
         )
-
-    def _is_own(self, name: str) -> bool:
-        """Whether each score depends on a channel of its own of a layer's map, and no other."""
-        labels = len(self._model.labels)
-        cells = self._trace.runs[name][-1].cells
-        shape = self._trace.runs[name][-1].shape
-        if cells is None or shape[cells.layout.channel_axis] != labels or labels < 2:
-            return False
-        output, layout, columns = self._maps(name)[-1]
-        seen = [
-            layout.map(dependency_mask(each, output)).any(dim=(0, 2, 3)).sum() for each in columns
-        ]
-        return bool(self._targets) and all(int(each) == 1 for each in seen)
 
 
 def _passive(module: nn.Module, given: Tensor, output: Tensor) -> str:

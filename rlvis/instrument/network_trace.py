@@ -62,9 +62,10 @@ class NetworkTrace:
                 f"layer {layer!r} gives {found.kind}, not a map (N, C, h, w); "
                 "name a convolution, or a block's normalisation"
             )
+        written = "(N" + "".join(f", {each}" for each in found.shape[1:]) + ")"
         if len(found.shape) not in (3, 4) or found.shape[0] != 1:
             raise InputError(
-                f"layer {layer!r} gives {found.shape}, not a map (N, C, h, w) or tokens (N, T, C); "
+                f"layer {layer!r} gives {written}, not a map (N, C, h, w) or tokens (N, T, C); "
                 "name a convolution, or a block's normalisation"
             )
         key = layer, run % len(self.runs[layer])
@@ -73,8 +74,8 @@ class NetworkTrace:
         cells = self._cells[key]
         if cells is None:
             raise InputError(
-                f"layer {layer!r} gives {found.shape}, in which no rows and columns of the image "
-                "are found; name another layer, or use saliency"
+                f"layer {layer!r} gives {written}, in which no rows and columns of the image are "
+                "found; name another layer, or use saliency"
             )
         return cells
 
@@ -120,15 +121,21 @@ _TRACES: WeakKeyDictionary[nn.Module, tuple[list[Any], dict[Any, NetworkTrace]]]
 )
 
 
-def trace_of(model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]) -> NetworkTrace:
+def trace_of(
+    model: ImageModel,
+    inputs: Tensor,
+    context: Mapping[str, Tensor],
+    replica: nn.Module | None = None,
+) -> NetworkTrace:
     """The trace of a model for inputs of a size, made once while its weights stay as they are.
 
     Args:
         model: the model; it is left as it is.
         inputs: float (N, C, H, W), of which the first is taken.
         context: of these inputs.
+        replica: of the model's module as it is now, where there is one.
     """
-    settings = [settings_of(replicate(model.module)), _versions(model.module)]
+    settings = [settings_of(replica or replicate(model.module)), _versions(model.module)]
     known = _TRACES.get(model.module)
     if known is None or known[0] != settings:
         known = _TRACES[model.module] = settings, {}

@@ -18,7 +18,7 @@ from torch import Tensor
 Ask = Callable[[Tensor], Tensor]
 """Gives a layer's output for inputs (n, C, H, W)."""
 
-SEEN = 0.25
+SEEN = 0.1
 """A cell looks at a stripe that does more than this of what the most effective one does."""
 
 _AT_ONCE = 8
@@ -72,7 +72,7 @@ class Response:
         for high, run in groupby(stripes, lambda stripe: bool(cell[stripe] > SEEN)):
             if high:
                 of = list(run)
-                found.append(float((cell[of] * self.middles[of]).sum() / cell[of].sum()))
+                found.append(float(self.middles[of].mean()))
         return tuple(found)
 
 

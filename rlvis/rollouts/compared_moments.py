@@ -132,7 +132,7 @@ def preference_maps(policy: Policy, episode: Episode, seen: Episode) -> LaneMaps
     context = context_for(policy, seen.context)
     method = usual_methods(policy, episode.observations[0], {k: v[:1] for k, v in context.items()})
     why = explain(policy, episode.observations, method[0], margin(), context=context)
-    return LaneMaps(f"{method[0]}: best − next", why.maps[:, 0], why.signed)
+    return LaneMaps(f"{method[0]}: best − next", why.heatmaps[:, 0], why.signed)
 
 
 def _drawn(picture: np.ndarray, heat: np.ndarray, most: float) -> np.ndarray:

@@ -10,7 +10,6 @@ from PIL import Image
 from torch import Tensor
 
 from rlvis.attribution.engine import explain
-from rlvis.attribution.heatmaps import resize_maps
 from rlvis.deprecation import FormerName
 from rlvis.display.overlays import STRONGEST, grey, limit, overlay
 from rlvis.display.page import Page
@@ -211,8 +210,8 @@ def attack_row(found: Attack, index: int, method: str) -> Row:
     ]
     for picture, each, label in zip((clean, attacked), explained, (before, after), strict=True):
         height, width = picture.shape[:2]
-        heat, notes = each.maps[0, 0], each.notes[0][0]
-        resized = resize_maps(heat[None, None], height, width)[0, 0]
+        notes = each.notes[0][0]
+        resized = each.seen_heatmap(0, 0, height, width)
         caption = [f"why {found.before.labels[label]}", *notes]
         ground = grey(picture)
         drawn = overlay(ground, resized * (not notes), most_heat, signed)
