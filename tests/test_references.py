@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from rlvis import ImageModel, explain, load_classifier
 from tests.agreement import agree
-from tests.by_hand import drawn, GRAD_CAMS
+from tests.by_hand import GRAD_CAMS, drawn
 from tests.conftest import LABELS, PooledPolicy, randomise
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"

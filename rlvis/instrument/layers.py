@@ -25,6 +25,9 @@ from rlvis.models.replica import is_scripted, replicate
 from rlvis.models.targets import Target
 
 
+_NO_MAP = "no map of more than one place"
+
+
 @dataclass(frozen=True)
 class LayerReason:
     """What speaks for or against a layer.
@@ -117,9 +120,10 @@ class LayerSearch:
         )
 
     def _reason(self, name: str) -> LayerReason:
-        layer = self._layers[name]
-        if not any(self._trace.is_map(name, run) for run in range(len(self._trace.runs[name]))):
-            return LayerReason(name, "no map of more than one place")
+        layer, runs = self._layers[name], range(len(self._trace.runs[name]))
+        traced = any(self._trace.is_map(name, run) for run in runs)
+        if not traced and len(self._trace.runs[name][-1].shape) != 4:
+            return LayerReason(name, _NO_MAP)
         if not self._behind.intersection(layer.edges):
             return LayerReason(name, "the scores do not depend on it")
         if layer.passive:
@@ -127,7 +131,9 @@ class LayerSearch:
         if not self._is_read(name):
             return LayerReason(name, "the scores depend on its class token alone")
         if self._passes_beside(layer.edges):
-            return LayerReason(name, "part of the score passes beside it", read=True)
+            return LayerReason(name, "part of the score passes beside it", read=traced)
+        if not traced and not self._trace.finds_map(self._model, name):
+            return LayerReason(name, _NO_MAP)
         return LayerReason(name, "all of the score passes through it", True, True)
 
     def _run(self, visit: Any) -> tuple[Tensor, list[Tensor]]:

@@ -84,6 +84,13 @@ class NetworkTrace:
         cells = self.runs[layer][run].cells
         return cells is not None and prod(cells.layout.grid) > 1
 
+    def finds_map(self, model: ImageModel, layer: str) -> bool:
+        """Whether the network, asked, finds one where the trace does not tell."""
+        try:
+            return prod(self.cells(model, layer).layout.grid) > 1
+        except InputError:
+            return False
+
     def tokens(self, where: str, count: int) -> CellMap:
         """The map in a row of so many tokens, as the last layer that gives them has it.
 

@@ -66,10 +66,12 @@ class Response:
     def places(self, cell: np.ndarray) -> tuple[float, ...]:
         """The middles in pixels of the places that move a cell, by its profile (S,).
 
-        A place is a run of stripes that do more than `SEEN` of what the most effective does.
+        A place is a run of stripes that do more than `SEEN` of what the most effective does, or
+        whose neighbours do.
         """
+        smooth = np.convolve(cell, [1 / 3, 1 / 3, 1 / 3], mode="same")
         found, stripes = [], range(len(cell))
-        for high, run in groupby(stripes, lambda stripe: bool(cell[stripe] > SEEN)):
+        for high, run in groupby(stripes, lambda stripe: bool(smooth[stripe] > SEEN)):
             if high:
                 of = list(run)
                 found.append(float(self.middles[of].mean()))

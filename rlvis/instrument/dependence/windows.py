@@ -86,6 +86,34 @@ def _resized(call: Call) -> Sequence[Extent]:
     ]
 
 
+@rule("grid_sampler", "grid_sampler_2d", "cudnn_grid_sampler")
+def _sampled(call: Call) -> Sequence[Extent]:
+    """The pixels round each place of a grid that the image has no part in."""
+    given, grid = call.arguments["input"], call.arguments["grid"]
+    if call.extent(grid) is not None or given.ndim != 4:
+        return [call.whole]
+    aligned = bool(call.arguments.get("align_corners", False))
+    sides = torch.tensor([given.shape[-1], given.shape[-2]])
+    places = grid.float().cpu()
+    places = (places + 1) / 2 * (sides - 1) if aligned else ((places + 1) * sides - 1) / 2
+    outside = ((places <= -1) | (places >= sides)).any(dim=-1)[:, None]
+    found = []
+    for each in _spatial(call.of("input"), given):
+        corners = [
+            each[:, :, rows, columns]
+            for rows in _pixels(places[0, ..., 1], each.shape[2])
+            for columns in _pixels(places[0, ..., 0], each.shape[3])
+        ]
+        found.append(torch.stack(corners).amax(0).masked_fill(outside, NOTHING))
+    return [tuple(found)]
+
+
+def _pixels(places: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """The pixels before and behind places along a side."""
+    before = places.floor().long()
+    return before.clamp(0, length - 1), (before + 1).clamp(0, length - 1)
+
+
 def _neighbours(call: Call, name: str, axis: int, length: int) -> Tensor:
     """The places along an axis that each place after resizing depends on, int64 (after, most).
 
