@@ -247,7 +247,6 @@ class Explainer:
             window=item.window,
             levels=item.levels,
             labels=self.model.labels,
-            distribution=self.model.distribution,
             model=self.model.name,
             frames=answer.frames if same else 1,
             **{"value": None, **per_image},
@@ -288,6 +287,7 @@ class _Answer:
             "unit": method.unit.format(score=evidence.unit),
             "units": tuple(method.unit.format(score=unit) for unit in evidence.units),
             "score_units": evidence.units,
+            "kind": scores.kind,
             "adds_up": tuple(method.adds_up and linear for linear in evidence.linear),
             "epsilon": torch.finfo(scores.logits.dtype).eps,
         }

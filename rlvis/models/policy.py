@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rlvis.errors import InputError
 from rlvis.images.observations import as_image, is_picture
 from rlvis.images.preprocess import Preprocess
-from rlvis.models.distributions import ActionDistribution
+from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.image_model import ImageModel
 
 MASK = "action_mask"
@@ -117,12 +117,22 @@ class Policy(ImageModel):
         self.image_key = image_key
         self.pixel_range = pixel_range
         self.description = dict(description or {})
-        self.distribution = distribution or self.distribution
+        self.distribution = distribution or Categorical(len(self.labels))
         if len(self.distribution.labels) != len(self.labels):
             raise InputError(
                 f"{len(self.labels)} labels, but {self.distribution} have "
                 f"{len(self.distribution.labels)} scores; give one label per score"
             )
+
+    @property
+    def distribution(self) -> ActionDistribution:
+        """How an action is drawn from the scores, which says what kind of scores they are."""
+        assert isinstance(self.kind, ActionDistribution)
+        return self.kind
+
+    @distribution.setter
+    def distribution(self, distribution: ActionDistribution) -> None:
+        self.kind = distribution
 
     def observe(
         self, observation: Any, action_mask: np.ndarray | None = None

@@ -1,9 +1,10 @@
 /** π as bars, and beside it what it was before. */
 
 import { swatch } from "./colours.js";
-import { decimal, el, put } from "./dom.js";
+import { decimal, el, exact, put } from "./dom.js";
 
-/** Bars of all actions; `update(after, before)` with lists of probabilities, before may be null. */
+/** Bars of all actions; `update(after, before, scores)` with lists of probabilities, or null, and
+ * pairs of scores, after and before, that stand as numbers where there are no probabilities. */
 export function probabilityBars(actions) {
   const rows = actions.map(({ name, colour }, place) => {
     const [after, before] = [el("i"), el("i", { className: "before", hidden: true })];
@@ -19,13 +20,16 @@ export function probabilityBars(actions) {
     { className: "bars" },
     rows.map((each) => each.box),
   );
-  const update = (after, before = null) =>
+  const update = (after, before = null, scores = []) =>
     rows.forEach((row, place) => {
-      row.after.style.width = `${100 * (after?.[place] ?? 0)}%`;
-      row.before.hidden = !before;
+      const share = after?.[place] ?? null;
+      row.after.style.width = `${100 * (share ?? 0)}%`;
+      row.before.hidden = !before || share === null;
       if (before) row.before.style.left = `${100 * before[place]}%`;
-      const was = before ? `${decimal(before[place])} → ` : "";
-      put(row.value, `${was}${decimal(after?.[place])}`);
+      const [now, then] = share === null ? scores : [after, before];
+      const tell = share === null ? exact : decimal;
+      const was = then ? `${tell(then[place])} → ` : "";
+      put(row.value, `${was}${now ? tell(now[place]) : "–"}`);
     });
   return { box, update };
 }

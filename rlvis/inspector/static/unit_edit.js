@@ -80,13 +80,13 @@ function barsOf(actions) {
   const box = el("div");
   const isNew = changes();
   let bars = null;
-  const update = ({ labels, probability, before }) => {
+  const update = ({ labels, probability, score, before }) => {
     if (isNew(...labels)) {
       const known = new Map(actions.map((each) => [each.name, each]));
       bars = probabilityBars(labels.map((name) => known.get(name) ?? { name, colour: PLAIN }));
       box.replaceChildren(bars.box);
     }
-    bars.update(probability, before.probability);
+    bars.update(probability, before.probability, [score, before.score]);
   };
   return { box, update };
 }
