@@ -14,6 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis.errors import Notice
@@ -29,13 +30,14 @@ from rlvis.models.score_kinds import (
     kind_named,
 )
 
-_USUAL, _GLARING = (1.0, 1.0, 1.0), (30.0, 1000.0)
-"""Contrasts of the noise: as inputs usually have it, and far beyond."""
+_USUAL, _GLARING = ((1.0, 1), (1.0, 2), (2.0, 6), (1.0, None)), ((30.0, 6), (1000.0, None))
+"""Contrast of the noise, as inputs usually have it and far beyond, and how many cells it has along
+each side; None for one in each pixel."""
 
 _ROUNDING = 1e-6
 
 _SAME_ODDS = 0.01
-"""Logits that differ by less make all labels as likely."""
+"""Logits below that make all labels as likely."""
 
 _LINEAR = {"Addmm", "Mm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Linear"}
 _SIGMOID = {"Sigmoid", "Hardsigmoid"}
@@ -99,10 +101,14 @@ class _Behaviour:
         """Whether it told any two inputs apart."""
         return bool((self.rows != self.rows[:1]).any())
 
-    def within(self, least: float, most: float) -> bool:
-        """Whether something other than a linear layer keeps all scores within bounds."""
-        rows = self.rows
-        inside = (rows >= least - _ROUNDING) & (rows <= most + _ROUNDING)
+    def ends_in(self, steps: set[str]) -> bool:
+        """Whether the network is seen to end in some of these steps and no others."""
+        return bool(self.last) and self.last <= steps
+
+    @property
+    def between_0_and_1(self) -> bool:
+        """Whether something other than a linear layer keeps all scores there."""
+        inside = (self.rows >= -_ROUNDING) & (self.rows <= 1 + _ROUNDING)
         return self.varied and not self.last & _LINEAR and bool(inside.all())
 
     @property
@@ -117,18 +123,15 @@ class _Behaviour:
         return self.varied and _near(self.rows.logsumexp(dim=1), 0)
 
     @property
-    def indifferent(self) -> bool:
+    def tiny(self) -> bool:
         """Whether as logits the scores would make all labels as likely on any usual input."""
-        return float((self.usual.amax(dim=1) - self.usual.amin(dim=1)).amax()) < _SAME_ODDS
+        return 0 < float(self.usual.abs().amax()) < _SAME_ODDS
 
 
 def _behaviour(image: Tensor, ask: Ask) -> _Behaviour | None:
     """What a network gives for an image and for noise, None where it gives nothing."""
     generator = torch.Generator().manual_seed(0)
-    noise = [
-        (contrast * torch.randn(image.shape, generator=generator)).to(image)
-        for contrast in (*_USUAL, *_GLARING)
-    ]
+    noise = [_noise(image, *each, generator) for each in (*_USUAL, *_GLARING)]
     with torch.enable_grad():
         seen = _answers(ask, image.clone().requires_grad_())
     last = frozenset() if seen is None or seen.grad_fn is None else _last_steps(seen.grad_fn)
@@ -139,6 +142,16 @@ def _behaviour(image: Tensor, ask: Ask) -> _Behaviour | None:
         return None
     usual = torch.cat(told[0])
     return _Behaviour(usual, torch.cat([usual[:0], *told[1]]), last)
+
+
+def _noise(
+    image: Tensor, contrast: float, cells: int | None, generator: torch.Generator
+) -> Tensor:
+    """Noise (1, C, H, W) in so many cells along each side."""
+    height, width = image.shape[-2:]
+    size = height if cells is None else cells, width if cells is None else cells
+    drawn = contrast * torch.randn(1, image.shape[1], *size, generator=generator)
+    return F.interpolate(drawn, (height, width)).to(image)
 
 
 def _parted(rows: list[Tensor | None]) -> tuple[list[Tensor | None], list[Tensor | None]]:
@@ -168,19 +181,17 @@ def _read(seen: _Behaviour, meant: str | None) -> tuple[ScoreKind, str]:
             return LogProbabilities(), ""
     if meant == Logits.name:
         return kind_named(meant, labels), ""
-    if seen.within(0, 1):
-        certain = meant is not None or (bool(seen.last) and seen.last <= _SIGMOID)
+    if seen.between_0_and_1:
+        certain = meant is not None or seen.ends_in(_SIGMOID)
         return IndependentProbabilities(), "" if certain else _doubt(
             "between 0 and 1", "probabilities that need not sum to 1", Numbers
         )
     if meant == IndependentLogits.name:
         return IndependentLogits(), ""
-    if labels == 1:
-        return Numbers(), _doubt("a single number", "that", IndependentLogits)
-    if seen.indifferent:
-        return Numbers(), _doubt("too small to prefer a label as logits", "plain numbers", Logits)
-    if seen.within(-1, 1):
-        return Numbers(), _doubt("between -1 and 1", "plain numbers", Logits)
+    if labels == 1 or seen.ends_in({"Tanh"}):  # nothing is said of what they measure
+        return Numbers(), ""
+    if seen.tiny:
+        return Numbers(), _doubt(f"below {_SAME_ODDS:g}", "plain numbers", Logits)
     return Logits(), ""
 
 
