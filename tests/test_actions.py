@@ -1,6 +1,7 @@
 """Actions that are continuous or several at once: from SB3's file to the film, as they happened."""
 
 import json
+from functools import partial
 from itertools import product
 
 import av
@@ -324,7 +325,7 @@ def test_what_does_not_fit_is_said(policy, kind, tmp_path) -> None:
         train(TrainConfig(env=world(kind), out=tmp_path / "run"))
     image = np.zeros((40, 48, 3), np.uint8)
     for target in ("entropy", log_prob(0)):
-        said = complaint(lambda asked=target: explain(policy, image, "saliency", asked))
+        said = complaint(partial(explain, policy, image, "saliency", target))
         assert ("made of probabilities, and the scores are means" in said) == (kind == "Steering")
     assert "one choice among all labels" in complaint(
         lambda: explain(policy, image, "saliency", "margin")

@@ -97,16 +97,17 @@ class Heatmaps:
     def _sizes(self) -> np.ndarray:
         """Float (N, T): of the numbers whose rounding each target has.
 
-        That is the largest score where all are on one scale, and a score's or value's own else.
+        That is the largest score where all are on one scale. Values, probabilities and plain
+        numbers are computed to their own size; what is a difference of them, to the largest one's.
         """
         finite = np.abs(np.where(np.isfinite(self.logits), self.logits, 0)).max(axis=1)
         sizes = np.repeat(finite[:, None], self.scores.shape[1], axis=1)
         own = np.abs(np.where(np.isfinite(self.scores), self.scores, 0))
         for target, unit in enumerate(self.score_units):
-            alone = not self.kind.comparable and all(
-                names[target] in self.labels for names in self.targets
-            )
-            if unit == "value" or alone:
+            names = {row[target] for row in self.targets}
+            single = all(name in self.labels or " - " not in name for name in names)
+            by_itself = unit == "probability" or not self.kind.comparable
+            if unit == "value" or (single and by_itself):
                 sizes[:, target] = own[:, target]
         return sizes
 

@@ -30,7 +30,9 @@ from rlvis.models.score_kinds import (
     kind_named,
 )
 
-_USUAL, _GLARING = ((1.0, 1), (1.0, 2), (2.0, 6), (1.0, None)), ((30.0, 6), (1000.0, None))
+_Noise = tuple[float, int | None]
+_USUAL: tuple[_Noise, ...] = (1.0, 1), (1.0, 2), (2.0, 6), (1.0, None)
+_GLARING: tuple[_Noise, ...] = (30.0, 6), (1000.0, None)
 """Contrast of the noise, as inputs usually have it and far beyond, and how many cells it has along
 each side; None for one in each pixel."""
 
@@ -131,7 +133,7 @@ class _Behaviour:
 def _behaviour(image: Tensor, ask: Ask) -> _Behaviour | None:
     """What a network gives for an image and for noise, None where it gives nothing."""
     generator = torch.Generator().manual_seed(0)
-    noise = [_noise(image, *each, generator) for each in (*_USUAL, *_GLARING)]
+    noise = [_noise(image, contrast, cells, generator) for contrast, cells in (*_USUAL, *_GLARING)]
     with torch.enable_grad():
         seen = _answers(ask, image.clone().requires_grad_())
     last = frozenset() if seen is None or seen.grad_fn is None else _last_steps(seen.grad_fn)
@@ -144,9 +146,7 @@ def _behaviour(image: Tensor, ask: Ask) -> _Behaviour | None:
     return _Behaviour(usual, torch.cat([usual[:0], *told[1]]), last)
 
 
-def _noise(
-    image: Tensor, contrast: float, cells: int | None, generator: torch.Generator
-) -> Tensor:
+def _noise(image: Tensor, contrast: float, cells: int | None, generator: torch.Generator) -> Tensor:
     """Noise (1, C, H, W) in so many cells along each side."""
     height, width = image.shape[-2:]
     size = height if cells is None else cells, width if cells is None else cells

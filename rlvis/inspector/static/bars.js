@@ -1,10 +1,10 @@
 /** π as bars, and beside it what it was before. */
 
 import { swatch } from "./colours.js";
-import { decimal, el, exact, put } from "./dom.js";
+import { decimal, el, put } from "./dom.js";
 
-/** Bars of all actions; `update(after, before, scores)` with lists of probabilities, or null, and
- * pairs of scores, after and before, that stand as numbers where there are no probabilities. */
+/** Bars of all actions; `update(after, before, words)` with lists of probabilities, before may be
+ * null, and what stands at a place that has none. */
 export function probabilityBars(actions) {
   const rows = actions.map(({ name, colour }, place) => {
     const [after, before] = [el("i"), el("i", { className: "before", hidden: true })];
@@ -20,16 +20,15 @@ export function probabilityBars(actions) {
     { className: "bars" },
     rows.map((each) => each.box),
   );
-  const update = (after, before = null, scores = []) =>
+  const update = (after, before = null, words = () => "–") =>
     rows.forEach((row, place) => {
-      const share = after?.[place] ?? null;
-      row.after.style.width = `${100 * (share ?? 0)}%`;
-      row.before.hidden = !before || share === null;
+      const share = after?.[place] ?? NaN;
+      const isKnown = Number.isFinite(share);
+      row.after.style.width = `${100 * (isKnown ? share : 0)}%`;
+      row.before.hidden = !before || !isKnown;
       if (before) row.before.style.left = `${100 * before[place]}%`;
-      const [now, then] = share === null ? scores : [after, before];
-      const tell = share === null ? exact : decimal;
-      const was = then ? `${tell(then[place])} → ` : "";
-      put(row.value, `${was}${now ? tell(now[place]) : "–"}`);
+      const was = before ? `${decimal(before[place])} → ` : "";
+      put(row.value, isKnown ? `${was}${decimal(share)}` : words(place));
     });
   return { box, update };
 }

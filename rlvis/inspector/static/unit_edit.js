@@ -2,7 +2,7 @@
 
 import { probabilityBars } from "./bars.js";
 import { chanceChoice } from "./chance.js";
-import { button, changes, el, put, short } from "./dom.js";
+import { button, changes, el, exact, put, short } from "./dom.js";
 import { Latest } from "./latest.js";
 
 const PLAIN = "#a3abb7";
@@ -86,7 +86,8 @@ function barsOf(actions) {
       bars = probabilityBars(labels.map((name) => known.get(name) ?? { name, colour: PLAIN }));
       box.replaceChildren(bars.box);
     }
-    bars.update(probability, before.probability, [score, before.score]);
+    const words = (place) => `${exact(before.score[place])} → ${exact(score[place])}`;
+    bars.update(probability, before.probability, words);
   };
   return { box, update };
 }
