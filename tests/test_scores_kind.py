@@ -455,6 +455,18 @@ def test_the_inspector_has_the_same_words(kind) -> None:
     assert bool(np.isnan(facts["probability"][0])) == (kind in ("numbers", "q-values"))
 
 
+def test_what_is_made_of_probabilities_is_not_called_one() -> None:
+    model = ImageModel(Always(0.7, 0.3), ["cat", "dog"], scores="probabilities")
+    asked = {
+        "cat": "probability 70%",
+        "p(cat)": "probability 70%",
+        "against cat": "-0.70 in probability",
+        "dog - cat": "-0.40 in probability",
+    }
+    why = explain(model, IMAGE, "occlusion", list(asked))
+    assert [score_words(why, 0, column)[0] for column in range(4)] == list(asked.values())
+
+
 def test_the_words_of_a_clipped_mean_are_what_is_done_and_what_it_was() -> None:
     bounds = (-1.0, -1.0), (1.0, 1.0)
     for distribution, words in (
@@ -494,6 +506,7 @@ def test_weak_is_measured_on_the_scale_of_the_score() -> None:
 
     for by in (-6.0, -3.0, 0.0, 3.0):
         assert notes_of(Net(1, shifted(by)), "probabilities", target="cat") == [[]]
+    for by in (-6.0, -3.0, 0.0):
         faint = notes_of(Net(1, shifted(by), scale=1e-3), "probabilities", target="cat")
         assert faint == [["weak: changes it by less than 1%"]]
 

@@ -140,10 +140,12 @@ def score_words(explanation: Heatmaps, index: int, column: int) -> tuple[str, st
     unit = explanation.score_units[column] if explanation.score_units else "score"
     if np.isneginf(score):
         return "masked", "", ""
-    if unit == "probability":
+    told = number(score)
+    if unit == "probability" and (name in explanation.labels or name.startswith("p(")):
         return f"{unit} {percentage(score)}", "", percentage(score)
     if name not in explanation.labels:
-        return f"{unit} {number(score)}", "", number(score)
+        made = unit in ("probability", "mean")  # of some, and none itself
+        return f"{told} in {unit}" if made else f"{unit} {told}", "", told
     label, kind = explanation.labels.index(name), explanation.kind
     share = percentage(explanation.probabilities[index, label]) if kind.probable else ""
     words = kind.words(label, score)

@@ -222,7 +222,8 @@ def _side(
     _text(canvas, caption, _MARGIN, top, 13, colour=LIGHT.muted)
     told = standings(explanation, index)
     names = tuple(explanation.labels[each.label] for each in told)
-    shown = told_apart(names, round(width * 0.44) - 8, 14)
+    room = width - max(length(each.words, 11) for each in told)
+    shown = told_apart(names, min(round(width * 0.44), room) - 8, 14)
     for place, each in enumerate(told):
         y = top + 22 + 24 * place
         colour = _target_colour(explanation, index, names[place])
@@ -240,7 +241,8 @@ def _bar(
         canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + bar] = LIGHT.surface
         end = _MARGIN + name + round(bar * standing.share)
         canvas[y + 3 : y + 15, _MARGIN + name : end] = colour
-    _text(canvas, fit(standing.words, width - name, 14), _MARGIN + width, y, 14, align="right")
+    size = next((each for each in (14, 12) if length(standing.words, each) <= width - name), 11)
+    _text(canvas, standing.words, _MARGIN + width, y, size, align="right")
 
 
 def _target_colour(explanation: Heatmaps, index: int, label: str) -> Colour:
