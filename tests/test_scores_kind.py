@@ -7,6 +7,7 @@ import warnings
 from functools import partial
 from itertools import product
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,7 +201,8 @@ def test_the_config_of_a_network_names_its_labels_and_its_problem(problem, form,
 
 def test_a_config_of_several_labels_does_not_hide_probabilities() -> None:
     net = Net(4, torch.sigmoid)
-    net.config = {"id2label": dict(enumerate(NAMES)), "problem_type": "multi_label_classification"}
+    config: Any = {"id2label": dict(enumerate(NAMES))}
+    net.config = {**config, "problem_type": "multi_label_classification"}
     assert ImageModel(net).scores(IMAGE).kind.name == "independent-probabilities"
 
 
@@ -323,7 +325,7 @@ def test_targets_are_those_of_the_probabilities_written_out(kind) -> None:
 def test_what_has_no_probabilities_refuses_them_and_says_why(kind) -> None:
     model = model_of(Net(3, same), scores=kind)
     for written in ("entropy", "p(cat)", "log p(cat)"):
-        said = complaint(lambda asked=written: explain(model, IMAGE, "saliency", asked))
+        said = complaint(partial(explain, model, IMAGE, "saliency", written))
         assert said.startswith(f"the target '{written}' is made of probabilities")
         assert "scores=" in said
     refused = complaint(lambda: explain(model, IMAGE, "saliency", "margin"))
@@ -353,9 +355,21 @@ def test_the_scores_of_policies_are_of_the_kind_of_their_actions(name) -> None:
     assert why.score_units == (unit,) * 3
     assert why.scores[0, 1] == -why.scores[0, 0]
     for written, works in (("margin", competing), ("entropy", probable), ("p(cat)", probable)):
-        said = complaint(lambda asked=written: explain(policy, IMAGE, "saliency", asked))
+        said = complaint(partial(explain, policy, IMAGE, "saliency", written))
         assert bool(said) != works, written
         assert "scores=" not in said  # nobody can say another kind of a policy
+
+
+def test_a_policy_whose_module_gives_probabilities_is_refused() -> None:
+    """Its actions would be drawn from the softmax of a softmax."""
+    net = Net(3, lambda x: x.softmax(1))
+    said = complaint(lambda: Policy(net, NAMES[:3]).act(IMAGE))
+    assert "gives probabilities, and actions are drawn from logits" in said
+    for fine in (Net(3, same), Net(3, lambda x: x.softmax(1).log())):
+        logits = Policy(fine, NAMES[:3]).act(IMAGE).logits
+        np.testing.assert_allclose(logits, numbers_of(fine), rtol=1e-4)
+    said_so = Policy(net, NAMES[:3], distribution=Categorical(3))
+    assert said_so.act(IMAGE).logits.sum() == pytest.approx(1)
 
 
 def test_several_choices_have_the_entropy_of_each() -> None:
@@ -533,7 +547,7 @@ def test_the_value_is_measured_by_itself() -> None:
 def test_methods_use_the_probabilities_of_the_kind(method) -> None:
     """A network and the same with its softmax: what is made of probabilities is the same."""
     logits, shares = Net(3, same), Net(3, lambda x: x.softmax(1))
-    options = {"masks": 20} if method == "rise" else {}
+    options: dict[str, Any] = {"masks": 20} if method == "rise" else {}
     target = "cat" if method == "sarfa" else "log p(cat)"
     one, other = (
         explain(model_of(net), IMAGE, method, target, **options) for net in (logits, shares)
@@ -546,7 +560,7 @@ def test_methods_use_the_probabilities_of_the_kind(method) -> None:
 
 def test_sarfa_refuses_what_is_not_one_of_several() -> None:
     for net in (Net(3, torch.sigmoid), Net(1, same), Net(2, torch.tanh)):
-        said = complaint(lambda asked=net: explain(model_of(asked), IMAGE, "sarfa", "cat"))
+        said = complaint(partial(explain, model_of(net), IMAGE, "sarfa", "cat"))
         assert "sarfa is about one choice" in said
     against = complaint(lambda: explain(model_of(Net(3, same)), IMAGE, "sarfa", "against cat"))
     assert "one label at a time" in against
@@ -562,9 +576,7 @@ def test_attacks_follow_the_probabilities_or_refuse() -> None:
     shares = numbers_of(Net(3, lambda x: x.softmax(1), 1.0))
     assert other.table()["probability_before"] == pytest.approx([float(shares.max())], rel=1e-5)
     for net in (Net(3, torch.sigmoid), Net(1, torch.sigmoid), Net(1, same)):
-        assert "an attack is about one choice" in complaint(
-            lambda asked=net: attack(model_of(asked), IMAGE)
-        )
+        assert "an attack is about one choice" in complaint(partial(attack, model_of(net), IMAGE))
 
 
 def test_a_probability_of_0_has_no_logarithm() -> None:

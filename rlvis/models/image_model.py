@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any, Self
 
@@ -149,22 +150,19 @@ class ImageModel:
         """The kind of its scores, said or found out."""
         if self.kind is not None:
             return self.kind
-
-        def ask(images: Tensor) -> Tensor:
-            known = {
-                name: each[:1].expand(len(images), *each.shape[1:])
-                for name, each in context.items()
-            }
-            return self._answer(replicate(self.module), images, known).logits
-
+        ask = partial(self._ask, context)
         return find_kind(self.module, settings_of(replica), inputs[:1], ask)
 
     def _habits(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Habits:
-        def ask(two: Tensor) -> Tensor:
-            known = {name: each[:1].expand(2, *each.shape[1:]) for name, each in context.items()}
-            return self._answer(replicate(self.module), two, known).logits
-
+        ask = partial(self._ask, context)
         return find_habits(self.module, settings_of(replica), inputs[:1], ask)
+
+    def _ask(self, context: Mapping[str, Tensor], images: Tensor) -> Tensor:
+        """What a new replica gives for inputs in the context of the first."""
+        known = {
+            name: each[:1].expand(len(images), *each.shape[1:]) for name, each in context.items()
+        }
+        return self._answer(replicate(self.module), images, known).logits
 
     def context_of(self, images: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """The context of so many images as the module takes it, (images, …) each.

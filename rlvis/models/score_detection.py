@@ -46,14 +46,28 @@ _SIGMOID = {"Sigmoid", "Hardsigmoid"}
 _PASSED = {
     *("View", "UnsafeView", "Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze", "Select", "Slice"),
     *("Transpose", "T", "Permute", "Expand", "Clone", "ToCopy", "Alias", "AsStrided", "Cat"),
-    *("Stack", "Index", "Split", "Unbind", "Add", "Sub", "Mul", "Div", "Neg", "Mean", "Sum"),
+    *(
+        "Stack",
+        "Index",
+        "Split",
+        "Unbind",
+        "Add",
+        "Sub",
+        "Rsub",
+        "Mul",
+        "Div",
+        "Neg",
+        "Mean",
+        "Sum",
+    ),
     *("AdaptiveAvgPool2D", "MeanAdaptiveAvgPool2D", "AccumulateGrad"),
 }
 """Steps that numbers pass as they are, or as sums, means and multiples."""
 
 Ask = Callable[[Tensor], Tensor]
 
-_KNOWN: WeakKeyDictionary[nn.Module, tuple[list[Any], ScoreKind]] = WeakKeyDictionary()
+_Known = tuple[list[Any], int | None, ScoreKind]
+_KNOWN: WeakKeyDictionary[nn.Module, _Known] = WeakKeyDictionary()
 
 
 def find_kind(module: nn.Module, settings: list[Any], image: Tensor, ask: Ask) -> ScoreKind:
@@ -61,22 +75,34 @@ def find_kind(module: nn.Module, settings: list[Any], image: Tensor, ask: Ask) -
 
     Args:
         module: the network.
-        settings: of its parts; where they or its weights have changed it is asked again.
+        settings: of its parts; where they have changed, or the weights of a network of which
+            something is doubtful, it is asked again.
         image: an input, (1, C, H, W).
         ask: puts inputs (N, C, H, W) to a copy of it, which gives scores (N, K).
     """
-    now = [settings, sum(weight._version for weight in module.parameters())]
-    if module in _KNOWN and _KNOWN[module][0] == now:
-        return _KNOWN[module][1]
-    with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
-        seen = _behaviour(image.detach(), ask)
+    if module in _KNOWN:
+        known, weights, found = _KNOWN[module]
+        if known == settings and (weights is None or weights == _changes(module)):
+            return found
+    seen = _behaviour(image.detach(), ask)
     if seen is None:  # what is wrong comes again, where it can be told
         return Logits()
     found, doubt = _read(seen, own_kind(module))
-    _KNOWN[module] = now, found
+    _KNOWN[module] = settings, _changes(module) if doubt else None, found
     if doubt:
         warnings.warn(f"{type(module).__name__}: {doubt}", Notice, stacklevel=2)
     return found
+
+
+def _changes(module: nn.Module) -> int:
+    """How often weights of a network were changed."""
+    return sum(weight._version for weight in module.parameters())
+
+
+def gives_probabilities(image: Tensor, ask: Ask) -> bool:
+    """Whether a network gives numbers that sum to 1 whatever is shown; see `find_kind`."""
+    seen = _behaviour(image.detach(), ask)
+    return seen is not None and seen.usual.shape[1] > 1 and seen.sums_to_one
 
 
 @dataclass(frozen=True)
@@ -132,6 +158,11 @@ class _Behaviour:
 
 def _behaviour(image: Tensor, ask: Ask) -> _Behaviour | None:
     """What a network gives for an image and for noise, None where it gives nothing."""
+    with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
+        return _asked(image, ask)
+
+
+def _asked(image: Tensor, ask: Ask) -> _Behaviour | None:
     generator = torch.Generator().manual_seed(0)
     noise = [_noise(image, contrast, cells, generator) for contrast, cells in (*_USUAL, *_GLARING)]
     with torch.enable_grad():
