@@ -15,11 +15,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from rlvis import ImageModel, Scores, explain, load_model
+from rlvis import ImageModel, Preprocess, Scores, explain, load_model
 from rlvis.attribution.panel_parts import score_words, standing_of, standings
 from rlvis.attribution.predictions import Prediction
 from rlvis.cli import main
+from rlvis.display.theme import length
 from rlvis.errors import Notice
+from rlvis.evaluation.classifier import audit_classifier
+from rlvis.evaluation.effects import divergence
 from rlvis.features.adversarial.attacks import attack
 from rlvis.inspector.photo_source import PhotoSource
 from rlvis.models.distributions import (
@@ -33,6 +36,9 @@ from rlvis.models.distributions import (
 from rlvis.models.policy import Policy
 from rlvis.models.score_kinds import KINDS, kind_named, number, percentage
 from rlvis.models.targets import TARGETS, as_targets
+from rlvis.rollouts.episode import EpisodeNumbers
+from rlvis.rollouts.film import column_heads
+from rlvis.rollouts.film.frame_layout import FrameLayout
 from tests.complaints import complaint
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 48, 3)).astype(np.uint8)
@@ -42,6 +48,8 @@ NAMES = ("cat", "dog", "hen", "fox")
 
 class Net(nn.Module):
     """A convolution, a mean, a linear layer, and what is made of it."""
+
+    config: Any
 
     def __init__(self, count, last, scale=9.0):
         super().__init__()
@@ -201,8 +209,7 @@ def test_the_config_of_a_network_names_its_labels_and_its_problem(problem, form,
 
 def test_a_config_of_several_labels_does_not_hide_probabilities() -> None:
     net = Net(4, torch.sigmoid)
-    config: Any = {"id2label": dict(enumerate(NAMES))}
-    net.config = {**config, "problem_type": "multi_label_classification"}
+    net.config = {"id2label": dict(enumerate(NAMES)), "problem_type": "multi_label_classification"}
     assert ImageModel(net).scores(IMAGE).kind.name == "independent-probabilities"
 
 
@@ -577,6 +584,57 @@ def test_attacks_follow_the_probabilities_or_refuse() -> None:
     assert other.table()["probability_before"] == pytest.approx([float(shares.max())], rel=1e-5)
     for net in (Net(3, torch.sigmoid), Net(1, torch.sigmoid), Net(1, same)):
         assert "an attack is about one choice" in complaint(partial(attack, model_of(net), IMAGE))
+
+
+def test_audits_compare_the_probabilities_of_the_kind_or_refuse(tmp_path) -> None:
+    others = LOGIT_ROW.flip(1)
+    far = divergence(LOGIT_ROW.numpy(), others.numpy())
+    expected = (SHARES * (SHARES.log() - others.softmax(1).log())).sum()
+    assert far[0] == pytest.approx(float(expected))
+    again = divergence(SHARES.numpy(), others.softmax(1).numpy(), kind_named("probabilities", 3))
+    assert again[0] == pytest.approx(float(expected))
+    for place, image in enumerate(np.random.default_rng(2).integers(0, 256, (12, 48, 48, 3))):
+        Image.fromarray(image.astype(np.uint8)).save(tmp_path / f"{place}.png")
+    for net in (Net(2, torch.sigmoid), Net(2, torch.tanh)):
+        model = model_of(net, preprocess=Preprocess(size=(48, 48)))
+        said = complaint(partial(audit_classifier, model, tmp_path))
+        assert "an audit is about one choice" in said
+
+
+class Drawn(list):
+    """The texts that are written over columns."""
+
+    def __call__(self, canvas, text, *where, **how):
+        self.append(text)
+        return length(text, where[2])
+
+
+@pytest.mark.parametrize("columns", [2, 9])
+def test_over_a_column_of_a_film_a_clipped_mean_stands_with_what_it_was(
+    monkeypatch, columns
+) -> None:
+    monkeypatch.setattr(column_heads, "on_dark", drawn := Drawn())
+    bounds = (-1.0,) * columns, (1.0,) * columns
+    distribution = DiagonalGaussian((0.0,) * columns, *bounds)
+    episode = EpisodeNumbers(
+        seed=0,
+        actions=np.zeros((2, columns), np.float32),
+        rewards=np.zeros(2, np.float32),
+        logits=np.tile(np.float32([[1.73] + [0.5] * (columns - 1)]), (2, 1)),
+        values=np.zeros(2, np.float32),
+        info={},
+        terminated=False,
+        truncated=False,
+        success=None,
+        distribution=distribution,
+    )
+    width = FrameLayout.width_of(columns)
+    names = [f"joint {place}" for place in range(columns)]
+    heads = column_heads.ActionHeads(episode, names, range(columns), width)
+    for place in range(2):
+        heads.draw(np.zeros((80, width, 3), np.uint8), 0, place, 0, 10, width)
+    assert "1.73 → 1.00" in drawn
+    assert "0.50" in drawn
 
 
 def test_a_probability_of_0_has_no_logarithm() -> None:
