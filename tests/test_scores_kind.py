@@ -139,6 +139,21 @@ def test_logits_that_happen_to_lie_between_0_and_1_are_no_probabilities() -> Non
     assert model_of(net).scores(IMAGE).kind.name == "logits"
 
 
+def test_bounded_inputs_of_a_linear_layer_make_no_probabilities() -> None:
+    """A network that normalises its input gives numbers that no contrast makes larger."""
+
+    class Normalised(Net):
+        def forward(self, x):
+            return super().forward((x - x.mean()) / x.std().clamp(min=1e-3))
+
+    net = Normalised(2, same, scale=0.1)
+    with torch.no_grad():
+        net.head.bias.add_(5)
+    net.eval()
+    assert model_of(net).scores(IMAGE).kind.name == "logits"
+    assert np.all((numbers_of(net) > 0) & (numbers_of(net) < 1))
+
+
 def test_what_is_doubtful_is_reported_once() -> None:
     tiny, squashed = Net(3, same, scale=1e-3), Net(3, clipped_sum)
     for net, kind, words in (

@@ -5,14 +5,13 @@ from typing import Any
 
 from torch import nn
 
-from rlvis.models.score_kinds import KINDS, IndependentLogits, Logits, Numbers
+from rlvis.models.score_kinds import IndependentLogits, Logits, Numbers
 
 _MEANT = {
     "single_label_classification": Logits.name,
     "multi_label_classification": IndependentLogits.name,
     "regression": Numbers.name,
 }
-assert set(_MEANT.values()) <= set(KINDS)
 
 
 def own_labels(module: nn.Module) -> tuple[str, ...] | None:
@@ -33,15 +32,8 @@ def own_labels(module: nn.Module) -> tuple[str, ...] | None:
 
 
 def own_kind(module: nn.Module) -> str | None:
-    """The kind of scores that a network was trained to give, by `module.config.problem_type`.
-
-    A single score is that of a regression where the config says nothing more, as Hugging Face
-    has it. None where there is no config of labels.
-    """
-    if own_labels(module) is None:
-        return None
-    meant = _MEANT.get(str(_entry(module, "problem_type")))
-    return Numbers.name if meant is None and len(own_labels(module) or ()) == 1 else meant
+    """The kind of scores that a network was trained to give, by `module.config.problem_type`."""
+    return _MEANT.get(str(_entry(module, "problem_type")))
 
 
 def _entry(module: nn.Module, name: str) -> Any:
