@@ -76,9 +76,9 @@ def targets_of(policy: Policy, has_value: bool) -> list[str]:
         policy: it.
         has_value: whether it estimates values.
     """
-    one = is_choice(policy.distribution)
-    asked = [*["chosen"] * one, *policy.labels, "margin", *["entropy"] * one]
-    return [*asked, *["value"] * has_value]
+    known = policy.distribution
+    asked = ["chosen"] * is_choice(known) + [*policy.labels] + ["margin"] * known.competing
+    return [*asked, *["entropy"] * known.probable, *["value"] * has_value]
 
 
 def bounded_by(distribution: ActionDistribution) -> str:

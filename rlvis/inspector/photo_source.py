@@ -135,7 +135,7 @@ class PhotoSource:
             **first_facts(why),
             "labels": names,
             "probability": why.target_probabilities[0],
-            "words": [_short(score_words(why, 0, column)) for column in range(len(names))],
+            "words": [score_words(why, 0, column)[0] for column in range(len(names))],
             "score": why.scores[0],
             "size": list(picture.shape[:2]),
             "id": number,
@@ -179,12 +179,6 @@ def photo_routes(source: PhotoSource, answers: Answers) -> list[Any]:
             most=MOST_BYTES,
         ),
     ]
-
-
-def _short(words: tuple[str, str, str]) -> str:
-    """A target's probability, or its score with the unit where it has none."""
-    score, share, _ = words
-    return share or score
 
 
 def _reduced(picture: np.ndarray) -> np.ndarray:

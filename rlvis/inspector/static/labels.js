@@ -1,6 +1,6 @@
 /** The likeliest labels of a photo, each with its heatmap; pressed, it becomes the large one. */
 
-import { changes, el, fitCanvas, panel, put, typeset } from "./dom.js";
+import { changes, el, fitCanvas, panel, put, shareWords } from "./dom.js";
 import { draw, readAt } from "./frame.js";
 import { drawOver, drawPixels, heatPixels, picturePixels } from "./heat.js";
 import { hovered } from "./hover.js";
@@ -54,13 +54,14 @@ function labelItem(store, photos, label) {
   let shown = {};
   hovered(canvas, (x, y) => readAt(shown, x, y));
   const update = (state, { seen, ground, place }) => {
-    const { labels, probability, words } = photos.answer.head;
+    const { labels, probability } = photos.answer.head;
+    const words = shareWords(photos.answer.head, label);
     const share = probability[label];
     put(name, labels[label]);
-    put(value, typeset(words[label]));
+    put(value, words);
     meter.hidden = share === null;
     fill.style.width = `${100 * (share ?? 0)}%`;
-    box.setAttribute("aria-label", `${labels[label]}, ${typeset(words[label])}`);
+    box.setAttribute("aria-label", `${labels[label]}, ${words}`);
     box.setAttribute("aria-pressed", label === state.label);
     const map = photos.map({ ...state, label });
     const usable = state.heat && !map.notes.length;

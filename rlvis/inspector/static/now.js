@@ -21,7 +21,8 @@ export class Now {
   /** `arrived(head)` is called with every answer, `lost(reason)` when there will be none. */
   constructor(api, info, { want, arrived, lost }) {
     Object.assign(this, { api, info, want, arrived, lost });
-    this.columns = [...info.actions.map((each) => each.name), "margin"];
+    const margin = ["margin"].filter((each) => info.targets.includes(each));
+    this.columns = [...info.actions.map((each) => each.name), ...margin];
     this.last = null;
   }
 
