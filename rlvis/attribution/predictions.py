@@ -9,14 +9,16 @@ import numpy as np
 from PIL import Image
 
 from rlvis.attribution.explanation import Explanation
-from rlvis.attribution.panel_parts import percentage
+from rlvis.attribution.panel_parts import standings
 from rlvis.display.page import Page
 from rlvis.display.theme import Colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.images.frames import picture_of
+from rlvis.models.score_kinds import percentage
 from rlvis.results import Result, Table
 
 _SIDE = 160
+_TOLD = 3
 _WRONG: Colour = (200, 64, 38)
 
 
@@ -26,12 +28,14 @@ class Prediction:
 
     Attributes:
         path: the picture's.
-        predicted: the label of the highest score.
-        probability: of that label, NaN where scores make up none.
+        predicted: the label of the highest score; of a single label that or "not …", whichever is
+            likelier; empty where scores are numbers that measure different things.
+        probability: of that, NaN where scores make up none.
         label: what the picture is, None where that is not known.
         label_probability: of that label.
         link: where more of it is to be seen.
         thumbnail: a small JPEG of the picture and the first map, side by side; empty for none.
+        numbers: the scores in words where they make up no probabilities.
     """
 
     path: str
@@ -41,6 +45,7 @@ class Prediction:
     label_probability: float = float("nan")
     link: str = ""
     thumbnail: bytes = field(default=b"", repr=False)
+    numbers: str = ""
 
     @classmethod
     def of(
@@ -61,15 +66,17 @@ class Prediction:
             thumbnail: whether a page is to show it.
         """
         labels, probabilities = explanation.labels, explanation.probabilities[0]
-        highest = int(explanation.logits[0].argmax())
+        predicted, probability = _predicted(explanation)
+        known = None if not predicted else label
         return cls(
             path,
-            labels[highest],
-            float(probabilities[highest]),
-            None if label is None else labels[label],
-            float("nan") if label is None else float(probabilities[label]),
+            predicted,
+            probability,
+            None if known is None else labels[known],
+            float("nan") if known is None else float(probabilities[known]),
             link,
             _thumbnail(explanation) if thumbnail else b"",
+            "" if explanation.kind.probable else _numbers(explanation),
         )
 
     @property
@@ -79,9 +86,28 @@ class Prediction:
 
     @property
     def says(self) -> str:
-        """The predicted label with its probability."""
-        share = "" if np.isnan(self.probability) else f" {percentage(self.probability)}"
-        return f"{self.predicted}{share}"
+        """The predicted label with its probability, or the scores where there is none."""
+        return self.numbers or f"{self.predicted} {percentage(self.probability)}"
+
+
+def _predicted(explanation: Explanation) -> tuple[str, float]:
+    """The label that the scores of the first image speak for, and its probability."""
+    labels, kind = explanation.labels, explanation.kind
+    shares, highest = explanation.probabilities[0], int(explanation.logits[0].argmax())
+    if not kind.probable:
+        return labels[highest] if kind.competing else "", float("nan")
+    if len(labels) == 1 and shares[0] < 0.5:
+        return f"not {labels[0]}", 1 - float(shares[0])
+    return labels[highest], float(shares[highest])
+
+
+def _numbers(explanation: Explanation) -> str:
+    """The scores of the first image in words, the three highest where one is chosen."""
+    told = standings(explanation, 0)
+    if explanation.kind.competing:
+        told = sorted(told, key=lambda each: -explanation.logits[0, each.label])
+    shown = ", ".join(f"{explanation.labels[each.label]} {each.words}" for each in told[:_TOLD])
+    return shown + ", …" * (len(explanation.labels) > _TOLD)
 
 
 class Predictions(Result):
@@ -136,6 +162,7 @@ class Predictions(Result):
             "label": [row.label or "" for row in rows],
             "predicted": [row.predicted for row in rows],
             "probability": [row.probability for row in rows],
+            "scores": [row.numbers for row in rows],
             "correct": ["" if row.correct is None else str(row.correct).lower() for row in rows],
             "label_probability": [row.label_probability for row in rows],
         }
