@@ -14,6 +14,7 @@ from rlvis.attribution.panel_picture import check_size, draw_panel
 from rlvis.display.overlays import colour_bar, grey, overlay, resize_picture
 from rlvis.display.page import Page
 from rlvis.display.page_layout import GAP
+from rlvis.display.shown import Shown
 from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile
 from rlvis.file_kinds import save_as
@@ -76,17 +77,17 @@ def _image_row(explanation: Heatmaps, index: int, maps: Sequence[Row]) -> Row:
     """The image itself and its highest scores, and beside them its maps, as a page has them."""
     picture = picture_of(explanation.images[index], explanation.frames)
     probabilities = explanation.probabilities[index]
-    caption = [parts.seen_note(explanation)]
+    notes = [parts.seen_note(explanation)]
     if explanation.value is not None:
-        caption.append(f"value {explanation.value[index]:.2f}")
+        notes.append(f"value {explanation.value[index]:.2f}")
     if not np.isnan(probabilities).all():
-        caption += [
+        notes += [
             f"{parts.percentage(float(probabilities[label]))} {explanation.labels[label]}"
             for label in parts.highest_scores(probabilities)
         ]
     heading = "image" if len(explanation.images) == 1 else f"image {index}"
     width, height = parts.picture_size(picture, _IMAGE_SIDE)
-    tile = Tile(parts.dimmed(picture, explanation), caption)
+    tile = Tile(parts.dimmed(picture, explanation), Shown(notes=notes))
     return Row([tile], heading, tile=(height, width), beside=maps)
 
 
@@ -103,8 +104,16 @@ def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
         score, share, _ = parts.score_words(explanation, index, target)
         heat = resize_maps(explanation.maps[index, target][None, None], height, width)[0, 0]
         limit = 0.0 if notes[target] else limits[target]
-        caption = [name, score + (f", probability {share}" if share else ""), *notes[target]]
-        tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), caption))
+        shows = Shown(
+            model=explanation.model,
+            method=explanation.method,
+            layer=explanation.layer or "",
+            target=name,
+            values={"": score} | ({"probability": share} if share else {}),
+            notes=notes[target],
+            headed=("method",),
+        )
+        tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), shows))
     before, after = (
         " ".join(words) for words in parts.legend_of(explanation, index, limits, scale).words
     )

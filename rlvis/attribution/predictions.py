@@ -11,6 +11,7 @@ from PIL import Image
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.panel_parts import percentage
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import Colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.images.frames import picture_of
@@ -31,7 +32,11 @@ class Prediction:
         label: what the picture is, None where that is not known.
         label_probability: of that label.
         link: where more of it is to be seen.
-        thumbnail: a small JPEG of the picture and the first map, side by side; empty for none.
+        target: what the map beside the picture is of: the predicted label where that was explained,
+            else the first target.
+        method: that the map is by.
+        notes: of the map; see `Heatmaps.notes`.
+        thumbnail: a small JPEG of the picture and that map, side by side; empty for none.
     """
 
     path: str
@@ -40,6 +45,9 @@ class Prediction:
     label: str | None = None
     label_probability: float = float("nan")
     link: str = ""
+    target: str = ""
+    method: str = ""
+    notes: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
 
     @classmethod
@@ -61,7 +69,8 @@ class Prediction:
             thumbnail: whether a page is to show it.
         """
         labels, probabilities = explanation.labels, explanation.probabilities[0]
-        highest = int(explanation.logits[0].argmax())
+        highest, targets = int(explanation.logits[0].argmax()), explanation.targets[0]
+        shown = targets.index(labels[highest]) if labels[highest] in targets else 0
         return cls(
             path,
             labels[highest],
@@ -69,7 +78,10 @@ class Prediction:
             None if label is None else labels[label],
             float("nan") if label is None else float(probabilities[label]),
             link,
-            _thumbnail(explanation) if thumbnail else b"",
+            targets[shown],
+            explanation.method,
+            tuple(explanation.notes[0][shown]),
+            _thumbnail(explanation, shown) if thumbnail else b"",
         )
 
     @property
@@ -176,15 +188,22 @@ class _Tiles(Sequence[Tile]):
 
 
 def _tile(row: Prediction) -> Tile:
-    caption = [row.says, *([f"labelled {row.label}"] if row.correct is False else []), row.path]
+    shows = Shown(
+        predicted=row.says,
+        label=row.label or "" if row.correct is False else "",
+        target=row.target,
+        method=row.method,
+        image=row.path,
+        notes=row.notes,
+    )
     with Image.open(io.BytesIO(row.thumbnail)) as picture:
         pixels = np.asarray(picture)
-    return Tile(pixels, caption, _WRONG if row.correct is False else None, row.link)
+    return Tile(pixels, shows, _WRONG if row.correct is False else None, row.link)
 
 
-def _thumbnail(explanation: Explanation) -> bytes:
+def _thumbnail(explanation: Explanation, target: int) -> bytes:
     picture = picture_of(explanation.images[0], explanation.frames)
-    shown = Image.fromarray(np.concatenate([picture, explanation.overlay()[0, 0]], axis=1))
+    shown = Image.fromarray(np.concatenate([picture, explanation.overlay()[0, target]], axis=1))
     shown.thumbnail((2 * _SIDE, _SIDE))
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=85)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rlvis.display.colormaps import MOST_OPAQUE, colour_table
+from rlvis.display.numbers import written
 from rlvis.display.theme import DARK, font, wrapped, write
 
 STRONGEST = 0.995
@@ -78,7 +79,7 @@ def noted(ground: np.ndarray, heat: np.ndarray, notes: Sequence[str]) -> np.ndar
         uint8 (H, W, 3).
     """
     height, width = ground.shape
-    low, high = (f"{float(each):.2g}" for each in (heat.min(), heat.max()))
+    low, high = (written(each, 2) for each in (heat.min(), heat.max()))
     values = {"constant": f": {low}", "nearly constant": f": {low} to {high}"}
     whole = ["; ".join(note + values.get(note, "") for note in notes)]
     whole += ["; ".join(note.partition(":")[0] for note in notes), notes[0].partition(":")[0]]

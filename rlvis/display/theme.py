@@ -1,8 +1,9 @@
 """Colours, type and the drawing of text, shared by panels and video frames."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import resources
 
 import numpy as np
@@ -57,6 +58,7 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.]|inf\b)|(?<=\d[eE])-(?=\d)|(?<= )-(?= )")
+_NUMBER = re.compile(r"([−+-]?\d[\d.,]*(?:e[−+-]?\d+)?(?<![.,])%?)", re.ASCII)
 _SHARES = (0.5, 0.3, 0.7, 0.15, 0.85, 0.0, 1.0)
 
 
@@ -78,24 +80,47 @@ def length(text: str, size: int, bold: bool = False) -> int:
 def fit(text: str, width: int, size: int, bold: bool = False, share: float = 1.0) -> str:
     """The text, cut with an ellipsis where it is wider than `width` pixels.
 
+    Words are cut and numbers are not: a number is there with all of its digits, or, where there is
+    no room for that, with none of them.
+
     Args:
         text: to be cut.
         width: of the room for it, in pixels.
         size: of the font.
         bold: of the font.
-        share: how much of what is left stands before the ellipsis.
+        share: how much of what is left of words stands before the ellipsis.
+
+    >>> fit("activation 1,210", 80, 13)
+    'acti… 1,210'
     """
-    if length(text, size, bold) <= width:
+    fits = partial(_fits, width=width, size=size, bold=bold)
+    if fits(text):
         return text
-    short, kept = "…", 0
-    for count in range(1, len(text)):
+    parts = _NUMBER.split(text)
+    for place in sorted(range(0, len(parts), 2), key=lambda each: -len(parts[each])):
+        before, words, after = parts[:place], parts[place], parts[place + 1 :]
+        first, last = int(place > 0), int(place < len(parts) - 1)
+        if len(words) <= first + last + 1:
+            continue
+        kept = words[:first], words[first : len(words) - last], words[len(words) - last :]
+        for cut in _cuts(kept[1], share):
+            shorter = "".join([*before, kept[0], cut, kept[2], *after])
+            if fits(shorter):
+                return shorter
+        parts[place] = f"{kept[0]}…{kept[2]}"
+    heads = ("".join(parts[:count]).rstrip("… ") + "…" for count in range(len(parts) - 1, 0, -1))
+    return next(filter(fits, heads), "…")
+
+
+def _fits(text: str, width: int, size: int, bold: bool) -> bool:
+    return length(text, size, bold) <= width
+
+
+def _cuts(words: str, share: float) -> Iterator[str]:
+    """The words with ever less of them left round an ellipsis."""
+    for count in range(len(words) - 1, 0, -1):
         head = round(share * count)
-        longer = text[:head].rstrip() + "…" + text[len(text) - (count - head) :].lstrip()
-        if length(longer, size, bold) > width and count > kept + 1:
-            break
-        if length(longer, size, bold) <= width:
-            short, kept = longer, count
-    return short
+        yield words[:head].rstrip() + "…" + words[len(words) - (count - head) :].lstrip()
 
 
 @lru_cache(maxsize=256)

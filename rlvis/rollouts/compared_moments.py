@@ -9,6 +9,7 @@ import numpy as np
 from rlvis.attribution.engine import explain
 from rlvis.display.overlays import grey, limit, overlay
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import label_colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.images.frames import picture_of
@@ -70,26 +71,43 @@ def _row(
     pair, step = moment
     parting = "never" if pair.parting is None else f"at step {pair.parting}"
     picture = picture_of(pair.first.observations[step], header.frames)
-    tiles = [Tile(picture, [f"step {step}"])]
+    tiles = [Tile(picture, Shown(episode=pair.number, step=step, headed=("episode",)))]
     sides = (pair.first, pair.second)
     if policies and method:
         maps = _maps(pair, step, policies, method)
-        captions = [_pi(side, step, header.actions) for side in sides]
-        for place, (name, caption) in enumerate(zip(names, captions, strict=True)):
-            preferred = int(sides[place].logits[step].argmax())
-            drawn = _drawn(picture, maps[place], max(map(limit, maps[:2])))
-            tiles.append(Tile(drawn, [name, caption], label_colour(preferred)))
+        most = max(map(limit, maps))
+        for name, side, each in zip(names, sides, maps, strict=True):
+            drawn = _drawn(picture, each, most)
+            tiles.append(_side(drawn, name, side, header, step, method))
         difference = maps[1] - maps[0]
-        tiles.append(Tile(_drawn(picture, difference, limit(difference)), ["their difference"]))
+        drawn, shows = _drawn(picture, difference, limit(difference)), Shown("their difference")
+        tiles.append(Tile(drawn, shows))
     else:
         for name, side in zip(names, sides, strict=True):
-            preferred = int(side.logits[step].argmax())
             shown = picture_of(side.observations[step], header.frames)
-            words = [name, _pi(side, step, header.actions)]
-            tiles.append(Tile(shown, words, label_colour(preferred)))
+            tiles.append(_side(shown, name, side, header, step))
     ended = "" if same_frames else f"; {pair.first.outcome} and {pair.second.outcome}"
     note = f"they part {parting}; here by {pair.divergence[step]:.2f} bits{ended}"
     return Row(tiles, f"episode {pair.number}, seed {pair.first.seed}", note, tile=_TILE)
+
+
+def _side(
+    picture: np.ndarray,
+    name: str,
+    side: Episode,
+    header: Header,
+    step: int,
+    method: str = "",
+) -> Tile:
+    """What one of the two saw, or why it prefers what it does, framed in that action's colour."""
+    shows = Shown(
+        by=name,
+        method=method,
+        step=step,
+        notes=[_pi(side, step, header.actions)],
+        headed=("method", "step"),
+    )
+    return Tile(picture, shows, label_colour(int(side.logits[step].argmax())))
 
 
 def _method(policies: tuple[Policy, Policy], episode: Episode) -> str:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from rlvis.display.numbers import written
 from rlvis.display.overlays import resize_picture
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour, length, write
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
@@ -133,7 +135,7 @@ def _by_number(name: str, values: np.ndarray) -> Colouring:
     ).astype(np.uint8)
     marks = np.linspace(0, 1, 5)
     legend = [
-        (f"{low + mark * (high - low):.3g}", _HEAT[round(mark * (len(_HEAT) - 1))])
+        (written(low + mark * (high - low)), _HEAT[round(mark * (len(_HEAT) - 1))])
         for mark in marks
     ]
     return Colouring(name, colours, legend)
@@ -220,7 +222,7 @@ def _page(title: str, lines: Sequence[str], picture: np.ndarray, chosen: Colouri
         left = np.concatenate([picture, below])
         picture = np.concatenate([left, _legend(chosen, height)], axis=1)
     width = max(picture.shape[1] + 56, _LEAST_PAGE)
-    return Page(title, lines, [Row([Tile(picture)], tile=picture.shape[:2])], width)
+    return Page(title, lines, [Row([Tile(picture, Shown())], tile=picture.shape[:2])], width)
 
 
 def _line(*notes: str) -> list[str]:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.deprecation import DONE, renamed_parameters
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile, greys
 from rlvis.errors import InputError
 from rlvis.features.activations.units import unit_activations
@@ -64,14 +66,14 @@ class Codes(Result):
         lines = [
             f"{self.values.shape[1]} numbers for each of {len(self.values)} images; "
             f"{silent} of them are 0 for all",
-            f"white is {largest:.3g}, "
+            f"white is {written(largest)}, "
             + ("middle grey 0, black the opposite" if signed else "black 0"),
         ]
         height, width = drawn.shape
         cell = max(1, min(8, 640 // height)), max(1, min(24, 1224 // width))
         picture = greys(drawn, largest, signed).repeat(cell[0], axis=0).repeat(cell[1], axis=1)
         note = f"a row per image{f', {height} of them evenly drawn' * (height < len(self.values))}"
-        row = Row([Tile(picture)], "codes", note, picture.shape, grows=False)
+        row = Row([Tile(picture, Shown())], "codes", note, picture.shape, grows=False)
         title = f"Codes of {self.images} in {self.model}, {self.layer}"
         return Page(title, lines, [row])
 

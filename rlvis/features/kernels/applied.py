@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile, fitted, greys
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_unit
@@ -52,11 +54,11 @@ class Filtered(Result):
             signed = bool(self.result.min() < 0)
             result = greys(self.result, most, signed)
             lines = [
-                f"result: white is {most:.3g}, "
+                f"result: white is {written(most)}, "
                 + ("black the opposite, middle grey 0" if signed else "black 0")
             ]
         if self.kernel.ndim == 2 and self.kernel.size <= 25:
-            rows = (" ".join(f"{each:.4g}" for each in row) for row in self.kernel)
+            rows = (" ".join(written(each, 4) for each in row) for row in self.kernel)
             lines.insert(0, "kernel, row by row: " + " | ".join(rows))
         colours = self.kernel.ndim == 3 and len(self.kernel) == 3
         kernel = (
@@ -66,12 +68,15 @@ class Filtered(Result):
         )
         largest = float(np.abs(kernel).max())
         tiles = [
-            Tile(self.image, ["input"]),
+            Tile(self.image, Shown("input")),
             Tile(
                 greys(kernel, largest, True),
-                [f"kernel {self.name}", f"middle grey is 0, white and black ±{largest:.3g}"],
+                Shown(
+                    f"kernel {self.name}",
+                    notes=[f"middle grey is 0, white and black ±{written(largest)}"],
+                ),
             ),
-            Tile(result, ["result"]),
+            Tile(result, Shown("result")),
         ]
         size = fitted(result.shape, 390, 390)
         return Page(f"What the kernel {self.name} does", lines, [Row(tiles, tile=size)])

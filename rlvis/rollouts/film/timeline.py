@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rlvis.display.numbers import written
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
 from rlvis.errors import InputError, unknown
 from rlvis.models.distributions import ActionDistribution, DiagonalGaussian, Factored, Greedy
@@ -64,7 +65,7 @@ class Timeline:
         if isinstance(episode.distribution, Greedy):
             caption = "the action with the highest Q-value over time"
         if isinstance(episode.distribution, DiagonalGaussian):
-            scales = ", ".join(f"±{_reach(episode, track):.2g}" for track in tracks)
+            scales = ", ".join(f"±{written(_reach(episode, track), 2)}" for track in tracks)
             caption = f"mean of each action over time, and the values taken (dots), to {scales}"
         sections = [(caption, np.concatenate(self._tracks(episode, tracks, room)))]
         for name in curves:
