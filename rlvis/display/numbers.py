@@ -1,0 +1,27 @@
+"""How numbers are written wherever they are drawn."""
+
+from math import floor, isinf, isnan, log10
+
+_LARGEST, _LEAST = 1e9, 1e-4
+
+
+def written(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, all digits before the point, in groups of three.
+
+    Powers of ten are written only of sizes from 1e9 on and below 1e-4.
+
+    >>> [written(each) for each in (1210.4, 0.12345, 21.0, 3e-6, float("nan"))]
+    ['1,210', '0.123', '21', '3e-06', 'not a number']
+    """
+    value = float(value)
+    if isnan(value):
+        return "not a number"
+    if isinf(value):
+        return "inf" if value > 0 else "-inf"
+    short = float(f"{value:.{digits}g}")
+    size = abs(short)
+    if size and not _LEAST <= size < _LARGEST:
+        return f"{value:.{digits}g}"
+    places = max(0, digits - 1 - floor(log10(size))) if size else 0
+    text = f"{value:,.{places}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) if size else "0"
