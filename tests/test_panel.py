@@ -179,7 +179,7 @@ def test_wrong_windows_are_one_line(text) -> None:
 @pytest.mark.parametrize("count", [1, 2, 9, 20])
 @pytest.mark.parametrize("side", [48, 124, 224])
 def test_pages_are_full(rows, count, side) -> None:
-    tile = Tile(np.full((10, 10, 3), 90, np.uint8), ["1.5", "an image"])
+    tile = Tile(np.full((10, 10, 3), 90, np.uint8), Shown(image="an image", values={"": "1.5"}))
     page = np.asarray(
         draw_page(
             "Title",

@@ -85,10 +85,13 @@ def _image_row(explanation: Heatmaps, index: int, maps: Sequence[Row]) -> Row:
             f"{parts.percentage(float(probabilities[label]))} {explanation.labels[label]}"
             for label in parts.highest_scores(probabilities)
         ]
-    heading = "image" if len(explanation.images) == 1 else f"image {index}"
     width, height = parts.picture_size(picture, _IMAGE_SIDE)
     tile = Tile(parts.dimmed(picture, explanation), Shown(notes=notes))
-    return Row([tile], heading, tile=(height, width), beside=maps)
+    return Row([tile], _heading(explanation, index), tile=(height, width), beside=maps)
+
+
+def _heading(explanation: Heatmaps, index: int) -> str:
+    return "image" if len(explanation.images) == 1 else f"image {index}"
 
 
 def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
@@ -109,9 +112,10 @@ def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
             method=explanation.method,
             layer=explanation.layer or "",
             target=name,
+            image=_heading(explanation, index),
             values={"": score} | ({"probability": share} if share else {}),
             notes=notes[target],
-            headed=("method",),
+            headed=("method", "image"),
         )
         tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), shows))
     before, after = (

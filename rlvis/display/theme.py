@@ -108,8 +108,8 @@ def fit(text: str, width: int, size: int, bold: bool = False, share: float = 1.0
             if fits(shorter):
                 return shorter
         parts[place] = f"{kept[0]}…{kept[2]}"
-    heads = ("".join(parts[:count]).rstrip("… ") + "…" for count in range(len(parts) - 1, 0, -1))
-    return next(filter(fits, heads), "…")
+    heads = ("".join(parts[:count]).rstrip("… ") for count in range(len(parts) - 1, 0, -1))
+    return next(filter(fits, (f"{head} …".lstrip() for head in heads)), "…")
 
 
 def _fits(text: str, width: int, size: int, bold: bool) -> bool:
