@@ -6,7 +6,7 @@ _LARGEST, _LEAST = 1e9, 1e-4
 
 
 def written(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, all digits before the point, in groups of three.
+    """A number rounded to so many significant digits, thousands parted by commas.
 
     Powers of ten are written only of sizes from 1e9 on and below 1e-4.
 
@@ -23,5 +23,5 @@ def written(value: float, digits: int = 3) -> str:
     if size and not _LEAST <= size < _LARGEST:
         return f"{value:.{digits}g}"
     places = max(0, digits - 1 - floor(log10(size))) if size else 0
-    text = f"{value:,.{places}f}"
+    text = f"{short:,.{places}f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) if size else "0"

@@ -15,12 +15,12 @@ from rlvis.inspector.album import Album, Seen
 from rlvis.inspector.futures import Chance
 from rlvis.inspector.live_moment import Change, Moment
 from rlvis.models.policy import MASK, Decision, Policy
-from rlvis.rollouts.branches import as_episode, is_bare, observed_image
+from rlvis.rollouts.branches import as_episode, observed_image
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.episode import Episode, EpisodeNumbers, reduced_render, taken_of
 from rlvis.rollouts.interventions import ask, offered
 from rlvis.rollouts.signals import signals_of
-from rlvis.rollouts.states import FORMS, NoStatesError, form_of, restore
+from rlvis.rollouts.states import FORMS, NoStatesError, form_of, is_bare, restore
 from rlvis.rollouts.stepper import Running, go_on, outcome_word
 from rlvis.rollouts.success import ended_well
 

@@ -14,7 +14,7 @@ from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour,
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
 from rlvis.features.embedding.layer_codes import Codes
-from rlvis.features.embedding.neighbourhood import evenly, neighbours, purity
+from rlvis.features.embedding.neighbourhood import ceiling, chance, evenly, neighbours, purity
 from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.images.frames import latest
 
@@ -119,10 +119,11 @@ def _note(codes: Codes, name: str, labels: np.ndarray) -> str:
         return ""
     nearest = neighbours(codes.values[known])
     same = purity(nearest, labels[known])
-    shares = np.bincount(labels[known]) / len(known)
+    most = ceiling(labels[known], nearest.shape[1])
+    limit = f", at most {most:.0%}" if most < 1 else ""
     return (
         f"of the {nearest.shape[1]} nearest codes {same:.0%} have the same {name} "
-        f"(by chance {float(shares @ shares):.0%})"
+        f"(by chance {chance(labels[known]):.0%}{limit})"
     )
 
 

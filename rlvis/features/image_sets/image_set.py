@@ -174,9 +174,8 @@ class FolderImages:
         return np.asarray(load_image(self.paths[index], self._window))
 
     def title(self, index: int) -> str:
-        """The file's name, after that of its class where there is one."""
-        label, name = self.labels[index], self.paths[index].name
-        return name if label < 0 else f"{self.classes[label]}: {name}"
+        """The file's name."""
+        return self.paths[index].name
 
     def context(self, indices: Sequence[int]) -> Mapping[str, np.ndarray]:
         """None."""

@@ -43,7 +43,6 @@ def page(
         numbers: int64 (N,), of the images that the statistics are of.
         most: how many units to show, those that tell their class best.
     """
-    found, images = patches.layer(units.layer), patches.images
     tables = _matrices(units, confusion)
     size = [max((each.picture.shape[axis] for each in tables), default=0) for axis in (0, 1)]
     compared = Row(
@@ -59,7 +58,7 @@ def page(
     )
     rows = [
         Row(
-            unit_tiles(images, found, unit),
+            _strongest(units, patches, numbers, unit),
             f"unit {unit}",
             sentence(units, unit),
             (124, 124),
@@ -189,6 +188,20 @@ def _by_class(units: LayerSelectivity, exemplars: Patches, numbers: np.ndarray) 
         )
         tiles.append(replace(tile, shows=shows))
     return tiles
+
+
+def _strongest(
+    units: LayerSelectivity, patches: Patches, numbers: np.ndarray, unit: int
+) -> list[Tile]:
+    """The strongest patches of a unit, each with the class of its image."""
+    found, names = patches.layer(units.layer), (*units.classes.names, "")
+    classes = dict(zip(numbers.tolist(), units.classes.labels.tolist(), strict=True))
+    tiles = unit_tiles(patches.images, found, unit)
+    labels = [names[classes[image]] for image in found.images[unit, : len(tiles)].tolist()]
+    return [
+        replace(tile, shows=replace(tile.shows, label=label))
+        for tile, label in zip(tiles, labels, strict=True)
+    ]
 
 
 def _pairs(units: LayerSelectivity, confusion: Confusion) -> list[str]:
