@@ -16,7 +16,7 @@ from rlvis.attribution.registry import METHODS, Method, get_method
 from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.images.depth import Levels, check_window, windows_used
-from rlvis.images.loading import Images, as_images
+from rlvis.images.loading import Images, Size, as_images, reductions
 from rlvis.images.preprocess import Preprocess, Window
 from rlvis.instrument.layers import resolve_layer
 from rlvis.models.image_model import ImageModel, require_image_model
@@ -34,12 +34,14 @@ class Prepared:
         window: the part of them that the network sees.
         inputs: float (N, C, h, w).
         levels: what of pictures of more than 8 bits became black and white.
+        reduced: width and height of those that were larger in their files.
     """
 
     pictures: np.ndarray
     window: Window
     inputs: Tensor
     levels: tuple[Levels, ...]
+    reduced: tuple[Size, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -54,6 +56,7 @@ class Prepared:
             items[0].window,
             torch.cat([item.inputs for item in items]),
             tuple(dict.fromkeys(levels for item in items for levels in item.levels)),
+            tuple(dict.fromkeys(size for item in items for size in item.reduced)),
         )
 
 
@@ -115,7 +118,7 @@ class Explainer:
         if self.window is not None:
             check_window(self.window)
         given = image if isinstance(image, Tensor) and image.is_floating_point() else None
-        with torch.inference_mode(False), windows_used() as levels:
+        with torch.inference_mode(False), windows_used() as levels, reductions() as reduced:
             if given is not None and given.ndim != 4:
                 raise InputError(
                     f"a network's input is a float tensor (N, C, H, W), not {tuple(given.shape)}; "
@@ -133,7 +136,8 @@ class Explainer:
         seen = Window(0, 0, height, width)
         if given is None and isinstance(self.model.preprocess, Preprocess):
             seen = self.model.preprocess.window(height, width)
-        return Prepared(pixels.permute(0, 2, 3, 1).cpu().numpy(), seen, inputs, tuple(levels))
+        pictures = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        return Prepared(pictures, seen, inputs, tuple(levels), tuple(reduced))
 
     def explain(
         self,
@@ -246,6 +250,7 @@ class Explainer:
             images=item.pictures,
             window=item.window,
             levels=item.levels,
+            reduced=item.reduced,
             labels=self.model.labels,
             distribution=self.model.distribution,
             model=self.model.name,

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from rlvis.images.depth import Levels
+from rlvis.images.loading import Size
 from rlvis.images.preprocess import Window
 from rlvis.models.distributions import ActionDistribution
 
@@ -50,6 +51,7 @@ class Heatmaps:
             whatever the image (its bias).
         levels: what of pictures of more than 8 bits became black and white; see
             `rlvis.images.depth`.
+        reduced: width and height of images that were larger in their files.
         epsilon: the relative rounding error of the network's arithmetic.
     """
 
@@ -74,6 +76,7 @@ class Heatmaps:
     score_units: tuple[str, ...] = ()
     adds_up: tuple[bool, ...] = ()
     levels: tuple[Levels, ...] = ()
+    reduced: tuple[Size, ...] = ()
     epsilon: float = float(np.finfo(np.float32).eps)
 
     @property

@@ -85,10 +85,12 @@ def seen_note(explanation: Heatmaps) -> str:
     """What of the image the network saw, and how."""
     seen = explanation.window
     partly = (seen.height, seen.width) != explanation.images.shape[1:3]
+    sizes = ", ".join(f"{width}×{height}" for width, height in explanation.reduced)
+    reduced = f", reduced from {sizes}" if sizes else ""
     if not explanation.levels:
-        return "bright: what the network sees" if partly else "what the network sees"
+        return ("bright: " if partly else "") + f"what the network sees{reduced}"
     levels = ", ".join(f"{low:g} to {high:g}" for low, high in explanation.levels)
-    return ("bright: seen" if partly else "seen") + f" as {levels}, black to white"
+    return ("bright: seen" if partly else "seen") + f" as {levels}, black to white{reduced}"
 
 
 def highest_scores(probabilities: np.ndarray) -> np.ndarray:
