@@ -98,7 +98,7 @@ class _Read:
             return levels
         pixels = eight_bit(levels[..., :3] if levels.ndim == 3 else levels, window)
         if levels.shape[2:] == (4,):
-            pixels = np.dstack([pixels, (levels[..., 3] >> 8).astype(np.uint8)])
+            pixels = np.dstack([pixels, np.rint(levels[..., 3] / 257).astype(np.uint8)])
         picture = Image.fromarray(pixels)
         picture.getexif()[_ORIENTATION] = self.orientation
         return picture
