@@ -138,7 +138,7 @@ def _gif(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
     """
     if fps > _MOST_GIF_FPS:
         warnings.warn(
-            f"a GIF shows {_MOST_GIF_FPS} frames a second at most: the rest of {fps:g} are left out, "
+            f"a GIF shows {_MOST_GIF_FPS} frames a second at most: others of {fps:g} are left out, "
             "which keeps its speed; .mp4 has them all",
             Notice,
             stacklevel=6,
