@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from rlvis.display.numbers import NOT_A_NUMBER
 from rlvis.images.depth import Levels
 from rlvis.images.loading import Size
 from rlvis.images.preprocess import Window
@@ -83,10 +84,11 @@ class Heatmaps:
     def notes(self) -> list[list[list[str]]]:
         """For each of N images and T targets what a picture of the map should say beside it.
 
-        That a label is masked; that a map is empty or the same everywhere, or nearly so (it varies
-        by less than a twentieth of its largest value); or of a map in the unit of the scores that
-        it is weak: the sum of what it shows is below what rounding makes of the scores, or, in
-        logits or nats, below 0.01, so that no probability moves by more than one percent of itself.
+        That a label is masked; that a map holds what is not a number, of which nothing is drawn;
+        that it is empty or the same everywhere, or nearly so (it varies by less than a twentieth of
+        its largest value); or of a map in the unit of the scores that it is weak: the sum of what
+        it shows is below what rounding makes of the scores, or, in logits or nats, below 0.01, so
+        that no probability moves by more than one percent of itself.
         Of gradients the sum is what a change of every pixel by one unit of the input adds.
         """
         finite = np.where(np.isfinite(self.logits), self.logits, 0)
@@ -113,9 +115,11 @@ class Heatmaps:
         return np.where(self.adds_up or (False,) * sums.shape[1], sums, np.float32("nan"))
 
     def _notes(self, heat: np.ndarray, score: float, unit: str, noise: float) -> list[str]:
-        most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
         if np.isneginf(score):
             return ["masked"]
+        if not np.isfinite(heat).all():
+            return [NOT_A_NUMBER]
+        most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
         if most == 0:
             return [
                 "empty: nothing speaks for it" if self.one_sided else "empty: nothing changes it"

@@ -22,7 +22,25 @@ LABEL_COLOURS: tuple[Colour, ...] = (
     (168, 178, 190),
     (222, 84, 84),
     (112, 132, 255),
+    (135, 124, 83),
+    (255, 210, 210),
+    (5, 145, 3),
+    (89, 131, 134),
+    (141, 118, 124),
+    (223, 233, 206),
+    (209, 15, 240),
+    (198, 134, 3),
+    (55, 255, 239),
+    (199, 176, 147),
+    (162, 160, 6),
+    (224, 216, 255),
+    (24, 161, 251),
+    (241, 0, 127),
 )
+"""Those after the tenth are each as unlike all before it as can be (CIEDE2000, 16 at least)."""
+_DARKER = 0.6
+_SMALLER, _TWO_LINES = (14, 13, 12, 11), 1.8
+"""Sizes of type for names in two lines, and how much of these a name fills that is cut."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +58,13 @@ LIGHT = Theme((255, 255, 255), (234, 237, 241), (24, 28, 34), (98, 106, 118))
 
 
 def label_colour(index: int) -> Colour:
-    """The colour of the label at that index, the same in every picture."""
-    return LABEL_COLOURS[index % len(LABEL_COLOURS)]
+    """The colour of the label at that index, the same in every picture.
+
+    Where there are more labels than `LABEL_COLOURS` these come again, darker.
+    """
+    again, place = divmod(index, len(LABEL_COLOURS))
+    red, green, blue = (round(_DARKER**again * part) for part in LABEL_COLOURS[place])
+    return red, green, blue
 
 
 def ink_on(ground: Colour) -> Colour:
@@ -57,6 +80,7 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
         return ImageFont.truetype(str(path), size)
 
 
+_BETWEEN_WORDS = re.compile(r"[ _\-/.:]+(?=\S)|(?<=[a-z])(?=[A-Z])")
 _MINUS = re.compile(r"(?<![\w.])-(?=[\d.]|inf\b)|(?<=\d[eE])-(?=\d)|(?<= )-(?= )")
 _NUMBER = re.compile(r"([−+-]?\d[\d.,]*(?:e[−+-]?\d+)?(?<![.,])%?)", re.ASCII)
 _SHARES = (0.5, 0.3, 0.7, 0.15, 0.85, 0.0, 1.0)
@@ -136,6 +160,55 @@ def told_apart(
         if len(set(cut)) == len(set(names)):
             return cut
     return tuple(fit(f"{number} {name}", width, size, bold) for number, name in enumerate(names))
+
+
+def in_two(
+    text: str, width: int, size: int, bold: bool = False, *, anywhere: bool = False
+) -> tuple[str, str]:
+    """A name in one line or two, the second one "" where one will do; cut where two will not do.
+
+    Args:
+        text: the name.
+        width: of the lines, in pixels.
+        size: of the font.
+        bold: of the font.
+        anywhere: break it within a word, too.
+    """
+    if length(text, size, bold) <= width:
+        return text, ""
+    ends = [each.end() for each in _BETWEEN_WORDS.finditer(text)]
+    ends = list(range(1, len(text))) if anywhere else ends
+    fitting = [end for end in ends if length(text[:end].rstrip(), size, bold) <= width]
+    if not fitting:
+        return fit(text, width, size, bold, 0.5), ""
+    first, rest = text[: fitting[-1]].rstrip(), text[fitting[-1] :].lstrip()
+    return first, fit(rest, width, size, bold, 0.5)
+
+
+@lru_cache(maxsize=64)
+def titles(names: tuple[str, ...], width: int, size: int) -> tuple[int, dict[str, tuple[str, str]]]:
+    """Bold names over columns: the size of the type, and the lines of each.
+
+    They have one line each where all have room in it, else two in smaller type; what has no room
+    in these is cut so that it stays different from the others.
+
+    Args:
+        names: of the columns.
+        width: of a column, in pixels.
+        size: of the font, at most.
+    """
+    if all(length(name, size, True) <= width for name in names):
+        return size, {name: (name, "") for name in names}
+    for smaller in _SMALLER:
+        lines = {name: in_two(name, width, smaller, True) for name in names}
+        if not any("…" in line for both in lines.values() for line in both):
+            return smaller, lines
+    least = _SMALLER[-1]
+    cut = told_apart(names, round(_TWO_LINES * width), least, True)
+    return least, {
+        name: in_two(each, width, least, True, anywhere=True)
+        for name, each in zip(names, cut, strict=True)
+    }
 
 
 def wrapped(text: str, width: int, size: int, bold: bool = False) -> list[str]:

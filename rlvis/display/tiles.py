@@ -114,10 +114,18 @@ def fitted(shape: Sequence[int], height: int, width: int) -> tuple[int, int]:
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
+def largest(values: np.ndarray) -> float:
+    """The largest absolute value of those that are finite, 0 where none is."""
+    return float(
+        np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max(initial=0)
+    )
+
+
 def greys(values: np.ndarray, most: float, signed: bool) -> np.ndarray:
     """Values of any shape as greys, uint8.
 
-    They go from 0 to `most` from black to white, or ± `most` round middle grey where signed.
+    They go from 0 to `most` from black to white, or ± `most` round middle grey where signed. What
+    is not finite is as 0.
     """
-    scaled = values / (most or 1)
+    scaled = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) / (most or 1)
     return ((scaled + 1) * 127.5 if signed else scaled * 255).clip(0, 255).round().astype(np.uint8)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from rlvis.attribution.engine import explain
+from rlvis.attribution.explanation import Explanation
+from rlvis.display.numbers import NOT_A_NUMBER
 from rlvis.display.overlays import grey, limit, overlay
 from rlvis.display.page import Page
 from rlvis.display.shown import Shown
@@ -75,12 +77,16 @@ def _row(
     sides = (pair.first, pair.second)
     if policies and method:
         maps = _maps(pair, step, policies, method)
-        most = max(map(limit, maps))
-        for name, side, each in zip(names, sides, maps, strict=True):
-            drawn = _drawn(picture, each, most)
-            tiles.append(_side(drawn, name, side, header, step, method))
-        difference = maps[1] - maps[0]
-        drawn, shows = _drawn(picture, difference, limit(difference)), Shown("their difference")
+        heats = [each.heatmaps[0, 0] for each in maps]
+        most = max(map(limit, heats))
+        for name, side, why, heat in zip(names, sides, maps, heats, strict=True):
+            notes = why.notes[0][0]
+            drawn = _drawn(picture, heat, 0.0 if notes else most)
+            tiles.append(_side(drawn, name, side, header, step, method, notes))
+        difference = heats[1] - heats[0]
+        known = np.isfinite(difference).all()
+        shows = Shown("their difference", notes=[] if known else [NOT_A_NUMBER])
+        drawn = _drawn(picture, difference, limit(difference) if known else 0.0)
         tiles.append(Tile(drawn, shows))
     else:
         for name, side in zip(names, sides, strict=True):
@@ -98,13 +104,14 @@ def _side(
     header: Header,
     step: int,
     method: str = "",
+    notes: Sequence[str] = (),
 ) -> Tile:
     """What one of the two saw, or why it prefers what it does, framed in that action's colour."""
     shows = Shown(
         by=name,
         method=method,
         step=step,
-        notes=[_pi(side, step, header.actions)],
+        notes=[_pi(side, step, header.actions), *notes],
         headed=("method", "step"),
     )
     return Tile(picture, shows, label_colour(int(side.logits[step].argmax())))
@@ -123,7 +130,7 @@ def context_for(policy: Policy, context: Mapping[str, np.ndarray]) -> dict[str, 
     return {name: context[name] for name in (*policy.context, *policy.memory) if name in context}
 
 
-def _maps(pair: Pair, step: int, policies: tuple[Policy, Policy], method: str) -> list[np.ndarray]:
+def _maps(pair: Pair, step: int, policies: tuple[Policy, Policy], method: str) -> list[Explanation]:
     """Of both networks on one frame, why the one action rather than the other."""
     one, other = (int(side.logits[step].argmax()) for side in (pair.first, pair.second))
     if one == other:
@@ -135,7 +142,7 @@ def _maps(pair: Pair, step: int, policies: tuple[Policy, Policy], method: str) -
     for policy in policies:
         target = f"{policy.labels[one]} - {policy.labels[other]}"
         image, known = pair.first.observations[step], context_for(policy, context)
-        found.append(explain(policy, image, method, target, context=known).heatmaps[0, 0])
+        found.append(explain(policy, image, method, target, context=known))
     return found
 
 
@@ -150,7 +157,8 @@ def preference_maps(policy: Policy, episode: Episode, seen: Episode) -> LaneMaps
     context = context_for(policy, seen.context)
     method = usual_methods(policy, episode.observations[0], {k: v[:1] for k, v in context.items()})
     why = explain(policy, episode.observations, method[0], margin(), context=context)
-    return LaneMaps(f"{method[0]}: best − next", why.maps[:, 0], why.signed)
+    notes = [each[0] for each in why.notes]
+    return LaneMaps(f"{method[0]}: best − next", why.maps[:, 0], why.signed, notes)
 
 
 def _drawn(picture: np.ndarray, heat: np.ndarray, most: float) -> np.ndarray:

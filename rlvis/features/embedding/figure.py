@@ -10,7 +10,7 @@ from rlvis.display.numbers import written
 from rlvis.display.overlays import resize_picture
 from rlvis.display.page import Page
 from rlvis.display.shown import Shown
-from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour, length, write
+from rlvis.display.theme import LIGHT, Colour, fit, label_colour, length, write
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
 from rlvis.features.embedding.layer_codes import Codes
@@ -94,21 +94,14 @@ def _by_class(codes: Codes, name: str, labels: np.ndarray, classes: Sequence[str
     shown = sorted(int(index) for index in largest if counts[index])
     legend = []
     for place, index in enumerate(shown):
-        colours[labels == index] = _class_colour(place)
-        legend.append((f"{classes[index]} ({counts[index]})", _class_colour(place)))
+        colours[labels == index] = label_colour(place)
+        legend.append((f"{classes[index]} ({counts[index]})", label_colour(place)))
     others, without = int((counts > 0).sum()) - len(shown), int((labels < 0).sum())
     if others:
         legend.append((f"{others} others ({int(counts.sum() - counts[shown].sum())})", _UNNAMED))
     if without:
         legend.append((f"none ({without})", _UNNAMED))
     return Colouring(name, colours, legend, _note(codes, name, labels))
-
-
-def _class_colour(place: int) -> Colour:
-    """The colour of the class at that place; those beyond the first ten are darker."""
-    darker = 0.6 ** (place // len(LABEL_COLOURS))
-    red, green, blue = (round(darker * part) for part in label_colour(place))
-    return red, green, blue
 
 
 def _note(codes: Codes, name: str, labels: np.ndarray) -> str:

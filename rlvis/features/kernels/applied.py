@@ -10,7 +10,7 @@ from torch import Tensor
 from rlvis.display.numbers import written
 from rlvis.display.page import Page
 from rlvis.display.shown import Shown
-from rlvis.display.tiles import Row, Tile, fitted, greys
+from rlvis.display.tiles import Row, Tile, fitted, greys, largest
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_unit
 from rlvis.features.kernels.weights import filters
@@ -46,7 +46,7 @@ class Filtered(Result):
 
     def page(self) -> Page:
         """Input, kernel and result side by side."""
-        most = float(np.abs(self.result).max())
+        most = largest(self.result)
         if self.result.ndim == 3:
             result = self.result.clip(0, 255).round().astype(np.uint8)
             lines = ["result on the image's own scale, cut at black and white"]
@@ -66,14 +66,14 @@ class Filtered(Result):
             if colours
             else self.kernel.reshape(-1, *self.kernel.shape[-2:]).sum(axis=0)
         )
-        largest = float(np.abs(kernel).max())
+        heaviest = largest(kernel)
         tiles = [
             Tile(self.image, Shown("input")),
             Tile(
-                greys(kernel, largest, True),
+                greys(kernel, heaviest, True),
                 Shown(
                     f"kernel {self.name}",
-                    notes=[f"middle grey is 0, white and black ±{written(largest)}"],
+                    notes=[f"middle grey is 0, white and black ±{written(heaviest)}"],
                 ),
             ),
             Tile(result, Shown("result")),

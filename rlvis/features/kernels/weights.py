@@ -9,7 +9,7 @@ from torch import nn
 from rlvis.display.numbers import written
 from rlvis.display.page import Page
 from rlvis.display.shown import Shown
-from rlvis.display.tiles import Row, Tile, greys
+from rlvis.display.tiles import Row, Tile, greys, largest
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_layers
 from rlvis.models.image_model import ImageModel, require_image_model
@@ -75,7 +75,7 @@ class Filters(Result):
     def page(self) -> Page:
         """The kernels in colour where they read colours, else by input channel."""
         units, channels, height, width = self.weights.shape
-        most = float(np.abs(self.weights).max())
+        most = largest(self.weights)
         lines = [
             f"{units} kernels {height}×{width} of {channels} channel{'s' * (channels > 1)}; middle "
             f"grey is 0, white and black ±{written(most)}, the largest weight of the layer",

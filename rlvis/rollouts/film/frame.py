@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rlvis.display.legend import Legend, draw_legend, scales_of
-from rlvis.display.overlays import grey, noted, overlay, resize_picture
+from rlvis.display.numbers import signed_number
+from rlvis.display.overlays import bare, grey, note_line, overlay, resize_picture
 from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, paste
 from rlvis.errors import InputError
 from rlvis.images.frames import age, caption, picture_of
@@ -17,7 +18,6 @@ from rlvis.rollouts.film.column_heads import (
     Heads,
     MixedHeads,
     TargetHeads,
-    signed_number,
 )
 from rlvis.rollouts.film.footage import Footage
 from rlvis.rollouts.film.frame_layout import (
@@ -121,9 +121,10 @@ class EpisodeFrames:
                     self._heads, actions, TargetHeads(maps.contrast, columns, header.actions)
                 )
         tracks = len(tracks_of(header.distribution, self._actions))
+        self._noted = [self._has_notes(row) for row in self._rows]
         feet = [
-            len(self._legend(row, 0)) + 4 + SUM_LINE * (self._sums(methods[0]) is not None)
-            for row, methods in enumerate(self._rows)
+            len(self._legend(row, 0)) + 4 + SUM_LINE * self._lines(row)
+            for row in range(len(self._rows))
         ]
         self.layout = FrameLayout(
             len(self._shown),
@@ -251,11 +252,13 @@ class EpisodeFrames:
                     self._draw_tile(canvas, step, method, column, place, ground)
             foot = self.layout.foot_of(row)
             sums = self._sums(methods[0])
-            if sums is not None:
-                for column in range(len(self._shown)):
+            for column in range(len(self._shown)):
+                if sums is not None:
                     self._draw_sum(canvas, step, column, sums, foot)
+                if self._noted[row]:
+                    self._draw_note(canvas, step, row, column, foot + SUM_LINE * (sums is not None))
             legend = self._legend(row, step)
-            paste(canvas, legend, FrameLayout.left, foot + SUM_LINE * (sums is not None))
+            paste(canvas, legend, FrameLayout.left, foot + SUM_LINE * self._lines(row))
 
     def _draw_tile(
         self,
@@ -266,20 +269,38 @@ class EpisodeFrames:
         place: tuple[int, int],
         ground: np.ndarray,
     ) -> None:
-        """A map over the picture; in place of its colours a note where it shows little."""
+        """A map over the picture; the picture alone where a note says that it shows little."""
         (x, y), (height, width) = place, ground.shape
         colour = self._heads.highlight(step, self._shown[column])
         if colour is not None:
             canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = colour
-        notes = self._notes(method, step, self._shown[column])
-        if notes:
-            heat = self._heat.own(method, step)[column]
-            paste(canvas, noted(ground, heat, notes), x, y)
+        if self._notes(method, step, self._shown[column]):
+            paste(canvas, bare(ground), x, y)
             return
         heat = self._heat.resized(method, step, self._sizes)[column]
         most = float(self._heat.limits(method, step)[column])
         signed = self._header.methods[method].signed
         paste(canvas, overlay(ground, heat, most, signed, self._colormap), x, y)
+
+    def _draw_note(self, canvas: np.ndarray, step: int, row: int, column: int, y: int) -> None:
+        """What is said of a column's maps in a row, under them: each note once."""
+        methods, index = self._rows[row], self._shown[column]
+        noted = [method for method in methods if self._notes(method, step, index)]
+        if not noted:
+            return
+        notes = dict.fromkeys(note for each in noted for note in self._notes(each, step, index))
+        width, heat = self.layout.column_width, self._heat.own(noted[0], step)[column]
+        x = FrameLayout.left + column * (width + FrameLayout.gap)
+        on_dark(canvas, note_line(heat, [*notes], width, 13), x, y, 13, DARK.muted)
+
+    def _has_notes(self, methods: Sequence[int]) -> bool:
+        """Whether anything is said of maps that are shown, at any step."""
+        notes = [self._maps.notes[each] for each in methods] if self._maps.notes else []
+        return any(row[index] for steps in notes for row in steps for index in self._shown)
+
+    def _lines(self, row: int) -> int:
+        """How many lines a row has between its maps and what their colours stand for."""
+        return (self._sums(self._rows[row][0]) is not None) + self._noted[row]
 
     def _notes(self, method: int, step: int, index: int) -> list[str]:
         return self._maps.notes[method][step][index] if self._maps.notes else []

@@ -107,7 +107,8 @@ class ShownMaps:
             block = self._at(slice(start, start + _PASS))
             for (methods, columns), quantile in zip(self._groups, counted, strict=True):
                 for each in methods:
-                    quantile.add(np.abs(block[each][:, columns]))
+                    sizes = np.abs(block[each][:, columns])
+                    quantile.add(np.nan_to_num(sizes, nan=0.0, posinf=0.0))
             give_back_memory()
         for (methods, columns), quantile in zip(self._groups, counted, strict=True):
             for each in methods:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rlvis.display.numbers import written
+from rlvis.display.numbers import resolved, written
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
 from rlvis.errors import InputError, unknown
 from rlvis.models.distributions import ActionDistribution, DiagonalGaussian, Factored, Greedy
@@ -71,7 +71,8 @@ class Timeline:
         for name in curves:
             values = curve_of(episode, name)
             low, high = np.nanmin(values), np.nanmax(values)
-            caption = f"{name} over time, {low:.2f} to {high:.2f}"
+            ends = " to ".join(resolved(float(each), float(high - low)) for each in (low, high))
+            caption = f"{name} over time, {ends}"
             sections.append((caption, self._curve(values, curve_height)))
         ticks, bright, dim = self._ticks(), [], []
         for caption, picture in sections:
