@@ -16,8 +16,9 @@ from rlvis.display.video_file import film_writer
 from rlvis.images.frames import age, picture_of
 from rlvis.models.targets import contrast
 from rlvis.rollouts.film import writing as film
-from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
+from rlvis.rollouts.film.frame import EpisodeFrames
 from rlvis.rollouts.film.frame_layout import FrameLayout
+from rlvis.rollouts.film.shown_maps import EpisodeMaps
 from rlvis.rollouts.film.timeline import CURVES, Timeline, curve_of
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recording import Recording

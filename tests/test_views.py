@@ -13,6 +13,10 @@ from torch import nn
 
 from rlvis import Policy, Recording, record
 from rlvis.errors import Notice
+from rlvis.inspector.album import Album
+from rlvis.inspector.futures import Chance
+from rlvis.inspector.live_world import LiveWorld
+from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.states import FORMS, form_of, restore
 from tests.conftest import PooledPolicy, randomise
 from tests.worlds import Recalled
@@ -178,12 +182,17 @@ def test_ataris_screen_is_stale_after_a_state_is_restored() -> None:
     env.close()
 
 
-@with_atari
-def test_views_of_atari_are_kept_while_playing(tmp_path) -> None:
+def four_actions() -> Policy:
+    """A policy for Breakout that knows nothing."""
     network = randomise(PooledPolicy())
     network.policy = nn.Linear(8, 4)
     labels = ("NOOP", "FIRE", "RIGHT", "LEFT")
-    policy = Policy(network.eval(), labels, observation_shape=(210, 160, 3), name="four")
+    return Policy(network.eval(), labels, observation_shape=(210, 160, 3), name="four")
+
+
+@with_atari
+def test_views_of_atari_are_kept_while_playing(tmp_path) -> None:
+    policy = four_actions()
     how = {"max_steps": 24, "methods": "none", "seed": 1}
     out = tmp_path / "r.zarr"
     record(policy, "ale_py:ALE/Breakout-v5", out=out, **how)
@@ -201,3 +210,21 @@ def test_views_of_atari_are_kept_while_playing(tmp_path) -> None:
     without = record(policy, "ale_py:ALE/Breakout-v5", render=False, **how)
     with pytest.warns(Notice, match="left out: Atari's screen stays as it was"):
         assert without.renders(0) is None
+
+
+@with_atari
+def test_a_future_that_is_tried_live_begins_with_the_picture_of_the_moment() -> None:
+    """Whatever Atari's screen shows after its state was restored."""
+    env = gymnasium.make("ale_py:ALE/Breakout-v5", render_mode="rgb_array")
+    world = LiveWorld(four_actions(), CheckedEnv(env, "Breakout"), 0, Album("a", 8))
+    world.reset(3)
+    for _ in range(6):
+        world.act(1)
+    expected = env.render().copy()
+    world.act(2)
+    world.back()
+    for _ in range(2):  # the second after the screen has gone on
+        future = world._future(2, 0, world.policy, Chance())
+        assert future.renders is not None
+        np.testing.assert_array_equal(future.renders[0], expected)
+    world.close()

@@ -21,10 +21,10 @@ from rlvis.options import MANY, check_whole
 from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.film.column_heads import most_taken
 from rlvis.rollouts.film.footage import Footage, Views
-from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
+from rlvis.rollouts.film.frame import EpisodeFrames
 from rlvis.rollouts.film.frame_layout import HEIGHT, MOST_COLUMNS, WIDTH
 from rlvis.rollouts.film.scenes import CARD_SECONDS, Scene, draw_card
-from rlvis.rollouts.film.shown_maps import FilmScale
+from rlvis.rollouts.film.shown_maps import EpisodeMaps, FilmScale
 from rlvis.rollouts.film.timeline import CURVES
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.moments import Moment
