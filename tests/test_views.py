@@ -146,7 +146,7 @@ def test_what_a_state_lacks_is_found_late(policy) -> None:
 def test_views_that_do_not_show_what_the_policy_saw_are_left_out(policy) -> None:
     """In a recording of which nobody tried whether its states are whole."""
     found = recorded(policy, "Forgetful", render=False)
-    with pytest.warns(Notice, match=r"step \d+ of episode 0.* keeps only part of it.*--render"):
+    with pytest.warns(Notice, match=r"step \d+ of episode 0.* keeps only part of it.*render=True"):
         assert found.renders(0) is None
     whole = recorded(policy, "Walking", render=False)
     assert whole.renders(0) is not None

@@ -192,7 +192,8 @@ class RevisitedEpisodes(RecordedEpisodes):
 
     def _leave_views_out(self, why: str) -> None:
         warnings.warn(
-            f"the environment's own view is left out: {why}; record it with --render to have it",
+            f"the environment's own view is left out: {why}; rlvis.record(…, render=True) keeps it "
+            "while playing",
             Notice,
             stacklevel=4,
         )
