@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def test_what_a_state_lacks_is_found_late(policy) -> None:
 def test_views_that_do_not_show_what_the_policy_saw_are_left_out(policy) -> None:
     """In a recording of which nobody tried whether its states are whole."""
     found = recorded(policy, "Forgetful", render=False)
-    with pytest.warns(Notice, match=r"step \d+ of episode 0.* keeps only part of it.*render=True"):
+    with pytest.warns(Notice, match=r"episode 0: .*step 0, .* only part of it.*render=True"):
         assert found.renders(0) is None
     whole = recorded(policy, "Walking", render=False)
     assert whole.renders(0) is not None
@@ -190,6 +191,15 @@ def four_actions() -> Policy:
     return Policy(network.eval(), labels, observation_shape=(210, 160, 3), name="four")
 
 
+def grey_actions(shape: tuple[int, int, int]) -> Policy:
+    """The same for grey frames."""
+    network = randomise(PooledPolicy())
+    network.features = nn.Sequential(nn.Conv2d(1, 8, 5, stride=2), nn.ReLU())
+    network.policy = nn.Linear(8, 4)
+    labels = ("NOOP", "FIRE", "RIGHT", "LEFT")
+    return Policy(network.eval(), labels, observation_shape=shape, name="grey")
+
+
 @with_atari
 def test_views_of_atari_are_kept_while_playing(tmp_path) -> None:
     policy = four_actions()
@@ -207,9 +217,30 @@ def test_views_of_atari_are_kept_while_playing(tmp_path) -> None:
     env.close()
     assert len({view.tobytes() for view in views}) > 5
     assert "Atari" in found.header.no_views
+
+
+@with_atari
+@pytest.mark.parametrize("wrappers", [(), ("atari",), ("grayscale", "frame-skip:frames=3")])
+def test_views_of_atari_that_were_not_kept_are_drawn_by_the_step_before(wrappers) -> None:
+    policy = four_actions()
+    if wrappers:
+        policy = grey_actions((84, 84, 1) if "atari" in wrappers else (210, 160, 1))
+    how = {"max_steps": 24, "methods": "none", "seed": 1, "wrappers": wrappers}
     without = record(policy, "ale_py:ALE/Breakout-v5", render=False, **how)
-    with pytest.warns(Notice, match="left out: Atari's screen stays as it was"):
-        assert without.renders(0) is None
+    kept = record(policy, "ale_py:ALE/Breakout-v5", render=True, **how).episode(0).renders
+    assert without.episode(0).renders is None
+    np.testing.assert_array_equal(without.renders(0), kept)
+    np.testing.assert_array_equal(without.renders(0, slice(9, 12)), kept[9:12])
+
+
+@with_atari
+def test_a_step_that_leads_elsewhere_draws_nothing(tmp_path) -> None:
+    policy = four_actions()
+    how = {"max_steps": 12, "methods": "none", "seed": 1, "env_options": {"frameskip": 3}}
+    recording = record(policy, "ale_py:ALE/Breakout-v5", render=False, **how)
+    recording.header = replace(recording.header, env_options={"frameskip": 5})
+    with pytest.warns(Notice, match="lead elsewhere now"):
+        assert recording.renders(0, slice(4, 6)) is None
 
 
 @with_atari

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,13 @@ from rlvis.attribution.engine import Methods, choose_methods
 from rlvis.attribution.explanation import Explanations
 from rlvis.attribution.registry import get_method
 from rlvis.errors import InputError, Notice
-from rlvis.images.observations import as_image, is_picture
 from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
 from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.drawn_views import DrawnViews, NoViewError
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.episode import reduced_render, taken_of
+from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_writer import EpisodeWriter
 from rlvis.rollouts.header import MethodRecord
 from rlvis.rollouts.plan import ExplanationPlan
@@ -28,10 +28,8 @@ from rlvis.rollouts.providers import check_provider
 from rlvis.rollouts.recorded import RecordedEpisodes
 from rlvis.rollouts.recorded_maps import EpisodeExplanations
 from rlvis.rollouts.recorded_policy import as_recorded, load_recorded
-from rlvis.rollouts.states import FORMS, is_bare, observed, restore
 from rlvis.rollouts.store import Folder
 from rlvis.rollouts.stored_episode import StoredEpisode
-from rlvis.rollouts.view_check import fault_of
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -151,9 +149,8 @@ class RevisitedEpisodes(RecordedEpisodes):
     def renders(self, number: int, steps: slice = _ALL) -> np.ndarray | None:
         """The environment's own view of steps, uint8 (n, h, w, 3): kept, or drawn from the states.
 
-        None where it was not kept and cannot be drawn; a `Notice` says why it cannot. It is drawn
-        from the states where the recording says that this gives what was seen, and where the
-        environment shows what the policy saw.
+        None where it was not kept and cannot be drawn; a `Notice` says why it cannot. What is drawn
+        is checked, see `rlvis.rollouts.drawn_views`.
 
         Raises:
             InputError: if there is no such episode, it is damaged, or the environment fails.
@@ -163,32 +160,14 @@ class RevisitedEpisodes(RecordedEpisodes):
             return stored.read("render", steps)
         if not self.header.states or not self._can_be_viewed():
             return None
-        states = self._states(number, steps)
         assert self._view is not None
-        assert states is not None
-        pictures = []
-        for step, state in zip(range(stored.steps)[steps], states, strict=True):
-            told = restore(self.header.states, self._view.environment, state)
-            if not self._is_seen(told, stored.read("observation", slice(step, step + 1))[0]):
-                self._leave_views_out(
-                    f"brought back to step {step} of episode {number}, the environment shows "
-                    "another picture than the policy saw there: its get_state keeps only part of it"
-                )
-                return None
-            pictures.append(reduced_render(self._view))
+        drawing = DrawnViews(self._view, stored, self.header.states)
+        try:
+            pictures = drawing.draw(range(stored.steps)[steps])
+        except NoViewError as why:
+            self._leave_views_out(f"episode {number}: {why}")
+            return None
         return np.stack(pictures) if pictures else None
-
-    def _is_seen(self, told: Any, recorded: np.ndarray) -> bool:
-        """Whether what an environment answered is what was recorded, as far as that can be said."""
-        assert self._view is not None
-        env = self._view.environment
-        observation, _ = observed(told)
-        if observation is None or not is_bare(env):
-            return True
-        entries = observation.values() if isinstance(observation, Mapping) else [observation]
-        images = [as_image(each) for each in entries if is_picture(np.shape(each), np.uint8)]
-        alike = [each for each in images if (each.shape, each.dtype) == (recorded.shape, np.uint8)]
-        return not alike or any(np.array_equal(each, recorded) for each in alike)
 
     def _leave_views_out(self, why: str) -> None:
         warnings.warn(
@@ -223,8 +202,8 @@ class RevisitedEpisodes(RecordedEpisodes):
 
     def _can_be_viewed(self) -> bool:
         """Whether there is an environment to draw states with, which is made on first use."""
-        if self.header.no_views or not FORMS[self.header.states].redraws:
-            self._leave_views_out(self.header.no_views or fault_of(self.header.states))
+        if self.header.no_views:
+            self._leave_views_out(self.header.no_views)
             return False
         if self._view is None:
             try:

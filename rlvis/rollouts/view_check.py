@@ -64,7 +64,7 @@ class ViewCheck:
             if terminated or truncated:
                 break
         alike = (self._alike(form, state, picture) for state, picture in reversed(seen))
-        return "" if all(alike) else fault_of(form)
+        return "" if all(alike) else _fault(form)
 
     def is_due(self, env: CheckedEnv) -> bool:
         """Whether an environment is at a step at which `late_fault` is to be asked."""
@@ -74,7 +74,7 @@ class ViewCheck:
         """The same of an episode under way, in that state."""
         if self._alike(form, state, env.render()):
             return ""
-        return f"{fault_of(form)}, first at step {env.steps}"
+        return f"{_fault(form)}, first at step {env.steps}"
 
     def _alike(self, form: str, state: bytes, picture: np.ndarray) -> bool:
         restore(form, self._other.environment, FORMS[form].unpack(state))
@@ -98,8 +98,7 @@ class ViewCheck:
         return env
 
 
-def fault_of(form: str) -> str:
-    """Why pictures drawn from states of a form are not those of the moment, where they are not."""
+def _fault(form: str) -> str:
     if not FORMS[form].redraws:
         return "Atari's screen stays as it was until the next step when its state is restored"
     return "brought back to a recorded state, the environment shows another picture than it did"
