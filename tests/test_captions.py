@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from rlvis import explain
+from rlvis import explain, features
 from rlvis.attribution.panel import panel_rows
 from rlvis.attribution.predictions import Prediction, Predictions
 from rlvis.display.numbers import written
@@ -292,3 +293,30 @@ def test_the_patch_under_a_class_is_of_that_class() -> None:
             assert tile.shows.unit == units.roc_auc[:, place].argmax()
             assert answers[number] == answers[IMAGES.labels == place].max()
             assert written(answers[number]) in tile.shows.values["area"]
+
+
+def test_patches_of_a_unit_say_which_class_they_are_of() -> None:
+    """In their title, or where that has none beside it, as for files in folders."""
+    found = RESULTS["units"]()
+    for units in found.layers.values():
+        for row in found.page(units.layer, most=3).rows:
+            for tile in row.tiles:
+                if "unit" in row.heading and not isinstance(tile, Matrix) and tile.shows.headed:
+                    label = LABELS[IMAGES.labels[number_of(tile.shows.image)]]
+                    assert tile.shows.image.endswith(f": {label}")
+
+
+def test_patches_of_folders_say_which_class_they_are_of(tmp_path) -> None:
+    for number in range(12):
+        folder = tmp_path / LABELS[IMAGES.labels[number]].strip("<>")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(IMAGES.picture(number)).save(folder / f"{number}.png")
+    found = features.units(model(), features.FolderImages(tmp_path), ["3"], 3)
+    rows = [row for row in found.page().rows if row.heading.startswith("unit ")]
+    assert rows
+    for row in rows:
+        for tile in row.tiles:
+            assert isinstance(tile, Tile)
+            number = int(tile.shows.image.removesuffix(".png"))
+            assert tile.shows.label == LABELS[IMAGES.labels[number]].strip("<>")
+            assert tile.caption[0] == tile.shows.label

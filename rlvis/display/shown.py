@@ -19,7 +19,7 @@ class Shown:
         unit, channel: their numbers in the layer.
         target: what is explained in it, such as a label, an action or "left - right".
         predicted: the label with the network's highest score, and its probability.
-        label: the class that the image belongs to.
+        label: the class that the image belongs to; "labelled …" beside what was predicted.
         by: the policy, or the recording, that it is of.
         image: the title or the path of the image.
         episode, step: where in a recording it was seen.
@@ -65,7 +65,7 @@ class Shown:
             for name in ("model", "layer", "method", "target", *_OWN_LINES, "image")
             if getattr(self, name)
         }
-        if self.label:
+        if self.label and self.predicted:
             known["label"] = f"labelled {self.label}"
         numbered = {
             name: f"{name} {getattr(self, name)}"

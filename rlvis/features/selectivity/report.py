@@ -193,13 +193,15 @@ def _by_class(units: LayerSelectivity, exemplars: Patches, numbers: np.ndarray) 
 def _strongest(
     units: LayerSelectivity, patches: Patches, numbers: np.ndarray, unit: int
 ) -> list[Tile]:
-    """The strongest patches of a unit, each with the class of its image."""
+    """The strongest patches of a unit, each with its image's class where its title has none."""
     found, names = patches.layer(units.layer), (*units.classes.names, "")
     classes = dict(zip(numbers.tolist(), units.classes.labels.tolist(), strict=True))
     tiles = unit_tiles(patches.images, found, unit)
     labels = [names[classes[image]] for image in found.images[unit, : len(tiles)].tolist()]
     return [
-        replace(tile, shows=replace(tile.shows, label=label))
+        tile
+        if tile.shows.image.endswith(f": {label}")
+        else replace(tile, shows=replace(tile.shows, label=label))
         for tile, label in zip(tiles, labels, strict=True)
     ]
 
