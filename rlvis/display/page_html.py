@@ -49,7 +49,7 @@ _STYLE = """
 .rlvis .cells td:last-child { white-space: normal; min-width: 300px; }
 .rlvis .cells img { height: 58px; margin: 3px 8px 3px 0; }
 .rlvis .matrix th { font-weight: normal; padding: 2px 6px; text-align: right; max-width: 150px;
-  overflow: hidden; text-overflow: ellipsis; }
+  overflow-wrap: anywhere; }
 .rlvis .matrix thead th { text-align: center; }
 .rlvis .matrix td { border: 1px solid #fff; min-width: 26px; height: 26px; text-align: center; }
 @media (max-width: 600px) { .rlvis { padding: 14px; } .rlvis .tiles.large { flex-wrap: wrap; } }

@@ -1,7 +1,7 @@
 """Colours, type and the drawing of text, shared by panels and video frames."""
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
@@ -127,10 +127,10 @@ def fit(text: str, width: int, size: int, bold: bool = False, share: float = 1.0
         if len(words) <= first + last + 1:
             continue
         kept = words[:first], words[first : len(words) - last], words[len(words) - last :]
-        for cut in _cuts(kept[1], share):
-            shorter = "".join([*before, kept[0], cut, kept[2], *after])
-            if fits(shorter):
-                return shorter
+        shortened = partial(_shortened, before, kept, after, share)
+        fitting = bisect_left(range(len(kept[1])), True, key=lambda each: not fits(shortened(each)))
+        if fitting:
+            return shortened(fitting - 1)
         parts[place] = f"{kept[0]}…{kept[2]}"
     heads = ("".join(parts[:count]).rstrip("… ") for count in range(len(parts) - 1, 0, -1))
     return next(filter(fits, (f"{head} …".lstrip() for head in heads)), "…")
@@ -140,11 +140,14 @@ def _fits(text: str, width: int, size: int, bold: bool) -> bool:
     return length(text, size, bold) <= width
 
 
-def _cuts(words: str, share: float) -> Iterator[str]:
-    """The words with ever less of them left round an ellipsis."""
-    for count in range(len(words) - 1, 0, -1):
-        head = round(share * count)
-        yield words[:head].rstrip() + "…" + words[len(words) - (count - head) :].lstrip()
+def _shortened(
+    before: list[str], words: tuple[str, str, str], after: list[str], share: float, count: int
+) -> str:
+    """A text whose words in the middle are cut to so many letters round an ellipsis."""
+    first, middle, last = words
+    head = round(share * count)
+    cut = middle[:head].rstrip() + "…" + middle[len(middle) - (count - head) :].lstrip()
+    return "".join([*before, first, cut, last, *after])
 
 
 @lru_cache(maxsize=256)
