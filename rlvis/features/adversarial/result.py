@@ -213,14 +213,16 @@ def attack_row(found: Attack, index: int, method: str) -> Row:
         ),
         Tile(attacked, Shown("attacked", notes=_predictions(found.after, index))),
     ]
-    for what, picture, each in zip(
-        ("why the original is", "why the attacked is"), (clean, attacked), explained, strict=True
-    ):
+    for picture, each in zip((clean, attacked), explained, strict=True):
         height, width = picture.shape[:2]
-        heat, notes = each.maps[0, 0], each.notes[0][0]
+        heat, notes, label = each.maps[0, 0], each.notes[0][0], each.targets[0][0]
         resized = resize_maps(heat[None, None], height, width)[0, 0]
         shows = Shown(
-            what, target=each.targets[0][0], method=each.method, notes=notes, headed=("method",)
+            f"why {label}",
+            target=label,
+            method=each.method,
+            notes=notes,
+            headed=("target", "method"),
         )
         ground = grey(picture)
         drawn = overlay(ground, resized * (not notes), most_heat, signed)
