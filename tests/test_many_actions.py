@@ -11,7 +11,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import nn
 
 from rlvis import Policy, record
-from rlvis.display.theme import DARK, LABEL_COLOURS, label_colour, length, titles
+from rlvis.display.theme import DARK, LABEL_COLOURS, colour_name, label_colour, length, titles
 from rlvis.rollouts.film.column_heads import ActionHeads, TargetHeads, most_taken
 from rlvis.rollouts.film.frame_layout import MOST_COLUMNS
 from rlvis.rollouts.film.side_by_side import Lane, SideBySide
@@ -80,6 +80,23 @@ def test_colours_of_actions_differ() -> None:
     assert len({label_colour(each) for each in range(3 * count)}) == 3 * count
     ground = rgb2lab(np.array([[DARK.background]]) / 255)[0]
     assert deltaE_ciede2000(lab, ground).min() > 35
+
+
+def test_colours_have_the_names_of_what_they_look_like() -> None:
+    """Those of a page in words: each nearer to what it is called than to another basic colour."""
+    basic = {
+        "blue": (60, 150, 230), "green": (80, 190, 70), "pink": (240, 130, 190),
+        "yellow": (250, 220, 80), "violet": (150, 110, 230), "orange": (245, 140, 60),
+        "teal": (0, 160, 140), "grey": (160, 160, 165), "red": (220, 50, 50),
+    }  # fmt: skip
+    lab = rgb2lab(np.array([[*basic.values()]]) / 255)[0]
+    for index in (0, 1, 2, 3, 4, 5, 6, 7, 8):
+        seen = rgb2lab(np.array([[label_colour(index)]]) / 255)[0]
+        nearest = [*basic][int(deltaE_ciede2000(seen, lab).argmin())]
+        assert nearest == colour_name(index)
+    count = len(LABEL_COLOURS)
+    assert len({colour_name(each) for each in range(2 * count)}) == 2 * count
+    assert colour_name(count) == f"dark {colour_name(0)}"
 
 
 @pytest.mark.parametrize("width", [57, 73, 96, 112, 140, 208])

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from contextlib import ExitStack
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ from rlvis.inspector.futures import Chance
 from rlvis.inspector.live_world import LiveWorld
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.states import FORMS, form_of, restore
+from rlvis.rollouts.view_check import ViewCheck
 from tests.conftest import PooledPolicy, randomise
 from tests.worlds import Recalled
 
@@ -103,7 +105,21 @@ class Refusing(Walking):
         raise ValueError("no way back")
 
 
-WORLDS = {each.__name__: each for each in (Walking, Partial, LateLamp, Stale, Forgetful, Refusing)}
+class Masked(Walking):
+    """Where it may not stay; it says so, and refuses it."""
+
+    def action_masks(self) -> np.ndarray:
+        return np.array([True, False, True])
+
+    def step(self, action: Any) -> tuple:
+        if int(action) == 1:
+            raise ValueError("it may not stay")
+        return super().step(action)
+
+
+WHOLE = (Walking, LateLamp)
+LOST = (Partial, Stale, Forgetful, Refusing)
+WORLDS = {each.__name__: each for each in (*WHOLE, *LOST)}
 for _name, _world in WORLDS.items():
     gymnasium.register(f"{_name}View-v0", _world)
 
@@ -124,12 +140,19 @@ def test_views_are_those_of_then_whatever_states_hold(policy, name, methods) -> 
     found = recorded(policy, name, episodes=3, methods=methods)
     truth = recorded(policy, name, episodes=3, render=True)
     kept = found.episode(0).renders is not None
-    assert kept == (name not in ("Walking", "LateLamp"))
+    assert kept == (WORLDS[name] in LOST)
     assert bool(found.header.no_views) == kept
     for number in range(3):
         views = found.renders(number)
         assert views is not None
         np.testing.assert_array_equal(views, truth.episode(number).renders)
+
+
+def test_only_possible_actions_are_tried() -> None:
+    with ExitStack() as opened:
+        assert ViewCheck(lambda: Masked(render_mode="rgb_array"), "m", opened).fault() == ""
+        lost = ViewCheck(lambda: Refusing(render_mode="rgb_array"), "r", opened)
+        assert "refuses the recorded state (no way back)" in lost.fault()
 
 
 def test_what_a_state_lacks_is_found_late(policy) -> None:

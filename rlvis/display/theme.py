@@ -11,32 +11,33 @@ from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 
-LABEL_COLOURS: tuple[Colour, ...] = (
-    (84, 198, 224),
-    (146, 208, 80),
-    (232, 124, 186),
-    (244, 208, 98),
-    (170, 144, 240),
-    (240, 134, 92),
-    (72, 190, 150),
-    (168, 178, 190),
-    (222, 84, 84),
-    (112, 132, 255),
-    (135, 124, 83),
-    (255, 210, 210),
-    (5, 145, 3),
-    (89, 131, 134),
-    (141, 118, 124),
-    (223, 233, 206),
-    (209, 15, 240),
-    (198, 134, 3),
-    (55, 255, 239),
-    (199, 176, 147),
-    (162, 160, 6),
-    (224, 216, 255),
-    (24, 161, 251),
-    (241, 0, 127),
-)
+_NAMED: dict[str, Colour] = {
+    "blue": (84, 198, 224),
+    "green": (146, 208, 80),
+    "pink": (232, 124, 186),
+    "yellow": (244, 208, 98),
+    "violet": (170, 144, 240),
+    "orange": (240, 134, 92),
+    "teal": (72, 190, 150),
+    "grey": (168, 178, 190),
+    "red": (222, 84, 84),
+    "indigo": (112, 132, 255),
+    "olive": (135, 124, 83),
+    "rose": (255, 210, 210),
+    "forest": (5, 145, 3),
+    "slate": (89, 131, 134),
+    "mauve": (141, 118, 124),
+    "cream": (223, 233, 206),
+    "magenta": (209, 15, 240),
+    "ochre": (198, 134, 3),
+    "turquoise": (55, 255, 239),
+    "tan": (199, 176, 147),
+    "mustard": (162, 160, 6),
+    "lavender": (224, 216, 255),
+    "azure": (24, 161, 251),
+    "crimson": (241, 0, 127),
+}
+LABEL_COLOURS = tuple(_NAMED.values())
 """Those after the tenth are each as unlike all before it as can be (CIEDE2000, 16 at least)."""
 _DARKER = 0.6
 _SMALLER, _TWO_LINES = (14, 13, 12, 11), 1.8
@@ -65,6 +66,12 @@ def label_colour(index: int) -> Colour:
     again, place = divmod(index, len(LABEL_COLOURS))
     red, green, blue = (round(_DARKER**again * part) for part in LABEL_COLOURS[place])
     return red, green, blue
+
+
+def colour_name(index: int) -> str:
+    """What words call the colour of the label at that index."""
+    again, place = divmod(index, len(LABEL_COLOURS))
+    return "dark " * again + list(_NAMED)[place]
 
 
 def ink_on(ground: Colour) -> Colour:

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from rlvis.display.colormaps import sequential
 from rlvis.display.page import Page
 from rlvis.display.shown import Shown
-from rlvis.display.theme import LIGHT, Colour, label_colour
+from rlvis.display.theme import LIGHT, Colour, colour_name, label_colour
 from rlvis.display.tiles import Row, Tile
 
 _FINE = 3
@@ -98,7 +98,7 @@ def draw_field(
     ]
     shares = np.bincount(preferred.ravel(), minlength=len(actions)) / preferred.size
     legend = ", ".join(
-        f"{name} ({_colour_name(place)}) {shares[place]:.0%}" for place, name in enumerate(actions)
+        f"{name} ({colour_name(place)}) {shares[place]:.0%}" for place, name in enumerate(actions)
     )
     return Page(
         title,
@@ -223,10 +223,3 @@ def _pale(colour: Colour, sure: float) -> Colour:
     share = 0.3 + 0.7 * sure
     red, green, blue = (round(share * each + (1 - share) * 255) for each in colour)
     return red, green, blue
-
-
-_NAMES = ("blue", "green", "pink", "grey")
-
-
-def _colour_name(index: int) -> str:
-    return _NAMES[index] if index < len(_NAMES) else f"colour {index}"

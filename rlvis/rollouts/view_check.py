@@ -51,17 +51,12 @@ class ViewCheck:
         env = self._another(1)
         form = form_of(env.environment)
         seen: list[tuple[bytes, np.ndarray]] = []
-        space, end = env.environment.action_space, time.monotonic() + _SECONDS
-        space.seed(0)
+        env.environment.action_space.seed(0)
+        end = time.monotonic() + _SECONDS
         for step in range(_STEPS[-1] + 1):
             if step in _STEPS:
                 seen.append((FORMS[form].pack(FORMS[form].get(env.environment)), env.render()))
-            mask = env.action_mask()
-            if time.monotonic() > end or (mask is not None and not mask.any()):
-                break
-            action = int(np.flatnonzero(mask)[0]) if mask is not None else space.sample()
-            *_, terminated, truncated, _ = env.step(action)
-            if terminated or truncated:
+            if time.monotonic() > end or not _moved(env):
                 break
         alike = (self._alike(form, state, picture) for state, picture in reversed(seen))
         return "" if all(alike) else _fault(form)
@@ -85,9 +80,8 @@ class ViewCheck:
         """The one that is brought back, elsewhere by then."""
         env = self._another(2)
         env.environment.action_space.seed(1)
-        for _ in range(_ELSEWHERE if env.action_mask() is None else 0):
-            *_, terminated, truncated, _ = env.step(env.environment.action_space.sample())
-            if terminated or truncated:
+        for _ in range(_ELSEWHERE):
+            if not _moved(env):
                 break
         return env
 
@@ -102,3 +96,17 @@ def _fault(form: str) -> str:
     if not FORMS[form].redraws:
         return "Atari's screen stays as it was until the next step when its state is restored"
     return "brought back to a recorded state, the environment shows another picture than it did"
+
+
+def _moved(env: CheckedEnv) -> bool:
+    """Take any action; whether the episode goes on.
+
+    It does not where the environment says which actions are possible and they are not one of
+    several: how it says that is not known then.
+    """
+    space, mask = env.environment.action_space, env.action_mask()
+    if mask is not None and (type(space).__name__ != "Discrete" or not mask.any()):
+        return False
+    action = space.sample() if mask is None else space.sample(mask.astype(np.int8))
+    *_, terminated, truncated, _ = env.step(action)
+    return not (terminated or truncated)
