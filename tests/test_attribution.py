@@ -139,7 +139,7 @@ def test_one_forward_and_one_backward_per_target(policy, inputs) -> None:
             return self.inner(Counted.apply(x))
 
     model = ImageModel(Counting(), LABELS, layer="inner.features.4")
-    model.scores(inputs)  # asked for the first time, it is asked which images it takes
+    explain(model, inputs, "cam")  # the first time, what is to be known of it is found out
     calls["forward"] = 0
     explain(model, inputs, ["cam", "grad-cam", "grad-cam++", "saliency"])
     assert calls == {"forward": 1, "backward": 3}
@@ -458,7 +458,7 @@ def test_a_target_is_written_as_pictures_call_it(policy, inputs) -> None:
 
 def test_the_layer_found_is_the_last_spatial_one(policy, residual, inputs) -> None:
     assert explain(policy, inputs, "grad-cam").layer == "features"
-    assert explain(residual, inputs, "grad-cam").layer == "two"
+    assert explain(residual, inputs, "grad-cam").layer == "stem"  # `two` has a way beside it
 
 
 def test_heatmaps_have_the_size_of_the_image_and_lie_where_the_network_looked() -> None:

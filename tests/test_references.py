@@ -4,6 +4,7 @@ from pathlib import Path
 
 import captum.attr
 import cv2
+import numpy as np
 import pytest
 import torch
 import torchcam.methods
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from rlvis import ImageModel, explain, load_classifier
 from tests.agreement import agree
-from tests.by_hand import GRAD_CAMS
+from tests.by_hand import GRAD_CAMS, drawn
 from tests.conftest import LABELS, PooledPolicy, randomise
 
 PHOTOS = Path(__file__).parent.parent / "docs" / "photos"
@@ -129,8 +130,11 @@ def test_gradient_methods_are_captums(name) -> None:
     elif name == "input-x-gradient":
         expected = captum.attr.InputXGradient(theirs).attribute(x, target=2).sum(dim=1)
     else:
-        library = captum.attr.GuidedGradCam(theirs, theirs.module.features[4])
-        expected = library.attribute(x, target=2, interpolate_mode="bilinear").abs().amax(dim=1)
+        guided = captum.attr.GuidedBackprop(theirs).attribute(x, target=2)
+        maps = captum.attr.LayerGradCam(theirs, theirs.module.features[4]).attribute(x, target=2)
+        middles = 4 * np.arange(6), 4 * np.arange(8)  # captum stretches them over the input
+        where = [drawn(each[0], *middles, (24, 32)) for each in maps.relu().detach().numpy()]
+        expected = (guided * torch.tensor(np.stack(where))[:, None]).abs().amax(dim=1)
     model = ImageModel(randomise(PooledPolicy()).eval(), LABELS, layer="features.4")
     agree(name, "captum", explain(model, inputs, name, 2).maps[:, 0], expected)
 

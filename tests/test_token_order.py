@@ -123,7 +123,7 @@ class Mixer(nn.Module):
 
 def test_tokens_of_many_places_are_refused(inputs) -> None:
     model = ImageModel(randomise(Mixer()).eval(), LABELS)
-    with pytest.raises(InputError, match="'norm' are not one for each place"):
+    with pytest.raises(InputError, match=r"'norm' gives .* no rows and columns"):
         explain(model, inputs, "grad-cam", layer="norm")
     assert explain(model, inputs, "grad-cam").layer == "patches"
 

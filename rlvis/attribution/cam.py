@@ -1,7 +1,6 @@
 """Class activation maps: channels of one layer, weighted and summed."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.changed_images import at_once
@@ -149,7 +148,7 @@ def score_cam(evidence: Evidence) -> Tensor:
 def _let_through(evidence: Evidence, index: int, image_and_maps: tuple[Tensor, Tensor]) -> Tensor:
     """The targets' values (C, T) for an image (C', H, W) masked by each channel of (C, h, w)."""
     image, maps = image_and_maps
-    masks = F.interpolate(maps[:, None], image.shape[-2:], mode="bilinear")
+    masks = evidence.on_input(maps[:, None])
     low, high = masks.amin((-2, -1), keepdim=True), masks.amax((-2, -1), keepdim=True)
     masks = (masks - low).div_(high - low).nan_to_num_(posinf=0, neginf=0)
     parts = masks.to(image).split(at_once(image))
@@ -161,13 +160,14 @@ def _let_through(evidence: Evidence, index: int, image_and_maps: tuple[Tensor, T
     reference="Desai & Ramaswamy 2020, eq. 3-4",
     reads_layer=True,
     one_sided=True,
-    unit="activation",
+    unit="{score} × activation",
 )
 def ablation_cam(evidence: Evidence) -> Tensor:
-    """Heatmaps (N, T, h, w): channels weighted by the share of the score lost without them.
+    """Heatmaps (N, T, h, w): channels weighted by how far the score falls without them.
 
-    It costs one forward pass per channel.
+    The paper divides the fall by the score, which scales the map where the score is positive, and
+    would turn it round where it is not, as a log-probability never is. It costs one forward pass
+    per channel.
     """
-    before = evidence.target_scores[:, :, None]
-    weights = (before - evidence.ablated().mT) / before
-    return weighted_sum(weights.nan_to_num(posinf=0, neginf=0), evidence).relu()
+    fall = evidence.target_scores[:, :, None] - evidence.ablated().mT
+    return weighted_sum(fall.nan_to_num(nan=0), evidence).relu()

@@ -6,7 +6,7 @@ however many methods read from it. Methods only combine what is here.
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -22,16 +22,16 @@ from rlvis.attribution.changed_images import (
     differentiable_replica,
     independent,
 )
+from rlvis.attribution.layer_runs import LayerRuns
 from rlvis.attribution.pooled_head import LinearRun, head_matrix, score_jacobian
 from rlvis.attribution.remembered import Remembered
-from rlvis.deprecation import FormerName
 from rlvis.errors import InputError, Notice
+from rlvis.images.places import Places
 from rlvis.instrument.attention_maps import Attentions, by_head
-from rlvis.instrument.autograd_graph import depends, edges_behind
-from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe, dependency_mask
-from rlvis.instrument.layers import watch
+from rlvis.instrument.feature_layout import dependency_mask
+from rlvis.instrument.network_trace import trace_of
 from rlvis.instrument.relu_rules import Rectifier
-from rlvis.instrument.token_order import in_order
+from rlvis.instrument.watching import watch
 from rlvis.models.distributions import ActionDistribution
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import draws_at_random, is_scripted
@@ -50,8 +50,7 @@ class GradientRequest:
 class Evidence:
     """What one forward pass and its backward passes say about a batch of images.
 
-    A layer that runs several times in a pass is looked at where it ran last on the way to a target:
-    of a trunk that actor and critic each run, the actor's scores and the value have one run each.
+    A layer may run several times in a pass; see `layer_runs`.
 
     Args:
         model: the model under inspection; it is left as it is.
@@ -93,21 +92,21 @@ class Evidence:
         self._remembered = Remembered() if remembered is None else remembered
         self._needs = frozenset(needs)
         self._rules_to_come = {need.rule for need in self._needs}
-        self._gradients: dict[str, dict[str, list[Tensor]]] = {}
-        self._runs: list[Any] = []
-        self._layout: FeatureLayout | None = None
+        self._gradients: dict[str, dict[str, list[list[Tensor]]]] = {}
         self._linear: list[LinearRun] = []
         self._rectifier = Rectifier()
         self._attention = Attentions()
 
+        if layer is not None or attention:
+            self._trace = trace_of(model, self.inputs, self._context, replica)
         if layer is not None:
+            self._runs = LayerRuns(model, layer, self._trace)
             heads = {name for name, part in replica.named_modules() if isinstance(part, nn.Linear)}
             hooks = watch(replica, self._capture, heads | {layer})
-        if layer is not None or attention:
-            probe = LayoutProbe(replica, self.inputs)
-            hooks += probe.hooks
         rules = {need.rule for need in self._needs} - {"plain"}
-        self.inputs.requires_grad_(attention or any(need.at == "input" for need in self._needs))
+        several = layer is not None and self._runs.several
+        at_input = any(need.at == "input" for need in self._needs)
+        self.inputs.requires_grad_(attention or at_input or several)
         with torch.set_grad_enabled(attention or layer is not None or bool(self._needs)):
             with (
                 self._rectifier if rules else nullcontext(),
@@ -123,55 +122,18 @@ class Evidence:
         for rule in sorted(rules):
             self._rectifier.check(rule, model.name, self._columns, is_scripted(replica))
         if layer is not None:
-            if not self._runs:
-                within = ", or runs within a scripted part" if is_scripted(replica) else ""
-                raise InputError(
-                    f"layer {layer!r} did not run in the forward pass{within}; name another"
-                )
-            self._run_of = [
-                self._last_run(*each) for each in zip(targets, self._columns, strict=True)
-            ]
-            read = {
-                getattr(each, "shape", None): each
-                for each in map(self._runs.__getitem__, self._run_of)
-            }
-            if len(read) > 1:
-                raise InputError(
-                    f"layer {layer!r} runs several times, and the targets depend on maps of "
-                    f"different sizes; explain one target at a time"
-                )
-            layout = probe.layout(layer, *read.values())
-            self._layout = in_order(model, self.inputs, self._context, layer, layout)
+            self._runs.assign(targets, self._columns)
         if attention:
             self._attention.keep_behind(self._columns)
             count = self._attention.check(model.name, len(self.inputs))
-            rows = probe.tokens("the attention", count)
-            self._patches = in_order(model, self.inputs, self._context, None, rows)
+            self._patches = self._trace.tokens("the attention", count)
 
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
         if isinstance(module, nn.Linear) and inputs:
             self._linear.append((module, inputs[0].detach(), output))
         if name != self.layer:
             return None
-        if isinstance(output, Tensor) and not self.inputs.requires_grad:
-            # The graph need not reach further back than to here.
-            output = output.detach().requires_grad_(torch.is_grad_enabled())
-        self._runs.append(output)
-        # An in-place operation that follows changes the clone.
-        return output.clone() if isinstance(output, Tensor) else None
-
-    def _last_run(self, target: Target, column: Tensor) -> int:
-        """Which run of the layer, the last one if of several, a target depends on.
-
-        Raises:
-            InputError: if on none.
-        """
-        behind = edges_behind(column)
-        for place in reversed(range(len(self._runs))):
-            run = self._runs[place]
-            if not isinstance(run, Tensor) or depends(behind, run):
-                return place
-        raise self._unread("layer", target)
+        return self._runs.capture(output, self.inputs.requires_grad)
 
     @property
     def distribution(self) -> ActionDistribution:
@@ -216,28 +178,30 @@ class Evidence:
 
         It is 1 where all of them depend on the same run of the layer.
         """
-        runs = self._run_of if len(set(self._run_of)) > 1 else self._run_of[:1]
-        maps = [self._shaped("layer", self._runs[run].detach()) for run in runs]
-        return torch.stack(maps, dim=1)
+        return self._runs.activations()
 
     @property
     def gradients(self) -> Tensor:
         """The targets' gradients at the layer, float (N, T, C, h, w)."""
-        return self._gradient(GradientRequest("layer"))[0]
+        by_target = self._gradient(GradientRequest("layer"))
+        return torch.stack([self._runs.gradient(*each) for each in enumerate(by_target)], dim=1)
 
     def input_gradients(self, rule: str = "plain") -> Tensor:
         """The targets' gradients at the input, float (N, T, C, H, W), by a rectifier rule."""
-        return self._gradient(GradientRequest("input", rule))[0]
+        by_target = self._gradient(GradientRequest("input", rule))
+        return torch.stack([each.contiguous() for (each,) in by_target], dim=1)
 
     @property
     def attentions(self) -> list[Tensor]:
         """Each layer's attention, float (N, heads, L, L): how far tokens attend to tokens."""
-        return [self._shaped("attention", each.detach()) for each in self._attention.maps]
+        return [by_head(each.detach(), len(self.inputs)) for each in self._attention.maps]
 
     @property
     def attention_gradients(self) -> list[Tensor]:
         """The targets' gradients at each layer's attention, float (N, T, heads, L, L)."""
-        return self._gradient(GradientRequest("attention"))
+        by_layer = zip(*self._gradient(GradientRequest("attention")), strict=True)
+        images = len(self.inputs)
+        return [torch.stack([by_head(each, images) for each in rows], dim=1) for rows in by_layer]
 
     def patches(self, relevance: Tensor) -> Tensor:
         """What the patches are to the tokens that the scores are read from.
@@ -252,16 +216,50 @@ class Evidence:
             The mean of the rows of the tokens that are read, (N, T, h, w).
         """
         last = dependency_mask(torch.stack(self._columns, dim=1), self._attention.maps[-1])
-        read = self._shaped("attention", last).any(dim=-1).any(dim=1).to(relevance)
+        read = by_head(last, len(self.inputs)).any(dim=-1).any(dim=1).to(relevance)
         row = torch.einsum("nl,ntlk->ntk", read / read.sum(dim=1, keepdim=True), relevance)
-        return self._patches.map(row.mT).contiguous()
+        return self._patches.layout.map(row.mT).contiguous()
 
-    def _gradient(self, need: GradientRequest) -> list[Tensor]:
+    @property
+    def views(self) -> int:
+        """How many parallel runs of the layer are explained one after the other."""
+        return self._runs.views if self.layer is not None else 1
+
+    @contextmanager
+    def view(self, number: int) -> Iterator[None]:
+        """Within it the layer is looked at where it ran in parallel for that time."""
+        self._runs.view = number
+        try:
+            yield
+        finally:
+            self._runs.view = 0
+
+    def places_of(self, drawn_at: str) -> Places | None:
+        """Where the cells of maps look on the input, None where they divide it evenly.
+
+        Args:
+            drawn_at: "input", "layer" or "attention", whose cells they are.
+        """
+        if drawn_at == "input":
+            return None
+        places = self._runs.places if drawn_at == "layer" else self._patches.places
+        return None if places.is_stretched else places
+
+    def put(self, maps: Tensor) -> Tensor:
+        """See `LayerRuns.put`."""
+        return self._runs.put(maps)
+
+    def on_input(self, maps: Tensor) -> Tensor:
+        """Maps (…, h, w) of the layer where its cells look on the input, float (…, H, W)."""
+        return self._runs.on_input(maps, (self.inputs.shape[-2], self.inputs.shape[-1]))
+
+    def _gradient(self, need: GradientRequest) -> list[list[Tensor]]:
+        """For each target its gradients, one for each thing that stands at that place."""
         if need.rule not in self._gradients:
             self._gradients[need.rule] = self._backward(need)
         return self._gradients[need.rule][need.at]
 
-    def _backward(self, need: GradientRequest) -> dict[str, list[Tensor]]:
+    def _backward(self, need: GradientRequest) -> dict[str, list[list[Tensor]]]:
         """One backward pass per target, to every place that `needs` names for this rule."""
         assert need in self._needs, f"the method did not declare that it reads {need}"
         places = sorted({each.at for each in self._needs if each.rule == need.rule})
@@ -270,48 +268,45 @@ class Evidence:
         with self._rectifier.crossing(need.rule):
             for number in range(len(self._columns)):
                 later = number + 1 < len(self._columns)
-                found = self._backward_from(
-                    number, places, later or bool(self._rules_to_come or self._attention.maps)
-                )
-                for at, gradients in found.items():
+                keep = later or bool(self._rules_to_come or self._attention.maps)
+                for at, gradients in self._backward_from(number, places, keep).items():
                     rows[at].append(gradients)
-        return {
-            at: [torch.stack(each, dim=1) for each in zip(*by_target, strict=True)]
-            for at, by_target in rows.items()
-        }
+        return rows
 
     def _backward_from(
         self, number: int, places: Sequence[str], keep: bool
     ) -> dict[str, list[Tensor]]:
-        """One target's gradients at places, in the shape that methods read."""
+        """One target's gradients at places."""
         target, column = self._targets[number], self._columns[number]
         sources = [(at, source) for at in places for source in self._sources(at, number)]
-        gradients: Sequence[Tensor | None] = [None]
+        gradients: Sequence[Tensor | None] = [None] * len(sources)
         if column.requires_grad:
             given = [source for _, source in sources]
             gradients = torch.autograd.grad(
                 column.sum(), given, retain_graph=keep, allow_unused=True
             )
         found: dict[str, list[Tensor]] = {at: [] for at in places}
-        for (at, _), gradient in zip(sources, gradients, strict=False):
-            found[at].append(self._checked(at, target, gradient))
+        for (at, _), gradient in zip(sources, gradients, strict=True):
+            if gradient is None:
+                raise self._unread(at, target)
+            found[at].append(gradient)
+        if "layer" in found:
+            self._check_read(number, found["layer"])
         return found
 
-    def _checked(self, at: str, target: Target, gradient: Tensor | None) -> Tensor:
-        """A target's gradient in the shape that methods read, if the target depends on the place.
+    def _check_read(self, number: int, gradients: Sequence[Tensor]) -> None:
+        """Whether a target depends on the map in a layer's tokens.
 
         Raises:
-            InputError: if it does not.
+            InputError: if only on its class token.
         """
-        if gradient is None:
-            raise self._unread(at, target)
-        shaped = self._shaped(at, gradient).contiguous()
-        if at == "layer" and not bool(shaped.any()) and bool(gradient.any()):
+        if all(bool(each.any()) for each in gradients) and not bool(
+            self._runs.gradient(number, gradients).any()
+        ):
             raise InputError(
-                f"the target {target.name!r} depends on layer {self.layer!r} through its class "
-                "token only; name an earlier layer, or none"
+                f"the target {self._targets[number].name!r} depends on layer {self.layer!r} "
+                "through its class token only; name an earlier layer, or none"
             )
-        return shaped
 
     def _unread(self, at: str, target: Target) -> InputError:
         where = {"layer": f"layer {self.layer!r}", "input": "the image"}.get(at, "the attention")
@@ -320,16 +315,8 @@ class Evidence:
     def _sources(self, at: str, number: int) -> list[Tensor]:
         """Where a target's gradient is read."""
         if at == "layer":
-            return [self._runs[self._run_of[number]]]
+            return self._runs.read_by(number)
         return [self.inputs] if at == "input" else self._attention.maps
-
-    def _shaped(self, at: str, tensor: Tensor) -> Tensor:
-        """A place's values, or gradients at them, in the shape that methods read."""
-        if at == "layer" and self._layout is not None:
-            return self._layout.map(tensor)
-        if at == "attention":
-            return by_head(tensor, len(self.inputs))
-        return tensor
 
     @cached_property
     def score_jacobian(self) -> dict[str, Tensor]:
@@ -338,8 +325,6 @@ class Evidence:
         "logits": float (N, T, K) and, for an actor-critic, "value": float (N, T, 1).
         """
         return score_jacobian(self._targets, self.scores)
-
-    slopes = FormerName("score_jacobian")
 
     @cached_property
     def head_weights(self) -> Tensor:
@@ -406,15 +391,14 @@ class Evidence:
     def ablated(self) -> Tensor:
         """The targets' values with each channel of the layer set to zero, float (N, C, T).
 
-        Of a layer that runs several times only the run that a target depends on is silenced.
+        Of a layer that runs several times only the run in view is silenced.
         """
-        assert self._layout is not None, "the method did not declare that it reads a layer"
-        units = self.activations.shape[2]
+        units, runs = self.activations.shape[2], self._runs.in_view
         values = self.target_scores[:, None].repeat(1, units, 1)
-        for run in set(self._run_of):
-            own = [number for number, each in enumerate(self._run_of) if each == run]
+        for run in set(runs):
+            own = [number for number, each in enumerate(runs) if each == run]
             silenced = self.changed.without_channels(
-                self.layer or "", run, units, self._layout.channel_axis
+                self.layer or "", run, units, self._runs.channel_axis(run)
             )
             values[:, :, own] = silenced[:, :, own]
         return values

@@ -278,7 +278,7 @@ class _Answer:
     def of(cls, method: Method, evidence: Evidence) -> "_Answer":
         scores, value = evidence.scores, evidence.scores.value
         per_image = {
-            "maps": _array(_unmasked(method(evidence), evidence.target_scores)),
+            "maps": _array(_unmasked(_maps(method, evidence), evidence.target_scores)),
             "scores": _array(evidence.target_scores),
             "targets": evidence.target_names,
             "logits": _array(scores.logits),
@@ -295,8 +295,21 @@ class _Answer:
             "score_units": evidence.units,
             "adds_up": tuple(method.adds_up and linear for linear in evidence.linear),
             "epsilon": torch.finfo(scores.logits.dtype).eps,
+            "places": evidence.places_of(method.drawn_at),
         }
         return cls(per_image, for_all, evidence.frames)
+
+
+def _maps(method: Method, evidence: Evidence) -> Tensor:
+    """What a method says of a batch, the maps of parallel runs of a layer added."""
+    if not method.reads_layer:
+        return method(evidence)
+    maps = []
+    for number in range(evidence.views):
+        with evidence.view(number):
+            own = method(evidence)
+            maps.append(evidence.put(own) if method.drawn_at == "layer" else own)
+    return sum(maps[1:], start=maps[0])
 
 
 def _joined(parts: Sequence[_Answer]) -> _Answer:

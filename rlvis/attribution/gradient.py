@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.attribution.cam import grad_cam
@@ -56,7 +55,7 @@ def deconvnet(evidence: Evidence) -> Tensor:
 def guided_grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): guided backpropagation, where Grad-CAM points."""
     guided = evidence.input_gradients("guided")
-    where = F.interpolate(grad_cam(evidence), guided.shape[-2:], mode="bilinear")
+    where = evidence.on_input(grad_cam(evidence))
     return strength(guided * where[:, :, None])
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from rlvis.display.numbers import NOT_A_NUMBER
 from rlvis.images.depth import Levels
 from rlvis.images.loading import Size
+from rlvis.images.places import Places, draw_at
 from rlvis.images.preprocess import Window
 from rlvis.models.distributions import ActionDistribution
 
@@ -54,6 +55,8 @@ class Heatmaps:
             `rlvis.images.depth`.
         reduced: width and height of images that were larger in their files.
         epsilon: the relative rounding error of the network's arithmetic.
+        places: where the cells of the maps look in the network's input; None where they divide it
+            evenly.
     """
 
     images: np.ndarray = field(repr=False)
@@ -79,6 +82,7 @@ class Heatmaps:
     levels: tuple[Levels, ...] = ()
     reduced: tuple[Size, ...] = ()
     epsilon: float = float(np.finfo(np.float32).eps)
+    places: Places | None = None
 
     @property
     def notes(self) -> list[list[list[str]]]:
@@ -145,22 +149,51 @@ class Heatmaps:
 
     @property
     def heatmaps(self) -> np.ndarray:
-        """Float32 (N, T, H, W): the maps at image resolution, 0 where the network saw nothing."""
+        """Float32 (N, T, H, W): the maps at image resolution, where their cells look.
+
+        They are 0 where the network saw nothing, and fade out where no cell looks.
+        """
         height, width = self.images.shape[1:3]
-        return placed_maps(self.maps, self.window, height, width)
+        return placed_maps(self.maps, self.window, height, width, self.places)
+
+    def seen_heatmap(self, index: int, target: int, height: int, width: int) -> np.ndarray:
+        """One map over the part of the image that the network saw, float32 (height, width).
+
+        Args:
+            index: of the image.
+            target: of the target.
+            height: of that part as it is drawn.
+            width: of that part as it is drawn.
+        """
+        size, heat = self.images.shape[1:3], self.maps[index, target][None, None]
+        if self.places is None and self.window.is_crop(*size):
+            return resize_maps(heat, height, width)[0, 0]
+        places = self.places or Places.stretched(heat.shape[-2:])
+        shares = self.window.shares(*self.window.inside(*size))
+        return draw_at(heat, places, (height, width), shares)[0, 0]
 
 
-def placed_maps(maps: np.ndarray, window: Window, height: int, width: int) -> np.ndarray:
-    """Maps (N, T, h, w) of a window of images, at their resolution (N, T, height, width).
+def placed_maps(
+    maps: np.ndarray, window: Window, height: int, width: int, places: Places | None = None
+) -> np.ndarray:
+    """Maps (N, T, h, w) where their cells look in images, (N, T, height, width).
 
     They are 0 where the network saw nothing.
+
+    Args:
+        maps: of cells of the network's input.
+        window: what that input is of the images.
+        height: of the images.
+        width: of the images.
+        places: of the cells in the input; None where they divide it evenly.
     """
-    if window == Window(0, 0, height, width):
-        return resize_maps(maps, height, width)
-    heatmaps = np.zeros((*maps.shape[:2], height, width), np.float32)
-    inside = heatmaps[..., window.top :, window.left :][..., : window.height, : window.width]
-    inside[:] = resize_maps(maps, window.height, window.width)
-    return heatmaps
+    rows, columns = window.inside(height, width)
+    if places is None and window.is_crop(height, width):
+        heatmaps = np.zeros((*maps.shape[:2], height, width), np.float32)
+        heatmaps[..., rows, columns] = resize_maps(maps, window.height, window.width)
+        return heatmaps
+    shares = window.shares(slice(0, height), slice(0, width))
+    return draw_at(maps, places or Places.stretched(maps.shape[-2:]), (height, width), shares)
 
 
 def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -12,7 +12,8 @@ from rlvis.attribution.explainer import Explainer
 from rlvis.errors import InputError
 from rlvis.images.loading import Images
 from rlvis.instrument.feature_layout import LayoutProbe
-from rlvis.instrument.layers import resolve_layer, watch
+from rlvis.instrument.layers import resolve_layer
+from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import input_shape
 from rlvis.models.replica import replicate

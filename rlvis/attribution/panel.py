@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from rlvis.attribution import panel_parts as parts
-from rlvis.attribution.heatmaps import Heatmaps, resize_maps
+from rlvis.attribution.heatmaps import Heatmaps
 from rlvis.attribution.panel_parts import Scale
 from rlvis.attribution.panel_picture import check_size, draw_panel
 from rlvis.display.overlays import colour_bar, grey, overlay, resize_picture
@@ -105,7 +105,7 @@ def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
     tiles = []
     for target, name in enumerate(explanation.targets[index]):
         score, share, _ = parts.score_words(explanation, index, target)
-        heat = resize_maps(explanation.maps[index, target][None, None], height, width)[0, 0]
+        heat = explanation.seen_heatmap(index, target, height, width)
         limit = 0.0 if notes[target] else limits[target]
         shows = Shown(
             model=explanation.model,

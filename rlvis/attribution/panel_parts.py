@@ -83,8 +83,10 @@ def legend_of(explanation: Heatmaps, index: int, limits: Sequence[float], scale:
 
 def seen_note(explanation: Heatmaps) -> str:
     """What of the image the network saw, and how."""
-    seen = explanation.window
-    partly = (seen.height, seen.width) != explanation.images.shape[1:3]
+    if not explanation.window.known:
+        return "which part the network sees is not known"
+    height, width = explanation.images.shape[1:3]
+    partly = explanation.window.inside(height, width) != (slice(0, height), slice(0, width))
     sizes = ", ".join(f"{width}×{height}" for width, height in explanation.reduced)
     reduced = f", reduced from {sizes}" if sizes else ""
     if not explanation.levels:
@@ -136,8 +138,7 @@ def picture_size(picture: np.ndarray, side: int) -> tuple[int, int]:
 
 
 def _inside(explanation: Heatmaps) -> tuple[slice, slice]:
-    seen = explanation.window
-    return slice(seen.top, seen.top + seen.height), slice(seen.left, seen.left + seen.width)
+    return explanation.window.inside(*explanation.images.shape[1:3])
 
 
 def seen_part(picture: np.ndarray, explanation: Heatmaps) -> np.ndarray:

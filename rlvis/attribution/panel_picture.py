@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 from PIL import Image
 
-from rlvis.attribution.heatmaps import Heatmaps, resize_maps
+from rlvis.attribution.heatmaps import Heatmaps
 from rlvis.attribution.panel_parts import (
     MOST_BARS,
     Scale,
@@ -288,7 +288,7 @@ def _maps(
     notes = explanation.notes[index]
     for target, each in enumerate(explanation.maps[index]):
         x, y = grid.place(target, row)
-        heat = resize_maps(each[None, None], height, width)[0, 0]
+        heat = explanation.seen_heatmap(index, target, height, width)
         drawn = (
             bare(ground)
             if notes[target]

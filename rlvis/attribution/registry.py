@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -48,6 +48,14 @@ class Method:
     unit: str = "{score}"
     options: dict[str, Any] = field(default_factory=dict)
     frame: int | None = None
+
+    @property
+    def drawn_at(self) -> Literal["input", "layer", "attention"]:
+        """What the cells of its maps are: pixels of the input, or a layer's or attention's."""
+        if self.reads_attention:
+            return "attention"
+        at_input = any(need.at == "input" for need in self.needs)
+        return "layer" if self.reads_layer and not at_input else "input"
 
     @property
     def reads_pixels(self) -> bool:

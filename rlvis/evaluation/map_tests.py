@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from rlvis.attribution.explainer import Explainer
-from rlvis.attribution.heatmaps import resize_maps
 from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.evaluation.estimates import NOTHING, Estimate, estimate, mean
@@ -144,7 +143,7 @@ def maps_by(
     """
     explainer = Explainer.of(model, [method], targets, remembered=remembered)
     [[why]] = explainer.explain([explainer.prepare(images)], context)
-    return list(resize_maps(why.maps, *images.shape[1:3]).swapaxes(0, 1))
+    return list(why.heatmaps.swapaxes(0, 1))
 
 
 def likeness_when_randomised(

@@ -13,14 +13,58 @@ from rlvis.errors import InputError
 _LUMINANCE = (0.299, 0.587, 0.114)
 
 
+Share = tuple[float, float]
+"""Of a length: where a part of it begins, and how long that is; negative if it runs backwards."""
+
+
 @dataclass(frozen=True)
 class Window:
-    """The part of a picture that the network sees, in pixels."""
+    """The part of a picture that the network's whole input stands for, in pixels.
+
+    Where the network sees bars around the picture the window reaches beyond it.
+
+    Attributes:
+        top, left, height, width: of the part.
+        flipped_rows, flipped_columns: whether the input has its bottom on top, its right on the
+            left.
+        known: whether it is known; if not, it is the whole picture.
+    """
 
     top: int
     left: int
     height: int
     width: int
+    flipped_rows: bool = False
+    flipped_columns: bool = False
+    known: bool = True
+
+    def inside(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns of a picture of that size that are seen."""
+        return (
+            slice(max(0, self.top), max(0, min(height, self.top + self.height))),
+            slice(max(0, self.left), max(0, min(width, self.left + self.width))),
+        )
+
+    def is_crop(self, height: int, width: int) -> bool:
+        """Whether the whole input is a part of a picture of that size, as it lies there."""
+        rows, columns = self.inside(height, width)
+        whole = (rows.stop - rows.start, columns.stop - columns.start) == (self.height, self.width)
+        return whole and not self.flipped_rows and not self.flipped_columns
+
+    def shares(self, rows: slice, columns: slice) -> tuple[Share, Share]:
+        """What rows and columns of the picture are of the input's height and width.
+
+        They may begin before it and end behind it.
+        """
+        return (
+            _share(rows, self.top, self.height, self.flipped_rows),
+            _share(columns, self.left, self.width, self.flipped_columns),
+        )
+
+
+def _share(part: slice, start: int, length: int, flipped: bool) -> Share:
+    begin, covered = (part.start - start) / length, (part.stop - part.start) / length
+    return (1 - begin, -covered) if flipped else (begin, covered)
 
 
 @dataclass(frozen=True)

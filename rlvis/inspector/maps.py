@@ -10,6 +10,8 @@ import numpy as np
 from rlvis.attribution.engine import explain
 from rlvis.attribution.explanation import Explanation, Explanations
 from rlvis.attribution.registry import get_method
+from rlvis.images.places import Places
+from rlvis.images.preprocess import Window
 from rlvis.inspector.album import Seen
 from rlvis.inspector.unit_networks import explain_unit, is_unit
 from rlvis.inspector.wire import quantised
@@ -84,8 +86,13 @@ def map_facts(why: Explanation) -> dict[str, Any]:
         "scores": why.scores,
         "notes": why.notes,
         "units": why.map_units,
-        "window": why.window.__dict__ if why.window else None,
+        "window": window_facts(why.window, why.places),
     }
+
+
+def window_facts(window: Window, places: Places | None) -> dict[str, Any]:
+    """The part of a picture that a map lies over, and where in it the map's cells look."""
+    return {**window.__dict__, "places": places and places.record()}
 
 
 def first_facts(why: Explanation) -> dict[str, Any]:

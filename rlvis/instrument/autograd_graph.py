@@ -12,16 +12,16 @@ Edge = tuple[Any, int]
 """A node of the graph and which of its outputs."""
 
 
-def edges_behind(*results: Tensor) -> set[Edge]:
-    """All that results were computed from, themselves included."""
-    seen: set[Edge] = set()
+def edges_behind(*results: Tensor, without: Sequence[Edge] = ()) -> set[Edge]:
+    """All that results were computed from, themselves included, on ways that leave edges out."""
+    seen: set[Edge] = set(without)
     waiting = [edge_of(each) for each in results]
     while waiting:
         edge = waiting.pop()
         if edge[0] is not None and edge not in seen:
             seen.add(edge)
             waiting.extend(edge[0].next_functions)
-    return seen
+    return seen.difference(without)
 
 
 def depends(behind: set[Edge], source: Tensor) -> bool:

@@ -34,6 +34,7 @@ class FeatureLayout:
         tokens: whether the places lie in a row, after the prefix.
         prefix: how many tokens of no place come first.
         order: int64 (h·w,), the token at each place, row by row; None where they lie so themselves.
+        transposed: whether its columns come before its rows.
     """
 
     grid: tuple[int, int]
@@ -41,6 +42,7 @@ class FeatureLayout:
     tokens: bool = False
     prefix: int = 0
     order: Tensor | None = None
+    transposed: bool = False
 
     @property
     def count(self) -> int:
@@ -52,7 +54,8 @@ class FeatureLayout:
         if self.tokens:
             placed = output[:, self.prefix :] if self.order is None else output[:, self.order]
             return placed.mT.unflatten(-1, self.grid)
-        return output if self.channel_axis == 1 else output.movedim(-1, 1)
+        placed = output if self.channel_axis == 1 else output.movedim(-1, 1)
+        return placed.mT if self.transposed else placed
 
 
 class LayoutProbe:

@@ -171,6 +171,11 @@ class ImageModel:
             prepared[name] = entry.to(device=self.device, dtype=dtype)
         return prepared
 
+    def blank_context(self, images: int) -> dict[str, Tensor]:
+        """The context of so many images that nobody has seen: zeros."""
+        zeros = {name: torch.zeros(images, *shape) for name, shape in self.context.items()}
+        return self.context_of(images, zeros)
+
     def run(self, module: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         """The scores that a replica of the module gives to inputs and their context.
 

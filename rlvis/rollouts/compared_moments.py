@@ -158,7 +158,7 @@ def preference_maps(policy: Policy, episode: Episode, seen: Episode) -> LaneMaps
     method = usual_methods(policy, episode.observations[0], {k: v[:1] for k, v in context.items()})
     why = explain(policy, episode.observations, method[0], margin(), context=context)
     notes = [each[0] for each in why.notes]
-    return LaneMaps(f"{method[0]}: best − next", why.maps[:, 0], why.signed, notes)
+    return LaneMaps(f"{method[0]}: best − next", why.heatmaps[:, 0], why.signed, notes)
 
 
 def _drawn(picture: np.ndarray, heat: np.ndarray, most: float) -> np.ndarray:

@@ -29,6 +29,7 @@ class EpisodeWriter:
         self._table = NumberTable()
         self._notes, self._names = Numbered([""]), Numbered()
         self._windows: dict[str, list[int]] = {}
+        self._places: dict[str, dict[str, Any]] = {}
         self._steps = self._state_bytes = 0
 
     def add(self, steps: Sequence[Step], explanations: Sequence[Explanation] = ()) -> None:
@@ -84,6 +85,7 @@ class EpisodeWriter:
             "notes": self._notes.texts[1:],
             "target_names": self._names.texts,
             "windows": self._windows,
+            "places": self._places,
         }
         self._place.write(METADATA, group_metadata({**attributes, **more}))
 
@@ -94,6 +96,8 @@ class EpisodeWriter:
     def _explained(self, explanations: Sequence[Explanation]) -> Block:
         for each in explanations:
             self._windows[each.method] = list(astuple(each.window))
+            if each.places is not None:
+                self._places[each.method] = each.places.record()
         return explained(self._header, explanations, self._notes, self._names)
 
     def _append(self, block: Block, count: int) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.heatmaps import placed_maps
+from rlvis.images.places import Places
 from rlvis.images.preprocess import Window
 from rlvis.rollouts.episode import EpisodeNumbers, against_the_best
 from rlvis.rollouts.header import Header, MethodRecord, Targets
@@ -45,6 +46,7 @@ class MethodMaps:
             self._pairs = against_the_best(numbers)
         self._size = size
         self.window = _window(stored, method, size)
+        self.places = _places(stored, method, self._maps.shape[-2:])
         steps, columns = self._maps.shape[:2]
         self.shape = (steps, columns + header.contrast, *size)
 
@@ -53,7 +55,7 @@ class MethodMaps:
 
     def __getitem__(self, steps: slice) -> np.ndarray:
         """Heatmaps at the images' resolution, float32 (n, K, H, W)."""
-        return placed_maps(self.own(steps), self.window, *self._size)
+        return placed_maps(self.own(steps), self.window, *self._size, self.places)
 
     def own(self, steps: slice) -> np.ndarray:
         """Maps at their own resolution, float32 (n, K, h, w)."""
@@ -150,6 +152,7 @@ class EpisodeExplanations:
             images=images,
             maps=maps.own(steps),
             window=maps.window,
+            places=maps.places,
             scores=targets.values[steps],
             targets=targets.names[steps],
             logits=numbers.logits[steps],
@@ -176,15 +179,28 @@ def _window(stored: StoredEpisode, method: str, size: tuple[int, int]) -> Window
     given = windows.get(method) if isinstance(windows, dict) else None
     if given is None:
         return Window(0, 0, *size)
-    whole = isinstance(given, list) and len(given) == 4 and all(type(n) is int for n in given)
-    top, left, height, width = given if whole else (-1, 0, 0, 0)
-    if (
-        min(top, left, height - 1, width - 1) < 0
-        or top + height > size[0]
-        or left + width > size[1]
-    ):
+    kinds = [type(each) for each in given] if isinstance(given, list) else []
+    if kinds not in ([int] * 4, [int] * 4 + [bool] * 3) or min(given[2:4]) < 1:
         raise stored.damaged(f"the maps of {method} are of no part of the images")
-    return Window(top, left, height, width)
+    window = Window(*given)
+    if any(seen.stop <= seen.start for seen in window.inside(*size)):
+        raise stored.damaged(f"the maps of {method} are of no part of the images")
+    return window
+
+
+def _places(stored: StoredEpisode, method: str, grid: tuple[int, ...]) -> Places | None:
+    """Where the cells of a method's maps look."""
+    places = stored.attributes.get("places")
+    given = places.get(method) if isinstance(places, dict) else None
+    if given is None:
+        return None
+    try:
+        found = Places.from_record(given)
+    except ValueError:
+        found = None
+    if found is None or found.grid != tuple(grid):
+        raise stored.damaged(f"where the maps of {method} look is not recorded")
+    return found
 
 
 def _with(contrast: Targets | None, actions: list[str], logits: np.ndarray) -> Targets:

@@ -54,7 +54,6 @@ def command(
     from PIL import Image
 
     from rlvis.features.synthesis import deep_dream as dreams
-    from rlvis.features.synthesis.network import blank_context
     from rlvis.file_kinds import save_picture
     from rlvis.instrument.layers import resolve_layer
 
@@ -67,7 +66,7 @@ def command(
         refuse_unused("for a picture, which has its own", size=size != (360, 480))
     inspected = network.load()
     if what is None:
-        blank, context = _blank_input(inspected), blank_context(inspected, 1)
+        blank, context = _blank_input(inspected), inspected.blank_context(1)
         what = resolve_layer(inspected, blank, None, context)
     settings = dreams.DreamSettings(octaves, scale, iterations, step, jitter)
     with stoppable_progress() as on_progress:

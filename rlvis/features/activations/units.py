@@ -16,8 +16,8 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.images.loading import Images
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
-from rlvis.instrument.layers import watch
 from rlvis.instrument.token_order import in_order
+from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores

@@ -10,7 +10,6 @@ from PIL import Image
 from torch import Tensor
 
 from rlvis.attribution.engine import explain
-from rlvis.attribution.heatmaps import resize_maps
 from rlvis.deprecation import FormerName
 from rlvis.display.numbers import written
 from rlvis.display.overlays import STRONGEST, grey, limit, overlay
@@ -215,8 +214,8 @@ def attack_row(found: Attack, index: int, method: str) -> Row:
     ]
     for picture, each in zip((clean, attacked), explained, strict=True):
         height, width = picture.shape[:2]
-        heat, notes, label = each.maps[0, 0], each.notes[0][0], each.targets[0][0]
-        resized = resize_maps(heat[None, None], height, width)[0, 0]
+        notes, label = each.notes[0][0], each.targets[0][0]
+        resized = each.seen_heatmap(0, 0, height, width)
         shows = Shown(
             f"why {label}",
             target=label,

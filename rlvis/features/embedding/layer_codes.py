@@ -19,7 +19,7 @@ from rlvis.features.activations.units import unit_activations
 from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.features.image_sets.image_pass import ImagePass
 from rlvis.features.image_sets.image_set import ImageSet
-from rlvis.instrument.layers import watch
+from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.replica import replicate
 from rlvis.options import MANY, check_whole

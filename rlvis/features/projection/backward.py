@@ -23,8 +23,8 @@ from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import UnitReader, check_unit
 from rlvis.features.projection.figure import NAMES, SIDE, over_each_other
 from rlvis.images.loading import Images, as_images
-from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import RULES, Rectifier
+from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import seen_part
 from rlvis.models.replica import is_scripted, replicate

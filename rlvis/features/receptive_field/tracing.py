@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from rlvis.features.activations.units import UnitReader, check_layers, check_ran
-from rlvis.features.receptive_field.extents import Extent, full
-from rlvis.features.receptive_field.pixel_dependence import Dependence
+from rlvis.instrument.dependence.extents import Extent, full
+from rlvis.instrument.dependence.tracer import Dependence
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
-from rlvis.instrument.layers import watch
 from rlvis.instrument.token_order import in_order
+from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.replica import replicate
 

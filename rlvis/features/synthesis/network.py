@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from rlvis.features.activations.units import UnitReader, check_layers
 from rlvis.features.synthesis.objectives import Objective
-from rlvis.instrument.layers import watch
 from rlvis.instrument.relu_rules import Rectifier
+from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
@@ -85,10 +84,4 @@ class ObjectiveNetwork:
     def _known(self, count: int) -> dict[str, Tensor]:
         if self._context:
             return self._model.context_of(count, self._context)
-        return blank_context(self._model, count)
-
-
-def blank_context(model: ImageModel, count: int) -> dict[str, Tensor]:
-    """What a model takes besides so many images that were never seen: zeros."""
-    blank = {name: torch.zeros(count, *shape) for name, shape in model.context.items()}
-    return model.context_of(count, blank)
+        return self._model.blank_context(count)

@@ -16,7 +16,7 @@ from rlvis.display.page import Page
 from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, NonFiniteError
-from rlvis.features.synthesis.network import ObjectiveNetwork, blank_context
+from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import Objective, diversity, parse
 from rlvis.features.synthesis.parametrization import FourierImages, PixelImages
 from rlvis.features.synthesis.transforms import moved
@@ -223,7 +223,7 @@ def synthesize(
 
 def _last_layer(model: ImageModel, wanted: Objective, inputs: Tensor) -> str:
     read = [name for name, _ in model.module.named_modules() if name in wanted.layers]
-    return read[-1] if read else resolve_layer(model, inputs, None, blank_context(model, 1))
+    return read[-1] if read else resolve_layer(model, inputs, None, model.blank_context(1))
 
 
 def _gradient(

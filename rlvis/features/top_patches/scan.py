@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from rlvis.errors import InputError
 from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.features.receptive_field.tracing import ReceptiveField, receptive_fields
-from rlvis.instrument.layers import watch
+from rlvis.instrument.watching import watch
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
 

@@ -81,6 +81,64 @@ function places(from, to, start, length) {
   return { low, share, first, last };
 }
 
+/** A pixel that cells cover less than this much fades out. */
+const FAINTEST = 0.5;
+
+/** How much a place of the input, a share of its side, shows of each of the cells along it.
+ *
+ * As `Side.weights` in rlvis/images/places.py; `width` is that of a pixel.
+ */
+function weightsAt(place, cells, pitch, width) {
+  const reach = Math.max(pitch, width);
+  const weights = cells.map((middles) =>
+    middles.reduce((sum, each) => sum + Math.max(0, 1 - Math.abs(place - each) / reach), 0),
+  );
+  const covered = weights.reduce((sum, each) => sum + each, 0);
+  const whole = Math.max(covered, (FAINTEST * reach) / pitch);
+  return weights.map((each) => each / whole);
+}
+
+/** Where pixels look along a side of the input, null beyond it, and what they show of its cells. */
+function placed(side, pixels, start, length, flipped) {
+  const width = 1 / pixels / length;
+  return Array.from({ length: pixels }, (_, at) => {
+    const share = ((at + 0.5) / pixels - start) / length;
+    if (share < 0 || share > 1) return null;
+    return weightsAt(flipped ? 1 - share : share, side.cells, side.pitch, width);
+  });
+}
+
+const evenly = (count) => ({
+  cells: Array.from({ length: count }, (_, at) => [(at + 0.5) / count]),
+  pitch: 1 / count,
+});
+
+/** As `heatPixels`, of a map whose cells do not divide the window evenly. */
+function placedPixels(map, image, window, colour) {
+  const [h, w] = map.shape;
+  const { width, height } = image;
+  const pixels = new Uint32Array(image.data.buffer);
+  const { places } = window;
+  const [top, left] = [places?.rows ?? evenly(h), places?.columns ?? evenly(w)];
+  const down = placed(top, height, window.top, window.height, window.flippedRows);
+  const across = placed(left, width, window.left, window.width, window.flippedColumns);
+  const lines = Array.from({ length: h }, (_, row) =>
+    across.map((weights) =>
+      weights ? weights.reduce((sum, each, at) => sum + each * map.levels[row * w + at], 0) : 0,
+    ),
+  );
+  down.forEach((weights, y) => {
+    if (!weights) return;
+    across.forEach((seen, x) => {
+      if (!seen) return;
+      pixels[y * width + x] = colour(
+        weights.reduce((sum, each, row) => (each ? sum + each * lines[row][x] : sum), 0),
+      );
+    });
+  });
+  return image;
+}
+
 /** Colours of a map at a picture's size.
  *
  * `map` is `{levels, shape: [h, w], most}`, `window` the part of the picture it lies over in shares
@@ -94,6 +152,10 @@ export function heatPixels(map, width, height, window, limit, signed, opacity) {
   const table = heatTable(signed, opacity);
   const gain = (map.most / 127 / limit) * (signed ? 127.5 : 255);
   const zero = signed ? 127.5 : 0;
+  if (window.places || window.flippedRows || window.flippedColumns) {
+    const colour = (level) => table[Math.max(0, Math.min(255, level * gain + zero)) | 0];
+    return placedPixels(map, image, window, colour);
+  }
   const across = places(w, width, window.left, window.width);
   const down = places(h, height, window.top, window.height);
   const below = h > 1 ? w : 0;
@@ -140,6 +202,9 @@ export function shareOf(window, height, width) {
     left: window.left / width,
     height: window.height / height,
     width: window.width / width,
+    flippedRows: window.flipped_rows,
+    flippedColumns: window.flipped_columns,
+    places: window.places,
   };
 }
 
@@ -148,6 +213,18 @@ export function valueAt(map, window, x, y) {
   const [across, down] = [(x - window.left) / window.width, (y - window.top) / window.height];
   if (across < 0 || across > 1 || down < 0 || down > 1) return null;
   const [h, w] = map.shape;
+  if (window.places || window.flippedRows || window.flippedColumns) {
+    const { rows, columns } = window.places ?? { rows: evenly(h), columns: evenly(w) };
+    const upright = window.flippedRows ? 1 - down : down;
+    const ahead = window.flippedColumns ? 1 - across : across;
+    const of = weightsAt(upright, rows.cells, rows.pitch, 0);
+    const along = weightsAt(ahead, columns.cells, columns.pitch, 0);
+    const sum = of.reduce(
+      (total, y, row) => total + along.reduce((part, x, at) => part + y * x * map.levels[row * w + at], 0),
+      0,
+    );
+    return (sum * map.most) / 127;
+  }
   const at = Math.min(h - 1, Math.floor(down * h)) * w + Math.min(w - 1, Math.floor(across * w));
   return (map.levels[at] * map.most) / 127;
 }

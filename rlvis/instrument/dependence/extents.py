@@ -7,12 +7,19 @@ as the farther, so that everything below is a maximum, and -inf is what depends 
     elementwise           the maximum over the operands
     moving (view, cat, …) the same movement of the bounds
     sums, means, norms    the maximum over what is added
-    windows               the maximum over the window (`rlvis.features.receptive_field.windows`)
+    windows               the maximum over the window (`rlvis.instrument.dependence.windows`)
     all others            the whole image: never too small
+
+Two questions are asked so. Which pixels *can change* an element: the bounds are those of the image,
+and never too small. And where an element *looks* (`Call.looking`): then the image goes on beyond
+its border, so that padding does not shift the middle of a window; and of what comes together at an
+element the narrower counts where the wider contains it: a skip connection beside attention, a map
+beside its gate.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -36,6 +43,7 @@ class Call:
         outputs: the tensors that it gave.
         extent: gives that of a tensor, None where it does not depend on the image.
         whole: the extent of the whole image, of shape () each.
+        looking: whether it is asked where elements look, not what can change them.
     """
 
     operation: Any
@@ -43,6 +51,7 @@ class Call:
     outputs: list[Tensor]
     extent: Callable[[Tensor], Extent | None]
     whole: Extent
+    looking: bool = False
 
     def of(self, name: str) -> Extent:
         """The extent of the argument of that name."""
@@ -88,7 +97,24 @@ def unknown(call: Call) -> Sequence[Extent]:
 def elementwise(call: Call) -> Sequence[Extent]:
     """Each element depends on those at its place in all tensors that are given."""
     given = [each for each in tree_leaves(call.arguments) if isinstance(each, Tensor)]
-    return [joined([each for each in map(call.extent, given) if each is not None])]
+    extents = [each for each in map(call.extent, given) if each is not None]
+    return [reduce(narrowed, extents) if call.looking else joined(extents)]
+
+
+def narrowed(one: Extent, other: Extent) -> Extent:
+    """Where elements look of which each is made of two: the narrower where one contains the other.
+
+    They are joined where neither does. What depends on nothing does not count.
+    """
+    within = [_within(*pair) & (pair[0][0] > NOTHING) for pair in ((one, other), (other, one))]
+    return tuple(
+        torch.where(within[0], first, torch.where(within[1], second, torch.maximum(first, second)))
+        for first, second in zip(one, other, strict=True)
+    )
+
+
+def _within(inner: Extent, outer: Extent) -> Tensor:
+    return reduce(torch.logical_and, map(torch.le, inner, outer))
 
 
 @rule("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like")
@@ -130,6 +156,12 @@ def _moved(call: Call) -> Sequence[Extent]:
     places = [each for each in tree_leaves(where) if isinstance(each, Tensor)]
     if any(call.extent(each) is not None for each in places) or moving[0] is None:
         return [call.whole]
+    if call.looking and "pad" in arguments:
+        return [
+            tuple(
+                continued(each, arguments["pad"]) for each in full(call.of("self"), moving[0].shape)
+            )
+        ]
     if "value" in arguments:
         arguments = {**arguments, "value": NOTHING}
     results = [
@@ -138,11 +170,35 @@ def _moved(call: Call) -> Sequence[Extent]:
     return list(zip(*results, strict=True))
 
 
+def continued(bounds: Tensor, padding: Sequence[int]) -> Tensor:
+    """Bounds with more rows and columns around, as far apart as those within usually are.
+
+    Args:
+        bounds: of all elements of a tensor.
+        padding: how many before and behind, of the last axis first, as `torch.nn.functional.pad`
+            takes them; fewer than none are cut off.
+    """
+    for pair in range(len(padding) // 2):
+        axis, (before, behind) = bounds.ndim - 1 - pair, padding[2 * pair : 2 * pair + 2]
+        length = bounds.shape[axis]
+        lines = torch.arange(-before, length + behind)
+        inside = lines.clamp(0, length - 1)
+        kept = bounds.index_select(axis, inside)
+        if length > 1:
+            steps = (lines - inside).float().view(-1, *[1] * pair)
+            apart = bounds.diff(dim=axis).nanmedian(dim=axis, keepdim=True).values
+            kept = torch.where(steps == 0, kept, kept + steps * apart.nan_to_num(nan=0))
+        bounds = kept
+    return bounds
+
+
 @rule("mean", "sum", "amax", "amin", "max", "min", "var", "std", "var_mean", "prod", "logsumexp")
 @rule("linalg_vector_norm", "argmax", "argmin", "any", "all", "median", "topk", "sort", "cumsum")
 @rule("_softmax", "_log_softmax", "norm")
 def _reduced(call: Call) -> Sequence[Extent]:
     """Everything along the axes that are summed or compared."""
+    if call.looking and "softmax" in call.operation._schema.name:
+        return elementwise(call)
     whole_axis = call.operation._schema.name.removeprefix("aten::") in _ALONG
     if "other" in call.arguments:
         return elementwise(call)
@@ -160,6 +216,8 @@ _ALONG = {"topk", "sort", "cumsum", "_softmax", "_log_softmax"}
 
 @rule("native_layer_norm")
 def _layer_normalised(call: Call) -> Sequence[Extent]:
+    if call.looking:
+        return [call.of("input")]
     axes = [-1 - each for each in range(len(call.arguments["normalized_shape"]))]
     return [tuple(each.amax(axes, keepdim=True) for each in call.of("input"))]
 
@@ -167,6 +225,8 @@ def _layer_normalised(call: Call) -> Sequence[Extent]:
 @rule("native_group_norm")
 def _group_normalised(call: Call) -> Sequence[Extent]:
     extent = call.of("input")
+    if call.looking:
+        return [extent]
     return [tuple(each.amax(list(range(1, each.ndim)), keepdim=True) for each in extent)]
 
 
@@ -175,7 +235,7 @@ def _group_normalised(call: Call) -> Sequence[Extent]:
 def _batch_normalised(call: Call) -> Sequence[Extent]:
     """Statistics that were learned change nothing; those of the image itself reach over it."""
     extent = call.of("input")
-    if not call.arguments.get("training", False):
+    if call.looking or not call.arguments.get("training", False):
         return [extent]
     return [tuple(each.amax([0, *range(2, each.ndim)], keepdim=True) for each in extent)]
 

@@ -1,9 +1,10 @@
 """Which pixels of an image every element of a network's tensors depends on.
 
 One forward pass is followed operation by operation, below autograd and whatever modules are made
-of; `rlvis.features.receptive_field.extents` says what each operation does.
+of; `rlvis.instrument.dependence.extents` says what each operation does.
 """
 
+from math import inf
 from typing import Any
 
 import torch
@@ -12,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakTensorKeyDictionary
 
-import rlvis.features.receptive_field.windows  # noqa: F401 - brings the rules of windows
-from rlvis.features.receptive_field.extents import RULES, Call, Extent, Rule, elementwise, unknown
+import rlvis.instrument.dependence.windows  # noqa: F401 - brings the rules of windows
+from rlvis.instrument.dependence.extents import RULES, Call, Extent, Rule, elementwise, unknown
 
 
 class Dependence(TorchDispatchMode):
@@ -23,13 +24,16 @@ class Dependence(TorchDispatchMode):
 
     Args:
         image: (1, C, H, W).
+        looking: whether it is asked where elements look, not what can change them; see `extents`.
     """
 
-    def __init__(self, image: Tensor) -> None:
+    def __init__(self, image: Tensor, looking: bool = False) -> None:
         super().__init__()
+        self._looking = looking
         height, width = image.shape[-2:]
         rows, columns = torch.arange(height).float()[:, None], torch.arange(width).float()
-        self._whole = tuple(torch.tensor(float(each)) for each in (0, height - 1, 0, width - 1))
+        border = (inf,) * 4 if looking else (0, height - 1, 0, width - 1)
+        self._whole = tuple(torch.tensor(float(each)) for each in border)
         self._known = WeakTensorKeyDictionary()
         self._writes: dict[int, tuple[int, Tensor]] = {}
         self._note(
@@ -70,7 +74,7 @@ class Dependence(TorchDispatchMode):
         names = [argument.name for argument in func._schema.arguments]
         outputs = [each for each in tree_leaves(result) if isinstance(each, Tensor)]
         arguments = {**dict(zip(names, args, strict=False)), **kwargs}
-        call = Call(func, arguments, outputs, self.extent, self._whole)
+        call = Call(func, arguments, outputs, self.extent, self._whole, self._looking)
         extents = list(_rule_of(func)(call))
         extents *= len(outputs) if len(extents) == 1 else 1
         written = [

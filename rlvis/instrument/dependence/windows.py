@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rlvis.features.receptive_field.extents import NOTHING, Call, Extent, full, rule
+from rlvis.instrument.dependence.extents import NOTHING, Call, Extent, continued, full, rule
 
 _FAINTEST = 1e-6
 """A pixel that resizing gives a smaller weight than this is not counted."""
@@ -28,7 +28,7 @@ def _convolved(call: Call) -> Sequence[Extent]:
         more = _pair(call.arguments["output_padding"])
         reached = [_spread(each, kernel, more=more, **options) for each in extent]
     else:
-        reached = [_slid(each, kernel, **options) for each in extent]
+        reached = [_slid(each, kernel, **options, looking=call.looking) for each in extent]
     return [
         tuple(
             each if each.shape[1] == 1 else each.repeat_interleave(outputs // groups, dim=1)
@@ -44,12 +44,21 @@ def _pooled(call: Call) -> Sequence[Extent]:
     stride = _pair(arguments.get("stride") or kernel)
     padding, dilation = (_pair(arguments.get(name, default)) for name, default in _POOLING)
     ceil = bool(arguments.get("ceil_mode", False))
-    return [
-        tuple(
-            F.max_pool2d(each, kernel, stride, padding, dilation, ceil)
-            for each in _spatial(call.of("self"), arguments["self"])
-        )
-    ]
+    extent = _spatial(call.of("self"), arguments["self"])
+    if call.looking:
+        around = _around(call, kernel, stride, padding, dilation)
+        extent, padding, ceil = tuple(continued(each, around) for each in extent), (0, 0), False
+    return [tuple(F.max_pool2d(each, kernel, stride, padding, dilation, ceil) for each in extent)]
+
+
+def _around(call: Call, kernel: Any, stride: Any, padding: Any, dilation: Any) -> list[int]:
+    """How many more columns and rows whole windows of a pooling take, as `continued` has them."""
+    given, found = call.arguments["self"].shape, call.outputs[0].shape
+    around = []
+    for axis in (1, 0):
+        reach = (found[axis - 2] - 1) * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1
+        around += [padding[axis], reach - given[axis - 2] - padding[axis]]
+    return around
 
 
 _POOLING = (("padding", 0), ("dilation", 1))
@@ -75,6 +84,34 @@ def _resized(call: Call) -> Sequence[Extent]:
             for each in _spatial(call.of(name), given)
         )
     ]
+
+
+@rule("grid_sampler", "grid_sampler_2d", "cudnn_grid_sampler")
+def _sampled(call: Call) -> Sequence[Extent]:
+    """The pixels round each place of a grid that the image has no part in."""
+    given, grid = call.arguments["input"], call.arguments["grid"]
+    if call.extent(grid) is not None or given.ndim != 4:
+        return [call.whole]
+    aligned = bool(call.arguments.get("align_corners", False))
+    sides = torch.tensor([given.shape[-1], given.shape[-2]])
+    places = grid.float().cpu()
+    places = (places + 1) / 2 * (sides - 1) if aligned else ((places + 1) * sides - 1) / 2
+    outside = ((places <= -1) | (places >= sides)).any(dim=-1)[:, None]
+    found = []
+    for each in _spatial(call.of("input"), given):
+        corners = [
+            each[:, :, rows, columns]
+            for rows in _pixels(places[0, ..., 1], each.shape[2])
+            for columns in _pixels(places[0, ..., 0], each.shape[3])
+        ]
+        found.append(torch.stack(corners).amax(0).masked_fill(outside, NOTHING))
+    return [tuple(found)]
+
+
+def _pixels(places: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """The pixels before and behind places along a side."""
+    before = places.floor().long()
+    return before.clamp(0, length - 1), (before + 1).clamp(0, length - 1)
 
 
 def _neighbours(call: Call, name: str, axis: int, length: int) -> Tensor:
@@ -113,15 +150,22 @@ def _of_groups(bounds: Tensor, groups: int) -> Tensor:
 
 
 def _slid(
-    bounds: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, after: Any = (0, 0)
+    bounds: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    after: Any = (0, 0),
+    looking: bool = False,
 ) -> Tensor:
     """The maximum within windows.
 
-    Around is nothing, on the far side `after` rows and columns more of it.
+    Around is nothing, on the far side `after` rows and columns more of it; or the image goes on.
     """
     down, right = padding
     around = (right, right + after[1], down, down + after[0])
-    return F.max_pool2d(F.pad(bounds, around, value=NOTHING), kernel, stride, 0, dilation)
+    padded = continued(bounds, around) if looking else F.pad(bounds, around, value=NOTHING)
+    return F.max_pool2d(padded, kernel, stride, 0, dilation)
 
 
 def _spread(

@@ -1,0 +1,209 @@
+"""Where the cells of a network's layers look, traced through one forward pass.
+
+A cell's windows are followed back through the operations to the image (`dependence.tracer`), which
+says at once where in a layer's output a map lies and where on the image each of its cells looks:
+
+    (N, C, h, w)      convolutional networks
+    (N, h, w, C)      Swin, ConvNeXt within its blocks, filters in frequency space
+    (N, P + h·w, C)   vision transformers: P tokens of no place (class, distillation, registers),
+                      then one for each place, in whatever order
+
+Rows and columns are the axes along which places differ. Nothing is read from the kinds of modules.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlvis.images.places import Places, Side
+from rlvis.instrument.dependence.extents import Extent
+from rlvis.instrument.dependence.tracer import Dependence
+from rlvis.instrument.feature_layout import FeatureLayout
+from rlvis.instrument.watching import watch
+from rlvis.models.image_model import ImageModel
+from rlvis.models.replica import replicate
+
+_ALIKE = 0.5
+"""Cells of a row may look at heights that differ by so much of the distance to the next row."""
+
+
+@dataclass(frozen=True)
+class CellMap:
+    """A map in a layer's output.
+
+    Attributes:
+        layout: where it lies.
+        places: where its cells look.
+    """
+
+    layout: FeatureLayout
+    places: Places
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One run of a layer in a forward pass on one image.
+
+    Attributes:
+        kind: the name of its output's type.
+        shape: of the output, () where it is no tensor.
+        extent: where the output's elements look; None where they do not depend on the image.
+        size: (H, W) of the image.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+    extent: Extent | None
+    size: tuple[int, int]
+
+    @cached_property
+    def cells(self) -> CellMap | None:
+        """The map in the output; None where there is none, or where the trace does not tell."""
+        return None if self.extent is None else read_cells(self.extent, self.shape, self.size)
+
+
+def trace_layers(
+    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]
+) -> dict[str, list[LayerRun]]:
+    """All runs of all layers, from one forward pass on one image.
+
+    Args:
+        model: the model; it is left as it is.
+        inputs: float (N, C, H, W), of which the first is taken.
+        context: of these inputs.
+    """
+    replica, runs = replicate(model.module), dict[str, list[LayerRun]]()
+    with torch.inference_mode():
+        image = inputs[:1].detach().clone()
+        tracing = Dependence(image, looking=True)
+        size = image.shape[-2], image.shape[-1]
+
+        def visit(name: str, _: Any, __: Any, output: Any) -> None:
+            kind, shape, extent = type(output).__name__, tuple[int, ...](), None
+            if isinstance(output, Tensor):
+                shape, extent = tuple(output.shape), tracing.extent(output)
+            runs.setdefault(name, []).append(LayerRun(kind, shape, extent, size))
+
+        watch(replica, visit, {name for name, _ in replica.named_modules()})
+        with tracing:
+            model.run(replica, image, {name: each[:1] for name, each in context.items()})
+    return runs
+
+
+def read_cells(extent: Extent, shape: Sequence[int], size: tuple[int, int]) -> CellMap | None:
+    """The map in a layer's output, by where each of its elements looks.
+
+    Args:
+        extent: of the output, for one image.
+        shape: of the output.
+        size: (H, W) of the image.
+    """
+    if len(shape) not in (3, 4) or shape[0] != 1:
+        return None
+    top, bottom, left, right = (each.expand(*shape)[0] for each in extent)
+    middles = [
+        torch.where(each.isfinite(), each, torch.nan)
+        for each in ((bottom - top) / 2, (right - left) / 2)
+    ]
+    if len(shape) == 4:
+        return _in_a_grid(middles, size)
+    spans = torch.stack([bottom + top, right + left]).amax(2)
+    return _in_a_row(middles, spans <= spans.nanmedian(dim=1, keepdim=True).values + 1, size)
+
+
+def _in_a_grid(middles: Sequence[Tensor], size: tuple[int, int]) -> CellMap | None:
+    """A map of which rows and columns are axes of their own; middles (a, b, c) each."""
+    spreads = [_spreads(each) for each in middles]
+    rows, columns = (int(np.argmax(each)) for each in spreads)
+    channels = 3 - rows - columns
+    if rows == columns or channels == 1 or not spreads[0][rows] or not spreads[1][columns]:
+        return None
+    sides = []
+    for middle, axis, length in zip(middles, (rows, columns), size, strict=True):
+        lines = middle.movedim(axis, 0).flatten(1)
+        side = _side(lines, length)
+        if side is None:
+            return None
+        sides.append(side)
+    grid = len(sides[0].cells), len(sides[1].cells)
+    layout = FeatureLayout(grid, channel_axis=1 if channels == 0 else -1, transposed=rows > columns)
+    return CellMap(layout, Places(*sides))
+
+
+def _in_a_row(middles: Sequence[Tensor], narrow: Tensor, size: tuple[int, int]) -> CellMap | None:
+    """A map whose cells lie in a row of tokens.
+
+    Args:
+        middles: (tokens, channels) each.
+        narrow: bool (2, tokens), whether tokens see no more than most do: others are of no place.
+        size: (H, W) of the image.
+    """
+    if any(int(np.argmax(_spreads(each))) != 0 for each in middles):
+        return None
+    tokens = torch.stack([each.nanmean(dim=1) for each in middles], dim=1)
+    placed = (tokens.isfinite().all(dim=1) & narrow.all(dim=0)).nonzero()[:, 0]
+    if not len(placed):
+        return None
+    ranks, sides = [], []
+    for values, length in zip(tokens[placed].unbind(1), size, strict=True):
+        levels, rank = _levels(values)
+        ranks.append(rank)
+        side = _side(levels[:, None], length)
+        if side is None:
+            return None
+        sides.append(side)
+    grid = len(sides[0].cells), len(sides[1].cells)
+    number = ranks[0] * grid[1] + ranks[1]
+    if prod(grid) != len(placed) or len(number.unique()) != len(placed):
+        return None
+    order = placed[number.argsort()]
+    prefix = len(tokens) - len(placed)
+    usual = torch.arange(prefix, len(tokens))
+    layout = FeatureLayout(
+        grid,
+        channel_axis=-1,
+        tokens=True,
+        prefix=prefix,
+        order=None if torch.equal(order, usual) else order,
+    )
+    return CellMap(layout, Places(*sides))
+
+
+def _spreads(middles: Tensor) -> list[float]:
+    """How far places differ along each axis, the others averaged; 0 where they do not."""
+    found = []
+    for axis in range(middles.ndim):
+        means = middles.movedim(axis, 0).flatten(1).nanmean(dim=1)
+        means = means[means.isfinite()]
+        found.append(float(means.max() - means.min()) if len(means) else 0.0)
+    return found
+
+
+def _levels(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The different ones among values (L,), in order, and which of them each is."""
+    rounded, rank = (values * 64).round().unique(return_inverse=True)
+    return rounded / 64, rank
+
+
+def _side(lines: Tensor, length: int) -> Side | None:
+    """Where lines of cells look along a side; None where the cells of a line do not agree.
+
+    Args:
+        lines: the middles of the cells of each line in pixels, (lines, cells).
+        length: of the side in pixels.
+    """
+    means = lines.nanmean(dim=1)
+    if not bool(means.isfinite().all()):
+        return None
+    steps = means.diff().abs()
+    pitch = float(steps.median()) if len(steps) else float(length)
+    apart = (lines - means[:, None]).abs().nan_to_num(nan=0)
+    if not 0 < pitch <= length or bool((apart > _ALIKE * pitch).any()):
+        return None
+    return Side(tuple(((float(each) + 0.5) / length,) for each in means), pitch / length)

@@ -1,0 +1,1 @@
+"""What each element of a network's tensors depends on, traced through the operations of a pass."""
