@@ -80,9 +80,8 @@ def _row(
         heats = [each.heatmaps[0, 0] for each in maps]
         most = max(map(limit, heats))
         for name, side, why, heat in zip(names, sides, maps, heats, strict=True):
-            notes = why.notes[0][0]
-            drawn = _drawn(picture, heat, 0.0 if notes else most)
-            tiles.append(_side(drawn, name, side, header, step, method, notes))
+            drawn = _drawn(picture, heat, 0.0 if why.notes[0][0] else most)
+            tiles.append(_side(drawn, name, side, header, (pair.number, step), why))
         difference = heats[1] - heats[0]
         known = np.isfinite(difference).all()
         shows = Shown("their difference", notes=[] if known else [NOT_A_NUMBER])
@@ -91,7 +90,7 @@ def _row(
     else:
         for name, side in zip(names, sides, strict=True):
             shown = picture_of(side.observations[step], header.frames)
-            tiles.append(_side(shown, name, side, header, step))
+            tiles.append(_side(shown, name, side, header, (pair.number, step)))
     ended = "" if same_frames else f"; {pair.first.outcome} and {pair.second.outcome}"
     note = f"they part {parting}; here by {pair.divergence[step]:.2f} bits{ended}"
     return Row(tiles, f"episode {pair.number}, seed {pair.first.seed}", note, tile=_TILE)
@@ -102,17 +101,22 @@ def _side(
     name: str,
     side: Episode,
     header: Header,
-    step: int,
-    method: str = "",
-    notes: Sequence[str] = (),
+    where: tuple[int, int],
+    why: Explanation | None = None,
 ) -> Tile:
-    """What one of the two saw, or why it prefers what it does, framed in that action's colour."""
+    """What one of the two saw, or why the one action rather than the other.
+
+    It is framed in the colour of what it prefers.
+    """
+    episode, step = where
     shows = Shown(
         by=name,
-        method=method,
+        method=why.method if why else "",
+        target=why.targets[0][0] if why else "",
+        episode=episode,
         step=step,
-        notes=[_pi(side, step, header.actions), *notes],
-        headed=("method", "step"),
+        notes=[_pi(side, step, header.actions), *(why.notes[0][0] if why else [])],
+        headed=("method", "episode", "step"),
     )
     return Tile(picture, shows, label_colour(int(side.logits[step].argmax())))
 
