@@ -1,7 +1,6 @@
 """The layers of a model: their shapes, and which of them class activation maps can be made from."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,8 @@ from torch import Tensor, nn
 from rlvis.attribution.explainer import Explainer
 from rlvis.errors import InputError
 from rlvis.images.loading import Images
-from rlvis.instrument.feature_layout import LayoutProbe
-from rlvis.instrument.layers import resolve_layer
+from rlvis.instrument.layers import WHOLE, LayerSearch
+from rlvis.instrument.network_trace import NetworkTrace, trace_of
 from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import input_shape
@@ -35,6 +34,8 @@ class LayerInfo:
             there is none.
         usual: whether it is taken where none is named.
         exact: whether `cam` can read it, which needs global pooling and one linear layer behind it.
+        reason: what speaks for or against it where none is named; "" of an output that is no
+            tensor, or where nothing can be found.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LayerInfo:
     grid: tuple[int, int] | None
     usual: bool = False
     exact: bool = False
+    reason: str = ""
 
 
 def list_layers(model: ImageModel, image: Images | None = None) -> list[LayerInfo]:
@@ -69,16 +71,12 @@ def list_layers(model: ImageModel, image: Images | None = None) -> list[LayerInf
         outputs[name] = module, output
 
     replica = replicate(model.module)
-    probe = LayoutProbe(replica, inputs)
     watch(replica, visit)
     with torch.no_grad():
         model.run(replica, inputs, context)
-    usual = None
-    with suppress(InputError):
-        usual = resolve_layer(model, inputs, None, context)
-    grids = {
-        name: _grid(probe, name, output, inputs.shape[-2:]) for name, (_, output) in outputs.items()
-    }
+    trace = trace_of(model, inputs, context)
+    usual, reasons = _usual(model, inputs, context)
+    grids = {name: _grid(model, trace, name, reasons.get(name, "")) for name in outputs if name}
     return [
         LayerInfo(
             name,
@@ -90,10 +88,23 @@ def list_layers(model: ImageModel, image: Images | None = None) -> list[LayerInf
             exact=grids[name] is not None
             and grids[name] == grids.get(usual or "")
             and _is_exact(model, inputs, context, name),
+            reason=reasons.get(name, ""),
         )
         for name, (module, output) in outputs.items()
         if name
     ]
+
+
+def _usual(
+    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]
+) -> tuple[str | None, dict[str, str]]:
+    """The layer that is taken where none is named, and what speaks for or against each."""
+    try:
+        search = LayerSearch(model, inputs, context, ())
+        reasons = {each.name: each.reason for each in search.reasons()}
+        return model.layer or search.choose()[0], reasons
+    except InputError:
+        return model.layer, {}
 
 
 def _noise(model: ImageModel) -> Tensor:
@@ -105,20 +116,12 @@ def _noise(model: ImageModel) -> Tensor:
     return torch.randint(256, (1, *shape), dtype=torch.uint8, generator=generator)
 
 
-def _grid(
-    probe: LayoutProbe, name: str, output: Any, image: Sequence[int]
-) -> tuple[int, int] | None:
-    """(h, w) of the map in an output, if there is one.
-
-    A map has more than one place and the image's proportions: other tensors of four axes, such as
-    the heads of attention, are none.
-    """
-    with suppress(InputError):
-        rows, columns = probe.layout(name, output).grid
-        height, width = image
-        alike = abs(rows * width - columns * height) <= max(height, width)
-        return (rows, columns) if rows * columns > 1 and alike else None
-    return None
+def _grid(model: ImageModel, trace: NetworkTrace, name: str, reason: str) -> tuple[int, int] | None:
+    """(h, w) of the map in a layer's output, if there is one of more than one place."""
+    traced = trace.runs[name][-1].cells
+    if trace.is_map(name) and traced is not None:
+        return traced.layout.grid
+    return trace.cells(model, name).layout.grid if reason == WHOLE else None
 
 
 def _is_exact(model: ImageModel, inputs: Tensor, context: dict[str, Tensor], layer: str) -> bool:

@@ -12,6 +12,8 @@ def command(
 ) -> None:
     """List a network's layers: names as --layer takes them, kinds, output shapes, parameters.
 
+    Of each it says why methods that read a layer take it where none is named, or why not.
+
     Args:
         network: the network to look into.
         image: a picture to run it on, where it takes any size; noise when left out.
@@ -22,7 +24,7 @@ def command(
 
     model = network.load()
     layers = [each for each in list_layers(model, image) if each.grid or not maps]
-    rows = [("layer", "kind", "output", "parameters", "map", "")]
+    rows = [("layer", "kind", "output", "parameters", "map", "cam", "where no layer is named")]
     for each in layers:
         rows.append(
             (
@@ -31,7 +33,8 @@ def command(
                 "×".join(map(str, each.shape)) or "-",
                 f"{each.parameters:,}",
                 "×".join(map(str, each.grid)) if each.grid else "-",
-                ", ".join(["cam"] * each.exact + ["taken when none is named"] * each.usual),
+                "yes" if each.exact else "-",
+                "taken: " * each.usual + each.reason,
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -106,24 +106,35 @@ def read_cells(extent: Extent, shape: Sequence[int], size: tuple[int, int]) -> C
     """
     if len(shape) not in (3, 4) or shape[0] != 1:
         return None
-    top, bottom, left, right = (each.expand(*shape)[0] for each in extent)
+    top, bottom, left, right = (each[0] for each in extent)
     middles = [
         torch.where(each.isfinite(), each, torch.nan)
         for each in ((bottom - top) / 2, (right - left) / 2)
     ]
     if len(shape) == 4:
-        return _in_a_grid(middles, size)
-    spans = torch.stack([bottom + top, right + left]).amax(2)
-    return _in_a_row(middles, spans <= spans.nanmedian(dim=1, keepdim=True).values + 1, size)
+        return _in_a_grid(middles, shape[1:], size)
+    tokens = [each.expand(shape[1], -1).amax(1) for each in (bottom + top, right + left)]
+    spans = torch.stack(tokens)
+    narrow = spans <= spans.nanmedian(dim=1, keepdim=True).values + 1
+    return _in_a_row([each.expand(shape[1], -1) for each in middles], narrow, size)
 
 
-def _in_a_grid(middles: Sequence[Tensor], size: tuple[int, int]) -> CellMap | None:
-    """A map of which rows and columns are axes of their own; middles (a, b, c) each."""
-    spreads = [_spreads(each) for each in middles]
-    rows, columns = (int(np.argmax(each)) for each in spreads)
-    channels = 3 - rows - columns
-    if rows == columns or channels == 1 or not spreads[0][rows] or not spreads[1][columns]:
+def _in_a_grid(
+    middles: Sequence[Tensor], shape: Sequence[int], size: tuple[int, int]
+) -> CellMap | None:
+    """A map of which rows and columns are axes of their own.
+
+    Args:
+        middles: (a, b, c) each, 1 for axes along which nothing varies.
+        shape: of the output behind the axis of images.
+        size: (H, W) of the image.
+    """
+    rows, columns = (_axis(each) for each in middles)
+    rows = _single(shape, columns) if rows is None else rows
+    columns = _single(shape, rows) if columns is None else columns
+    if rows is None or columns is None or rows == columns or {rows, columns} == {0, 2}:
         return None
+    channels = 3 - rows - columns
     sides = []
     for middle, axis, length in zip(middles, (rows, columns), size, strict=True):
         lines = middle.movedim(axis, 0).flatten(1)
@@ -173,6 +184,19 @@ def _in_a_row(middles: Sequence[Tensor], narrow: Tensor, size: tuple[int, int]) 
         order=None if torch.equal(order, usual) else order,
     )
     return CellMap(layout, Places(*sides))
+
+
+def _axis(middles: Tensor) -> int | None:
+    """The axis along which places differ most, None where they do not."""
+    spreads = _spreads(middles)
+    most = int(np.argmax(spreads))
+    return most if spreads[most] else None
+
+
+def _single(shape: Sequence[int], other: int | None) -> int | None:
+    """The axis of a single row or column beside the axis of the others, None if there is none."""
+    beside = [axis for axis in (1, 2, 0) if axis != other and shape[axis] == 1]
+    return beside[0] if beside and other is not None else None
 
 
 def _spreads(middles: Tensor) -> list[float]:

@@ -24,6 +24,7 @@ from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import is_scripted, replicate
 from rlvis.models.targets import Target
 
+WHOLE = "all of the score passes through it"
 _NO_MAP = "no map of more than one place"
 
 
@@ -120,11 +121,11 @@ class LayerSearch:
 
     def _reason(self, name: str) -> LayerReason:
         layer, runs = self._layers[name], range(len(self._trace.runs[name]))
+        if not self._behind.intersection(layer.edges):
+            return LayerReason(name, "the scores do not depend on it")
         traced = any(self._trace.is_map(name, run) for run in runs)
         if not traced and len(self._trace.runs[name][-1].shape) != 4:
             return LayerReason(name, _NO_MAP)
-        if not self._behind.intersection(layer.edges):
-            return LayerReason(name, "the scores do not depend on it")
         if layer.passive:
             return LayerReason(name, layer.passive)
         if not self._is_read(name):
@@ -133,7 +134,7 @@ class LayerSearch:
             return LayerReason(name, "part of the score passes beside it", read=traced)
         if not traced and not self._trace.finds_map(self._model, name):
             return LayerReason(name, _NO_MAP)
-        return LayerReason(name, "all of the score passes through it", True, True)
+        return LayerReason(name, WHOLE, True, True)
 
     def _run(self, visit: Any) -> tuple[Tensor, list[Tensor]]:
         """One pass: the image, and what is explained of it."""

@@ -20,7 +20,8 @@ from torch.nn.parameter import is_lazy
 
 from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images.loading import Images, as_images
-from rlvis.images.preprocess import Preprocess
+from rlvis.images.preprocess import Preprocess, Window
+from rlvis.images.window_search import find_window
 from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.habits import GradientsKept, Habits, find_habits, in_format
 from rlvis.models.replica import forward_pass, replicate, settings_of
@@ -76,6 +77,7 @@ class ImageModel:
         self.context, self.memory = dict(context or {}), dict(memory or {})
         self.frames = frames
         self.source: dict[str, Any] = {}
+        self._windows: dict[Any, tuple[Any, Window]] = {}
         if len(set(self.labels)) != len(self.labels):
             repeated = next(each for each in self.labels if self.labels.count(each) > 1)
             raise InputError(f"the label {repeated!r} is given twice; labels must differ")
@@ -121,6 +123,20 @@ class ImageModel:
         else:
             prepared = self.preprocess(as_images(images).to(self.device))
         return in_format(prepared.to(device=self.device, dtype=self.dtype), torch.contiguous_format)
+
+    def window(self, picture: tuple[int, int, int]) -> Window:
+        """The part of pictures of a size that reaches the network, found once for each size.
+
+        Args:
+            picture: (C, H, W). Where a preprocessing of another kind than `Preprocess` hides which
+                part that is, it is the whole picture, with `known=False`.
+        """
+        if isinstance(self.preprocess, Preprocess):
+            return self.preprocess.window(*picture[1:])
+        key = id(self.preprocess), picture
+        if key not in self._windows:
+            self._windows[key] = self.preprocess, find_window(self.inputs, picture)
+        return self._windows[key][1]
 
     def memory_format(
         self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]

@@ -40,8 +40,9 @@ class PixelScale:
         return channels, height, width
 
     def unit(self, inputs: Tensor) -> Tensor:
-        """Pixels 0..1 of the network's input."""
-        return ((inputs.float() - self.black) / self.span).clamp(0, 1)
+        """Pixels 0..1 of the network's input, 0 where it is the same whatever the picture."""
+        scaled = (inputs.float() - self.black) / self.span
+        return scaled.masked_fill(self.span == 0, 0).clamp(0, 1)
 
     def inputs(self, unit: Tensor) -> Tensor:
         """The network's input of pixels, which may have another size where the scale has none."""
@@ -92,17 +93,16 @@ def seen_part(model: ImageModel, picture: Tensor) -> np.ndarray:
     """The part of a picture that a network sees, of stacked frames the latest.
 
     Args:
-        model: whose `Preprocess` cuts it; another preprocessing is taken to see all of it.
+        model: whose preprocessing cuts it.
         picture: uint8 (C, H, W).
 
     Returns:
-        uint8 (h, w, 3).
+        uint8 (h, w, 3), as it lies in the picture.
     """
     shown = picture.permute(1, 2, 0).cpu().numpy()
-    if isinstance(model.preprocess, Preprocess):
-        part = model.preprocess.window(*shown.shape[:2])
-        shown = shown[part.top : part.top + part.height, part.left : part.left + part.width]
-    return latest(shown, model.frames)
+    channels, height, width = picture.shape
+    part = model.window((channels, height, width)).inside(height, width)
+    return latest(shown[part], model.frames)
 
 
 def as_picture(unit: np.ndarray) -> np.ndarray:

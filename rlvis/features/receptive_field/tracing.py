@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from rlvis.features.activations.units import UnitReader, check_layers, check_ran
+from rlvis.images.preprocess import Window
 from rlvis.instrument.dependence.extents import Extent, full
 from rlvis.instrument.dependence.tracer import Dependence
 from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
@@ -184,6 +185,8 @@ class Sources:
         lines = self._known[picture]
         if lines is None:
             return np.broadcast_to([0, 0, picture[0], picture[1]], boxes.shape).copy()
+        window = self._model.window((picture[2], *picture[:2]))
+        boxes = _upright(boxes, window, (len(lines[0]), len(lines[2])))
         top, bottom, left, right = lines
         first, last = boxes[..., :2], np.maximum(boxes[..., 2:] - 1, 0)
         found = [
@@ -198,10 +201,12 @@ class Sources:
     def _trace(self, picture: tuple[int, int, int]) -> list[np.ndarray] | None:
         """What of the picture each row and column of the input depends on, if that is known.
 
-        By row: the first row of the picture that it or a later one depends on, and the last one
-        that it or an earlier one does; the same of columns.
+        By row, from the one that lies highest in the picture: the first row of the picture that it
+        or a later one depends on, and the last one that it or an earlier one does; the same of
+        columns.
         """
         height, width, channels = picture
+        window = self._model.window((channels, height, width))
         with torch.inference_mode():
             image = torch.zeros(1, channels, height, width, dtype=torch.uint8)
             image = image.to(self._model.device)
@@ -210,10 +215,13 @@ class Sources:
                 prepared = self._model.preprocess(image)
             extent = tracing.extent(prepared)
         if extent is None:
-            return None
+            return _by_window(window, picture, prepared.shape)
         bounds = _bounds(extent, (height, width))
         top, bottom, left, right = (
-            np.broadcast_to(each, (len(each), *prepared.shape[-2:])) for each in bounds
+            np.broadcast_to(each, (len(each), *prepared.shape[-2:]))[
+                :, :: -1 if window.flipped_rows else 1, :: -1 if window.flipped_columns else 1
+            ]
+            for each in bounds
         )
         return [
             np.minimum.accumulate(top.min(axis=(0, 2))[::-1])[::-1],
@@ -221,6 +229,38 @@ class Sources:
             np.minimum.accumulate(left.min(axis=(0, 1))[::-1])[::-1],
             np.maximum.accumulate(right.max(axis=(0, 1))),
         ]
+
+
+def _upright(boxes: np.ndarray, window: Window, size: tuple[int, int]) -> np.ndarray:
+    """Boxes in an input of that size as it were if it lay like the picture."""
+    if not window.flipped_rows and not window.flipped_columns:
+        return boxes
+    turned = boxes.copy()
+    for axis, flipped in enumerate((window.flipped_rows, window.flipped_columns)):
+        if flipped:
+            turned[..., axis] = size[axis] - boxes[..., axis + 2]
+            turned[..., axis + 2] = size[axis] - boxes[..., axis]
+    return np.where((boxes[..., 2] <= boxes[..., 0])[..., None], boxes, turned)
+
+
+def _by_window(
+    window: Window, picture: tuple[int, int, int], prepared: Sequence[int]
+) -> list[np.ndarray] | None:
+    """What rows and columns of the input depend on where only the window is known.
+
+    A row may mix in its neighbours, as resizing does.
+    """
+    if not window.known:
+        return None
+    lines = []
+    sides = ((window.top, window.height), (window.left, window.width))
+    for (start, length), pixels, count in zip(sides, picture[:2], prepared[-2:], strict=True):
+        scale = length / count
+        margin = max(1.0, scale)
+        first = np.floor(start + scale * np.arange(count) - margin)
+        last = np.ceil(start + scale * np.arange(1, count + 1) + margin) - 1
+        lines += [each.clip(0, pixels - 1).astype(int) for each in (first, last)]
+    return lines
 
 
 def _bounds(extent: Extent | None, image: tuple[int, int]) -> tuple[np.ndarray, ...]:

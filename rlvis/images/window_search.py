@@ -1,0 +1,135 @@
+"""Which part of a picture a preprocessing of any kind brings to the network, found by asking it.
+
+Stripes are sent through it, black and white, in the order of a Gray code: what comes out at a place
+of the input spells the rows and the columns of the picture that it came from (structured light,
+Sato & Inokuchi 1985). Each picture is sent with its negative, so that neither normalisation, tone
+curves nor colours matter. Crops, resizing, flips and bars around the picture are straight lines
+from input to picture; where what is spelled is none, as after a rotation, nothing is claimed.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlvis.images.preprocess import Window
+
+_MOST_BITS, _LEAST_BITS = 8, 3
+_FAINTEST = 0.1
+"""A place whose values differ by less than this of the most is taken to see no stripe."""
+_MOST_ACROSS = 64
+"""So many places of a row or column are looked at."""
+_AGREE = 0.9
+"""So much of the places of a row must spell the same."""
+
+
+def find_window(prepare: Callable[[Tensor], Tensor], picture: tuple[int, int, int]) -> Window:
+    """The part of pictures of a size that a preprocessing brings to the network.
+
+    Args:
+        prepare: maps uint8 pictures (N, C, H, W) to inputs (N, C', h, w).
+        picture: (C, H, W).
+
+    Returns:
+        The window; the whole picture with `known=False` where it cannot be found.
+    """
+    unknown = Window(0, 0, *picture[1:], known=False)
+    try:
+        rows, columns = (_line(prepare, picture, axis) for axis in (1, 2))
+    except Exception:  # a preprocessing of the user's own, made for other pictures
+        return unknown
+    if rows is None or columns is None:
+        return unknown
+    (top, height), (left, width) = rows, columns
+    return Window(
+        round(min(top, top + height)),
+        round(min(left, left + width)),
+        max(1, round(abs(height))),
+        max(1, round(abs(width))),
+        flipped_rows=height < 0,
+        flipped_columns=width < 0,
+    )
+
+
+def _line(
+    prepare: Callable[[Tensor], Tensor], picture: tuple[int, int, int], axis: int
+) -> tuple[float, float] | None:
+    """Where in the picture the input begins along an axis, and how far it reaches, in pixels.
+
+    It reaches backwards where the input is flipped. None where places spell no straight line.
+    """
+    length = picture[axis]
+    bits = min(_MOST_BITS, max(1, int(np.log2(length))))
+    blocks = np.arange(length) * 2**bits // length
+    contrast = np.stack(
+        [_contrast(prepare, picture, axis, (_gray(blocks) >> bit) & 1) for bit in range(bits)]
+    )  # (bits, h, w), the finest first
+    if not np.isfinite(contrast).all() or not contrast.any():
+        return None
+    strength = np.abs(contrast) / np.abs(contrast).max()
+    seen = (strength > _FAINTEST).any(axis=0)
+    for finest in range(max(1, bits - _LEAST_BITS + 1)):
+        clear = (strength[finest:] > _FAINTEST).all(axis=0)
+        if clear.sum() < seen.sum() / 2:
+            continue
+        for sign in (1, -1):  # a preprocessing may turn black and white round
+            spelled = _decode((sign * contrast[finest:] > 0).astype(int))
+            line = _fit(spelled, clear, axis - 1, length / 2 ** (bits - finest))
+            if line is not None:
+                return line
+        return None
+    return None
+
+
+def _contrast(
+    prepare: Callable[[Tensor], Tensor], picture: tuple[int, int, int], axis: int, on: np.ndarray
+) -> np.ndarray:
+    """What comes of stripes less what comes of their negative, float (h, w)."""
+    shape = [1, 1, 1, 1]
+    shape[axis + 1] = len(on)
+    stripes = torch.from_numpy(on.astype(np.uint8) * 255).view(shape).expand(1, *picture)
+    one, other = (prepare(each.contiguous())[0] for each in (stripes, 255 - stripes))
+    across = 2 - axis + 1
+    step = -(-one.shape[across] // _MOST_ACROSS)
+    few = [slice(None), slice(None), slice(None)]
+    few[across] = slice(step // 2, None, step)
+    difference = one[tuple(few)].double() - other[tuple(few)].double()
+    return difference.mean(dim=0).cpu().numpy()
+
+
+def _fit(
+    spelled: np.ndarray, clear: np.ndarray, axis: int, block: float
+) -> tuple[float, float] | None:
+    """Where the input begins in the picture and how far it reaches, by what its lines spell."""
+    rows, known = np.moveaxis(spelled, axis, 0), np.moveaxis(clear, axis, 0)
+    lines, blocks = [], []
+    for number, (row, those) in enumerate(zip(rows, known, strict=True)):
+        if those.sum() < max(1, those.size // 4):
+            continue
+        value = np.bincount(row[those]).argmax()
+        if (np.abs(row[those] - value) <= 1).mean() < _AGREE:
+            return None
+        lines.append(number)
+        blocks.append(value)
+    if len(lines) < 2:
+        return None
+    places = (np.array(blocks) + 0.5) * block
+    slope, start = np.polyfit(lines, places, 1)
+    if np.abs(start + slope * np.array(lines) - places).max() > max(1.5 * block, abs(slope)):
+        return None
+    return float(start - slope / 2), float(slope * len(rows))
+
+
+def _gray(numbers: np.ndarray) -> np.ndarray:
+    return numbers ^ (numbers >> 1)
+
+
+def _decode(code: np.ndarray) -> np.ndarray:
+    """The numbers that bits of a Gray code spell, the finest first."""
+    number = np.zeros(code.shape[1:], int)
+    bit = np.zeros(code.shape[1:], int)
+    for each in code[::-1]:
+        bit = bit ^ each
+        number = number * 2 + bit
+    return number
