@@ -12,6 +12,7 @@ import gymnasium
 import numpy as np
 
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.models.policy import Policy
 from rlvis_agents import load_policy
@@ -57,7 +58,7 @@ def starts() -> Row:
         side = env.action_names[info["side"]]
         for view in ("agent", "top"):
             seen = "camera" if view == "agent" else "plan"
-            tiles.append(Tile(env.render_view(view, *LARGE), [f"{side} counts: {seen}"]))
+            tiles.append(Tile(env.render_view(view, *LARGE), Shown(f"{side} counts: {seen}")))
     env.close()
     return Row(tiles, "Two starts", tile=TILE)
 
@@ -69,7 +70,9 @@ def what_if(policy: Policy) -> Row:
     tiles = []
     for caption, question in QUESTIONS.items():
         picture = question(env)
-        tiles.append(Tile(picture, [caption, " / ".join(probabilities(policy, picture))]))
+        tiles.append(
+            Tile(picture, Shown(caption, notes=[" / ".join(probabilities(policy, picture))]))
+        )
     env.close()
     return Row(tiles, f"What would {policy.name} have done?", tile=TILE, grows=True)
 

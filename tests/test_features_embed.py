@@ -9,7 +9,7 @@ from torch import nn
 from rlvis import ImageModel, InputError
 from rlvis.features.embedding.figure import colouring
 from rlvis.features.embedding.layer_codes import codes
-from rlvis.features.embedding.neighbourhood import evenly, purity
+from rlvis.features.embedding.neighbourhood import ceiling, chance, evenly, neighbours, purity
 from rlvis.features.embedding.plane import embed, image_grid, scatter
 from rlvis.features.image_sets.image_set import ArrayImages
 from rlvis.interrupt import Stopped
@@ -76,11 +76,38 @@ def test_tsne_keeps_classes_together(model, images, tmp_path):
     assert 0.3 < placed.preserved <= 1
     chosen = colouring(placed.codes, images)
     assert [name for name, _ in chosen.legend] == ["top (40)", "middle (40)", "bottom (40)"]
-    assert "(by chance 33%)" in chosen.note
+    assert "(by chance 33%)" in chosen.note  # 39 of 119 others
     for page in (scatter(placed, images), image_grid(placed, images)):
         assert min(page.size) > 500
     kept = np.load(placed.save_data(tmp_path / "embedding.npz"))
     assert kept["points"].shape == (120, 2)
+
+
+def test_chance_and_ceiling_of_purity_are_those_of_counting():
+    """39 of 119 others are alike; of small classes no more than there are, whatever is near."""
+    labels = np.array([0, 0, 1, 1, 1, 2, 2, 2, 2])
+    alike = labels[:, None] == labels
+    np.fill_diagonal(alike, False)
+    assert chance(labels) == pytest.approx(alike.sum(axis=1).mean() / 8)
+    for count in (1, 2, 3, 8):
+        most = np.minimum(alike.sum(axis=1), count) / count
+        assert ceiling(labels, count) == pytest.approx(most.mean())
+
+
+def test_where_classes_are_small_the_note_says_what_could_be_reached():
+    rng = np.random.default_rng(0)
+    images = ArrayImages(
+        rng.integers(0, 256, (48, 8, 8), dtype=np.uint8),
+        np.arange(48) // 2,
+        list(map(str, range(24))),
+    )
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = codes(ImageModel(nn.Sequential(network, nn.Linear(6, 2)), ["a", "b"]), images)
+    note = colouring(found, images).note
+    near = neighbours(found.values)
+    assert near.shape[1] == 15
+    assert note.endswith("(by chance 2%, at most 7%)")  # 1 of 47, and 1 of 15
 
 
 def test_purity_by_hand():

@@ -1,5 +1,7 @@
 """The film: a file that browsers play, whose frames show the numbers of the recording."""
 
+import warnings
+
 import av
 import imageio.v3 as iio
 import numpy as np
@@ -14,8 +16,9 @@ from rlvis.display.video_file import film_writer
 from rlvis.images.frames import age, picture_of
 from rlvis.models.targets import contrast
 from rlvis.rollouts.film import writing as film
-from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
+from rlvis.rollouts.film.frame import EpisodeFrames
 from rlvis.rollouts.film.frame_layout import FrameLayout
+from rlvis.rollouts.film.shown_maps import EpisodeMaps
 from rlvis.rollouts.film.timeline import CURVES, Timeline, curve_of
 from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.recording import Recording
@@ -348,6 +351,34 @@ def test_episodes_and_steps_count_from_zero(recording, monkeypatch) -> None:
     frames_of(recording, 0)
     frames_of(recording, 1)
     assert ["episode 0 of 0–1" in titles[0], "episode 1 of 0–1" in titles[1]] == [True, True]
+
+
+@pytest.mark.parametrize("fps", [0.5, 3, 7, 10, 15, 24, 30, 50, 60, 99, 120])
+def test_a_gif_has_the_speed_that_was_asked_for(tmp_path, fps) -> None:
+    """In hundredths of a second, never fewer than two, which browsers would show as ten."""
+    count, path = 121, tmp_path / "x.gif"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with film_writer(path, fps) as write:
+            for number in range(count):
+                frame = np.zeros((40, 2 * count + 8, 3), np.uint8)
+                frame[:, 2 * number : 2 * number + 8] = 255
+                write(frame)
+    assert bool(told) == (fps > 50)
+    assert all("50 frames a second at most" in str(each.message) for each in told)
+    with Image.open(path) as gif:
+        starts, seen, clock = [], [], 0
+        for number in range(getattr(gif, "n_frames")):  # noqa: B009
+            gif.seek(number)
+            row = np.asarray(gif.convert("L"))[5] > 128
+            starts.append(clock / 1000)
+            seen.append(row.argmax())
+            assert gif.info["duration"] >= 20
+            clock += gif.info["duration"]
+    assert clock / 1000 == pytest.approx(count / fps, abs=0.025)
+    np.testing.assert_allclose(np.array(starts) * fps, seen, atol=0.02 * fps + 0.01)
+    assert len(seen) == (count if fps <= 50 else len(set(seen)))
+    assert len(seen) >= min(count, 49 * count / fps)
 
 
 @pytest.mark.parametrize("width", [60, 90, 140, 400])

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from rlvis import METHODS, explain
+from rlvis import METHODS, Policy, explain, record
 from rlvis.attribution.explanation import concatenate
+from rlvis.attribution.panel_parts import cell_side
+from rlvis.display.overlays import bare, grey, resize_picture
 from rlvis.models.targets import contrast, entropy
+from rlvis.rollouts.film.frame_layout import SUM_LINE
+from rlvis.rollouts.film.writing import frames_of
+from tests.test_many_actions import Net
 
 
 @pytest.mark.parametrize(
@@ -73,3 +78,45 @@ def test_a_batch_has_the_notes_of_its_images(policy, inputs) -> None:
     joined = concatenate(parts)
     assert joined.notes == whole.notes
     assert (joined.unit, joined.one_sided, joined.signed) == ("logit", False, True)
+
+
+@pytest.mark.parametrize("actions", [3, 7])
+def test_notes_stand_under_maps_and_hide_nothing_of_them(actions) -> None:
+    """In a film and in a panel: where a map is left out the whole picture is there."""
+    names = [f"a{each}" for each in range(actions)]
+    network = Net(actions).eval()
+    network.head.weight.data[0] = 0
+    policy = Policy(network, names, observation_shape=(24, 32, 3), name="silent")
+    recording = record(
+        policy,
+        "tests.test_many_actions:ManyActions-v0",
+        methods=["cam", "saliency"],
+        env_options={"actions": actions},
+    )
+    frames = frames_of(recording, 0)
+    noted = frames._shown.index(0)
+    drawn = frames.draw(0)
+    for row in (0, 1):
+        (width, height), (x, y) = frames.layout.cell_of(row), frames.layout.place(row, noted)
+        picture = grey(recording.episode(0).observations[0])
+        expected = bare(resize_picture(picture, width, height))
+        np.testing.assert_array_equal(drawn[y : y + height, x : x + width], expected)
+        below = drawn[y + height + 3 : y + height + 2 * SUM_LINE + 8, x : x + width]
+        assert (below > 100).any()
+    image = recording.episode(0).observations[0]
+    why = explain(policy, image, "cam", names[:2])
+    assert why.notes[0] == [["empty: nothing changes it"], why.notes[0][1]]
+    panel = np.asarray(why.panel())
+    side = cell_side(2)
+    tall = round(side * 24 / 32)
+    assert holds(panel, bare(resize_picture(grey(image), side, tall)))
+
+
+def holds(canvas: np.ndarray, part: np.ndarray) -> bool:
+    """Whether a picture is there whole, anywhere on a canvas."""
+    windows = np.lib.stride_tricks.sliding_window_view(canvas[..., 0], part.shape[:2])
+    corner = windows[..., 0, 0] == part[0, 0, 0]
+    return any(
+        np.array_equal(canvas[y : y + len(part), x : x + part.shape[1]], part)
+        for y, x in np.argwhere(corner & (windows[..., -1, -1] == part[-1, -1, 0]))
+    )

@@ -12,6 +12,7 @@ from rlvis.attribution.panel_parts import picture_size
 from rlvis.attribution.panel_picture import check_size, draw_panel
 from rlvis.display.legend import Legend, draw_legend
 from rlvis.display.page_picture import draw_page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import Notice
@@ -178,7 +179,7 @@ def test_wrong_windows_are_one_line(text) -> None:
 @pytest.mark.parametrize("count", [1, 2, 9, 20])
 @pytest.mark.parametrize("side", [48, 124, 224])
 def test_pages_are_full(rows, count, side) -> None:
-    tile = Tile(np.full((10, 10, 3), 90, np.uint8), ["1.5", "an image"])
+    tile = Tile(np.full((10, 10, 3), 90, np.uint8), Shown(image="an image", values={"": "1.5"}))
     page = np.asarray(
         draw_page(
             "Title",
@@ -199,7 +200,7 @@ def test_what_stands_on_a_page_is_not_cut(policy) -> None:
         "A title that is longer than a narrow page can hold in one line of it", [], []
     )
     assert narrow.size[0] <= 1280
-    tile = Tile(np.full((10, 10, 3), 90, np.uint8))
+    tile = Tile(np.full((10, 10, 3), 90, np.uint8), Shown())
     one = np.asarray(draw_page("T", [], [Row([tile], "unit", note)]))
     wide = np.asarray(draw_page("T", [], [Row([tile] * 9, "unit", note)]))
 

@@ -5,6 +5,7 @@ import pytest
 
 from rlvis.display.page_html import write_html
 from rlvis.display.plots import FINE, Axis, draw_scatter
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.evaluation.audit_page import _ends, _side_by_side
 from rlvis.evaluation.estimates import Estimate
@@ -59,7 +60,9 @@ def test_small_pictures_side_by_side_are_enlarged_before_the_gap() -> None:
 
 
 def test_plots_are_moved_sideways_where_they_would_be_too_small() -> None:
-    row = Row([Tile(np.zeros((20, 1200, 3), np.uint8))], "it", tile=(20, 1200), scrolls=True)
+    row = Row(
+        [Tile(np.zeros((20, 1200, 3), np.uint8), Shown())], "it", tile=(20, 1200), scrolls=True
+    )
     page = write_html("a page", [], [row])
     assert '<figure class="scroll" style="width: 1200px">' in page
     assert "min-width: 900px" in page

@@ -71,6 +71,7 @@ def test_nothing_of_a_header_is_lost() -> None:
         states="json",
         no_states="none",
         no_environment="none",
+        no_views="none",
     )
     assert Header.from_record(json.loads(json.dumps(header.record()))) == header
     empty = {field.name for field in fields(Header) if not getattr(header, field.name)}

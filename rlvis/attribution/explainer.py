@@ -17,7 +17,7 @@ from rlvis.attribution.registry import METHODS, Method, get_method
 from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError, Notice
 from rlvis.images.depth import Levels, check_window, windows_used
-from rlvis.images.loading import Images, as_images
+from rlvis.images.loading import Images, Size, as_images, reductions
 from rlvis.images.preprocess import Window
 from rlvis.instrument.layers import resolve_layer
 from rlvis.models.image_model import ImageModel, require_image_model
@@ -35,12 +35,14 @@ class Prepared:
         window: the part of them that the network sees.
         inputs: float (N, C, h, w).
         levels: what of pictures of more than 8 bits became black and white.
+        reduced: width and height of those that were larger in their files.
     """
 
     pictures: np.ndarray
     window: Window
     inputs: Tensor
     levels: tuple[Levels, ...]
+    reduced: tuple[Size, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -55,6 +57,7 @@ class Prepared:
             items[0].window,
             torch.cat([item.inputs for item in items]),
             tuple(dict.fromkeys(levels for item in items for levels in item.levels)),
+            tuple(dict.fromkeys(size for item in items for size in item.reduced)),
         )
 
 
@@ -116,7 +119,7 @@ class Explainer:
         if self.window is not None:
             check_window(self.window)
         given = image if isinstance(image, Tensor) and image.is_floating_point() else None
-        with torch.inference_mode(False), windows_used() as levels:
+        with torch.inference_mode(False), windows_used() as levels, reductions() as reduced:
             if given is not None and given.ndim != 4:
                 raise InputError(
                     f"a network's input is a float tensor (N, C, H, W), not {tuple(given.shape)}; "
@@ -142,7 +145,8 @@ class Explainer:
                     Notice,
                     stacklevel=2,
                 )
-        return Prepared(pixels.permute(0, 2, 3, 1).cpu().numpy(), seen, inputs, tuple(levels))
+        pictures = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        return Prepared(pictures, seen, inputs, tuple(levels), tuple(reduced))
 
     def explain(
         self,
@@ -255,6 +259,7 @@ class Explainer:
             images=item.pictures,
             window=item.window,
             levels=item.levels,
+            reduced=item.reduced,
             labels=self.model.labels,
             model=self.model.name,
             frames=answer.frames if same else 1,

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from rlvis.display.numbers import NOT_A_NUMBER
 from rlvis.images.depth import Levels
+from rlvis.images.loading import Size
 from rlvis.images.places import Places, draw_at
 from rlvis.images.preprocess import Window
 from rlvis.models.score_kinds import ScoreKind
@@ -51,6 +53,7 @@ class Heatmaps:
             whatever the image (its bias).
         levels: what of pictures of more than 8 bits became black and white; see
             `rlvis.images.depth`.
+        reduced: width and height of images that were larger in their files.
         epsilon: the relative rounding error of the network's arithmetic.
         places: where the cells of the maps look in the network's input; None where they divide it
             evenly.
@@ -77,6 +80,7 @@ class Heatmaps:
     score_units: tuple[str, ...] = ()
     adds_up: tuple[bool, ...] = ()
     levels: tuple[Levels, ...] = ()
+    reduced: tuple[Size, ...] = ()
     epsilon: float = float(np.finfo(np.float32).eps)
     places: Places | None = None
 
@@ -84,11 +88,12 @@ class Heatmaps:
     def notes(self) -> list[list[list[str]]]:
         """For each of N images and T targets what a picture of the map should say beside it.
 
-        That a label is masked; that a map is empty or the same everywhere, or nearly so (it varies
-        by less than a twentieth of its largest value); or of a map in the unit of the scores that
-        it is weak: the sum of what it shows is below what rounding makes of the score, or too
-        little for a probability p to matter: in logits or nats below 0.01, in probabilities below
-        0.01 p (1 - p), which moves the odds as far. Other scores have no such bound.
+        That a label is masked; that a map holds what is not a number, of which nothing is drawn;
+        that it is empty or the same everywhere, or nearly so (it varies by less than a twentieth of
+        its largest value); or of a map in the unit of the scores that it is weak: the sum of what
+        it shows is below what rounding makes of the score, or too little for a probability p to
+        matter: in logits or nats below 0.01, in probabilities below 0.01 p (1 - p), which moves the
+        odds as far. Other scores have no such bound.
         Of gradients the sum is what a change of every pixel by one unit of the input adds.
         """
         noise, units = _ROUNDINGS * self.epsilon * self._sizes, self.map_units
@@ -131,9 +136,11 @@ class Heatmaps:
         return np.where(self.adds_up or (False,) * sums.shape[1], sums, np.float32("nan"))
 
     def _notes(self, heat: np.ndarray, score: float, unit: str, noise: float) -> list[str]:
-        most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
         if np.isneginf(score):
             return ["masked"]
+        if not np.isfinite(heat).all():
+            return [NOT_A_NUMBER]
+        most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
         if most == 0:
             return [
                 "empty: nothing speaks for it" if self.one_sided else "empty: nothing changes it"

@@ -13,6 +13,7 @@ from rlvis.attribution.panel_picture import check_size, draw_panel
 from rlvis.display.overlays import colour_bar, grey, overlay, resize_picture
 from rlvis.display.page import Page
 from rlvis.display.page_layout import GAP
+from rlvis.display.shown import Shown
 from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile
 from rlvis.file_kinds import save_as
@@ -74,17 +75,20 @@ def panel_rows(explanations: Sequence[Heatmaps], scale: Scale) -> list[Row]:
 def _image_row(explanation: Heatmaps, index: int, maps: Sequence[Row]) -> Row:
     """The image itself and its highest scores, and beside them its maps, as a page has them."""
     picture = picture_of(explanation.images[index], explanation.frames)
-    caption = [parts.seen_note(explanation)]
+    notes = [parts.seen_note(explanation)]
     if explanation.value is not None:
-        caption.append(f"value {explanation.value[index]:.2f}")
-    caption += [
+        notes.append(f"value {explanation.value[index]:.2f}")
+    notes += [
         f"{each.words} {explanation.labels[each.label]}"
         for each in parts.standings(explanation, index)
     ]
-    heading = "image" if len(explanation.images) == 1 else f"image {index}"
     width, height = parts.picture_size(picture, _IMAGE_SIDE)
-    tile = Tile(parts.dimmed(picture, explanation), caption)
-    return Row([tile], heading, tile=(height, width), beside=maps)
+    tile = Tile(parts.dimmed(picture, explanation), Shown(notes=notes))
+    return Row([tile], _heading(explanation, index), tile=(height, width), beside=maps)
+
+
+def _heading(explanation: Heatmaps, index: int) -> str:
+    return "image" if len(explanation.images) == 1 else f"image {index}"
 
 
 def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
@@ -100,8 +104,17 @@ def _map_row(explanation: Heatmaps, index: int, scale: Scale) -> Row:
         score, share, _ = parts.score_words(explanation, index, target)
         heat = explanation.seen_heatmap(index, target, height, width)
         limit = 0.0 if notes[target] else limits[target]
-        caption = [name, score + (f", probability {share}" if share else ""), *notes[target]]
-        tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), caption))
+        shows = Shown(
+            model=explanation.model,
+            method=explanation.method,
+            layer=explanation.layer or "",
+            target=name,
+            image=_heading(explanation, index),
+            values={"": score} | ({"probability": share} if share else {}),
+            notes=notes[target],
+            headed=("method", "image"),
+        )
+        tiles.append(Tile(overlay(ground, heat, limit, explanation.signed), shows))
     before, after = (
         " ".join(words) for words in parts.legend_of(explanation, index, limits, scale).words
     )

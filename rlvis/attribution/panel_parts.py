@@ -89,10 +89,12 @@ def seen_note(explanation: Heatmaps) -> str:
         return "which part the network sees is not known"
     height, width = explanation.images.shape[1:3]
     partly = explanation.window.inside(height, width) != (slice(0, height), slice(0, width))
+    sizes = ", ".join(f"{width}×{height}" for width, height in explanation.reduced)
+    reduced = f", reduced from {sizes}" if sizes else ""
     if not explanation.levels:
-        return "bright: what the network sees" if partly else "what the network sees"
+        return ("bright: " if partly else "") + f"what the network sees{reduced}"
     levels = ", ".join(f"{low:g} to {high:g}" for low, high in explanation.levels)
-    return ("bright: seen" if partly else "seen") + f" as {levels}, black to white"
+    return ("bright: seen" if partly else "seen") + f" as {levels}, black to white{reduced}"
 
 
 @dataclass(frozen=True)

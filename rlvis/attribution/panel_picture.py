@@ -27,14 +27,14 @@ from rlvis.attribution.panel_parts import (
     standings,
 )
 from rlvis.display.legend import draw_legend
-from rlvis.display.overlays import grey, noted, overlay, resize_picture
+from rlvis.display.overlays import bare, grey, note_line, overlay, resize_picture
 from rlvis.display.theme import LIGHT, Colour, fit, label_colour, length, paste, told_apart, write
 from rlvis.errors import InputError
 from rlvis.images.frames import picture_of
 
 _MARGIN, _GAP = 28, 14
 _HEADER, _COLUMN_HEAD, _FOOT_GAP = 58, 46, 6
-_LINE = 6 * (300 + _GAP)
+_LINE, _NOTE = 6 * (300 + _GAP), 20
 _MOST_PIXELS = 150_000_000
 
 
@@ -69,6 +69,7 @@ class _Grid:
         width, height: of a map, in pixels.
         targets, methods: how many maps there are.
         words: the height of the words below a row.
+        notes: the height of the notes between a row and these.
     """
 
     width: int
@@ -76,12 +77,13 @@ class _Grid:
     targets: int
     methods: int
     words: int = 20
+    notes: int = 0
 
     @property
     def lines(self) -> int:
         """How many lines there are: as many as it takes, or fewer where that makes a tower."""
         fitting = _LINE // (self.width + _GAP)
-        height = _COLUMN_HEAD + self.methods * (self.height + 3 * _GAP)
+        height = _COLUMN_HEAD + self.methods * (self.height + self.notes + 3 * _GAP)
         square = round(sqrt(self.targets * height / (self.width + _GAP)))
         return -(-self.targets // max(fitting, square))
 
@@ -97,7 +99,7 @@ class _Grid:
 
     @property
     def row_height(self) -> int:
-        return self.height + self.foot + _GAP
+        return self.height + self.notes + self.foot + _GAP
 
     @property
     def line_height(self) -> int:
@@ -145,7 +147,8 @@ def _block(explanations: Sequence[Heatmaps], index: int, scale: Scale) -> np.nda
         draw_legend(legend_of(each, index, row, scale), grid.size[0], LIGHT)
         for each, row in zip(explanations, limits, strict=True)
     ]
-    grid = replace(grid, words=max(map(len, legends)))
+    noted = any(each.notes[index][place] for each in explanations for place in range(len(names)))
+    grid = replace(grid, words=max(map(len, legends)), notes=_NOTE * noted)
     width = _cell_size(ground, cell_side(1))[0]
     bars_height = 26 + 24 * min(MOST_BARS, len(first.labels))
     side_height = _COLUMN_HEAD + _thumbnail_height(picture, width) + _GAP + bars_height
@@ -167,7 +170,7 @@ def _block(explanations: Sequence[Heatmaps], index: int, scale: Scale) -> np.nda
         last = (grid.lines - 1) * grid.columns
         for start in range(0, grid.targets, grid.columns) if grid.foot else [last]:
             x, y = grid.place(start, row)
-            paste(maps, legends[row], x, y + grid.height + _FOOT_GAP)
+            paste(maps, legends[row], x, y + grid.height + grid.notes + _FOOT_GAP)
     size = 16 if grid.width >= 200 else 13
     shown = told_apart(tuple(names), grid.width - 12, size, True)
     for column, name in enumerate(shown):
@@ -281,7 +284,7 @@ def _maps(
     row: int,
     limits: Sequence[float],
 ) -> None:
-    """The maps of one method; a note in place of the colours where a map shows little."""
+    """The maps of one method; the picture alone, over a note, where a map shows little."""
     width, height = _fitting(ground, grid.width, grid.height)
     ground = resize_picture(ground, width, height)
     notes = explanation.notes[index]
@@ -289,11 +292,13 @@ def _maps(
         x, y = grid.place(target, row)
         heat = explanation.seen_heatmap(index, target, height, width)
         drawn = (
-            noted(ground, each, notes[target])
+            bare(ground)
             if notes[target]
             else overlay(ground, heat, limits[target], explanation.signed)
         )
         paste(canvas, drawn, x + (grid.width - width) // 2, y + (grid.height - height) // 2)
+        said = note_line(each, notes[target], grid.width, 13)
+        _text(canvas, said, x, y + grid.height + 3, 13, colour=LIGHT.muted)
 
 
 def _fitting(picture: np.ndarray, width: int, height: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from PIL import Image
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.panel_parts import standings
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import Colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.images.frames import picture_of
@@ -34,7 +35,11 @@ class Prediction:
         label: what the picture is, None where that is not known.
         label_probability: of that label.
         link: where more of it is to be seen.
-        thumbnail: a small JPEG of the picture and the first map, side by side; empty for none.
+        target: what the map beside the picture is of: the predicted label where that was explained,
+            else the first target.
+        method: that the map is by.
+        notes: of the map; see `Heatmaps.notes`.
+        thumbnail: a small JPEG of the picture and that map, side by side; empty for none.
         numbers: the scores in words where they make up no probabilities.
     """
 
@@ -44,6 +49,9 @@ class Prediction:
     label: str | None = None
     label_probability: float = float("nan")
     link: str = ""
+    target: str = ""
+    method: str = ""
+    notes: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
     numbers: str = ""
 
@@ -68,6 +76,8 @@ class Prediction:
         labels, probabilities = explanation.labels, explanation.probabilities[0]
         predicted, probability = _predicted(explanation)
         known = None if not predicted else label
+        targets = explanation.targets[0]
+        shown = targets.index(predicted) if predicted in targets else 0
         return cls(
             path,
             predicted,
@@ -75,7 +85,10 @@ class Prediction:
             None if known is None else labels[known],
             float("nan") if known is None else float(probabilities[known]),
             link,
-            _thumbnail(explanation) if thumbnail else b"",
+            targets[shown],
+            explanation.method,
+            tuple(explanation.notes[0][shown]),
+            _thumbnail(explanation, shown) if thumbnail else b"",
             "" if explanation.kind.probable else _numbers(explanation),
         )
 
@@ -203,15 +216,22 @@ class _Tiles(Sequence[Tile]):
 
 
 def _tile(row: Prediction) -> Tile:
-    caption = [row.says, *([f"labelled {row.label}"] if row.correct is False else []), row.path]
+    shows = Shown(
+        predicted=row.says,
+        label=row.label or "" if row.correct is False else "",
+        target=row.target,
+        method=row.method,
+        image=row.path,
+        notes=row.notes,
+    )
     with Image.open(io.BytesIO(row.thumbnail)) as picture:
         pixels = np.asarray(picture)
-    return Tile(pixels, caption, _WRONG if row.correct is False else None, row.link)
+    return Tile(pixels, shows, _WRONG if row.correct is False else None, row.link)
 
 
-def _thumbnail(explanation: Explanation) -> bytes:
+def _thumbnail(explanation: Explanation, target: int) -> bytes:
     picture = picture_of(explanation.images[0], explanation.frames)
-    shown = Image.fromarray(np.concatenate([picture, explanation.overlay()[0, 0]], axis=1))
+    shown = Image.fromarray(np.concatenate([picture, explanation.overlay()[0, target]], axis=1))
     shown.thumbnail((2 * _SIDE, _SIDE))
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=85)

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from rlvis.display.numbers import written
 from rlvis.display.overlays import STRONGEST, colour_bar
 from rlvis.display.theme import Theme, fit, length, paste, write
 
@@ -43,9 +44,9 @@ class Legend:
         before = [*" ".join(self.about).split(" ")] if self.about else []
         if not any(most for _, most in self.scales):
             return [*before, *["nothing", "is", "coloured:", "see", "each", "map"]], []
-        strongest = [f"{most:.3g} {unit}".rstrip() for unit, most in self.scales]
+        strongest = [f"{written(most)} {unit}".rstrip() for unit, most in self.scales]
         if len(self.scales) == 1:
-            least = f"-{self.scales[0][1]:.3g} against" if self.signed else "0"
+            least = f"-{written(self.scales[0][1])} against" if self.signed else "0"
             most = f"for {strongest[0]}" if self.signed else strongest[0]
         else:
             least = "against" if self.signed else "0"

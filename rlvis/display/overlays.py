@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from rlvis.display.colormaps import MOST_OPAQUE, colour_table
-from rlvis.display.theme import DARK, font, wrapped, write
+from rlvis.display.numbers import written
+from rlvis.display.theme import fit, length
 
 STRONGEST = 0.995
 """The quantile of a map's absolute values that is drawn at full strength."""
@@ -22,9 +23,13 @@ _SQUARES = 8
 def limit(maps: np.ndarray, share: float = STRONGEST) -> float:
     """The value drawn at full strength: the `share` quantile of the maps' absolute values.
 
-    All but the few strongest pixels stay below it, so that one outlier does not hide the rest.
+    All but the few strongest pixels stay below it, so that one outlier does not hide the rest; what
+    is not finite does not count.
     """
-    return float(np.quantile(np.abs(maps), share)) if maps.size else 0.0
+    sizes = np.abs(maps)
+    if not np.isfinite(sizes.sum()):
+        sizes = sizes[np.isfinite(sizes)]
+    return float(np.quantile(sizes, share)) if sizes.size else 0.0
 
 
 def grey(picture: np.ndarray) -> np.ndarray:
@@ -59,49 +64,40 @@ def overlay(
 
 
 def level(heat: np.ndarray, limit: float, signed: bool) -> np.ndarray:
-    """Heat as a row of the colour table, uint8; everything is nothing where the limit is 0."""
-    if limit <= 0:
-        return np.full(heat.shape, 128 if signed else 0, np.uint8)
+    """Heat as a row of the colour table, uint8; all is nothing where the limit is 0.
+
+    So is what is not a number.
+    """
+    nothing = 128 if signed else 0
+    if not limit > 0:
+        return np.full(heat.shape, nothing, np.uint8)
     scaled = heat * (127.5 / limit) + 127.5 if signed else heat * (255 / limit)
-    return scaled.clip(0, 255).astype(np.uint8)
+    return np.nan_to_num(scaled.clip(0, 255), nan=nothing).astype(np.uint8)
 
 
-def noted(ground: np.ndarray, heat: np.ndarray, notes: Sequence[str]) -> np.ndarray:
-    """A grey picture without the heatmap of which a note says that it shows little, and the note.
+def bare(ground: np.ndarray) -> np.ndarray:
+    """A grey picture (H, W) without a heatmap, uint8 (H, W, 3)."""
+    return np.repeat(ground[..., None], 3, axis=2)
+
+
+def note_line(heat: np.ndarray, notes: Sequence[str], width: int, size: int) -> str:
+    """What stands under a picture without its heatmap, as long as there is room for.
 
     Args:
-        ground: uint8 (H, W).
         heat: float (H, W), of which a constant is told.
         notes: see `Explanation.notes`.
-
-    Returns:
-        uint8 (H, W, 3).
+        width: of the room, in pixels.
+        size: of the font.
     """
-    height, width = ground.shape
-    low, high = (f"{float(each):.2g}" for each in (heat.min(), heat.max()))
+    if not notes:
+        return ""
+    low, high = (written(each, 2) for each in (heat.min(), heat.max()))
     values = {"constant": f": {low}", "nearly constant": f": {low} to {high}"}
-    whole = ["; ".join(note + values.get(note, "") for note in notes)]
-    whole += ["; ".join(note.partition(":")[0] for note in notes), notes[0].partition(":")[0]]
-    size = 13 if width >= 120 else 10
-    line = sum(font(size).getmetrics())
-    fitting = (wrapped(text, width - 8, size) for text in whole)
-    lines = next((each for each in fitting if len(each) * line <= height / 2), None)
-    lines = lines or wrapped(whole[-1], width - 4, size)[:1]
-    tile = np.repeat(ground[..., None], 3, axis=2)
-    top = max(0, height - len(lines) * line - 4)
-    tile[top:] = DARK.background
-    for place, text in enumerate(lines):
-        write(
-            tile,
-            text,
-            width // 2,
-            top + 2 + place * line,
-            size=size,
-            colour=DARK.text,
-            background=DARK.background,
-            align="centre",
-        )
-    return tile
+    whole = "; ".join(note + values.get(note, "") for note in notes)
+    short = "; ".join(note.partition(":")[0] for note in notes)
+    choices = (whole, short, notes[0].partition(":")[0])
+    fitting = (each for each in choices if length(each, size) <= width)
+    return next(fitting, fit(choices[-1], width, size))
 
 
 def colour_bar(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from rlvis.display.matrix import cell_colour
 from rlvis.display.page_layout import arrange
+from rlvis.display.shown import Shown
 from rlvis.display.theme import ink_on, typeset
 from rlvis.display.tiles import Matrix, Row, Tile
 from rlvis.file_kinds import picture_bytes
@@ -48,7 +49,7 @@ _STYLE = """
 .rlvis .cells td:last-child { white-space: normal; min-width: 300px; }
 .rlvis .cells img { height: 58px; margin: 3px 8px 3px 0; }
 .rlvis .matrix th { font-weight: normal; padding: 2px 6px; text-align: right; max-width: 150px;
-  overflow: hidden; text-overflow: ellipsis; }
+  overflow-wrap: anywhere; }
 .rlvis .matrix thead th { text-align: center; }
 .rlvis .matrix td { border: 1px solid #fff; min-width: 26px; height: 26px; text-align: center; }
 @media (max-width: 600px) { .rlvis { padding: 14px; } .rlvis .tiles.large { flex-wrap: wrap; } }
@@ -97,7 +98,7 @@ def _row(row: Row) -> str:
     note = f"<p>{_text(row.note)}</p>" if row.note else ""
     if row.legend is not None:
         before, bar, after = row.legend
-        image = _image(Tile(bar), "colours from least to most")
+        image = _image(Tile(bar, Shown()), "colours from least to most")
         note = f"<p>{_text(before)}{image}{_text(after)}</p>"
     width = f' style="min-width: min(100%, {row.width}px)"' if row.width else ""
     tiles = "".join(_figure(tile, row) for tile in row.tiles)

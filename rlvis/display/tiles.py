@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from rlvis.display.matrix import draw_matrix
+from rlvis.display.shown import Shown
 from rlvis.display.theme import Colour
 
 _IMAGE_SIDE = 192
@@ -14,19 +15,24 @@ _IMAGE_SIDE = 192
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture and what stands under it.
+    """A picture that carries of what it is.
 
     Attributes:
         picture: uint8 (H, W, 3) or (H, W).
-        caption: lines of text, cut where they are too long.
+        shows: of what it is, from which its caption is made.
         frame: the colour of a frame round it, or None.
         link: where the picture leads to in HTML, nowhere if empty.
     """
 
     picture: np.ndarray = field(repr=False)
-    caption: Sequence[str] = ()
+    shows: Shown
     frame: Colour | None = None
     link: str = ""
+
+    @property
+    def caption(self) -> list[str]:
+        """What stands under it, in lines, cut where they are too long."""
+        return self.shows.caption
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Matrix:
     Attributes:
         values: float (R, C), -1..1; 0 is white, 1 blue, -1 orange.
         rows, columns: their names.
-        caption: lines of text.
+        shows: of what it is, from which its caption is made.
         cell: the side of a cell of its picture in pixels.
         text: writes a value into its cell.
         written: whether the cells of its picture are large enough for that.
@@ -46,10 +52,15 @@ class Matrix:
     rows: Sequence[str]
     columns: Sequence[str]
     text: Callable[[float], str]
-    caption: Sequence[str] = ()
+    shows: Shown = field(default_factory=Shown)
     cell: int = 40
     written: bool = True
     frame: None = None
+
+    @property
+    def caption(self) -> list[str]:
+        """What stands under it, in lines."""
+        return self.shows.caption
 
     @cached_property
     def picture(self) -> np.ndarray:
@@ -94,7 +105,7 @@ class Row:
 def image_row(picture: np.ndarray, rows: Sequence[Row]) -> Row:
     """A row of one picture (H, W, 3) with others beside it that are about it."""
     size = fitted(picture.shape, 2 * _IMAGE_SIDE, _IMAGE_SIDE)
-    return Row([Tile(picture)], "the image", tile=size, beside=rows)
+    return Row([Tile(picture, Shown())], "the image", tile=size, beside=rows)
 
 
 def fitted(shape: Sequence[int], height: int, width: int) -> tuple[int, int]:
@@ -103,10 +114,18 @@ def fitted(shape: Sequence[int], height: int, width: int) -> tuple[int, int]:
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
+def largest(values: np.ndarray) -> float:
+    """The largest absolute value of those that are finite, 0 where none is."""
+    return float(
+        np.abs(values, where=np.isfinite(values), out=np.zeros(values.shape)).max(initial=0)
+    )
+
+
 def greys(values: np.ndarray, most: float, signed: bool) -> np.ndarray:
     """Values of any shape as greys, uint8.
 
-    They go from 0 to `most` from black to white, or ± `most` round middle grey where signed.
+    They go from 0 to `most` from black to white, or ± `most` round middle grey where signed. What
+    is not finite is as 0.
     """
-    scaled = values / (most or 1)
+    scaled = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) / (most or 1)
     return ((scaled + 1) * 127.5 if signed else scaled * 255).clip(0, 255).round().astype(np.uint8)

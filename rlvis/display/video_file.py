@@ -1,26 +1,28 @@
 """Frames in, a film file out: H.264 that browsers play, or an animated GIF.
 
-Animations go through imageio. H.264 goes to PyAV itself: imageio's plugin offers no way to set the
-encoder's preset and quality, without which the same film takes half as long again, and it hands
-errors of the disk to FFmpeg, which crashes on them (see `_Sink`).
+H.264 goes to PyAV itself: imageio's plugin offers no way to set the encoder's preset and quality,
+without which the same film takes half as long again, and it hands errors of the disk to FFmpeg,
+which crashes on them (see `_Sink`). Animations go to Pillow, with a duration for each frame.
 """
 
 import io
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
-import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
+from rlvis.errors import Notice
 from rlvis.files import writing
 
+_LEAST_DELAY, _MOST_GIF_FPS = 2, 50
+"""Of a GIF: hundredths of a second that a frame stays at least, and so many frames a second."""
 FILM_KINDS = {".mp4": "mp4", ".gif": "gif"}
 _QUEUED_FRAMES = 8
 
@@ -129,16 +131,41 @@ def _mp4(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
 
 @contextmanager
 def _gif(path: Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Half-size frames, each with a palette of its own."""
-    duration = max(20, round(1000 / fps))
+    """Half-size frames, each with a palette of its own, in time to a hundredth of a second.
+
+    Browsers slow down what stays for less than two hundredths, so frames that follow each other
+    faster are left out; a `Notice` says how many.
+    """
+    if fps > _MOST_GIF_FPS:
+        warnings.warn(
+            f"a GIF shows {_MOST_GIF_FPS} frames a second at most: others of {fps:g} are left out, "
+            "which keeps its speed; .mp4 has them all",
+            Notice,
+            stacklevel=6,
+        )
+    frames, starts, given = list[Image.Image](), list[int](), 0
+
+    def write(picture: np.ndarray) -> None:
+        nonlocal given
+        start, given = _start(given, fps), given + 1
+        if start in starts[-1:]:
+            return
+        size = picture.shape[1] // 2, picture.shape[0] // 2
+        half = Image.fromarray(picture).resize(size, Image.Resampling.BOX)
+        frames.append(half.quantize(256))
+        starts.append(start)
+
+    yield write
+    end = max(_start(given, fps), starts[-1] + _LEAST_DELAY)
+    durations = (10 * np.diff([*starts, end])).tolist()
     made = io.BytesIO()  # Pillow overlooks short writes to files
-    with iio.imopen(made, "w", plugin="pillow", extension=".gif") as opened:
-        animation: Any = opened
-
-        def write(picture: np.ndarray) -> None:
-            size = picture.shape[1] // 2, picture.shape[0] // 2
-            half = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
-            animation.write(half, bits=8, duration=duration, loop=0)
-
-        yield write
+    first, *others = frames
+    first.save(made, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
     path.write_bytes(made.getbuffer())
+
+
+def _start(frame: int, fps: float) -> int:
+    """When a frame begins, in hundredths of a second; the same for frames that come too fast."""
+    if fps <= _MOST_GIF_FPS:
+        return round(100 * frame / fps)
+    return _LEAST_DELAY * int(_MOST_GIF_FPS * frame / fps)

@@ -20,9 +20,8 @@ from rlvis.evaluation.value_bounds import computed_values
 from rlvis.models.policy import Policy
 from rlvis.options import MANY
 from rlvis.progress import OnProgress, Progress
-from rlvis.rollouts.branches import is_bare, observed
 from rlvis.rollouts.interventions import Simulation, ask
-from rlvis.rollouts.states import FORMS, restore
+from rlvis.rollouts.states import FORMS, is_bare, observed, restore
 from rlvis.rollouts.stepper import Running, go_on
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import numpy as np
 from rlvis.display.overlays import grey, limit, overlay, resize_picture
 from rlvis.display.page import Page
 from rlvis.display.plots import FINE, Axis, Interval, draw_intervals, draw_scatter
+from rlvis.display.shown import Shown
 from rlvis.display.theme import Colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.evaluation.decisions import Decisions
@@ -77,7 +78,11 @@ def _moved(found: Findings) -> list[Row]:
     pictures = [
         Tile(
             _side_by_side(each.before, each.after),
-            [each.effect.name, f"KL {rounded(each.effect.most)}: seen, and changed"],
+            Shown(
+                each.effect.name,
+                values={"KL": rounded(each.effect.most)},
+                notes=["seen, and changed"],
+            ),
         )
         for each in found.moved[:4]
     ]
@@ -123,15 +128,23 @@ def _believed(found: Findings) -> list[Row]:
         if each.method in found.verdicts
     ]
     examples = [
-        Tile(_drawn(each, found.example), [each.method, _short(each.of(target).causal)])
+        Tile(
+            _drawn(each, found.example),
+            Shown(
+                method=each.method,
+                target=target,
+                values={"": _short(each.of(target).causal)},
+                headed=("target",),
+            ),
+        )
         for each in ordered
         if each.example is not None
     ]
     return [
         Row([_figure(plot)], "Which maps can be believed", note, tile=_size(plot), scrolls=True),
         Row(
-            [Tile(found.example, ["the image", "all maps are of it"]), *examples],
-            "one image, every method, those that agree most first",
+            [Tile(found.example, Shown("the image", notes=["all maps are of it"])), *examples],
+            f"one image, every method's map of {target}, those that agree most first",
             tile=(84, 112),
         ),
         *verdicts,
@@ -179,10 +192,14 @@ def _mattered(found: Findings) -> list[Row]:
     tiles = [
         Tile(
             each.image,
-            [
-                f"episode {each.episode}, step {each.step}" + ("" if each.sure else " (unsure)"),
-                f"took {each.taken}, {each.best} is worth {rounded(each.regret, 3)} more",
-            ],
+            Shown(
+                episode=each.episode,
+                step=each.step,
+                notes=[
+                    f"took {each.taken}, {each.best} is worth {rounded(each.regret, 3)} more"
+                    + ("" if each.sure else " (unsure)")
+                ],
+            ),
         )
         for each in decisions.worst
     ]
@@ -226,7 +243,10 @@ def _turned(found: Findings) -> list[Row]:
         return []
     shares = [f"{name} {_short(each, share=True)}" for name, each in list(found.turned.items())[:6]]
     tiles = [
-        Tile(_side_by_side(before, after), [each.sentence, f"{each.pixels:.1%} of the pixels"])
+        Tile(
+            _side_by_side(before, after),
+            Shown(each.sentence, notes=[f"{each.pixels:.1%} of the pixels"]),
+        )
         for each, before, after in found.counterfactuals
     ]
     note = f"the smallest change that does, by share of all moments: {', '.join(shares)}"
@@ -283,7 +303,7 @@ def _shortcuts(found: Findings) -> list[Row]:
         heat[top:bottom, left:right] = min(each.value, largest)
     ground = grey(found.mean_image)
     shown = overlay(ground, heat, max(float(heat.max()), _FAINT), False)
-    tiles = [Tile(shown, ["KL of each window", "over the mean of all images"])]
+    tiles = [Tile(shown, Shown("KL of each window", notes=["over the mean of all images"]))]
     return [*rows, Row(tiles, "Windows that move it", note, tile=(180, 240))]
 
 
@@ -315,7 +335,7 @@ def _side_by_side(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def _figure(picture: np.ndarray) -> Tile:
-    return Tile(picture)
+    return Tile(picture, Shown())
 
 
 def _size(picture: np.ndarray) -> tuple[int, int]:

@@ -161,8 +161,21 @@ class MapAudit:
             return maps, refused
 
     def _maps(self, name: str, targets: Sequence[Target]) -> list[np.ndarray]:
-        own = self._pictures
-        return maps_by(own.model, name, targets, self._parts.images, own.context, self._remembered)
+        """Maps float (N, H, W) of each target.
+
+        Raises:
+            InputError: if the method refuses them, or a map holds what is not a number.
+        """
+        own, images = self._pictures, self._parts.images
+        found = maps_by(own.model, name, targets, images, own.context, self._remembered)
+        for target, maps in zip(targets, found, strict=True):
+            wrong = int((~np.isfinite(maps).all(axis=(1, 2))).sum())
+            if wrong:
+                raise InputError(
+                    f"{name} gives maps of {target.name} that hold NaN or infinity in {wrong} of "
+                    f"{len(maps)} images"
+                )
+        return found
 
     def _likeness(self, name: str, maps: np.ndarray) -> list[Estimate]:
         """How alike the maps of the preferred label are to those of randomised networks.

@@ -22,11 +22,10 @@ from rlvis.evaluation.effects import Effect
 from rlvis.evaluation.estimates import NOTHING, Estimate, mean, share
 from rlvis.evaluation.situations import Situations
 from rlvis.progress import OnProgress, Progress
-from rlvis.rollouts.branches import observed
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.intervals import share_interval
 from rlvis.rollouts.interventions import ask
-from rlvis.rollouts.states import FORMS, restore
+from rlvis.rollouts.states import FORMS, observed, restore
 from rlvis.rollouts.stepper import Running, go_on
 
 LEAST = 0.05

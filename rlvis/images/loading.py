@@ -2,7 +2,10 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +13,10 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from rlvis.errors import InputError
+from rlvis.errors import InputError, Notice
 from rlvis.files import check_regular
 from rlvis.images.depth import Levels, eight_bit
+from rlvis.images.tiff import DeepTiff
 
 SMALLEST_SIDE = 8
 LARGEST_SIDE = 2048
@@ -24,8 +28,15 @@ FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "GIF", "BMP", "PPM", "AVIF", "J
 
 Images = str | Path | Image.Image | np.ndarray | Tensor | Sequence
 
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
 _ORIENTATION = 0x0112
-_BITS_PER_SAMPLE, _SAMPLE_FORMAT, _SIGNED = 258, 339, 2
+_HEAD, _SIZES, _BITS_AT = 2**16, b"\xff\x4f\xff\x51", 42
+"""Of JPEG 2000: how much of a file is searched, where sizes begin, and where bits are told."""
+_PIPES = {"PNG": "png_pipe", "PPM": "ppm_pipe", "JPEG2000": "j2k_pipe"}
+"""What PyAV calls the formats of which it reads all 16 bits of colours, and Pillow 8."""
+_REDUCED: ContextVar[list[Size] | None] = ContextVar("reduced", default=None)
 
 
 def load_image(path: str | Path, window: Levels | None = None) -> Image.Image:
@@ -48,16 +59,11 @@ def load_image(path: str | Path, window: Levels | None = None) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_known_formats()) as picture:
-                picture.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
-                _check_size(str(path), *picture.size)
-                levels = _deep_levels(picture, path)
-                orientation = picture.getexif().get(_ORIENTATION, 1)
-                if levels is None:
-                    picture.load()
-                    return to_rgb(picture)
-    except InputError:
-        raise
+            read = _read_deep_tiff(path) or _read(path)
+    except InputError as error:
+        raise InputError(
+            f"{path}: {error}" if str(path) not in str(error) else f"{error}"
+        ) from None
     except PermissionError:
         raise InputError(f"{path} may not be read; change its permissions") from None
     except UnidentifiedImageError:
@@ -67,21 +73,81 @@ def load_image(path: str | Path, window: Levels | None = None) -> Image.Image:
     except Exception as error:  # decoders stumble over damaged files in ways of their own
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path} cannot be read as a picture ({reason}); is it whole?") from None
-    pixels = eight_bit(levels[..., :3] if levels.ndim == 3 else levels, window)
-    if levels.ndim == 3:
-        pixels = np.dstack([pixels, (levels[..., 3] >> 8).astype(np.uint8)])
-    shallow = Image.fromarray(pixels)
-    shallow.getexif()[_ORIENTATION] = orientation
-    return to_rgb(shallow)
+    return to_rgb(read.shallow(window), given=read.given)
 
 
-def to_rgb(picture: Image.Image, window: Levels | None = None) -> Image.Image:
+@dataclass(frozen=True)
+class _Read:
+    """A picture as it was read.
+
+    Attributes:
+        content: the picture, or levels of more than 8 bits: (H, W), (H, W, 3), or with opacity
+            uint16 (H, W, 4).
+        orientation: of levels, as EXIF says it.
+        given: width and height in the file.
+    """
+
+    content: Image.Image | np.ndarray
+    orientation: int
+    given: tuple[int, int]
+
+    def shallow(self, window: Levels | None) -> Image.Image:
+        """It with 8 bits."""
+        levels = self.content
+        if isinstance(levels, Image.Image):
+            return levels
+        pixels = eight_bit(levels[..., :3] if levels.ndim == 3 else levels, window)
+        if levels.shape[2:] == (4,):
+            pixels = np.dstack([pixels, np.rint(levels[..., 3] / 257).astype(np.uint8)])
+        picture = Image.fromarray(pixels)
+        picture.getexif()[_ORIENTATION] = self.orientation
+        return picture
+
+
+def _read_deep_tiff(path: Path) -> _Read | None:
+    with path.open("rb") as file:
+        tiff = DeepTiff.of(file)
+        if tiff is None:
+            return None
+        _check_size(str(path), *tiff.size)
+        return _Read(tiff.read(file), tiff.orientation, tiff.size)
+
+
+def _read(path: Path) -> _Read:
+    with Image.open(path, formats=_known_formats()) as picture:
+        given = picture.size
+        picture.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
+        _check_size(str(path), *picture.size)
+        levels = _deep_levels(picture, path)
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+        picture.load()
+        return _Read(picture if levels is None else levels, orientation, given)
+
+
+@contextmanager
+def reductions() -> Iterator[list[Size]]:
+    """The sizes that pictures had which are reduced meanwhile, each once."""
+    sizes: list[Size] = []
+    token = _REDUCED.set(sizes)
+    try:
+        yield sizes
+    finally:
+        _REDUCED.reset(token)
+
+
+def to_rgb(
+    picture: Image.Image, window: Levels | None = None, given: Size | None = None
+) -> Image.Image:
     """The picture as 8-bit RGB, upright, at most `LARGEST_SIDE` pixels along a side.
+
+    A `Notice` tells of what is reduced.
 
     Args:
         picture: of any mode.
         window: see `load_image`.
+        given: width and height before it was read, where they were others.
     """
+    given = given or picture.size
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         picture = Image.fromarray(eight_bit(np.asarray(picture), window))
@@ -90,7 +156,22 @@ def to_rgb(picture: Image.Image, window: Levels | None = None) -> Image.Image:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     picture = picture.convert("RGB")
     picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
+    if max(given) > max(picture.size):
+        _tell_reduction(given, picture.size)
     return picture
+
+
+def _tell_reduction(given: Size, size: Size) -> None:
+    noted = _REDUCED.get()
+    if noted is not None and given not in noted:
+        noted.append(given)
+    (width, height), (across, down) = given, size
+    warnings.warn(
+        f"a picture of {width}×{height} pixels is reduced to {across}×{down}, as no side may be "
+        f"longer than {LARGEST_SIDE}; cut out what matters to keep its details",
+        Notice,
+        stacklevel=4,
+    )
 
 
 def _known_formats() -> list[str]:
@@ -102,7 +183,7 @@ def _deep_levels(picture: Image.Image, path: Path) -> np.ndarray | None:
     """The levels of an opened picture of more than 8 bits or with signed ones.
 
     They are (H, W), or red, green, blue and opacity (H, W, 4); None where Pillow's own 8 bits hold
-    all of them.
+    all of them. TIFFs are not among them, see `rlvis.images.tiff`.
     """
     tiles = getattr(picture, "tile", [])
     mode, raw = picture.mode, str(tiles[0][3]) if tiles else ""
@@ -110,12 +191,26 @@ def _deep_levels(picture: Image.Image, path: Path) -> np.ndarray | None:
         levels = np.asarray(picture)
         unsigned = "I;32" in raw and "I;32S" not in raw and "N" in raw
         return levels.view(np.uint32) if unsigned and levels.dtype == np.int32 else levels
-    if ";16" in raw:
-        return _sixteen_bit(path, {"PNG": "png_pipe", "TIFF": "tiff_pipe"}[str(picture.format)])
-    tags = getattr(picture, "tag_v2", {})
-    if mode == "L" and _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
-        return np.asarray(picture).view(np.int8)
+    jpeg2000 = picture.format == "JPEG2000" and _jpeg2000_bits(path) > 8
+    largest = tiles[0][3][1] if picture.format == "PPM" and isinstance(tiles[0][3], tuple) else 0
+    if ";16" in raw or jpeg2000 or largest > 255:
+        return _sixteen_bit(path, _PIPES[str(picture.format)])
     return None
+
+
+def _jpeg2000_bits(path: Path) -> int:
+    """The bits of a sample of a JPEG 2000 picture.
+
+    Raises:
+        InputError: if samples are signed.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    start = head.find(_SIZES)
+    bits = head[start + _BITS_AT] if 0 <= start < len(head) - _BITS_AT else 0
+    if bits & 0x80:
+        raise InputError("a JPEG 2000 picture of signed samples is not read; save it as a TIFF")
+    return bits + 1
 
 
 def _sixteen_bit(path: Path, kind: str) -> np.ndarray:

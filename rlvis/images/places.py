@@ -178,7 +178,8 @@ def draw_at(
     """
     rows = _within(places.rows, size[0], *shares[0])
     columns = _within(places.columns, size[1], *shares[1])
-    return np.matmul(np.matmul(rows, maps), columns.T)
+    with np.errstate(invalid="ignore"):  # of maps that hold infinity, which say so
+        return np.matmul(np.matmul(rows, maps), columns.T)
 
 
 @lru_cache(maxsize=64)

@@ -1,10 +1,14 @@
 """What a live world is at a moment: what was seen there, and what was changed until then."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
+
+from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.episode import reduced_render
+from rlvis.rollouts.states import FORMS
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Moment:
         ended: how the episode ended, None while it goes on.
         changes: what was changed until then.
         state: of the environment, None where it has none.
+        view: its own picture, kept where going back to a state does not bring it back.
         number: no other moment of this world has it.
     """
 
@@ -71,4 +76,21 @@ class Moment:
     ended: str | None = None
     changes: Changes = field(default_factory=Changes)
     state: Any = None
+    view: np.ndarray | None = None
     number: int = 0
+
+    def views(self) -> Callable[[CheckedEnv], np.ndarray]:
+        """What gives the own pictures of a world that was brought to the moment and goes on."""
+        kept = [] if self.view is None else [self.view]
+        return lambda env: kept.pop() if kept else reduced_render(env)
+
+
+def shows_itself(env: CheckedEnv) -> bool:
+    """Whether a world has a picture of its own."""
+    return env.environment.render_mode == "rgb_array"
+
+
+def lost_view(env: CheckedEnv, form: str) -> np.ndarray | None:
+    """A world's own picture, where going back to a state of that form does not bring it back."""
+    lost = form and not FORMS[form].redraws
+    return reduced_render(env) if lost and shows_itself(env) else None

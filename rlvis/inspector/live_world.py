@@ -14,14 +14,14 @@ from rlvis.images.frames import picture_of
 from rlvis.inspector.album import Album, Seen
 from rlvis.inspector.choices import bounded_by
 from rlvis.inspector.futures import Chance
-from rlvis.inspector.live_moment import Change, Moment
+from rlvis.inspector.live_moment import Change, Changes, Moment, lost_view, shows_itself
 from rlvis.models.policy import MASK, Decision, Policy
-from rlvis.rollouts.branches import as_episode, is_bare, observed_image
+from rlvis.rollouts.branches import as_episode, observed_image
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.episode import Episode, EpisodeNumbers, reduced_render, taken_of
+from rlvis.rollouts.episode import Episode, EpisodeNumbers, taken_of
 from rlvis.rollouts.interventions import ask, offered
 from rlvis.rollouts.signals import signals_of
-from rlvis.rollouts.states import FORMS, NoStatesError, form_of, restore
+from rlvis.rollouts.states import FORMS, NoStatesError, form_of, is_bare, observed, restore
 from rlvis.rollouts.stepper import Running, go_on, outcome_word
 from rlvis.rollouts.success import ended_well
 
@@ -332,7 +332,8 @@ class LiveWorld:
     def _kept(self, moment: Moment) -> Moment:
         """The moment with a number of its own, and the environment's state."""
         state = FORMS[self._form].get(self._env.environment) if self._form else None
-        return replace(moment, state=state, number=next(self._numbers))
+        view = moment.view if moment.view is not None else lost_view(self._env, self._form)
+        return replace(moment, state=state, view=view, number=next(self._numbers))
 
     def _return_to(self, moment: Moment) -> None:
         if moment.observation is not self._now.observation:  # else the picture alone was changed
@@ -346,8 +347,10 @@ class LiveWorld:
             InputError: if it then shows something else; the episode begins anew.
         """
         if moment.state is not None:
-            restore(self._form, self._env.environment, moment.state)
-            return
+            told = restore(self._form, self._env.environment, moment.state)
+            seen, _ = observed(told)
+            if seen is None or moment.changes != Changes() or self._shows(seen, moment):
+                return
         if not self.leads_back:
             raise InputError(
                 f"{self._env.name} gives no states and begins otherwise from the same seed, so "
@@ -359,8 +362,9 @@ class LiveWorld:
         if not self._shows(observation, moment):
             self.reset(self.seed)
             raise InputError(
-                f"{self._env.name} gives no states, and step {moment.step} is another one when it "
-                f"is played again from seed {self.seed}; the episode begins anew"
+                f"{self._env.name} gives no states that bring it back, and step {moment.step} is "
+                f"another one when it is played again from seed {self.seed}; the episode begins "
+                "anew"
             )
 
     def _shows(self, observation: Any, moment: Moment) -> bool:
@@ -383,13 +387,13 @@ class LiveWorld:
             now.memory,
             forced=[] if action is None else [self._as_action(action)],
         )
-        shown = number == 0 and self._env.environment.render_mode == "rgb_array"
+        shown = number == 0 and shows_itself(self._env)
         steps = go_on(
             by,
             [running],
             deterministic=not chance.samples(by),
             max_steps=_MOST_STEPS,
-            picture=reduced_render if shown else None,
+            picture=now.views() if shown else None,
         )
         return as_episode(list(steps), by.distribution)
 

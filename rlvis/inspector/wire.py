@@ -51,8 +51,10 @@ def quantised(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         maps: float (n, h, w).
 
     Returns:
-        int8 (n, h, w), -127..127, and float32 (n,), the largest absolute value of each.
+        int8 (n, h, w), -127..127, and float32 (n,), the largest absolute value of each. What is
+        not finite is 0.
     """
+    maps = np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0)
     most = np.abs(maps).reshape(len(maps), -1).max(axis=1) if maps.size else np.zeros(len(maps))
     scale = np.where(most > 0, most, 1.0)[:, None, None]
     return np.round(maps / scale * 127).astype(np.int8), most.astype(np.float32)

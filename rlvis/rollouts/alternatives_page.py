@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import label_colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.images.frames import picture_of
@@ -48,7 +49,10 @@ def what_if_page(
     ]
     title = f"What if: {header.environment}, episode {where[0]}, step {where[1]}"
     moment = Row(
-        [Tile(each, [caption]) for each, caption in _views(episode, 0, header, "the moment")],
+        [
+            Tile(picture, Shown(what, episode=where[0], step=where[1], headed=("episode", "step")))
+            for picture, what in _views(episode, 0, header)
+        ],
         "the moment",
         tile=_TILE,
     )
@@ -63,19 +67,19 @@ def _row(futures: Futures, header: Header) -> Row:
     colour = label_colour(header.actions.index(futures.action))
     tiles = []
     for step in steps:
-        picture, _ = _views(episode, step, header, "")[-1]
-        words = f"{step} steps on" if step != 1 else "1 step on"
-        tiles.append(Tile(picture, [f"{episode.outcome}" if step == last else words]))
-    tiles[0] = Tile(tiles[0].picture, [f"{futures.action} is taken"], frame=colour)
+        picture, _ = _views(episode, step, header)[-1]
+        words = f"{step} step{'s' * (step != 1)} on"
+        if step == 0:
+            words = f"{futures.action} is taken"
+        shows = Shown(words, notes=[episode.outcome] if step == last else [])
+        tiles.append(Tile(picture, shows, colour if step == 0 else None))
     return Row(tiles, futures.title, futures.summary, tile=_TILE)
 
 
-def _views(
-    episode: Episode, step: int, header: Header, caption: str
-) -> list[tuple[np.ndarray, str]]:
-    """The camera, and the environment's own view where there is one; with captions."""
+def _views(episode: Episode, step: int, header: Header) -> list[tuple[np.ndarray, str]]:
+    """The camera, and the environment's own view where there is one; with what they are."""
     camera = picture_of(episode.observations[step], header.frames)
-    views = [(camera, f"{caption}: what the policy sees".removeprefix(": "))]
+    views = [(camera, "what the policy sees")]
     if episode.renders is not None:
         views.append((episode.renders[step], "the environment's own view"))
     return views

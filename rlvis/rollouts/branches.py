@@ -20,13 +20,11 @@ from rlvis.models.policy import Policy
 from rlvis.rollouts.checked_env import CheckedEnv
 from rlvis.rollouts.episode import Episode, reduced_render, taken_of
 from rlvis.rollouts.intervals import share_interval
-from rlvis.rollouts.states import restore
+from rlvis.rollouts.states import is_bare, observed, restore
 from rlvis.rollouts.stepper import Running, Step, go_on
 from rlvis.rollouts.success import as_rule
 
 if TYPE_CHECKING:
-    from gymnasium import Env
-
     from rlvis.rollouts.revisited import RevisitedEpisodes
 
 AT_ONCE = 16
@@ -265,24 +263,6 @@ def _taken(episode: Episode, step: int) -> int:
     return int(taken[step])
 
 
-def observed(told: Any, question: str = "set_state(state)") -> tuple[Any, Mapping[str, Any]]:
-    """The observation and the info that a world answered; None and nothing where it gave none.
-
-    Args:
-        told: what it returned.
-        question: what it was asked.
-
-    Raises:
-        InputError: if it returned something else.
-    """
-    if not isinstance(told, tuple):
-        return told, {}
-    if len(told) == 2 and isinstance(told[1], Mapping):
-        return told
-    kinds = ", ".join(type(each).__name__ for each in told)
-    raise InputError(f"{question} must return (observation, info), not ({kinds})")
-
-
 def rest_of(episode: Episode, step: int) -> Episode:
     """The part of an episode from a step on."""
     return replace(
@@ -296,17 +276,6 @@ def rest_of(episode: Episode, step: int) -> Episode:
         context={name: each[step:] for name, each in episode.context.items()},
         info={name: each[step:] for name, each in episode.info.items()},
     )
-
-
-def is_bare(env: "Env") -> bool:
-    """Whether nothing around an environment changes or counts what it does."""
-    from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
-
-    while env is not env.unwrapped:
-        if not isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
-            return False
-        env = env.env
-    return True
 
 
 def open_recorded(recording: "RevisitedEpisodes", opened: ExitStack) -> CheckedEnv:

@@ -30,6 +30,11 @@ class CheckedEnv:
         self._episode = self._step = 0
         self._shapes: dict[str, tuple[int, ...]] = {}
 
+    @property
+    def steps(self) -> int:
+        """Taken since the reset."""
+        return self._step
+
     def reset(self, seed: int | None, episode: int = 0) -> tuple[Any, dict[str, Any]]:
         """The first observation and info of an episode.
 

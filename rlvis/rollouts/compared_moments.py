@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from rlvis.attribution.engine import explain
+from rlvis.attribution.explanation import Explanation
+from rlvis.display.numbers import NOT_A_NUMBER
 from rlvis.display.overlays import grey, limit, overlay
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import label_colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.images.frames import picture_of
@@ -70,26 +73,52 @@ def _row(
     pair, step = moment
     parting = "never" if pair.parting is None else f"at step {pair.parting}"
     picture = picture_of(pair.first.observations[step], header.frames)
-    tiles = [Tile(picture, [f"step {step}"])]
+    tiles = [Tile(picture, Shown(episode=pair.number, step=step, headed=("episode",)))]
     sides = (pair.first, pair.second)
     if policies and method:
         maps = _maps(pair, step, policies, method)
-        captions = [_pi(side, step, header.actions) for side in sides]
-        for place, (name, caption) in enumerate(zip(names, captions, strict=True)):
-            preferred = int(sides[place].logits[step].argmax())
-            drawn = _drawn(picture, maps[place], max(map(limit, maps[:2])))
-            tiles.append(Tile(drawn, [name, caption], label_colour(preferred)))
-        difference = maps[1] - maps[0]
-        tiles.append(Tile(_drawn(picture, difference, limit(difference)), ["their difference"]))
+        heats = [each.heatmaps[0, 0] for each in maps]
+        most = max(map(limit, heats))
+        for name, side, why, heat in zip(names, sides, maps, heats, strict=True):
+            drawn = _drawn(picture, heat, 0.0 if why.notes[0][0] else most)
+            tiles.append(_side(drawn, name, side, header, (pair.number, step), why))
+        difference = heats[1] - heats[0]
+        known = np.isfinite(difference).all()
+        shows = Shown("their difference", notes=[] if known else [NOT_A_NUMBER])
+        drawn = _drawn(picture, difference, limit(difference) if known else 0.0)
+        tiles.append(Tile(drawn, shows))
     else:
         for name, side in zip(names, sides, strict=True):
-            preferred = int(side.logits[step].argmax())
             shown = picture_of(side.observations[step], header.frames)
-            words = [name, _pi(side, step, header.actions)]
-            tiles.append(Tile(shown, words, label_colour(preferred)))
+            tiles.append(_side(shown, name, side, header, (pair.number, step)))
     ended = "" if same_frames else f"; {pair.first.outcome} and {pair.second.outcome}"
     note = f"they part {parting}; here by {pair.divergence[step]:.2f} bits{ended}"
     return Row(tiles, f"episode {pair.number}, seed {pair.first.seed}", note, tile=_TILE)
+
+
+def _side(
+    picture: np.ndarray,
+    name: str,
+    side: Episode,
+    header: Header,
+    where: tuple[int, int],
+    why: Explanation | None = None,
+) -> Tile:
+    """What one of the two saw, or why the one action rather than the other.
+
+    It is framed in the colour of what it prefers.
+    """
+    episode, step = where
+    shows = Shown(
+        by=name,
+        method=why.method if why else "",
+        target=why.targets[0][0] if why else "",
+        episode=episode,
+        step=step,
+        notes=[_pi(side, step, header.actions), *(why.notes[0][0] if why else [])],
+        headed=("method", "episode", "step"),
+    )
+    return Tile(picture, shows, label_colour(int(side.logits[step].argmax())))
 
 
 def _method(policies: tuple[Policy, Policy], episode: Episode) -> str:
@@ -105,7 +134,7 @@ def context_for(policy: Policy, context: Mapping[str, np.ndarray]) -> dict[str, 
     return {name: context[name] for name in (*policy.context, *policy.memory) if name in context}
 
 
-def _maps(pair: Pair, step: int, policies: tuple[Policy, Policy], method: str) -> list[np.ndarray]:
+def _maps(pair: Pair, step: int, policies: tuple[Policy, Policy], method: str) -> list[Explanation]:
     """Of both networks on one frame, why the one action rather than the other."""
     one, other = (int(side.logits[step].argmax()) for side in (pair.first, pair.second))
     if one == other:
@@ -117,7 +146,7 @@ def _maps(pair: Pair, step: int, policies: tuple[Policy, Policy], method: str) -
     for policy in policies:
         target = f"{policy.labels[one]} - {policy.labels[other]}"
         image, known = pair.first.observations[step], context_for(policy, context)
-        found.append(explain(policy, image, method, target, context=known).heatmaps[0, 0])
+        found.append(explain(policy, image, method, target, context=known))
     return found
 
 
@@ -132,7 +161,8 @@ def preference_maps(policy: Policy, episode: Episode, seen: Episode) -> LaneMaps
     context = context_for(policy, seen.context)
     method = usual_methods(policy, episode.observations[0], {k: v[:1] for k, v in context.items()})
     why = explain(policy, episode.observations, method[0], margin(), context=context)
-    return LaneMaps(f"{method[0]}: best − next", why.heatmaps[:, 0], why.signed)
+    notes = [each[0] for each in why.notes]
+    return LaneMaps(f"{method[0]}: best − next", why.heatmaps[:, 0], why.signed, notes)
 
 
 def _drawn(picture: np.ndarray, heat: np.ndarray, most: float) -> np.ndarray:

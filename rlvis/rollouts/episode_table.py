@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
 from rlvis.images.frames import picture_of
@@ -197,7 +199,7 @@ class EpisodeTable(Result):
         tiles = [
             Tile(
                 picture_of(self._observation(int(row["episode"]), int(step)), frames),
-                [f"step {int(step)}: {what}"],
+                Shown(what, episode=int(row["episode"]), step=int(step), headed=("episode",)),
             )
             for what, step in (*moments.items(), ("end", row["steps"] - 1))
             if step >= 0
@@ -283,5 +285,5 @@ def _cell(name: str, value: Any) -> str:
     if name in ("disagreement",):
         return f"{value:.0%}"
     if name == "return":
-        return f"{value:.4g}"
+        return written(value, 4)
     return f"{value:.3f}" if isinstance(value, (float, np.floating)) else str(value)

@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 
 from rlvis.display.colormaps import sequential
 from rlvis.display.page import Page
-from rlvis.display.theme import LIGHT, Colour, label_colour
+from rlvis.display.shown import Shown
+from rlvis.display.theme import LIGHT, Colour, colour_name, label_colour
 from rlvis.display.tiles import Row, Tile
 
 _FINE = 3
@@ -50,20 +51,20 @@ def draw_field(
     tiles = [
         Tile(
             drawing.rosettes(headings, preferred, margin),
-            [
+            Shown(
                 "what it prefers: a wedge for each heading",
-                "in the action's colour, paler if unsure",
-            ],
+                notes=["in the action's colour, paler if unsure"],
+            ),
         )
     ]
     if _WALKS in actions:
         tiles.append(
             Tile(
                 drawing.arrows(headings, probabilities[..., list(actions).index(_WALKS)]),
-                [
+                Shown(
                     "where it walks: π(forward) times the way",
-                    "ahead, mean over headings",
-                ],
+                    notes=["ahead, mean over headings"],
+                ),
             )
         )
     if np.isfinite(values).any():
@@ -71,33 +72,33 @@ def draw_field(
         tiles.append(
             Tile(
                 drawing.cells(mean, float(mean.min()), float(mean.max())),
-                [
+                Shown(
                     "value, mean over headings:",
-                    f"{mean.min():.2f} (dark) to {mean.max():.2f} (bright)",
-                ],
+                    notes=[f"{mean.min():.2f} (dark) to {mean.max():.2f} (bright)"],
+                ),
             )
         )
     sure = margin.mean(axis=1)
     tiles.append(
         Tile(
             drawing.cells(sure, 0.0, 1.0),
-            [
+            Shown(
                 "how sure: π of the best less the next, mean over",
-                "headings: 0 (dark) to 1 (bright)",
-            ],
+                notes=["headings: 0 (dark) to 1 (bright)"],
+            ),
         )
     )
     every = max(1, math.ceil(len(headings) / _MOST_HEADINGS))
     by_heading = [
         Tile(
             drawing.preference(preferred[:, place], margin[:, place], float(headings[place])),
-            [f"looking {math.degrees(headings[place]):.0f}°"],
+            Shown(f"looking {math.degrees(headings[place]):.0f}°"),
         )
         for place in range(0, len(headings), every)
     ]
     shares = np.bincount(preferred.ravel(), minlength=len(actions)) / preferred.size
     legend = ", ".join(
-        f"{name} ({_colour_name(place)}) {shares[place]:.0%}" for place, name in enumerate(actions)
+        f"{name} ({colour_name(place)}) {shares[place]:.0%}" for place, name in enumerate(actions)
     )
     return Page(
         title,
@@ -222,10 +223,3 @@ def _pale(colour: Colour, sure: float) -> Colour:
     share = 0.3 + 0.7 * sure
     red, green, blue = (round(share * each + (1 - share) * 255) for each in colour)
     return red, green, blue
-
-
-_NAMES = ("blue", "green", "pink", "grey")
-
-
-def _colour_name(index: int) -> str:
-    return _NAMES[index] if index < len(_NAMES) else f"colour {index}"

@@ -65,6 +65,7 @@ class Header:
         states: how the environment's states are kept: "json", "bytes", or "" where none are.
         no_states: why there are none.
         no_environment: why the environment cannot be made again, "" where it can.
+        no_views: why its own pictures cannot be drawn from the states, "" where they can.
     """
 
     environment: str
@@ -84,6 +85,7 @@ class Header:
     states: str = ""
     no_states: str = ""
     no_environment: str = ""
+    no_views: str = ""
 
     def unit_of(self, method: MethodRecord, column: int) -> str:
         """The unit of a method's maps of a target, or of the actions, "" where it is not known."""
@@ -124,6 +126,7 @@ class Header:
                 str(record.get("states", "")),
                 str(record.get("no_states", "")),
                 str(record.get("no_environment", "")),
+                str(record.get("no_views", "")),
             )
             described = len(made.distribution.labels)
         except (KeyError, TypeError, AttributeError, OverflowError) as error:

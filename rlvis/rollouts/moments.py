@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import label_colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
@@ -274,7 +276,7 @@ def _reason(recording: "RecordedEpisodes", number: int, step: int, kind: str, va
         then = "the episode ends" if last else f"the next is {episode.values[step + 1]:.2f}"
         return (
             f"the value falls short by {value:.2f}: it was {episode.values[step]:.2f}, "
-            f"the reward {episode.rewards[step]:.3g}, {then}"
+            f"the reward {written(episode.rewards[step])}, {then}"
         )
     if kind == "stuck":
         return f"nothing new is seen for the next {value:.0f} steps"
@@ -288,7 +290,7 @@ def _reason(recording: "RecordedEpisodes", number: int, step: int, kind: str, va
         return (
             f"undecided: {' against '.join(by)}"
             if np.isfinite(probabilities).all()
-            else (f"undecided: the best is only {value:.3g} ahead")
+            else (f"undecided: the best is only {written(value)} ahead")
         )
     if kind == "flip":
         return f"the preference turns: now {', '.join(by)}"
@@ -312,13 +314,14 @@ def _row(recording: "RecordedEpisodes", moment: Moment) -> Row:
         step = moment.step + shift
         if not 0 <= step < len(episode):
             continue
-        caption, frame = f"step {step}", None
+        values, frame = {}, None
         if taken is not None:
             share = episode.probabilities[step, taken[step]]
-            caption += f": {header.actions[taken[step]]} {share:.2f}"
+            values = {header.actions[taken[step]]: f"{share:.2f}"}
             frame = label_colour(int(taken[step])) if shift == 0 else None
         observation = recording.observations(moment.episode, slice(step, step + 1))[0]
-        tiles.append(Tile(picture_of(observation, header.frames), [caption], frame))
+        shows = Shown(episode=moment.episode, step=step, values=values, headed=("episode",))
+        tiles.append(Tile(picture_of(observation, header.frames), shows, frame))
     heading = f"{moment.kind}: episode {moment.episode}, step {moment.step}"
     note = f"{moment.reason} ({episode.outcome})"
     return Row(tiles, heading, note, tile=_TILE)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.results import Table
 from rlvis.rollouts.film.writing import frames_of
@@ -47,10 +49,13 @@ def _moments(recording: RevisitedEpisodes, number: int) -> Row:
     steps = dict.fromkeys(round(last * place / (_MOMENTS - 1)) for place in range(_MOMENTS))
     frames = frames_of(recording, number)
     tiles = [
-        Tile(frames.draw(step, ended=step == last).copy(), [f"step {step} of 0–{last}"])
+        Tile(
+            frames.draw(step, ended=step == last).copy(),
+            Shown(episode=number, step=step, notes=[f"of 0–{last}"], headed=("episode",)),
+        )
         for step in steps
     ]
-    note = f"{episode.outcome}, {len(episode)} steps, return {episode.total_reward:.3g}"
+    note = f"{episode.outcome}, {len(episode)} steps, return {written(episode.total_reward)}"
     return Row(tiles, f"episode {number}, seed {episode.seed}", note, tile=_TILE)
 
 

@@ -20,6 +20,7 @@ from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.state_keeper import StateKeeper
 from rlvis.rollouts.stepper import Step
+from rlvis.rollouts.view_check import ViewCheck
 
 _EXPLAINED, _PLAIN = 64, 256
 """Most steps that are passed on together: with maps, and without, which are written at once."""
@@ -35,21 +36,39 @@ class Besides(StateKeeper):
     Args:
         render: whether pictures are kept; None for where they cannot be drawn from the states.
         explained: whether maps are made, beside which pictures are looked at.
-        made_again: whether the environment can be made again.
         states: whether states are kept.
+        check: whether pictures can be drawn from states; None where the environment cannot be made
+            again or shows none.
+
+    Attributes:
+        no_views: why pictures cannot be drawn from the states, "" where they can, None where
+            nobody asked.
     """
 
     def __init__(
-        self, render: bool | None, explained: bool, made_again: bool, states: bool
+        self, render: bool | None, explained: bool, states: bool, check: ViewCheck | None
     ) -> None:
         super().__init__(states)
-        self._render, self._explained, self._made_again = render, explained, made_again
+        self._render, self._explained, self._check = render, explained, check
+        self.no_views: str | None = None
 
     def picture(self, env: CheckedEnv) -> np.ndarray | None:
         """The environment's own picture, None where it is not kept."""
-        drawn_later = bool(self.form) and self._made_again
-        kept = self._explained and not drawn_later if self._render is None else self._render
+        kept = self._render
+        if kept is None:
+            self._look_for_faults(env)
+            kept = bool(self.no_views) or (self._explained and self.no_views is None)
         return reduced_render(env) if kept else None
+
+    def _look_for_faults(self, env: CheckedEnv) -> None:
+        if self._check is None or not self.form:
+            return
+        if self.no_views is None:
+            self.no_views = self._check.fault()
+        if not self.no_views and self._check.is_due(env):
+            state = self.state(env)
+            assert state is not None
+            self.no_views = self._check.late_fault(env, self.form, state)
 
 
 class Pipeline:
@@ -87,7 +106,8 @@ class Pipeline:
             InputError: if an earlier one could not be written.
         """
         if not self._block:
-            self._recording.describe_states(self._besides.form or "", self._besides.no_states)
+            kept = self._besides
+            self._recording.describe_states(kept.form or "", kept.no_states, kept.no_views or "")
         self._block.append(step)
         self._size += _size(step)
         full = len(self._block) == self._most or self._size >= _BYTES

@@ -9,6 +9,7 @@ so that neither takes more memory where episodes are longer.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from rlvis.rollouts.spaces import check_spaces
 from rlvis.rollouts.states import is_plain
 from rlvis.rollouts.stepper import Step, play
 from rlvis.rollouts.success import SuccessRule, as_rule
+from rlvis.rollouts.view_check import ViewCheck
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -96,8 +98,9 @@ def record(
             over the "last" one, or one for each ("separate"). A layer mixes the frames, so a map
             made from one is always over all.
         max_steps: where the recording of an episode stops if it has not ended.
-        render: keep the environment's own picture of every step, too. Left out, it is kept beside
-            maps where it cannot be drawn later from the states, see `Recording.renders`.
+        render: keep the environment's own picture of every step, too. Left out, it is kept where
+            there are states and it cannot be drawn later from them, which is tried, see
+            `Recording.renders`; and beside maps where there are no states.
         states: keep the environment's state before every step, where it has `get_state`.
         labels: names of the actions, in place of the policy's and the environment's.
         success: when an episode ended well, such as "return > 0.5"; see
@@ -123,9 +126,12 @@ def record(
     targets, methods = _either("target", target, targets), _either("method", method, methods)
     named = [methods] if isinstance(methods, (str, Method)) else list(methods or ())
     rule, report = as_rule(success), reporter(on_progress)
-    with opened_environments(
-        environment, wrappers, env_options or {}, render is not False, min(parallel, episodes)
-    ) as envs:
+    with (
+        ExitStack() as opened,
+        opened_environments(
+            environment, wrappers, env_options or {}, render is not False, min(parallel, episodes)
+        ) as envs,
+    ):
         name, first = envs[0].name, envs[0].environment
         check_compatible(policy, first, name)
         policy = at_home(policy, first, labels)
@@ -152,7 +158,12 @@ def record(
             header = plan.described(header)
         recording = Recording.create(out, header, overwrite=overwrite)
         recording.remember(policy)
-        besides = Besides(render, plan is not None, not header.no_environment, states)
+        check = None
+        if isinstance(environment, str) and first.render_mode == "rgb_array":
+            options = {**(env_options or {}), "render_mode": "rgb_array"}
+            make = partial(make_environment, environment, wrappers=wrappers, **options)
+            check = ViewCheck(make, name, opened)
+        besides = Besides(render, plan is not None, states, check)
         steps = play(
             policy,
             envs,

@@ -104,9 +104,9 @@ class Recording(RevisitedEpisodes, Result):
         """Keep the policy that is being recorded, to explain steps with later."""
         self._known_policy, self._own_environment = policy, True
 
-    def describe_states(self, form: str, why_none: str) -> None:
-        """Say how states are kept, or why there are none."""
-        self.header = replace(self.header, states=form, no_states=why_none)
+    def describe_states(self, form: str, why_none: str, no_views: str = "") -> None:
+        """Say how states are kept, or why there are none, and why they give no pictures."""
+        self.header = replace(self.header, states=form, no_states=why_none, no_views=no_views)
 
     def episode_named(self, number: int) -> Episode:
         """The episode that was begun with that number, once it is finished."""

@@ -18,8 +18,9 @@ from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
 from rlvis.rollouts.checked_env import CheckedEnv
+from rlvis.rollouts.drawn_views import DrawnViews, NoViewError
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.episode import reduced_render, taken_of
+from rlvis.rollouts.episode import taken_of
 from rlvis.rollouts.episode_writer import EpisodeWriter
 from rlvis.rollouts.header import MethodRecord
 from rlvis.rollouts.plan import ExplanationPlan
@@ -27,7 +28,6 @@ from rlvis.rollouts.providers import check_provider
 from rlvis.rollouts.recorded import RecordedEpisodes
 from rlvis.rollouts.recorded_maps import EpisodeExplanations
 from rlvis.rollouts.recorded_policy import as_recorded, load_recorded
-from rlvis.rollouts.states import restore
 from rlvis.rollouts.store import Folder
 from rlvis.rollouts.stored_episode import StoredEpisode
 
@@ -149,7 +149,8 @@ class RevisitedEpisodes(RecordedEpisodes):
     def renders(self, number: int, steps: slice = _ALL) -> np.ndarray | None:
         """The environment's own view of steps, uint8 (n, h, w, 3): kept, or drawn from the states.
 
-        None where it was not kept and cannot be drawn; a `Notice` says why it cannot.
+        None where it was not kept and cannot be drawn; a `Notice` says why it cannot. What is drawn
+        is checked, see `rlvis.rollouts.drawn_views`.
 
         Raises:
             InputError: if there is no such episode, it is damaged, or the environment fails.
@@ -159,14 +160,22 @@ class RevisitedEpisodes(RecordedEpisodes):
             return stored.read("render", steps)
         if not self.header.states or not self._can_be_viewed():
             return None
-        states = self._states(number, steps)
         assert self._view is not None
-        assert states is not None
-        pictures = []
-        for state in states:
-            restore(self.header.states, self._view.environment, state)
-            pictures.append(reduced_render(self._view))
+        drawing = DrawnViews(self._view, stored, self.header.states)
+        try:
+            pictures = drawing.draw(range(stored.steps)[steps])
+        except NoViewError as why:
+            self._leave_views_out(f"episode {number}: {why}")
+            return None
         return np.stack(pictures) if pictures else None
+
+    def _leave_views_out(self, why: str) -> None:
+        warnings.warn(
+            f"the environment's own view is left out: {why}; rlvis.record(…, render=True) keeps it "
+            "while playing",
+            Notice,
+            stacklevel=4,
+        )
 
     def make_environment(self, *, trust: bool = False, **options: Any) -> "Env":
         """The environment as it was when it was recorded, made anew.
@@ -193,6 +202,9 @@ class RevisitedEpisodes(RecordedEpisodes):
 
     def _can_be_viewed(self) -> bool:
         """Whether there is an environment to draw states with, which is made on first use."""
+        if self.header.no_views:
+            self._leave_views_out(self.header.no_views)
+            return False
         if self._view is None:
             try:
                 env = self.make_environment(render_mode="rgb_array")

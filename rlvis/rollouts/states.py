@@ -29,12 +29,15 @@ class StateForm:
         restore: takes an environment back to a state; what it returns is the environment's.
         pack: a state as bytes.
         unpack: the state again.
+        redraws: whether the environment's own picture can be that of the state right after it was
+            gone back to.
     """
 
     get: Callable[["Env"], Any]
     restore: Callable[["Env", Any], Any]
     pack: Callable[[Any], bytes]
     unpack: Callable[[bytes], Any]
+    redraws: bool = True
 
 
 def _atari_state(env: "Env") -> bytes:
@@ -62,7 +65,7 @@ def _set(env: "Env", state: Any) -> Any:
 FORMS: Mapping[str, StateForm] = {
     "json": StateForm(_get, _set, lambda state: json.dumps(state).encode(), json.loads),
     "bytes": StateForm(_get, _set, bytes, bytes),
-    "atari": StateForm(_atari_state, _restore_atari, bytes, bytes),
+    "atari": StateForm(_atari_state, _restore_atari, bytes, bytes, redraws=False),
 }
 """By the name that a recording's header has for them."""
 
@@ -120,3 +123,32 @@ def restore(form: str, env: "Env", state: Any) -> Any:
     except Exception as error:  # whatever the environment's own code raises
         reason = one_line(error) or type(error).__name__
         raise InputError(f"the environment refuses the recorded state ({reason})") from error
+
+
+def observed(told: Any, question: str = "set_state(state)") -> tuple[Any, Mapping[str, Any]]:
+    """The observation and the info that a world answered; None and nothing where it gave none.
+
+    Args:
+        told: what it returned.
+        question: what it was asked.
+
+    Raises:
+        InputError: if it returned something else.
+    """
+    if not isinstance(told, tuple):
+        return told, {}
+    if len(told) == 2 and isinstance(told[1], Mapping):
+        return told
+    kinds = ", ".join(type(each).__name__ for each in told)
+    raise InputError(f"{question} must return (observation, info), not ({kinds})")
+
+
+def is_bare(env: "Env") -> bool:
+    """Whether nothing around an environment changes or counts what it does."""
+    from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
+
+    while env is not env.unwrapped:
+        if not isinstance(env, (OrderEnforcing, PassiveEnvChecker)):
+            return False
+        env = env.env
+    return True

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from rlvis.display.numbers import NOT_A_NUMBER, written
 from rlvis.display.page import Page
-from rlvis.display.tiles import Row, Tile, fitted, greys, image_row
+from rlvis.display.shown import Shown
+from rlvis.display.tiles import Row, Tile, fitted, greys, image_row, largest
 from rlvis.features.activations.units import activations_of
 from rlvis.images.loading import Images, as_images
 from rlvis.models.image_model import ImageModel, require_image_model
@@ -32,16 +34,25 @@ class ActivationMaps(Result):
 
     def page(self) -> Page:
         """The image and the maps of all units, on one scale for the layer."""
-        most = float(np.abs(self.maps).max())
+        most = largest(self.maps)
         signed = bool((self.maps < 0).any())
         silent = int((np.abs(self.maps).max(axis=(1, 2)) == 0).sum())
         lines = [
             f"{len(self.maps)} units, maps {self.maps.shape[2]}×{self.maps.shape[1]}; "
             + ("middle grey is 0, black the opposite of white, " if signed else "black is 0, ")
-            + f"white {most:.3g}, one scale for the layer; {silent} silent on this image"
+            + f"white {written(most)}, one scale for the layer; {silent} silent on this image"
         ]
         tiles = [
-            Tile(greys(unit, most, signed), [str(number)]) for number, unit in enumerate(self.maps)
+            Tile(
+                greys(each, most, signed),
+                Shown(
+                    model=self.model,
+                    layer=self.layer,
+                    unit=unit,
+                    notes=[] if np.isfinite(each).all() else [NOT_A_NUMBER],
+                ),
+            )
+            for unit, each in enumerate(self.maps)
         ]
         row = Row(tiles, "its activation maps", tile=fitted(self.maps.shape[1:], 72, 150))
         title = f"Activations of {self.model}, layer {self.layer}"

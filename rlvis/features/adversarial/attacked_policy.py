@@ -112,7 +112,7 @@ class AttackEvaluation(Result):
         """
         names = list(next(iter(self.outcomes.values())))
         shares = np.array([[each[name] for name in names] for each in self.outcomes.values()])
-        table = Matrix(shares, list(self.outcomes), names, lambda share: f"{share:.0%}", (), _CELL)
+        table = Matrix(shares, list(self.outcomes), names, lambda share: f"{share:.0%}", cell=_CELL)
         examples = [attack_row(each, 0, method) for each in self.policy.examples]
         about = [
             f"{self.frames_turned:.0%} of {self.policy.frames_seen} frames attacked made it "

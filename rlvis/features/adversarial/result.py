@@ -11,8 +11,10 @@ from torch import Tensor
 
 from rlvis.attribution.engine import explain
 from rlvis.deprecation import FormerName
+from rlvis.display.numbers import written
 from rlvis.display.overlays import STRONGEST, grey, limit, overlay
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import as_picture
@@ -177,7 +179,7 @@ def drawn_line(found: Attack, method: str) -> str:
 
 
 def _sized(size: float, norm: str) -> str:
-    return f"{size * 255:.3g} of 255" if norm == "linf" else f"{size:.3g}"
+    return f"{written(size * 255)} of 255" if norm == "linf" else written(size)
 
 
 def attack_row(found: Attack, index: int, method: str) -> Row:
@@ -197,34 +199,38 @@ def attack_row(found: Attack, index: int, method: str) -> Row:
     maps, signed = [each.maps[0, 0] for each in explained], explained[0].signed
     most_heat = max(limit(each) for each in maps)
     tiles = [
-        Tile(clean, ["original", *_predictions(found.before, index)]),
+        Tile(clean, Shown("original", notes=_predictions(found.before, index))),
         Tile(
             drawn,
-            [
-                f"change × {_rounded(0.5 / most)}" if most else "no change",
-                f"L∞ {_sized(most, 'linf')}",
-                f"L2 {_sized(float(change.norm()), 'l2')}",
-            ],
+            Shown(
+                f"change × {written(0.5 / most)}" if most else "no change",
+                notes=[
+                    f"L∞ {_sized(most, 'linf')}",
+                    f"L2 {_sized(float(change.norm()), 'l2')}",
+                ],
+            ),
         ),
-        Tile(attacked, ["attacked", *_predictions(found.after, index)]),
+        Tile(attacked, Shown("attacked", notes=_predictions(found.after, index))),
     ]
-    for picture, each, label in zip((clean, attacked), explained, (before, after), strict=True):
+    for picture, each in zip((clean, attacked), explained, strict=True):
         height, width = picture.shape[:2]
-        notes = each.notes[0][0]
+        notes, label = each.notes[0][0], each.targets[0][0]
         resized = each.seen_heatmap(0, 0, height, width)
-        caption = [f"why {found.before.labels[label]}", *notes]
+        shows = Shown(
+            f"why {label}",
+            target=label,
+            method=each.method,
+            notes=notes,
+            headed=("target", "method"),
+        )
         ground = grey(picture)
         drawn = overlay(ground, resized * (not notes), most_heat, signed)
-        tiles.append(Tile(drawn, caption))
+        tiles.append(Tile(drawn, shows))
     turned = bool(found.success[index])
     how = ("turned by" if found.smallest else "turned within") if turned else "withstood"
     note = f"{how} {_sized(float(found.eps[index]), found.norm)}"
     heading = f"{found.before.labels[before]} → {found.before.labels[after]}"
     return Row(tiles, heading, note, (_SIDE * clean.shape[0] // clean.shape[1], _SIDE))
-
-
-def _rounded(factor: float) -> str:
-    return f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
 
 
 def _decided(scores: Scores, index: int) -> int:

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from rlvis.display.numbers import written
 from rlvis.display.overlays import resize_picture
 from rlvis.display.page import Page
-from rlvis.display.theme import LABEL_COLOURS, LIGHT, Colour, fit, label_colour, length, write
+from rlvis.display.shown import Shown
+from rlvis.display.theme import LIGHT, Colour, fit, label_colour, length, write
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, unknown
 from rlvis.features.embedding.layer_codes import Codes
-from rlvis.features.embedding.neighbourhood import evenly, neighbours, purity
+from rlvis.features.embedding.neighbourhood import ceiling, chance, evenly, neighbours, purity
 from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.images.frames import latest
 
@@ -92,21 +94,14 @@ def _by_class(codes: Codes, name: str, labels: np.ndarray, classes: Sequence[str
     shown = sorted(int(index) for index in largest if counts[index])
     legend = []
     for place, index in enumerate(shown):
-        colours[labels == index] = _class_colour(place)
-        legend.append((f"{classes[index]} ({counts[index]})", _class_colour(place)))
+        colours[labels == index] = label_colour(place)
+        legend.append((f"{classes[index]} ({counts[index]})", label_colour(place)))
     others, without = int((counts > 0).sum()) - len(shown), int((labels < 0).sum())
     if others:
         legend.append((f"{others} others ({int(counts.sum() - counts[shown].sum())})", _UNNAMED))
     if without:
         legend.append((f"none ({without})", _UNNAMED))
     return Colouring(name, colours, legend, _note(codes, name, labels))
-
-
-def _class_colour(place: int) -> Colour:
-    """The colour of the class at that place; those beyond the first ten are darker."""
-    darker = 0.6 ** (place // len(LABEL_COLOURS))
-    red, green, blue = (round(darker * part) for part in label_colour(place))
-    return red, green, blue
 
 
 def _note(codes: Codes, name: str, labels: np.ndarray) -> str:
@@ -117,10 +112,11 @@ def _note(codes: Codes, name: str, labels: np.ndarray) -> str:
         return ""
     nearest = neighbours(codes.values[known])
     same = purity(nearest, labels[known])
-    shares = np.bincount(labels[known]) / len(known)
+    most = ceiling(labels[known], nearest.shape[1])
+    limit = f", at most {most:.0%}" if most < 1 else ""
     return (
         f"of the {nearest.shape[1]} nearest codes {same:.0%} have the same {name} "
-        f"(by chance {float(shares @ shares):.0%})"
+        f"(by chance {chance(labels[known]):.0%}{limit})"
     )
 
 
@@ -133,7 +129,7 @@ def _by_number(name: str, values: np.ndarray) -> Colouring:
     ).astype(np.uint8)
     marks = np.linspace(0, 1, 5)
     legend = [
-        (f"{low + mark * (high - low):.3g}", _HEAT[round(mark * (len(_HEAT) - 1))])
+        (written(low + mark * (high - low)), _HEAT[round(mark * (len(_HEAT) - 1))])
         for mark in marks
     ]
     return Colouring(name, colours, legend)
@@ -220,7 +216,7 @@ def _page(title: str, lines: Sequence[str], picture: np.ndarray, chosen: Colouri
         left = np.concatenate([picture, below])
         picture = np.concatenate([left, _legend(chosen, height)], axis=1)
     width = max(picture.shape[1] + 56, _LEAST_PAGE)
-    return Page(title, lines, [Row([Tile(picture)], tile=picture.shape[:2])], width)
+    return Page(title, lines, [Row([Tile(picture, Shown())], tile=picture.shape[:2])], width)
 
 
 def _line(*notes: str) -> list[str]:

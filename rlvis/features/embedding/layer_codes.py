@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.deprecation import DONE, renamed_parameters
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
-from rlvis.display.tiles import Row, Tile, greys
+from rlvis.display.shown import Shown
+from rlvis.display.tiles import Row, Tile, greys, largest
 from rlvis.errors import InputError
 from rlvis.features.activations.units import unit_activations
 from rlvis.features.image_sets.batches import Batch, BatchReader
@@ -59,19 +61,19 @@ class Codes(Result):
     def page(self) -> Page:
         """The codes as a picture, an image in each row and a number in each column."""
         drawn = self.values[:: -(-len(self.values) // _MOST_DRAWN)]
-        largest, signed = float(np.abs(drawn).max()), bool((drawn < 0).any())
+        most, signed = largest(drawn), bool((drawn < 0).any())
         silent = int((self.values == 0).all(axis=0).sum())
         lines = [
             f"{self.values.shape[1]} numbers for each of {len(self.values)} images; "
             f"{silent} of them are 0 for all",
-            f"white is {largest:.3g}, "
+            f"white is {written(most)}, "
             + ("middle grey 0, black the opposite" if signed else "black 0"),
         ]
         height, width = drawn.shape
         cell = max(1, min(8, 640 // height)), max(1, min(24, 1224 // width))
-        picture = greys(drawn, largest, signed).repeat(cell[0], axis=0).repeat(cell[1], axis=1)
+        picture = greys(drawn, most, signed).repeat(cell[0], axis=0).repeat(cell[1], axis=1)
         note = f"a row per image{f', {height} of them evenly drawn' * (height < len(self.values))}"
-        row = Row([Tile(picture)], "codes", note, picture.shape, grows=False)
+        row = Row([Tile(picture, Shown())], "codes", note, picture.shape, grows=False)
         title = f"Codes of {self.images} in {self.model}, {self.layer}"
         return Page(title, lines, [row])
 

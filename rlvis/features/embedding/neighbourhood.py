@@ -33,6 +33,18 @@ def purity(nearest: np.ndarray, labels: np.ndarray) -> float:
     return float((labels[nearest] == labels[:, None]).mean())
 
 
+def chance(labels: np.ndarray) -> float:
+    """The share of all others of an image that have its label (N,), in the mean."""
+    sizes = np.bincount(labels)
+    return float((sizes * (sizes - 1)).sum() / (len(labels) * (len(labels) - 1)))
+
+
+def ceiling(labels: np.ndarray, count: int) -> float:
+    """The largest `purity` there can be of so many nearest others, given how large classes are."""
+    sizes = np.bincount(labels)
+    return float((sizes * np.minimum(sizes - 1, count)).sum() / (len(labels) * count))
+
+
 def shared(first: np.ndarray, second: np.ndarray) -> float:
     """The share of nearest others (N, k) that are among other nearest others (N, k)."""
     both = [len(np.intersect1d(*pair)) for pair in zip(first, second, strict=True)]

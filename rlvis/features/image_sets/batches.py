@@ -42,6 +42,7 @@ class BatchReader:
         model: whose preprocessing brings images to one size.
         batch_size: how many images go through the network at once.
         start: the number of the first image.
+        only: the numbers of the images to read; all from `start` on if left out.
         skipped: the errors of the images that could not be read, by number.
     """
 
@@ -49,10 +50,11 @@ class BatchReader:
     model: ImageModel
     batch_size: int = 64
     start: int = 0
+    only: Sequence[int] | None = None
     skipped: dict[int, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Batch]:
-        numbers = range(self.start, len(self.images))
+        numbers = range(self.start, len(self.images)) if self.only is None else self.only
         parts = [
             numbers[place : place + self.batch_size]
             for place in range(0, len(numbers), self.batch_size)

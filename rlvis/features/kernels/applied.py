@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
-from rlvis.display.tiles import Row, Tile, fitted, greys
+from rlvis.display.shown import Shown
+from rlvis.display.tiles import Row, Tile, fitted, greys, largest
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_unit
 from rlvis.features.kernels.weights import filters
@@ -44,7 +46,7 @@ class Filtered(Result):
 
     def page(self) -> Page:
         """Input, kernel and result side by side."""
-        most = float(np.abs(self.result).max())
+        most = largest(self.result)
         if self.result.ndim == 3:
             result = self.result.clip(0, 255).round().astype(np.uint8)
             lines = ["result on the image's own scale, cut at black and white"]
@@ -52,11 +54,11 @@ class Filtered(Result):
             signed = bool(self.result.min() < 0)
             result = greys(self.result, most, signed)
             lines = [
-                f"result: white is {most:.3g}, "
+                f"result: white is {written(most)}, "
                 + ("black the opposite, middle grey 0" if signed else "black 0")
             ]
         if self.kernel.ndim == 2 and self.kernel.size <= 25:
-            rows = (" ".join(f"{each:.4g}" for each in row) for row in self.kernel)
+            rows = (" ".join(written(each, 4) for each in row) for row in self.kernel)
             lines.insert(0, "kernel, row by row: " + " | ".join(rows))
         colours = self.kernel.ndim == 3 and len(self.kernel) == 3
         kernel = (
@@ -64,14 +66,17 @@ class Filtered(Result):
             if colours
             else self.kernel.reshape(-1, *self.kernel.shape[-2:]).sum(axis=0)
         )
-        largest = float(np.abs(kernel).max())
+        heaviest = largest(kernel)
         tiles = [
-            Tile(self.image, ["input"]),
+            Tile(self.image, Shown("input")),
             Tile(
-                greys(kernel, largest, True),
-                [f"kernel {self.name}", f"middle grey is 0, white and black ±{largest:.3g}"],
+                greys(kernel, heaviest, True),
+                Shown(
+                    f"kernel {self.name}",
+                    notes=[f"middle grey is 0, white and black ±{written(heaviest)}"],
+                ),
             ),
-            Tile(result, ["result"]),
+            Tile(result, Shown("result")),
         ]
         size = fitted(result.shape, 390, 390)
         return Page(f"What the kernel {self.name} does", lines, [Row(tiles, tile=size)])

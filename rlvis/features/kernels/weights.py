@@ -6,8 +6,10 @@ from functools import cached_property
 import numpy as np
 from torch import nn
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
-from rlvis.display.tiles import Row, Tile, greys
+from rlvis.display.shown import Shown
+from rlvis.display.tiles import Row, Tile, greys, largest
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import check_layers
 from rlvis.models.image_model import ImageModel, require_image_model
@@ -73,12 +75,12 @@ class Filters(Result):
     def page(self) -> Page:
         """The kernels in colour where they read colours, else by input channel."""
         units, channels, height, width = self.weights.shape
-        most = float(np.abs(self.weights).max())
+        most = largest(self.weights)
         lines = [
             f"{units} kernels {height}×{width} of {channels} channel{'s' * (channels > 1)}; middle "
-            f"grey is 0, white and black ±{most:.3g}, the largest weight of the layer",
-            f"norm {self.norms.min():.2g} to {self.norms.max():.2g}, median "
-            f"{np.median(self.norms):.2g}; {_named('dead', self.dead)}; "
+            f"grey is 0, white and black ±{written(most)}, the largest weight of the layer",
+            f"norm {written(self.norms.min(), 2)} to {written(self.norms.max(), 2)}, median "
+            f"{written(np.median(self.norms), 2)}; {_named('dead', self.dead)}; "
             f"{_named('saturated', self.saturated)}"
             + (
                 "; neighbouring weights correlate by "
@@ -97,7 +99,7 @@ class Filters(Result):
         """A tile per kernel."""
         side = int(np.clip(5 * self.weights.shape[-1], 48, 88))
         tiles = [
-            Tile(greys(kernel.transpose(1, 2, 0).squeeze(), most, True), self._caption(unit))
+            Tile(greys(kernel.transpose(1, 2, 0).squeeze(), most, True), self._shown(unit))
             for unit, kernel in enumerate(self.weights)
         ]
         return [Row(tiles, tile=(side, side))]
@@ -111,9 +113,10 @@ class Filters(Result):
             kernel = self.weights[unit]
             strongest = np.argsort(-np.abs(kernel).sum(axis=(1, 2)))[:count]
             tiles = [
-                Tile(greys(kernel[channel], most, True), [f"{channel}"]) for channel in strongest
+                Tile(greys(kernel[channel], most, True), self._shown(int(unit), int(channel)))
+                for channel in strongest
             ]
-            note = f"norm {self.norms[unit]:.2g}; its {len(tiles)} strongest input channels"
+            note = f"norm {written(self.norms[unit], 2)}; its {len(tiles)} strongest input channels"
             rows.append(Row(tiles, f"unit {unit}", note, (side, side)))
         return rows
 
@@ -126,7 +129,9 @@ class Filters(Result):
         cell = min(_WIDTH / table.shape[1], 32)
         size = max(1, round(cell * table.shape[0])), max(1, round(cell * table.shape[1]))
         note = f"a row {down}; a column {across}"
-        rows = [Row([Tile(greys(table, most, True))], "How units mix channels", note, size)]
+        rows = [
+            Row([Tile(greys(table, most, True), Shown())], "How units mix channels", note, size)
+        ]
         for unit in np.argsort(-self.norms)[:_MOST_ROWS]:
             largest = np.argsort(-np.abs(weights[unit]))[:_MOST_TERMS]
             terms = [f"{weights[unit, channel]:+.2g} × channel {channel}" for channel in largest]
@@ -134,9 +139,16 @@ class Filters(Result):
             rows.append(Row([], f"unit {unit}", "  ".join(terms) + more))
         return rows
 
-    def _caption(self, unit: int) -> list[str]:
+    def _shown(self, unit: int, channel: int | None = None) -> Shown:
         states = (("dead", self.dead), ("saturated", self.saturated))
-        return [str(unit), *(state for state, where in states if where[unit])]
+        return Shown(
+            model=self.model,
+            layer=self.layer,
+            unit=unit,
+            channel=channel,
+            notes=[state for state, where in states if where[unit] and channel is None],
+            headed=() if channel is None else ("unit",),
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Weights and statistics."""

@@ -15,7 +15,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile, fitted, image_row
 from rlvis.errors import InputError, unknown
 from rlvis.features.activations.units import UnitReader, check_unit
@@ -60,7 +62,12 @@ class Projections(Result):
         tiles = [
             Tile(
                 over_each_other(self.image, each),
-                [f"unit {unit}", f"activation {activation:.3g}"],
+                Shown(
+                    model=self.model,
+                    layer=self.layer,
+                    unit=int(unit),
+                    values={"activation": written(activation)},
+                ),
             )
             for each, unit, activation in zip(self.maps, self.units, self.activations, strict=True)
         ]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.features.projection.backward import Projections, project
 from rlvis.features.projection.figure import NAMES, SIDE, over_each_other
@@ -54,9 +56,16 @@ class ProjectedPatches(Result):
         for each in self.patches:
             found = each.projection
             drawn = over_each_other(found.image, found.maps[0])
-            caption = [f"{found.activations[0]:.3g}", each.title]
+            shows = Shown(
+                model=self.model,
+                layer=found.layer,
+                unit=int(found.units[0]),
+                image=each.title,
+                values={"": written(found.activations[0])},
+                headed=("unit",),
+            )
             heading = f"{found.layer}, unit {found.units[0]}"
-            tiles.setdefault(heading, []).append(Tile(drawn, caption))
+            tiles.setdefault(heading, []).append(Tile(drawn, shows))
         lines = [
             f"the images of {self.images} that excite each unit most, cut to what the unit saw; "
             f"under each the {NAMES[self.rule]} of that one activation",

@@ -19,6 +19,8 @@ ALWAYS = 0.99
 """A unit that fires for this share of the images fires for everything."""
 SELECTIVE = 0.9
 """A unit with this area under the ROC curve for a class is selective for it."""
+MOST_CLASSES = 24
+"""So many classes have an exemplar, and are in tables."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,17 @@ class LayerSelectivity:
     def area(self) -> np.ndarray:
         """Float64 (U,): the area under the ROC curve for the preferred class."""
         return self.roc_auc[np.arange(len(self.roc_auc)), self.preferred]
+
+    @cached_property
+    def best_units(self) -> np.ndarray:
+        """Int64 (C,): the unit with the largest area for each class, the first of equal ones."""
+        return self.roc_auc.argmax(axis=0)
+
+    @cached_property
+    def strongest_members(self) -> np.ndarray:
+        """Int64 (C,): of each class the image that its best unit answers to most, a place in N."""
+        answers = self.peak_activations[:, self.best_units].T
+        return np.where(self.classes.members, answers, -np.inf).argmax(axis=1)
 
     @cached_property
     def mutual_information(self) -> np.ndarray:

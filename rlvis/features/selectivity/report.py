@@ -1,36 +1,48 @@
 """The report of a layer's units: what never fires, what tells classes apart, what is shared."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Matrix, Row, Tile
 from rlvis.features.image_sets.classes import PREDICTED
 from rlvis.features.image_sets.image_pass import skipped_line
 from rlvis.features.selectivity.layer_selectivity import (
     ALWAYS,
+    MOST_CLASSES,
     SELECTIVE,
     Confusion,
     LayerSelectivity,
 )
-from rlvis.features.top_patches.layer_patches import field_line, unit_tiles
+from rlvis.features.top_patches.layer_patches import field_line, patch_tile, unit_tiles
 from rlvis.features.top_patches.result import Patches
 
-_MOST_CLASSES, _WRITTEN, _PAIRS, _FEW = 24, 12, 4, 10
+_WRITTEN, _PAIRS, _FEW = 12, 4, 10
 _SQUARE = 600
 
 
-def page(units: LayerSelectivity, confusion: Confusion, patches: Patches, most: int = 12) -> Page:
+def page(
+    units: LayerSelectivity,
+    confusion: Confusion,
+    patches: Patches,
+    exemplars: Patches,
+    numbers: np.ndarray,
+    most: int = 12,
+) -> Page:
     """The report of a layer as a page.
 
     Args:
         units: the layer.
         confusion: what the network says of the classes.
         patches: the strongest of its units.
+        exemplars: among them those that each class' best unit answers to most within the class.
+        numbers: int64 (N,), of the images that the statistics are of.
         most: how many units to show, those that tell their class best.
     """
-    found, images = patches.layer(units.layer), patches.images
     tables = _matrices(units, confusion)
     size = [max((each.picture.shape[axis] for each in tables), default=0) for axis in (0, 1)]
     compared = Row(
@@ -40,13 +52,13 @@ def page(units: LayerSelectivity, confusion: Confusion, patches: Patches, most: 
         grows=False,
     )
     by_class = Row(
-        _by_class(units, patches),
+        _by_class(units, exemplars, numbers),
         "The unit that tells each class best from the rest",
-        "its strongest patch",
+        "its strongest patch among the images of the class",
     )
     rows = [
         Row(
-            unit_tiles(images, found, unit),
+            _strongest(units, patches, numbers, unit),
             f"unit {unit}",
             sentence(units, unit),
             (124, 124),
@@ -66,7 +78,7 @@ def _lines(units: LayerSelectivity, confusion: Confusion, patches: Patches) -> l
     images, (read, count) = patches.images, units.peak_activations.shape
     names = units.classes.names
     sizes = [f"{name} {size}" for name, size in zip(names, confusion.sizes, strict=True)]
-    threshold = "0" if units.threshold == 0 else f"{units.threshold:.3g}"
+    threshold = written(units.threshold)
     mean = float(units.peak_activations.mean(dtype=np.float64))
     why = (
         "the layer is never negative"
@@ -122,9 +134,9 @@ def _cells(units: LayerSelectivity, unit: int) -> dict[str, str]:
 def _matrices(units: LayerSelectivity, confusion: Confusion) -> list[Matrix]:
     """The confusion matrix, and how classes share their units."""
     sizes = confusion.sizes
-    shown = np.sort(np.argsort(-sizes, kind="stable")[:_MOST_CLASSES])
+    shown = np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES])
     names = [units.classes.names[each] for each in shown]
-    most_said = np.argsort(-confusion.counts[shown].sum(axis=0), kind="stable")[:_MOST_CLASSES]
+    most_said = np.argsort(-confusion.counts[shown].sum(axis=0), kind="stable")[:MOST_CLASSES]
     columns = np.sort(most_said)
     shares = confusion.counts[np.ix_(shown, columns)] / sizes[shown, None]
     says = [confusion.says[each] for each in columns]
@@ -156,19 +168,42 @@ def _table(
 ) -> Matrix:
     longest = max(values.shape)
     cell = int(np.clip((_SQUARE - 110) / longest, 14, 72))
-    return Matrix(values, rows, columns, text, [title], cell, longest <= _WRITTEN)
+    return Matrix(values, rows, columns, text, Shown(title), cell, longest <= _WRITTEN)
 
 
-def _by_class(units: LayerSelectivity, patches: Patches) -> list[Tile]:
-    """The best unit of each class, its strongest patch."""
-    found, images = patches.layer(units.layer), patches.images
-    tiles = []
-    for number, name in enumerate(units.classes.names[:_MOST_CLASSES]):
-        unit = int(units.roc_auc[:, number].argmax())
-        for tile in unit_tiles(images, found, unit, 1):
-            caption = [name, f"unit {unit}", f"area {units.roc_auc[unit, number]:.3f}"]
-            tiles.append(Tile(tile.picture, caption, tile.frame))
+def _by_class(units: LayerSelectivity, exemplars: Patches, numbers: np.ndarray) -> list[Tile]:
+    """The best unit of each class, and its strongest patch of an image of the class."""
+    found, tiles = exemplars.layer(units.layer), list[Tile]()
+    for place, name in enumerate(units.classes.names[:MOST_CLASSES]):
+        unit, image = int(units.best_units[place]), numbers[units.strongest_members[place]]
+        rank = int(np.flatnonzero(found.images[unit] == image)[0])
+        tile = patch_tile(exemplars.images, found, unit, rank)
+        shows = replace(
+            tile.shows,
+            what=name,
+            values={
+                "area": f"{units.roc_auc[unit, place]:.3f}, activation {tile.shows.values['']}"
+            },
+            headed=(),
+        )
+        tiles.append(replace(tile, shows=shows))
     return tiles
+
+
+def _strongest(
+    units: LayerSelectivity, patches: Patches, numbers: np.ndarray, unit: int
+) -> list[Tile]:
+    """The strongest patches of a unit, each with its image's class where its title has none."""
+    found, names = patches.layer(units.layer), (*units.classes.names, "")
+    classes = dict(zip(numbers.tolist(), units.classes.labels.tolist(), strict=True))
+    tiles = unit_tiles(patches.images, found, unit)
+    labels = [names[classes[image]] for image in found.images[unit, : len(tiles)].tolist()]
+    return [
+        tile
+        if tile.shows.image.endswith(f": {label}")
+        else replace(tile, shows=replace(tile.shows, label=label))
+        for tile, label in zip(tiles, labels, strict=True)
+    ]
 
 
 def _pairs(units: LayerSelectivity, confusion: Confusion) -> list[str]:

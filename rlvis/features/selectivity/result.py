@@ -26,6 +26,7 @@ class Selectivity(Result):
         predictions: what the network says of them.
         layers: the statistics, by layer.
         patches: the strongest patches of the same units, and the images.
+        exemplars: patches of the images that each class' best unit answers to most.
     """
 
     model: str
@@ -34,6 +35,7 @@ class Selectivity(Result):
     predictions: Confusion
     layers: dict[str, LayerSelectivity]
     patches: Patches
+    exemplars: Patches
 
     def layer(self, name: str | None = None) -> LayerSelectivity:
         """The statistics of a layer, the last one if left out.
@@ -63,7 +65,9 @@ class Selectivity(Result):
         Raises:
             InputError: if there is no such layer.
         """
-        return report.page(self.layer(layer), self.predictions, self.patches, most)
+        return report.page(
+            self.layer(layer), self.predictions, self.patches, self.exemplars, self.numbers, most
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The statistics of all layers, "layer/column", and the answers."""

@@ -1,6 +1,7 @@
 """Which units of layers never fire, which always, and which tell what class, in one pass."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from rlvis.features.image_sets.batches import BatchReader
 from rlvis.features.image_sets.classes import Classes, classes_of
 from rlvis.features.image_sets.image_pass import ImagePass
 from rlvis.features.image_sets.image_set import ImageSet
-from rlvis.features.selectivity.layer_selectivity import Confusion, LayerSelectivity
+from rlvis.features.selectivity.layer_selectivity import MOST_CLASSES, Confusion, LayerSelectivity
 from rlvis.features.selectivity.result import Selectivity
+from rlvis.features.top_patches.result import Patches
 from rlvis.features.top_patches.scan import ActivationScan, ScanResult
 from rlvis.features.top_patches.search import collected
 from rlvis.models.image_model import ImageModel, require_image_model
@@ -84,7 +86,8 @@ def units(
         for layer in layers
     }
     predictions = Confusion.of(classes, said, model.labels)
-    return Selectivity(model.name, read, classes, predictions, found, collected(scan))
+    exemplars = _exemplars(reading, found, read)
+    return Selectivity(model.name, read, classes, predictions, found, collected(scan), exemplars)
 
 
 class _ScanColumns:
@@ -111,6 +114,24 @@ class _ScanColumns:
     def state(self) -> dict[str, np.ndarray]:
         """All columns."""
         return {name: self.column(name) for name in self._parts}
+
+
+def _exemplars(
+    reading: BatchReader, layers: Mapping[str, LayerSelectivity], read: np.ndarray
+) -> Patches:
+    """The patches of all units of the images that classes' best units answer to most.
+
+    Args:
+        reading: of all images.
+        layers: the statistics, by layer.
+        read: int64 (N,), the numbers of the images that these are of.
+    """
+    members = [each.strongest_members[:MOST_CLASSES] for each in layers.values()]
+    numbers = read[np.unique(np.concatenate(members))].tolist()
+    scan = ActivationScan(replace(reading, start=0, only=numbers), list(layers), len(numbers), 1)
+    for _ in scan:
+        pass
+    return collected(scan)
 
 
 def _layer(

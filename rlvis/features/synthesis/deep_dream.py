@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rlvis.deprecation import DONE_AND_TOTAL, renamed_parameters
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.theme import DARK, fit, on_dark
 from rlvis.display.tiles import Row, Tile
 from rlvis.display.video_file import film_writer
@@ -85,8 +86,12 @@ class Dream(Result):
     def page(self) -> Page:
         """A page of what was there and what was seen."""
         height, width = self.after.shape[:2]
-        guide = [] if self.guide is None else [Tile(self.guide, ["its guide"])]
-        tiles = [Tile(self.before, ["before"]), *guide, Tile(self.after, ["the dream"])]
+        guide = [] if self.guide is None else [Tile(self.guide, Shown("its guide"))]
+        tiles = [
+            Tile(self.before, Shown("before")),
+            *guide,
+            Tile(self.after, Shown("the dream")),
+        ]
         larger = -(-_LEAST_SIDE // height)  # the pixels of a tiny picture stay squares
         height, width = larger * height, larger * width
         across = len(tiles) * (width + 12) + 2 * 28

@@ -3,6 +3,8 @@
 import torch
 
 from rlvis.deprecation import DONE, renamed_parameters
+from rlvis.display.numbers import written
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError
 from rlvis.features.image_sets.batches import BatchReader
@@ -73,7 +75,10 @@ def strongest(
     if not best:
         raise InputError(f"none of the {len(images)} images of {images.name} could be read")
     tiles = [
-        Tile(latest(images.picture(index)), [f"{value:.3g}", images.title(index)])
+        Tile(
+            latest(images.picture(index)),
+            Shown(model=model.name, image=images.title(index), values={"": written(value)}),
+        )
         for value, index in best
     ]
     note = f"the images of {images.name} that excite it most, with its value"

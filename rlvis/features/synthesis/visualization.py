@@ -11,7 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from rlvis.deprecation import NOTHING, renamed_parameters
+from rlvis.display.numbers import written
 from rlvis.display.page import Page
+from rlvis.display.shown import Shown
 from rlvis.display.tiles import Row, Tile
 from rlvis.errors import InputError, NonFiniteError
 from rlvis.features.synthesis.network import ObjectiveNetwork
@@ -57,7 +59,15 @@ class Synthesis(Result):
     def tiles(self) -> list[Tile]:
         """A tile per image, with its value."""
         return [
-            Tile(as_picture(image), [f"value {value:.4g}"])
+            Tile(
+                as_picture(image),
+                Shown(
+                    model=self.model,
+                    target=self.objective,
+                    values={"value": written(value, 4)},
+                    headed=("target",),
+                ),
+            )
             for image, value in zip(self.images, self.values, strict=True)
         ]
 

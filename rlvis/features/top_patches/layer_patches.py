@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from rlvis.display.numbers import written
 from rlvis.display.overlays import resize_picture
+from rlvis.display.shown import Shown
 from rlvis.display.theme import LIGHT
 from rlvis.display.tiles import Row, Tile
 from rlvis.features.image_sets.image_set import ImageSet
@@ -66,26 +68,34 @@ def unit_tiles(
     whole: bool = False,
 ) -> list[Tile]:
     """The strongest patches of a unit as tiles, `count` at most."""
-    field, tiles = found.receptive_field, list[Tile]()
+    ranks = np.flatnonzero(found.images[unit] >= 0)[:count].tolist()
+    return [patch_tile(images, found, unit, rank, whole=whole) for rank in ranks]
+
+
+def patch_tile(
+    images: ImageSet, found: LayerPatches, unit: int, rank: int, *, whole: bool = False
+) -> Tile:
+    """One patch of a unit: cut out, or with its box on the whole image."""
+    field = found.receptive_field
+    image, box, centre = (each[unit, rank] for each in (found.images, found.boxes, found.centres))
     mapped, everywhere = field.grid != (1, 1), field.geometry().size == field.image
-    for value, number, box, centre in zip(
-        found.values[unit], found.images[unit], found.boxes[unit], found.centres[unit], strict=True
-    ):
-        if number < 0 or len(tiles) == count:
-            break
-        picture = latest(images.picture(int(number)))
-        if whole:
-            shown = _marked(
-                picture, (_FINE * _WHOLE[0], _FINE * _WHOLE[1]), box, centre if mapped else None
-            )
-        else:
-            top, left, bottom, right = box
-            cut = picture[top:bottom, left:right] if bottom > top else picture
-            ring = centre - box[:2] if mapped and everywhere else None
-            shown = _marked(cut, (_FINE * _CUT[0], _FINE * _CUT[1]), None, ring)
-        caption = [f"{value:.3g}", images.title(int(number))]
-        tiles.append(Tile(shown, caption, LIGHT.surface))
-    return tiles
+    picture = latest(images.picture(int(image)))
+    if whole:
+        size = _FINE * _WHOLE[0], _FINE * _WHOLE[1]
+        shown = _marked(picture, size, box, centre if mapped else None)
+    else:
+        top, left, bottom, right = box
+        cut = picture[top:bottom, left:right] if bottom > top else picture
+        ring = centre - box[:2] if mapped and everywhere else None
+        shown = _marked(cut, (_FINE * _CUT[0], _FINE * _CUT[1]), None, ring)
+    shows = Shown(
+        layer=field.layer,
+        unit=unit,
+        image=images.title(int(image)),
+        values={"": written(found.values[unit, rank])},
+        headed=("unit",),
+    )
+    return Tile(shown, shows, LIGHT.surface)
 
 
 def unit_rows(

@@ -74,11 +74,10 @@ export function legend() {
 export function framePanel({ store, recorded, info }) {
   const { box, update: label } = legend();
   const size = `${info.frame[1]} × ${info.frame[0]} pixels`;
-  const drawn = pictureWithHeat(`what the policy sees, ${size}`, el("footer", {}, box));
+  const note = el("p", { className: "note" });
+  const drawn = pictureWithHeat(`what the policy sees, ${size}`, el("footer", {}, note, box));
   drawn.picture.style.setProperty("--aspect", info.frame[1] / info.frame[0]);
   const about = el("span", { className: "muted" });
-  const note = el("p", { className: "note" });
-  drawn.picture.append(note);
   const section = panel("frame", "What the policy sees", about, drawn.stage);
   let shown = {};
   hovered(drawn.picture, (x, y) => readAt(shown, x, y));
@@ -92,6 +91,7 @@ export function framePanel({ store, recorded, info }) {
     section.classList.toggle("waiting", !seen || (state.heat && !map));
     put(note, !state.heat || !map ? "" : (map.error ?? map.notes.join("; ")));
     note.hidden = !note.textContent;
+    note.title = note.textContent;
     box.classList.toggle("off", !state.heat || !usable);
     if (usable) label(usable, norm);
     put(about, typeset(`${method} of ${map?.name ?? target}`));

@@ -10,6 +10,7 @@ import { methodsOf, verdictOn } from "./methods.js";
 
 const FINEST = 96;
 const MOST_ROWS = 8;
+const FEW = 5; // so many columns have room for a name and a number in one line
 
 export function multiplesPanel({ store, recorded, info }) {
   const names = methodsOf(info);
@@ -28,6 +29,7 @@ export function multiplesPanel({ store, recorded, info }) {
     el("div", { className: "scroll" }, heading, body),
   );
   section.style.setProperty("--columns", recorded.columns.length);
+  section.classList.toggle("many", recorded.columns.length > FEW);
   const ground = el("canvas");
   const isNewGround = changes();
   let built = [];
@@ -166,7 +168,8 @@ function tile(store, info, method, target, place) {
     const usable = state.heat && map && !map.error && !map.notes.length ? map : null;
     const said = map?.error ? "not possible" : (map?.notes?.join("; ") ?? "");
     if (isNewWord(said, map?.name)) {
-      put(word, said);
+      put(word, said.replace(/: [^;]*/g, ""));
+      word.title = said;
       word.hidden = !said;
       box.setAttribute("aria-description", map?.error ?? typeset(map?.name ?? ""));
     }

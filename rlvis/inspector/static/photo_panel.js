@@ -7,10 +7,11 @@ import { icon } from "./icons.js";
 
 export function photoPanel({ store, photos, info }) {
   const { box, update: label } = legend();
+  const note = el("p", { className: "note", hidden: true });
   const status = el("p", { className: "muted", role: "status" });
   const drawn = pictureWithHeat(
     "the photo as the network sees it",
-    el("footer", {}, box, status),
+    el("footer", {}, note, box, status),
   );
   const invite = el(
     "div",
@@ -18,8 +19,7 @@ export function photoPanel({ store, photos, info }) {
     el("p", {}, "Drop a photo here, paste one, or choose one."),
     el("p", { className: "muted" }, `${info.title} says what it sees, and where it looks.`),
   );
-  const note = el("p", { className: "note", hidden: true });
-  drawn.picture.append(invite, note);
+  drawn.picture.append(invite);
   const input = el("input", {
     type: "file",
     accept: "image/*",
@@ -68,6 +68,7 @@ export function photoPanel({ store, photos, info }) {
     drawn.show(photos.place(state), seen, usable, state);
     put(note, state.heat ? map.notes.join("; ") : "");
     note.hidden = !note.textContent;
+    note.title = note.textContent;
     box.classList.toggle("off", !usable);
     label(map, state.norm);
     shown = { seen, map: usable };

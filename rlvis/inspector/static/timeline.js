@@ -6,6 +6,7 @@ import { changes, decimal, dragged, el, panel, placeOver, put, short } from "./d
 import { icon } from "./icons.js";
 
 const NO_BOOKMARKS = { list: [] };
+const FEW = 6;
 
 export function timelinePanel({ store, recorded, info, moves, moments = [], bookmarks = NO_BOOKMARKS }) {
   const canvas = el("canvas", { "aria-hidden": "true" });
@@ -34,13 +35,9 @@ export function timelinePanel({ store, recorded, info, moves, moments = [], book
   const key = info.actions.map((each, place) =>
     el("span", {}, swatch(each.colour, place), each.name),
   );
-  const section = panel(
-    "timeline",
-    "Over time",
-    el("span", { className: "key" }, key),
-    marks,
-    plot,
-  );
+  const names = el("span", { className: "key" }, key);
+  const isFew = info.actions.length <= FEW; // else they have lines of their own
+  const section = panel("timeline", "Over time", isFew ? names : [], ...(isFew ? [] : [names]), marks, plot);
 
   let size = [0, 0];
   const steps = () => recorded.numbers(store.state.episode)?.head.steps ?? 0;

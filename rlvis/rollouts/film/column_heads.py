@@ -4,18 +4,29 @@ That is an action with its probability, Q-value or mean, or a target of another 
 """
 
 from collections.abc import Sequence
-from math import floor, log10
 from typing import Protocol
 
 import numpy as np
 
-from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, told_apart, write
+from rlvis.display.numbers import resolved, signed_number
+from rlvis.display.theme import (
+    DARK,
+    Colour,
+    label_colour,
+    length,
+    on_dark,
+    titles,
+    told_apart,
+    write,
+)
 from rlvis.models.distributions import DiagonalGaussian, Greedy
 from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.film.timeline import reach_of
 from rlvis.rollouts.header import Targets
 
 _BAR_TOP, _BAR = 32, 12
+_DOT, _PITCH = 16, 15
+"""Pixels of the dot beside a name, and from one line of it to the next."""
 
 
 class Heads(Protocol):
@@ -34,7 +45,8 @@ class Heads(Protocol):
 class ActionHeads:
     """Actions: the name, π as a number and a bar, and whether it was taken.
 
-    Where a name has no room beside its number it has a line of its own; the number is by the bar.
+    Where a name has no room beside its number it has a line of its own, or two in smaller type; the
+    number is by the bar then.
 
     Args:
         episode: the episode.
@@ -51,8 +63,9 @@ class ActionHeads:
         beside = width - length("−0.00", self._size, True) - 24
         most = max((length(names[index], self._size, True) for index in shown), default=0)
         self._stacked = most > beside
-        room = width - 22 if self._stacked else beside
-        self._names = told_apart(tuple(names), room, self._size, True)
+        room = width if self._stacked else beside
+        self._titles = _Titles([names[index] for index in shown], room, self._size)
+        self._names = list(names)
         self._probabilities = episode.probabilities
         self._taken = episode.distribution.taken(episode.actions)
 
@@ -73,7 +86,7 @@ class ActionHeads:
         share, number = (0.0, "+0.00") if continuous else self._share(step, index)
         room = width - (0 if self._stacked else length(number, size, True)) - 24
         top = y + (20 - size) // 2
-        used = on_dark(canvas, self._names[index], x, top, size, colour, bold=True)
+        used = self._titles.draw(canvas, self._names[index], x, y, colour)
         if continuous:
             self._draw_mean(canvas, step, index, x, y, width, used)
             return
@@ -81,8 +94,10 @@ class ActionHeads:
         if taken and room - used > 80:
             word = "highest" if isinstance(self._episode.distribution, Greedy) else "sampled"
             _chip(canvas, word, x + used + 10, y + 3, colour)
-        elif taken:
+        elif taken and used <= width - _DOT:
             on_dark(canvas, "●", x + used + 3, y + 3, 15, colour)
+        elif taken:
+            canvas[y + _BAR_TOP + _BAR + 2 : y + _BAR_TOP + _BAR + 5, x : x + width] = colour
         if self._stacked:
             narrow = length(number, 14, True) + 6
             bar[:, width - narrow :] = DARK.background
@@ -164,20 +179,7 @@ class TargetHeads:
         names = {name for row in targets.names for name in row}
         self._stacked = max(length(name, self._size, True) for name in names) > beside
         room = width if self._stacked else beside
-        half = (room - length(" − ", self._size, True)) // 2
-        cut = dict(zip(actions, told_apart(tuple(actions), half, self._size, True), strict=True))
-
-        def short(name: str) -> str:
-            parts = name.split(" - ")
-            if (
-                length(name, self._size, True) <= room
-                or len(parts) != 2
-                or not set(parts) <= cut.keys()
-            ):
-                return fit(name, room, self._size, True, 0.5)
-            return " - ".join(cut[part] for part in parts)
-
-        self._names = {name: short(name) for name in names}
+        self._titles = _Titles(sorted(names), room, self._size, actions)
 
     def highlight(self, step: int, index: int) -> Colour | None:
         """None: a target is not taken."""
@@ -194,8 +196,7 @@ class TargetHeads:
         value = float(values[step])
         number = resolved(value, most - least)
         top = y + (20 - size) // 2
-        name = self._names[self._targets.names[step][index]]
-        on_dark(canvas, name, x, top, size, DARK.text, bold=True)
+        self._titles.draw(canvas, self._targets.names[step][index], x, y, DARK.text)
         if self._stacked:
             on_dark(canvas, number, x + width, y + _BAR_TOP - 3, 14, bold=True, align="right")
             width -= length(number, 14, True) + 6
@@ -204,6 +205,63 @@ class TargetHeads:
         bar = canvas[y + _BAR_TOP : y + _BAR_TOP + _BAR, x : x + width]
         bar[:] = DARK.surface
         bar[:, : round(width * (value - least) / ((most - least) or 1))] = DARK.muted
+
+
+class _Titles:
+    """Names over columns, in two lines where one has no room.
+
+    Args:
+        names: that there are.
+        width: that they have room in, in pixels.
+        size: of the font, at most.
+        actions: names of which a name may be a difference, whose parts then stand one over the
+            other.
+    """
+
+    def __init__(
+        self, names: Sequence[str], width: int, size: int, actions: Sequence[str] = ()
+    ) -> None:
+        self._parts = {name: self._parted(name, actions) for name in names}
+        whole = all(length(name, size, True) <= width for name in names)
+        single = {name for name, parts in self._parts.items() if whole or len(parts) == 1}
+        self._size, lines = titles(tuple(name for name in names if name in single), width, size)
+        self._lines = dict(lines)
+        if len(single) < len(names):
+            self._differences(width)
+
+    @staticmethod
+    def _parted(name: str, actions: Sequence[str]) -> tuple[str, ...]:
+        parts = tuple(name.split(" - "))
+        return parts if len(parts) == 2 and set(parts) <= set(actions) else (name,)
+
+    def _differences(self, width: int) -> None:
+        """Each part of a difference in a line of its own, all in type that all have room in."""
+        parted = {name: parts for name, parts in self._parts.items() if name not in self._lines}
+        words = tuple(dict.fromkeys(part for parts in parted.values() for part in parts))
+        room = width - length(" −", 14, True)
+        fitting = (
+            size
+            for size in (14, 13, 12, 11)
+            if all(length(word, size, True) <= room for word in words)
+        )
+        self._size = min(self._size, next(fitting, 11))
+        cut = dict(zip(words, told_apart(words, room, self._size, True), strict=True))
+        for name, (one, other) in parted.items():
+            self._lines[name] = f"{cut[one]} −", cut[other]
+
+    def draw(self, canvas: np.ndarray, name: str, x: int, y: int, colour: Colour) -> int:
+        """Write a name over its bar; how many pixels wide it is."""
+        first, second = self._lines[name]
+        if not second:
+            return on_dark(
+                canvas, first, x, y + (20 - self._size) // 2, self._size, colour, bold=True
+            )
+        top = y - 2
+        widths = [
+            on_dark(canvas, line, x, top + place * _PITCH, self._size, colour, bold=True)
+            for place, line in enumerate((first, second))
+        ]
+        return max(widths)
 
 
 class MixedHeads:
@@ -238,15 +296,10 @@ class MixedHeads:
         return heads.score(step, index)
 
 
-def signed_number(number: float) -> str:
-    """A number to two decimals, zero as 0."""
-    return f"{number:.2f}" if number else "0"
-
-
-def resolved(number: float, spread: float) -> str:
-    """A number with as many decimals as tell apart those of that spread, three digits at least."""
-    decimals = max(1 - floor(log10(max(spread, 1e-6))), 2 - floor(log10(max(abs(number), 1))))
-    return f"{number:.{max(0, min(decimals, 4))}f}"
+def most_taken(episodes: Sequence[EpisodeNumbers], most: int) -> list[int]:
+    """The indices of at most so many actions: those that were taken most often, in their order."""
+    taken = np.concatenate([each.distribution.taken(each.actions) for each in episodes])
+    return sorted(np.argsort(-taken.sum(axis=0), kind="stable")[:most].tolist())
 
 
 def _size(width: int) -> int:

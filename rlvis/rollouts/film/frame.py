@@ -1,24 +1,22 @@
 """One frame of the annotated video: what the policy saw, why it did what it did, and when."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from rlvis.display.legend import Legend, draw_legend, scales_of
-from rlvis.display.overlays import grey, noted, overlay, resize_picture
+from rlvis.display.numbers import signed_number
+from rlvis.display.overlays import bare, grey, overlay, resize_picture
 from rlvis.display.theme import DARK, Colour, fit, label_colour, length, on_dark, paste
 from rlvis.errors import InputError
-from rlvis.images.frames import age, caption, picture_of
+from rlvis.images.frames import caption, picture_of
 from rlvis.rollouts.episode import Episode
 from rlvis.rollouts.film.column_heads import (
     ActionHeads,
     Heads,
     MixedHeads,
     TargetHeads,
-    signed_number,
 )
+from rlvis.rollouts.film.feet import Feet, plain_name
 from rlvis.rollouts.film.footage import Footage
 from rlvis.rollouts.film.frame_layout import (
     CAPTION,
@@ -26,42 +24,20 @@ from rlvis.rollouts.film.frame_layout import (
     MARGIN,
     MOST_COLUMNS,
     SIDE,
-    SUM_LINE,
     TOP,
     WIDTH,
     Box,
     FrameLayout,
 )
-from rlvis.rollouts.film.shown_maps import FilmScale, MapsOverTime, ShownMaps
+from rlvis.rollouts.film.shown_maps import EpisodeMaps, FilmScale, ShownMaps
 from rlvis.rollouts.film.timeline import Timeline, tracks_of
-from rlvis.rollouts.header import Header, MethodRecord, Targets
+from rlvis.rollouts.header import Header, MethodRecord
 
 _BLOCK = 64
 _LEAST_CELL = 24
-_WORDS = 180  # columns less wide have no room for the words of a sum
 _DARK = 32  # an episode in which nothing is brighter (symbols, not colours) is shown brightened
 _OUTCOMES: dict[str, Colour] = {"success": (104, 214, 150)}
 _OTHER_OUTCOME: Colour = (240, 176, 32)
-
-
-@dataclass(frozen=True)
-class EpisodeMaps:
-    """The heatmaps of an episode, T steps, and what is to be said of them.
-
-    Attributes:
-        heatmaps: float (T, K, h, w) for each of the header's methods, arrays or what is read like
-            them; of actions, then their contrast if there is one.
-        contrast: what that explains.
-        evidence: for each method what its maps sum to, float (T, K), or None.
-        notes: for each method T × K lists of notes; none where left out.
-        targets: what the maps explain where that is not the actions.
-    """
-
-    heatmaps: Sequence[MapsOverTime] = field(repr=False)
-    contrast: Targets | None = None
-    evidence: Sequence[np.ndarray | None] = ()
-    notes: Sequence[list[list[list[str]]]] = field(default=(), repr=False)
-    targets: Targets | None = None
 
 
 class EpisodeFrames:
@@ -94,14 +70,14 @@ class EpisodeFrames:
         colormap: str | None = None,
         curves: Sequence[str] | None = None,
     ) -> None:
-        self._scale, self._colormap = scale, colormap
+        self._colormap = colormap
         self._episode, self._header, self._shown = episode, header, list(shown)
         self._maps, targets = maps, maps.targets
-        self._units = [
+        self._rows = _together(header.methods)
+        units = [
             [header.unit_of(method, column) for column in self._shown] for method in header.methods
         ]
-        self._rows = _together(header.methods)
-        self._heat = ShownMaps(maps.heatmaps, self._shown, self._rows, self._units, scale)
+        self._heat = ShownMaps(maps.heatmaps, self._shown, self._rows, units, scale)
         height, width = episode.observations.shape[1:3]
         self._brightest = _brightest(episode)
         actions = len(header.actions)
@@ -121,17 +97,16 @@ class EpisodeFrames:
                     self._heads, actions, TargetHeads(maps.contrast, columns, header.actions)
                 )
         tracks = len(tracks_of(header.distribution, self._actions))
-        feet = [
-            len(self._legend(row, 0)) + 4 + SUM_LINE * (self._sums(methods[0]) is not None)
-            for row, methods in enumerate(self._rows)
-        ]
+        self._feet = Feet(
+            maps, header, self._shown, self._rows, self._heat, self._heads, scale, colormap
+        )
         self.layout = FrameLayout(
             len(self._shown),
             len(self._rows),
             width / height,
             tracks,
             tuple(len(row) for row in self._rows),
-            tuple(feet),
+            self._feet.heights,
             len(curves or ()),
         )
         heights = [self.layout.cell_of(row)[1] for row in range(len(self._rows))]
@@ -249,13 +224,7 @@ class EpisodeFrames:
                 for column in range(len(self._shown)):
                     place = self.layout.place(row, column, number)
                     self._draw_tile(canvas, step, method, column, place, ground)
-            foot = self.layout.foot_of(row)
-            sums = self._sums(methods[0])
-            if sums is not None:
-                for column in range(len(self._shown)):
-                    self._draw_sum(canvas, step, column, sums, foot)
-            legend = self._legend(row, step)
-            paste(canvas, legend, FrameLayout.left, foot + SUM_LINE * (sums is not None))
+            self._feet.draw(canvas, step, row, self.layout.foot_of(row))
 
     def _draw_tile(
         self,
@@ -266,85 +235,18 @@ class EpisodeFrames:
         place: tuple[int, int],
         ground: np.ndarray,
     ) -> None:
-        """A map over the picture; in place of its colours a note where it shows little."""
+        """A map over the picture; the picture alone where a note says that it shows little."""
         (x, y), (height, width) = place, ground.shape
         colour = self._heads.highlight(step, self._shown[column])
         if colour is not None:
             canvas[y - 3 : y + height + 3, x - 3 : x + width + 3] = colour
-        notes = self._notes(method, step, self._shown[column])
-        if notes:
-            heat = self._heat.own(method, step)[column]
-            paste(canvas, noted(ground, heat, notes), x, y)
+        if self._maps.notes_of(method, step, self._shown[column]):
+            paste(canvas, bare(ground), x, y)
             return
         heat = self._heat.resized(method, step, self._sizes)[column]
         most = float(self._heat.limits(method, step)[column])
         signed = self._header.methods[method].signed
         paste(canvas, overlay(ground, heat, most, signed, self._colormap), x, y)
-
-    def _notes(self, method: int, step: int, index: int) -> list[str]:
-        return self._maps.notes[method][step][index] if self._maps.notes else []
-
-    def _sums(self, method: int) -> np.ndarray | None:
-        """What the maps of a method sum to, float (T, columns), where that is known of any."""
-        found = self._maps.evidence[method] if self._maps.evidence else None
-        return None if found is None or np.isnan(found).all() else found[:, self._shown]
-
-    def _draw_sum(
-        self, canvas: np.ndarray, step: int, column: int, sums: np.ndarray, y: int
-    ) -> None:
-        """How the head's bias and the evidence of a map add up to the score."""
-        evidence = float(sums[step, column])
-        if not np.isfinite(evidence):
-            return
-        score = self._heads.score(step, self._shown[column])
-        width = self.layout.column_width
-        x = FrameLayout.left + column * (width + FrameLayout.gap)
-        if not np.isfinite(score):
-            return
-        parts = [
-            (f"bias {score - evidence + 0.0:.2f}", DARK.muted),
-            (f"{'+' if evidence >= 0 else '−'} evidence {abs(evidence):.2f}", DARK.text),
-            (f"= {score:.2f}", DARK.muted),
-        ]
-        if width < _WORDS:
-            parts = [(text.replace("bias ", "").replace("evidence ", ""), c) for text, c in parts]
-        size = next((each for each in (13, 12, 11) if _across(parts, each) <= width), 10)
-        for text, colour in parts:
-            x += on_dark(canvas, text, x, y, size, colour) + 3
-
-    def _legend(self, row: int, step: int) -> np.ndarray:
-        """The method, its layer, and the colours with the values they stand for."""
-        methods = [self._header.methods[each] for each in self._rows[row]]
-        first, stack = methods[0], self._header.frames
-        about = [f"layer {first.layer}"] if first.layer else []
-        if (
-            self._sums(self._rows[row][0]) is not None
-            and FrameLayout.width_of(len(self._shown)) < _WORDS
-        ):
-            about += ["bias ± evidence = score"]
-        if stack > 1:
-            frames = [each.frame for each in methods]
-            about += [
-                f"all {stack} frames"
-                if frames == [None]
-                else ", ".join(age(each, stack) for each in frames if each is not None)
-            ]
-        scopes = {"episode": "the episode", "frame": "each frame"}
-        names = self._header.targets or ["-" if self._maps.contrast else ""]
-        legend = Legend(
-            _name(first),
-            tuple(about),
-            first.signed,
-            first.one_sided,
-            bool(self._maps.contrast) or any(" - " in each for each in names),
-            scales_of(
-                _rounded(self._heat.limits(self._rows[row][0], step)),
-                self._units[self._rows[row][0]],
-            ),
-            scopes.get(str(self._scale), ""),
-            self._colormap,
-        )
-        return draw_legend(legend, FrameLayout.room, DARK)
 
     def _frame(self, step: int, frame: int) -> np.ndarray:
         """One frame of what the policy saw at a step, as a picture."""
@@ -362,20 +264,13 @@ def outcome_colour(outcome: str) -> Colour:
     return _OUTCOMES.get(outcome, _OTHER_OUTCOME)
 
 
-def _across(parts: Sequence[tuple[str, Colour]], size: int) -> int:
-    return sum(length(text, size) + 3 for text, _ in parts)
-
-
-def _name(method: MethodRecord) -> str:
-    """The method without the frame that it was asked of."""
-    return re.sub(r"[:,]frame=-?\d+$", "", method.name)
-
-
 def _together(methods: Sequence[MethodRecord]) -> list[list[int]]:
     """The numbers of the methods that share a row: the same one of several frames."""
     rows: dict[str, list[int]] = {}
     for number, each in enumerate(methods):
-        rows.setdefault(_name(each) if each.frame is not None else each.name, []).append(number)
+        rows.setdefault(plain_name(each) if each.frame is not None else each.name, []).append(
+            number
+        )
     return list(rows.values())
 
 
@@ -387,11 +282,6 @@ def _brightest(episode: Episode | Footage) -> int:
         if most >= _DARK:
             return 255
     return most
-
-
-def _rounded(limits: np.ndarray) -> list[float]:
-    """As many digits as are shown, so that legends are drawn once."""
-    return [float(f"{each:.2g}") for each in limits]
 
 
 def draw_picture(canvas: np.ndarray, picture: np.ndarray, box: Box) -> None:

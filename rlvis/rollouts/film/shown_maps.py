@@ -1,6 +1,7 @@
 """The heatmaps that a film shows, a few steps at a time, and what full strength stands for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import floor
 from typing import Literal, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 from rlvis.attribution.explanation import resize_maps
 from rlvis.display.overlays import STRONGEST, limit
 from rlvis.memory import give_back_memory
+from rlvis.rollouts.header import Targets
 
 FilmScale = float | Literal["episode", "frame"]
 """What full strength stands for: the most of a method's maps in an episode or frame, a number."""
@@ -26,6 +28,30 @@ class MapsOverTime(Protocol):
 
     def __getitem__(self, steps: slice, /) -> np.ndarray:
         """Those of some steps."""
+
+
+@dataclass(frozen=True)
+class EpisodeMaps:
+    """The heatmaps of an episode, T steps, and what is to be said of them.
+
+    Attributes:
+        heatmaps: float (T, K, h, w) for each of the header's methods, arrays or what is read like
+            them; of actions, then their contrast if there is one.
+        contrast: what that explains.
+        evidence: for each method what its maps sum to, float (T, K), or None.
+        notes: for each method T × K lists of notes; none where left out.
+        targets: what the maps explain where that is not the actions.
+    """
+
+    heatmaps: Sequence[MapsOverTime] = field(repr=False)
+    contrast: Targets | None = None
+    evidence: Sequence[np.ndarray | None] = ()
+    notes: Sequence[list[list[list[str]]]] = field(default=(), repr=False)
+    targets: Targets | None = None
+
+    def notes_of(self, method: int, step: int, index: int) -> list[str]:
+        """What is to be said of one map."""
+        return self.notes[method][step][index] if self.notes else []
 
 
 class ShownMaps:
@@ -107,7 +133,8 @@ class ShownMaps:
             block = self._at(slice(start, start + _PASS))
             for (methods, columns), quantile in zip(self._groups, counted, strict=True):
                 for each in methods:
-                    quantile.add(np.abs(block[each][:, columns]))
+                    sizes = np.abs(block[each][:, columns])
+                    quantile.add(np.nan_to_num(sizes, nan=0.0, posinf=0.0))
             give_back_memory()
         for (methods, columns), quantile in zip(self._groups, counted, strict=True):
             for each in methods:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from rlvis.attribution.explanation import resize_maps
-from rlvis.display.overlays import grey, limit, overlay, resize_picture
+from rlvis.display.numbers import signed_number
+from rlvis.display.overlays import bare, grey, limit, note_line, overlay, resize_picture
 from rlvis.display.theme import DARK, Colour, fit, on_dark, paste
 from rlvis.display.video_file import film_writer
 from rlvis.images.frames import picture_of
 from rlvis.rollouts.branches import Futures
 from rlvis.rollouts.episode import Episode
-from rlvis.rollouts.film.column_heads import ActionHeads, signed_number
+from rlvis.rollouts.film.column_heads import ActionHeads, most_taken
 from rlvis.rollouts.film.frame import draw_picture, outcome_colour
-from rlvis.rollouts.film.frame_layout import HEIGHT, MARGIN, TOP, WIDTH, Box
+from rlvis.rollouts.film.frame_layout import HEIGHT, MARGIN, MOST_COLUMNS, TOP, WIDTH, Box
 from rlvis.rollouts.film.timeline import Timeline
 from rlvis.rollouts.header import Header
 
@@ -24,9 +25,8 @@ _GAP = 40
 _HALF = (WIDTH - 2 * MARGIN - _GAP) // 2
 _VIEW = Box(0, 112, 420, 315)
 _CAMERA = Box(436, 134, _HALF - 436, 120)
-_MAP = replace(_CAMERA, y=282)
-_NUMBERS, _HEADS, _STRIP = 408, 446, 516
-_MOST_ACTIONS = 5
+_MAP = replace(_CAMERA, y=276, height=106)
+_NUMBERS, _HEADS, _STRIP = 404, 446, 516
 _RULE: Colour = (58, 66, 78)
 
 
@@ -38,11 +38,13 @@ class LaneMaps:
         title: over them.
         maps: float (T, h, w).
         signed: whether negative values speak against.
+        notes: T lists of what a map that shows little says in its place.
     """
 
     title: str
     maps: np.ndarray = field(repr=False)
     signed: bool
+    notes: Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,14 @@ class SideBySide:
     """
 
     def __init__(self, title: str, note: str, lanes: Sequence[Lane]) -> None:
+        alike = len({len(lane.actions) for lane in lanes}) == 1
         self._lanes = [
-            _LaneFrames(lane, MARGIN + place * (_HALF + _GAP)) for place, lane in enumerate(lanes)
+            _LaneFrames(
+                lane,
+                most_taken([each.episode for each in (lanes if alike else [lane])], MOST_COLUMNS),
+                MARGIN + place * (_HALF + _GAP),
+            )
+            for place, lane in enumerate(lanes)
         ]
         self._still = np.empty((HEIGHT, WIDTH, 3), np.uint8)
         self._still[:] = DARK.background
@@ -103,10 +111,17 @@ class SideBySide:
 
 
 class _LaneFrames:
-    def __init__(self, lane: Lane, x: int) -> None:
-        self._lane, self._x = lane, x
+    """The part of a frame that is of one lane.
+
+    Args:
+        lane: it.
+        shown: the indices of the actions that have a column.
+        x: of its left, in pixels.
+    """
+
+    def __init__(self, lane: Lane, shown: list[int], x: int) -> None:
+        self._lane, self._shown, self._x = lane, shown, x
         self._episode = lane.episode
-        self._shown = list(range(min(len(lane.actions), _MOST_ACTIONS)))
         self._width = (_HALF - 14 * (len(self._shown) - 1)) // len(self._shown)
         self._heads = ActionHeads(lane.episode, lane.actions, self._shown, self._width)
         self._strip = Timeline(
@@ -122,6 +137,9 @@ class _LaneFrames:
         lane, x = self._lane, self._x
         on_dark(canvas, fit(lane.title, _HALF - 190, 20, True), x, TOP, 20, bold=True)
         on_dark(canvas, fit(lane.note, _HALF, 14), x, TOP + 26, 14, DARK.muted)
+        if len(self._shown) < len(lane.actions):
+            note = f"{len(self._shown)} of {len(lane.actions)} actions shown"
+            on_dark(canvas, note, x + _CAMERA.x, _NUMBERS + 19, 13, DARK.muted)
         if self._episode.renders is not None:
             on_dark(canvas, "camera", x + _CAMERA.x, _CAMERA.y - 22, 14, DARK.muted)
         if lane.maps:
@@ -160,13 +178,12 @@ class _LaneFrames:
         scale = min(_MAP.width / camera.shape[1], _MAP.height / camera.shape[0])
         width, height = round(camera.shape[1] * scale), round(camera.shape[0] * scale)
         ground = grey(resize_picture(camera, width, height))
-        heat = resize_maps(maps.maps[step : step + 1, None], height, width)[0, 0]
-        paste(
-            canvas,
-            overlay(ground, heat, self._limit, maps.signed),
-            self._x + _MAP.x + (_MAP.width - width) // 2,
-            _MAP.y,
-        )
+        heat, notes = maps.maps[step], maps.notes[step]
+        fine = resize_maps(heat[None, None], height, width)[0, 0]
+        drawn = bare(ground) if notes else overlay(ground, fine, self._limit, maps.signed)
+        paste(canvas, drawn, self._x + _MAP.x + (_MAP.width - width) // 2, _MAP.y)
+        said = note_line(heat, notes, _MAP.width, 13)
+        on_dark(canvas, said, self._x + _MAP.x, _MAP.y + _MAP.height + 4, 13, DARK.muted)
 
 
 def write_side_by_side(

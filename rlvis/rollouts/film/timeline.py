@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rlvis.display.numbers import resolved, written
 from rlvis.display.theme import DARK, Colour, label_colour, paste, write
 from rlvis.errors import InputError, unknown
 from rlvis.models.distributions import ActionDistribution, DiagonalGaussian, Factored, Greedy
@@ -64,7 +65,7 @@ class Timeline:
         if isinstance(episode.distribution, Greedy):
             caption = "the action with the highest Q-value over time"
         if isinstance(episode.distribution, DiagonalGaussian):
-            scales = ", ".join(f"±{_reach(episode, track):.2g}" for track in tracks)
+            scales = ", ".join(f"±{written(_reach(episode, track), 2)}" for track in tracks)
             means = "mean of each action"
             if not np.allclose(episode.entries[0], episode.logits, atol=5e-3):
                 means += f" (→ after {episode.distribution.bounded_by})"
@@ -73,7 +74,8 @@ class Timeline:
         for name in curves:
             values = curve_of(episode, name)
             low, high = np.nanmin(values), np.nanmax(values)
-            caption = f"{name} over time, {low:.2f} to {high:.2f}"
+            ends = " to ".join(resolved(float(each), float(high - low)) for each in (low, high))
+            caption = f"{name} over time, {ends}"
             sections.append((caption, self._curve(values, curve_height)))
         ticks, bright, dim = self._ticks(), [], []
         for caption, picture in sections:

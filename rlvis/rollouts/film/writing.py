@@ -19,11 +19,12 @@ from rlvis.models.policy import Policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, check_whole
 from rlvis.rollouts.episode import EpisodeNumbers
+from rlvis.rollouts.film.column_heads import most_taken
 from rlvis.rollouts.film.footage import Footage, Views
-from rlvis.rollouts.film.frame import EpisodeFrames, EpisodeMaps
+from rlvis.rollouts.film.frame import EpisodeFrames
 from rlvis.rollouts.film.frame_layout import HEIGHT, MOST_COLUMNS, WIDTH
 from rlvis.rollouts.film.scenes import CARD_SECONDS, Scene, draw_card
-from rlvis.rollouts.film.shown_maps import FilmScale
+from rlvis.rollouts.film.shown_maps import EpisodeMaps, FilmScale
 from rlvis.rollouts.film.timeline import CURVES
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.moments import Moment
@@ -279,8 +280,5 @@ def _columns(
     if len(known) <= MOST_COLUMNS or targets:
         return list(range(len(known)))[:MOST_COLUMNS]
     most = MOST_COLUMNS - 1  # one for the contrast, where there is one
-    distribution = header.distribution
-    taken = [distribution.taken(recording.numbers(number).actions) for number in numbers]
-    counts = np.concatenate(taken).sum(axis=0)
-    taken_most = sorted(np.argsort(-counts, kind="stable")[:most].tolist())
-    return [*taken_most, *([len(known) - 1] if contrast else [])]
+    taken = most_taken([recording.numbers(number) for number in numbers], most)
+    return [*taken, *([len(known) - 1] if contrast else [])]
