@@ -17,13 +17,8 @@ from rlvis.attribution.registry import METHODS, Method, get_method
 from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError, Notice
 from rlvis.images.depth import Levels, check_window, windows_used
-<<<<<<< HEAD
 from rlvis.images.loading import Images, Size, as_images, reductions
-from rlvis.images.preprocess import Preprocess, Window
-=======
-from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Window
->>>>>>> main
 from rlvis.instrument.layers import resolve_layer
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.targets import Target, TargetLike, as_targets
@@ -140,12 +135,6 @@ class Explainer:
             raise InputError("the picture has 8 bits, of which all are seen; leave window out")
         height, width = pixels.shape[-2:]
         seen = Window(0, 0, height, width)
-<<<<<<< HEAD
-        if given is None and isinstance(self.model.preprocess, Preprocess):
-            seen = self.model.preprocess.window(height, width)
-        pictures = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        return Prepared(pictures, seen, inputs, tuple(levels), tuple(reduced))
-=======
         if given is None:
             seen = self.model.window((pixels.shape[1], height, width))
             if not seen.known:
@@ -156,8 +145,8 @@ class Explainer:
                     Notice,
                     stacklevel=2,
                 )
-        return Prepared(pixels.permute(0, 2, 3, 1).cpu().numpy(), seen, inputs, tuple(levels))
->>>>>>> main
+        pictures = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        return Prepared(pictures, seen, inputs, tuple(levels), tuple(reduced))
 
     def explain(
         self,
