@@ -1,6 +1,7 @@
 """Actions that are continuous or several at once: from SB3's file to the film, as they happened."""
 
 import json
+from functools import partial
 from itertools import product
 
 import av
@@ -22,6 +23,7 @@ from rlvis.rollouts.film.writing import frames_of
 from rlvis.rollouts.header import Header
 from rlvis.rollouts.spaces import distribution_over
 from rlvis_agents import TrainConfig, evaluate, load_policy, train
+from tests.complaints import complaint
 
 KINDS = ("Steering", "Gears")
 DRAWS = 4000
@@ -264,7 +266,7 @@ def test_one_image_is_explained_for_them_too(zips, kind, tmp_path, capsys) -> No
         assert isinstance(policy.distribution, MultiCategorical)
         sums = [probabilities[factor].sum() for factor in policy.distribution.factors]
         np.testing.assert_allclose(sums, 1, rtol=1e-5)
-    with pytest.raises(InputError, match="sarfa works with Discrete actions only"):
+    with pytest.raises(InputError, match="sarfa is about one choice among all labels"):
         explain(policy, picture, "sarfa", 0)
     Image.fromarray(picture).save(tmp_path / "x.png")
     main(
@@ -323,8 +325,11 @@ def test_what_does_not_fit_is_said(policy, kind, tmp_path) -> None:
         train(TrainConfig(env=world(kind), out=tmp_path / "run"))
     image = np.zeros((40, 48, 3), np.uint8)
     for target in ("entropy", log_prob(0)):
-        with pytest.raises(InputError, match=r"the target .* works with Discrete actions only"):
-            explain(policy, image, "saliency", target)
+        said = complaint(partial(explain, policy, image, "saliency", target))
+        assert ("made of probabilities, and the scores are means" in said) == (kind == "Steering")
+    assert "one choice among all labels" in complaint(
+        lambda: explain(policy, image, "saliency", "margin")
+    )
     with pytest.raises(InputError, match="3 labels, but 2×2 actions have 4 scores"):
         Policy(torch.nn.Identity(), ["a", "b", "c"], distribution=MultiCategorical((2, 2)))
 

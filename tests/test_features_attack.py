@@ -129,8 +129,8 @@ CONTINUOUS = DiagonalGaussian((0.0, 0.0), (-1.0, -1.0), (1.0, 1.0))
 @pytest.mark.parametrize(
     ("distribution", "options", "message"),
     [
-        (CONTINUOUS, {}, "attack works with Discrete actions only"),
-        (MultiCategorical((2, 2)), {}, "attack works with Discrete actions only"),
+        (CONTINUOUS, {}, "an attack is about one choice among all labels"),
+        (MultiCategorical((2, 2)), {}, "an attack is about one choice among all labels"),
         (None, {"method": "cw"}, "no attack 'cw'"),
         (None, {"steps": 0}, "steps is 0"),
         (None, {"eps": 0}, "eps is 0"),

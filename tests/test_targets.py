@@ -9,12 +9,13 @@ import torch
 from rlvis import find_labels, list_layers
 from rlvis.models.distributions import Categorical
 from rlvis.models.image_model import ImageModel
+from rlvis.models.score_kinds import LOGITS
 from rlvis.models.scores import Scores
-from rlvis.models.targets import TARGETS, Target, as_targets, rank
+from rlvis.models.targets import OF_SCORES, TARGETS, Target, as_targets, rank
 from tests.complaints import complaint
 from tests.conftest import LABELS, PooledPolicy
 
-UNITS = {"logit", "nats", "value", "score"}
+UNITS = {"logit", "nats", "value", "score", "probability"}
 
 
 def example(form: str) -> str:
@@ -65,8 +66,8 @@ def test_it_says_its_name_and_unit(model, written) -> None:
     found = target(written, model)
     assert len(found.labels(scores())) == 5
     assert all(isinstance(name, str) and name for name in found.labels(scores()))
-    assert found.unit in UNITS
-    assert found.unit_for(Categorical(3)) == found.unit
+    assert found.unit_for(LOGITS) in UNITS
+    assert found.unit_for(Categorical(3)) == found.unit_for(LOGITS)
     if "{" not in written and not written.startswith("top"):
         assert found.name == written
 
@@ -118,7 +119,7 @@ def test_how_targets_are_written(model, written, name) -> None:
 
 def test_a_label_that_looks_like_a_target_is_a_label() -> None:
     model = ImageModel(PooledPolicy().eval(), ["value", "a - b", "7"])
-    assert [each.unit for each in as_targets(["value", "a - b", "7"], model)] == ["logit"] * 3
+    assert [each.unit for each in as_targets(["value", "a - b", "7"], model)] == [OF_SCORES] * 3
     found = as_targets("7", model)[0]
     values = Scores(torch.tensor([[1.0, 2.0, 3.0]]), None, model.labels)
     assert found(values).item() == 3

@@ -32,11 +32,10 @@ from rlvis.instrument.feature_layout import dependency_mask
 from rlvis.instrument.network_trace import trace_of
 from rlvis.instrument.relu_rules import Rectifier
 from rlvis.instrument.watching import watch
-from rlvis.models.distributions import ActionDistribution
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import draws_at_random, is_scripted
 from rlvis.models.scores import Scores
-from rlvis.models.targets import Target
+from rlvis.models.targets import OF_SCORES, Target
 
 
 @dataclass(frozen=True)
@@ -136,11 +135,6 @@ class Evidence:
         return self._runs.capture(output, self.inputs.requires_grad)
 
     @property
-    def distribution(self) -> ActionDistribution:
-        """What the scores make up."""
-        return self._model.distribution
-
-    @property
     def frames(self) -> int:
         """How many frames are stacked in the channels of the input."""
         return self._model.frames or 1
@@ -164,13 +158,13 @@ class Evidence:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Of each target; the scores that are no logits of choices are called "score"."""
-        return tuple(target.unit_for(self.distribution) for target in self._targets)
+        """Of each target; that of scores goes by their kind."""
+        return tuple(target.unit_for(self.scores.kind) for target in self._targets)
 
     @property
     def linear(self) -> tuple[bool, ...]:
         """Of each target whether it is a sum of multiples of the network's outputs."""
-        return tuple(target.unit in ("logit", "value") for target in self._targets)
+        return tuple(target.unit in (OF_SCORES, "value") for target in self._targets)
 
     @property
     def activations(self) -> Tensor:

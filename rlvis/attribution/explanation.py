@@ -128,15 +128,16 @@ class Explanation(Heatmaps, Result):
             "target": [name for row in self.targets for name in row],
             "score": self.scores.ravel(),
             "unit": [*units] * images,
-            "probability": self._target_probabilities().ravel(),
+            "probability": self.target_probabilities.ravel(),
             "method": [self.method] * count,
             "map_sum": self.maps.sum(axis=(2, 3)).ravel(),
             "map_unit": [*self.map_units] * images,
             "note": ["; ".join(notes) for row in self.notes for notes in row],
         }
 
-    def _target_probabilities(self) -> np.ndarray:
-        """Float32 (N, T), NaN for targets that are no label."""
+    @property
+    def target_probabilities(self) -> np.ndarray:
+        """Float32 (N, T), NaN for targets that are no label, or that have none."""
         probabilities = self.probabilities
         found = np.full(self.scores.shape, np.nan, np.float32)
         for index, names in enumerate(self.targets):

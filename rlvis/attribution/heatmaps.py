@@ -13,12 +13,13 @@ from rlvis.images.depth import Levels
 from rlvis.images.loading import Size
 from rlvis.images.places import Places, draw_at
 from rlvis.images.preprocess import Window
-from rlvis.models.distributions import ActionDistribution
+from rlvis.models.score_kinds import ScoreKind
 
 _ROUNDINGS = 32
 """So many roundings in a row, about one a layer, make up the error of a score."""
 
 _ODDS = 0.01
+_LOGARITHMS = ("logit", "nats", "log-probability")
 
 Of = TypeVar("Of", bound="Heatmaps")
 
@@ -35,8 +36,7 @@ class Heatmaps:
         targets: N lists of T names.
         logits: float32 (N, K), all scores.
         labels: the K names.
-        distribution: what the scores make up: one choice among the labels, or the actions of a
-            policy with several choices or continuous ones.
+        kind: what the scores are.
         value: float32 (N,), the critic's estimate, or None.
         method: the method's name, with its options.
         signed: whether negative values in the maps are evidence against the target.
@@ -46,7 +46,7 @@ class Heatmaps:
         frame: the one that the maps are over, or None where they are over all of them.
         one_sided: whether the method cuts off what speaks against the target: of a difference such
             as "left - right" its maps show what speaks for the first alone.
-        unit: of the maps: "logit", "nats", "fall of the logit", "share" and the like.
+        unit: of the maps: "logit", "probability", "nats", "fall of the logit", "share" and so on.
         units: the same of each of the T targets' maps, where they may differ.
         score_units: of each of the T scores.
         adds_up: for each target whether its score is the sum of the map and what the head adds
@@ -66,7 +66,7 @@ class Heatmaps:
     targets: list[list[str]]
     logits: np.ndarray = field(repr=False)
     labels: tuple[str, ...] = field(repr=False)
-    distribution: ActionDistribution = field(repr=False)
+    kind: ScoreKind = field(repr=False)
     value: np.ndarray | None
     method: str
     signed: bool
@@ -91,17 +91,34 @@ class Heatmaps:
         That a label is masked; that a map holds what is not a number, of which nothing is drawn;
         that it is empty or the same everywhere, or nearly so (it varies by less than a twentieth of
         its largest value); or of a map in the unit of the scores that it is weak: the sum of what
-        it shows is below what rounding makes of the scores, or, in logits or nats, below 0.01, so
-        that no probability moves by more than one percent of itself.
+        it shows is below what rounding makes of the score, or too little for a probability p to
+        matter: in logits or nats below 0.01, in probabilities below 0.01 p (1 - p), which moves the
+        odds as far. Other scores have no such bound.
         Of gradients the sum is what a change of every pixel by one unit of the input adds.
         """
-        finite = np.where(np.isfinite(self.logits), self.logits, 0)
-        noise = _ROUNDINGS * self.epsilon * np.abs(finite).max(axis=1)
-        units = self.map_units
+        noise, units = _ROUNDINGS * self.epsilon * self._sizes, self.map_units
         return [
-            [self._notes(*each, limit) for each in zip(heats, scores, units, strict=True)]
-            for heats, scores, limit in zip(self.maps, self.scores, noise, strict=True)
+            [self._notes(*each) for each in zip(heats, scores, units, limits, strict=True)]
+            for heats, scores, limits in zip(self.maps, self.scores, noise, strict=True)
         ]
+
+    @property
+    def _sizes(self) -> np.ndarray:
+        """Float (N, T): of the numbers whose rounding each target has.
+
+        That is the largest score where all are on one scale. Values, probabilities and plain
+        numbers are computed to their own size; what is a difference of them, to the largest one's.
+        """
+        finite = np.abs(np.where(np.isfinite(self.logits), self.logits, 0)).max(axis=1)
+        sizes = np.repeat(finite[:, None], self.scores.shape[1], axis=1)
+        own = np.abs(np.where(np.isfinite(self.scores), self.scores, 0))
+        for target, unit in enumerate(self.score_units):
+            names = {row[target] for row in self.targets}
+            single = all(name in self.labels or " - " not in name for name in names)
+            by_itself = unit == "probability" or not self.kind.comparable
+            if unit == "value" or (single and by_itself):
+                sizes[:, target] = own[:, target]
+        return sizes
 
     @property
     def map_units(self) -> tuple[str, ...]:
@@ -134,18 +151,21 @@ class Heatmaps:
         elif spread < most / 20:
             found.append("nearly constant")
         total = most if unit.startswith("fall") else float(np.abs(heat).sum())
-        unit = unit.removesuffix(" per unit of the input")
-        if unit.removeprefix("fall of the ") in ("logit", "nats", "value", "score"):
-            if total < noise:
-                found.append("weaker than rounding noise")
-            elif total < _ODDS and unit.endswith(("logit", "nats")):
-                found.append("weak: moves the odds by less than 1%")
+        unit = unit.removesuffix(" per unit of the input").removeprefix("fall of the ")
+        if unit not in {*_LOGARITHMS, "probability", "value", "score", self.kind.unit}:
+            return found
+        if total < noise:
+            found.append("weaker than rounding noise")
+        elif unit in _LOGARITHMS and total < _ODDS:
+            found.append("weak: moves the odds by less than 1%")
+        elif unit == "probability" and total < _ODDS * abs(score) * (1 - abs(score)):
+            found.append("weak: changes it by less than 1%")
         return found
 
     @property
     def probabilities(self) -> np.ndarray:
-        """Float32 (N, K): of what each score stands for, NaN for means of continuous actions."""
-        return self.distribution.probabilities(torch.from_numpy(self.logits)).numpy()
+        """Float32 (N, K): of what each score stands for, NaN where scores make up none."""
+        return self.kind.probabilities(torch.from_numpy(self.logits)).numpy()
 
     @property
     def heatmaps(self) -> np.ndarray:

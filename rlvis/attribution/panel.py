@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from rlvis.attribution import panel_parts as parts
@@ -76,15 +75,13 @@ def panel_rows(explanations: Sequence[Heatmaps], scale: Scale) -> list[Row]:
 def _image_row(explanation: Heatmaps, index: int, maps: Sequence[Row]) -> Row:
     """The image itself and its highest scores, and beside them its maps, as a page has them."""
     picture = picture_of(explanation.images[index], explanation.frames)
-    probabilities = explanation.probabilities[index]
     notes = [parts.seen_note(explanation)]
     if explanation.value is not None:
         notes.append(f"value {explanation.value[index]:.2f}")
-    if not np.isnan(probabilities).all():
-        notes += [
-            f"{parts.percentage(float(probabilities[label]))} {explanation.labels[label]}"
-            for label in parts.highest_scores(probabilities)
-        ]
+    notes += [
+        f"{each.words} {explanation.labels[each.label]}"
+        for each in parts.standings(explanation, index)
+    ]
     width, height = parts.picture_size(picture, _IMAGE_SIDE)
     tile = Tile(parts.dimmed(picture, explanation), Shown(notes=notes))
     return Row([tile], _heading(explanation, index), tile=(height, width), beside=maps)

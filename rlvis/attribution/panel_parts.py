@@ -1,6 +1,7 @@
 """What a panel of heatmaps says and shows, however it is drawn: scales, scores, legends, sizes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
@@ -10,6 +11,7 @@ from rlvis.attribution.heatmaps import Heatmaps
 from rlvis.display.legend import Legend, scales_of
 from rlvis.display.overlays import limit
 from rlvis.errors import InputError
+from rlvis.models.score_kinds import number, percentage
 
 MOST_BARS = 5
 """How many scores are told of an image."""
@@ -95,29 +97,70 @@ def seen_note(explanation: Heatmaps) -> str:
     return ("bright: seen" if partly else "seen") + f" as {levels}, black to white{reduced}"
 
 
-def highest_scores(probabilities: np.ndarray) -> np.ndarray:
-    """The labels whose probabilities are told: the highest first, all in order where few."""
-    if len(probabilities) <= MOST_BARS:
-        return np.arange(len(probabilities))
-    return probabilities.argsort(kind="stable")[::-1][:MOST_BARS]
+@dataclass(frozen=True)
+class Standing:
+    """How a label does among the others.
+
+    Attributes:
+        label: its index.
+        words: its probability in per cent, or its score where scores make up none.
+        share: the probability, None where there is none.
+    """
+
+    label: int
+    words: str
+    share: float | None
+
+
+def standings(explanation: Heatmaps, index: int) -> list[Standing]:
+    """The labels told of an image: those of the highest scores first, all in order where few."""
+    row, shares = explanation.logits[index], explanation.probabilities[index]
+    chosen = np.arange(len(row))
+    if len(row) > MOST_BARS:
+        ranked = shares if explanation.kind.probable else row
+        chosen = ranked.argsort(kind="stable")[::-1][:MOST_BARS]
+    if not explanation.kind.probable:
+        return [
+            Standing(label, _number_alone(explanation, label, float(row[label])), None)
+            for label in chosen.tolist()
+        ]
+    return [
+        Standing(label, percentage(float(shares[label])), float(shares[label]))
+        for label in chosen.tolist()
+    ]
+
+
+def standing_of(explanation: Heatmaps) -> str:
+    """What the numbers of `standings` are."""
+    if not explanation.kind.probable:
+        return explanation.kind.unit
+    alone = explanation.kind.competing or len(explanation.labels) == 1
+    return "probability" if alone else "probability of each"
 
 
 def score_words(explanation: Heatmaps, index: int, column: int) -> tuple[str, str, str]:
-    """A target's score with its unit, its probability if it has one, and the number alone."""
-    name, number = explanation.targets[index][column], explanation.scores[index, column]
+    """A target's score with its unit, its probability if it has one beside, the number alone."""
+    name, score = explanation.targets[index][column], float(explanation.scores[index, column])
     unit = explanation.score_units[column] if explanation.score_units else "score"
-    share = np.nan
-    if name in explanation.labels:
-        share = explanation.probabilities[index, explanation.labels.index(name)]
-    score = "masked" if np.isneginf(number) else f"{unit} {number:.2f}"
-    return score, "" if np.isnan(share) else percentage(share), f"{number:.2f}"
+    if np.isneginf(score):
+        return "masked", "", ""
+    told = number(score)
+    if unit == "probability" and (name in explanation.labels or name.startswith("p(")):
+        return f"{unit} {percentage(score)}", "", percentage(score)
+    if name not in explanation.labels:
+        made = unit in ("probability", "mean")  # of some, and none itself
+        return f"{told} in {unit}" if made else f"{unit} {told}", "", told
+    label, kind = explanation.labels.index(name), explanation.kind
+    share = percentage(explanation.probabilities[index, label]) if kind.probable else ""
+    words = kind.words(label, score)
+    return words, share, words.removeprefix(f"{kind.unit} ")
 
 
-def percentage(share: float) -> str:
-    """A probability in per cent, with a digit more where it is small: "38%", "0.4%", "<0.1%"."""
-    if 0 < share < 0.0005:
-        return "<0.1%"
-    return f"{share:.0%}" if share >= 0.0995 else f"{share:.1%}"
+def _number_alone(explanation: Heatmaps, label: int, score: float) -> str:
+    kind = explanation.kind
+    return (
+        "masked" if np.isneginf(score) else kind.words(label, score).removeprefix(f"{kind.unit} ")
+    )
 
 
 def cell_side(targets: int) -> int:

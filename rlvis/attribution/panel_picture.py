@@ -11,19 +11,20 @@ from rlvis.attribution.heatmaps import Heatmaps
 from rlvis.attribution.panel_parts import (
     MOST_BARS,
     Scale,
+    Standing,
     cell_side,
     check_scale,
     check_shown,
     dimmed,
     full_strengths,
-    highest_scores,
     legend_of,
     methods_line,
-    percentage,
     picture_size,
     score_words,
     seen_note,
     seen_part,
+    standing_of,
+    standings,
 )
 from rlvis.display.legend import draw_legend
 from rlvis.display.overlays import bare, grey, note_line, overlay, resize_picture
@@ -219,31 +220,32 @@ def _side(
     whole = resize_picture(dimmed(picture, explanation), *_fitting(picture, width, height))
     paste(canvas, whole, _MARGIN, top + (height - len(whole)) // 2)
     top += height + _GAP
-    probabilities = explanation.probabilities[index]
-    continuous = bool(np.isnan(probabilities).all())
-    value = "" if explanation.value is None else f"value {explanation.value[index]:.2f}"
-    caption = value if continuous else f"probability   {value}"
+    value = "" if explanation.value is None else f"   value {explanation.value[index]:.2f}"
+    caption = f"{standing_of(explanation)}{value}"
     _text(canvas, caption, _MARGIN, top, 13, colour=LIGHT.muted)
-    if continuous:
-        return
-    order = highest_scores(probabilities)
-    names = tuple(explanation.labels[label] for label in order)
-    shown = told_apart(names, round(width * 0.44) - 8, 14)
-    for place, label in enumerate(order):
+    told = standings(explanation, index)
+    names = tuple(explanation.labels[each.label] for each in told)
+    room = width - max(length(each.words, 11) for each in told)
+    shown = told_apart(names, min(round(width * 0.44), room) - 8, 14)
+    for place, each in enumerate(told):
         y = top + 22 + 24 * place
         colour = _target_colour(explanation, index, names[place])
-        _bar(canvas, shown[place], float(probabilities[label]), (y, width), colour)
+        _bar(canvas, shown[place], each, (y, width), colour)
 
 
 def _bar(
-    canvas: np.ndarray, label: str, share: float, place: tuple[int, int], colour: Colour
+    canvas: np.ndarray, label: str, standing: Standing, place: tuple[int, int], colour: Colour
 ) -> None:
+    """A label, its probability as a bar where it has one, and its number."""
     y, width = place
     name, bar = round(width * 0.44), round(width * 0.38)
     _text(canvas, label, _MARGIN, y, 14)
-    canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + bar] = LIGHT.surface
-    canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + round(bar * share)] = colour
-    _text(canvas, percentage(share), _MARGIN + width, y, 14, align="right")
+    if standing.share is not None:
+        canvas[y + 3 : y + 15, _MARGIN + name : _MARGIN + name + bar] = LIGHT.surface
+        end = _MARGIN + name + round(bar * standing.share)
+        canvas[y + 3 : y + 15, _MARGIN + name : end] = colour
+    size = next((each for each in (14, 12) if length(standing.words, each) <= width - name), 11)
+    _text(canvas, standing.words, _MARGIN + width, y, size, align="right")
 
 
 def _target_colour(explanation: Heatmaps, index: int, label: str) -> Colour:

@@ -10,7 +10,7 @@ from rlvis.attribution.changed_images import Answers
 from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.registry import method
 from rlvis.errors import InputError
-from rlvis.models.distributions import require_categorical
+from rlvis.models.score_kinds import log_shares, require_choice
 
 
 @method(
@@ -65,7 +65,7 @@ def blurred_spots(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> T
 
     A spot of the image I fades into its surroundings: Φ = I ⊙ (1 - M) + blur(I) ⊙ M with a blur of
     σ = 3 and M a disc blurred by σ = radius. For a target on the critic's value the map is
-    ½ (V - V′)², for any other ½ ‖π - π′‖² over all logits, whichever of them is the target.
+    ½ (V - V′)², for any other ½ ‖π - π′‖² over all scores, whichever of them is the target.
 
     Args:
         evidence: of the images and targets.
@@ -95,7 +95,8 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
     """Heatmaps (N, T, H, W): blurred spots that lower this very action, not the others.
 
     Spots as in `perturbation`. With Δp the fall of the action's probability and K = 1 / (1 + KL)
-    how little the distribution over the others changes, S = 2 K Δp / (K + Δp) where Δp > 0.
+    how little the distribution over the others changes, S = 2 K Δp / (K + Δp) where Δp > 0. Of
+    Q-values the probabilities are the softmax, as in the paper.
 
     Args:
         evidence: of the images and targets.
@@ -103,21 +104,23 @@ def sarfa(evidence: Evidence, radius: float = 5.0, stride: int = 5) -> Tensor:
         stride: distance between spots in input pixels.
 
     Raises:
-        InputError: if a target is not one of the labels, or the labels are not one choice.
+        InputError: if a target is not the score of a label, or the labels are not one choice.
     """
-    require_categorical(evidence.distribution, "sarfa")
+    require_choice(evidence.scores.kind, "sarfa")
     score_jacobian = evidence.score_jacobian["logits"]
-    if not bool(((score_jacobian != 0).sum(dim=-1) == 1).all()):
+    single = ((score_jacobian != 0).sum(dim=-1) == 1) & (score_jacobian.sum(dim=-1) == 1)
+    if not bool(single.all()):
         raise InputError("sarfa explains one label at a time; choose labels as targets")
     action = score_jacobian.abs().argmax(dim=-1)
 
     def specific(answers: Answers) -> Tensor:
         before, after = answers.before, answers.after
-        lost = before.probabilities - after.probabilities
+        log_p, log_p_after = (log_shares(each.kind, each.logits) for each in (before, after))
+        lost = log_p.exp() - log_p_after.exp()
         columns = []
         for index in action[answers.images].split(1, dim=1):
             fall = lost.gather(1, index)[:, 0]
-            rest, rest_after = _without(before.logits, index), _without(after.logits, index)
+            rest, rest_after = _without(log_p, index), _without(log_p_after, index)
             shares = rest_after.exp()
             divergence = torch.where(shares > 0, shares * (rest_after - rest), 0).sum(dim=1)
             kept = 1 / (1 + divergence)
@@ -222,9 +225,9 @@ def _blurring(length: int, sigma: float) -> Tensor:
     return torch.zeros(length, length, dtype=kernel.dtype).scatter_add_(1, mirrored, weights)
 
 
-def _without(logits: Tensor, index: Tensor) -> Tensor:
+def _without(log_p: Tensor, index: Tensor) -> Tensor:
     """Log-probabilities (R, K) of all labels but one of each row, index (R, 1); its own is -inf."""
-    return logits.scatter(1, index, -torch.inf).log_softmax(dim=1)
+    return log_p.scatter(1, index, -torch.inf).log_softmax(dim=1)
 
 
 def _random_masks(count: int, cells: int, keep: float, seed: int, inputs: Tensor) -> Tensor:

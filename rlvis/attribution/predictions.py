@@ -9,15 +9,17 @@ import numpy as np
 from PIL import Image
 
 from rlvis.attribution.explanation import Explanation
-from rlvis.attribution.panel_parts import percentage
+from rlvis.attribution.panel_parts import standings
 from rlvis.display.page import Page
 from rlvis.display.shown import Shown
 from rlvis.display.theme import Colour
 from rlvis.display.tiles import Row, Tile
 from rlvis.images.frames import picture_of
+from rlvis.models.score_kinds import percentage
 from rlvis.results import Result, Table
 
 _SIDE = 160
+_TOLD = 3
 _WRONG: Colour = (200, 64, 38)
 
 
@@ -27,8 +29,9 @@ class Prediction:
 
     Attributes:
         path: the picture's.
-        predicted: the label of the highest score.
-        probability: of that label, NaN where scores make up none.
+        predicted: the label of the highest score; of a single label that or "not …", whichever is
+            likelier; empty where scores are numbers that measure different things.
+        probability: of that, NaN where scores make up none.
         label: what the picture is, None where that is not known.
         label_probability: of that label.
         link: where more of it is to be seen.
@@ -37,6 +40,7 @@ class Prediction:
         method: that the map is by.
         notes: of the map; see `Heatmaps.notes`.
         thumbnail: a small JPEG of the picture and that map, side by side; empty for none.
+        numbers: the scores in words where they make up no probabilities.
     """
 
     path: str
@@ -49,6 +53,7 @@ class Prediction:
     method: str = ""
     notes: tuple[str, ...] = ()
     thumbnail: bytes = field(default=b"", repr=False)
+    numbers: str = ""
 
     @classmethod
     def of(
@@ -69,19 +74,22 @@ class Prediction:
             thumbnail: whether a page is to show it.
         """
         labels, probabilities = explanation.labels, explanation.probabilities[0]
-        highest, targets = int(explanation.logits[0].argmax()), explanation.targets[0]
-        shown = targets.index(labels[highest]) if labels[highest] in targets else 0
+        predicted, probability = _predicted(explanation)
+        known = None if not predicted else label
+        targets = explanation.targets[0]
+        shown = targets.index(predicted) if predicted in targets else 0
         return cls(
             path,
-            labels[highest],
-            float(probabilities[highest]),
-            None if label is None else labels[label],
-            float("nan") if label is None else float(probabilities[label]),
+            predicted,
+            probability,
+            None if known is None else labels[known],
+            float("nan") if known is None else float(probabilities[known]),
             link,
             targets[shown],
             explanation.method,
             tuple(explanation.notes[0][shown]),
             _thumbnail(explanation, shown) if thumbnail else b"",
+            "" if explanation.kind.probable else _numbers(explanation),
         )
 
     @property
@@ -91,9 +99,28 @@ class Prediction:
 
     @property
     def says(self) -> str:
-        """The predicted label with its probability."""
-        share = "" if np.isnan(self.probability) else f" {percentage(self.probability)}"
-        return f"{self.predicted}{share}"
+        """The predicted label with its probability, or the scores where there is none."""
+        return self.numbers or f"{self.predicted} {percentage(self.probability)}"
+
+
+def _predicted(explanation: Explanation) -> tuple[str, float]:
+    """The label that the scores of the first image speak for, and its probability."""
+    labels, kind = explanation.labels, explanation.kind
+    shares, highest = explanation.probabilities[0], int(explanation.logits[0].argmax())
+    if not kind.probable:
+        return labels[highest] if kind.competing else "", float("nan")
+    if len(labels) == 1 and shares[0] < 0.5:
+        return f"not {labels[0]}", 1 - float(shares[0])
+    return labels[highest], float(shares[highest])
+
+
+def _numbers(explanation: Explanation) -> str:
+    """The scores of the first image in words, the three highest where one is chosen."""
+    told = standings(explanation, 0)
+    if explanation.kind.competing:
+        told = sorted(told, key=lambda each: -explanation.logits[0, each.label])
+    shown = ", ".join(f"{explanation.labels[each.label]} {each.words}" for each in told[:_TOLD])
+    return shown + ", …" * (len(explanation.labels) > _TOLD)
 
 
 class Predictions(Result):
@@ -148,6 +175,7 @@ class Predictions(Result):
             "label": [row.label or "" for row in rows],
             "predicted": [row.predicted for row in rows],
             "probability": [row.probability for row in rows],
+            "scores": [row.numbers for row in rows],
             "correct": ["" if row.correct is None else str(row.correct).lower() for row in rows],
             "label_probability": [row.label_probability for row in rows],
         }

@@ -45,6 +45,8 @@ def command(
         methods: an attribution method, grad-cam when left out; repeat for several rows. Options
             follow a colon, as in occlusion:patch=32,stride=8.
         targets: a label to explain, the highest scores when left out; repeat for several columns.
+            "cat - dog" is why a cat rather than a dog, "against cat" what speaks against it; also
+            "p(cat)", "log p(cat)", "margin", "entropy".
         top: how many of the highest scores to explain where no target is named.
         every: explain every score, the highest first where there are more than ten.
         layer: the layer of class activation maps, the last spatial one when left out.

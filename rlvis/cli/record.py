@@ -41,8 +41,8 @@ def command(
             made when they are looked at, as by rlvis video.
         targets: what to explain; repeat for several. When left out every action, and "chosen", the
             action taken less the best of the others. "left - right" is why left rather than right,
-            "margin" the best action less the runner-up; also "highest", "log p(left)", "entropy",
-            "value".
+            "margin" the best action less the runner-up, "against left" what speaks against it; also
+            "highest", "p(left)", "log p(left)", "entropy", "value".
         layer: the layer of class activation maps, the last spatial one when left out.
         frames: of stacked frames, for methods that read pixels: one map over all of them (sum),
             over the last one, or one for each (separate).

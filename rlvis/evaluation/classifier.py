@@ -30,6 +30,7 @@ from rlvis.images.loading import load_image
 from rlvis.images.paths import ENDINGS
 from rlvis.images.preprocess import Preprocess
 from rlvis.models.image_model import ImageModel, require_image_model
+from rlvis.models.score_kinds import require_choice, require_probabilities
 from rlvis.progress import OnProgress, reporter
 from rlvis.rollouts.recorded_policy import fingerprint
 
@@ -77,6 +78,7 @@ def audit_classifier(
     plan, report, start = plan or AuditPlan(), reporter(on_progress), processor_seconds()
     opened = open_images(images) if isinstance(images, (str, Path)) else images
     plain = _pictures(model, opened, plan.frames)
+    model = _understood(model, plain)
     asked = [None] * len(plain) if masks is None else _masks(model, Path(masks), opened, len(plain))
     pictures, parts, without = _planted(model, plain, asked, seed)
     targets = audited_targets(model, not np.isnan(pictures.values).any())
@@ -115,6 +117,18 @@ def audit_classifier(
     )
     scored.remove()
     return found.timed(processor_seconds() - start)
+
+
+def _understood(model: ImageModel, plain: np.ndarray) -> ImageModel:
+    """The model, with what kind of scores it gives.
+
+    Raises:
+        InputError: if they are not those of one choice.
+    """
+    kind = model.scores(plain[:1]).kind
+    require_choice(kind, "an audit")
+    require_probabilities(kind, "an audit")
+    return model if model.kind is not None else model.with_changes(kind=kind)
 
 
 def _pictures(model: ImageModel, opened: ImageSet, most: int) -> np.ndarray:

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from rlvis.evaluation.changes import Changed
 from rlvis.evaluation.estimates import Estimate, mean, share
 from rlvis.evaluation.situations import Pictures
+from rlvis.models.score_kinds import LOGITS, ScoreKind, log_shares
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,14 @@ class Effect:
         }
 
 
-def divergence(logits: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """KL(π ‖ π′) in nats (M,) of softmaxes of logits (M, K); scores of -inf are masked in both."""
-    log_p, log_q = _log_softmax(logits), _log_softmax(others)
+def divergence(logits: np.ndarray, others: np.ndarray, kind: ScoreKind | None = None) -> np.ndarray:
+    """KL(π ‖ π′) in nats (M,) of scores (M, K) of one choice, logits where no kind is given.
+
+    Scores of -inf are masked in both. Of Q-values the softmax stands for π.
+    """
+    log_p, log_q = (
+        log_shares(kind or LOGITS, torch.from_numpy(each)).numpy() for each in (logits, others)
+    )
     with np.errstate(invalid="ignore"):
         parts = np.exp(log_p) * (log_p - log_q)
     return np.where(np.isneginf(log_p), 0.0, parts).sum(axis=1)
@@ -108,7 +115,7 @@ def effect_of(
     """
     logits, values = answers
     before = pictures.logits[places]
-    far = divergence(before, logits)
+    far = divergence(before, logits, pictures.model.kind)
     first = int(np.nan_to_num(far, nan=-1.0).argmax())
     flipped = logits.argmax(axis=1) != before.argmax(axis=1)
     moments, inverse = np.unique(places, return_inverse=True)
@@ -127,9 +134,3 @@ def effect_of(
         int(numbers[first]),
         float(far[first]),
     )
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    highest = logits.max(axis=1, keepdims=True)
-    shifted = logits - highest
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -10,6 +10,7 @@ from rlvis.errors import InputError
 from rlvis.evaluation.changes import REMOVED, SWAPPED, Changed
 from rlvis.evaluation.situations import Pictures, Situations
 from rlvis.models.image_model import ImageModel
+from rlvis.models.score_kinds import LOGITS
 from rlvis.models.scores import Scores
 from rlvis.models.targets import FEW, Target, contrast, margin, rank, value
 
@@ -150,17 +151,18 @@ def possible_targets(pictures: Pictures, has_value: bool) -> tuple[dict[str, Tar
 
 def log_preferred() -> Target:
     """The log-probability of the label that each whole image has the highest score for."""
-    first = rank(0)
 
     def of(scores: Scores, reference: Scores) -> torch.Tensor:
-        return first(scores, reference) - scores.logits.logsumexp(dim=1)
+        best = reference.logits.argmax(dim=1, keepdim=True)
+        return scores.log_probabilities.gather(1, best)[:, 0]
 
-    return replace(first, name="log π", of=of, of_one_choice=True, unit="nats")
+    return replace(rank(0), name="log π", of=of, made_of="probabilities", unit="nats")
 
 
 def _scores(model: ImageModel, logits: np.ndarray, values: np.ndarray) -> Scores:
     known = None if np.isnan(values).any() else torch.from_numpy(values)
-    return Scores(torch.from_numpy(logits), known, tuple(model.labels))
+    kind = model.kind or LOGITS
+    return Scores(torch.from_numpy(logits), known, tuple(model.labels), kind=kind)
 
 
 def _stacked(arrays: Sequence[np.ndarray], situations: Situations, kind: type) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 from rlvis.errors import InputError
 from rlvis.models.image_model import ImageModel
 from rlvis.models.policy import Policy
+from rlvis.models.score_kinds import LOGITS
 from rlvis.models.scores import Scores
 from rlvis.progress import OnProgress, Progress
 from rlvis.rollouts.branches import observed_image
@@ -64,8 +65,8 @@ class Pictures:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """Float (N, K)."""
-        return torch.from_numpy(self.logits).softmax(dim=1).numpy()
+        """Float (N, K): of what each score stands for."""
+        return (self.model.kind or LOGITS).probabilities(torch.from_numpy(self.logits)).numpy()
 
     def first(self, count: int) -> "Pictures":
         """The first of them."""

@@ -107,7 +107,7 @@ def scan_windows(pictures: Pictures, *, on_progress: OnProgress) -> WindowScan:
         )
         logits, _ = pictures.scores(images, places)
         before = pictures.logits[places]
-        far.append(mean(divergence(before, logits), groups, (0.0, np.inf)))
+        far.append(mean(divergence(before, logits, pictures.model.kind), groups, (0.0, np.inf)))
         flips.append(share(logits.argmax(axis=1) != before.argmax(axis=1), groups))
         on_progress(Progress("swapping windows", done + 1, len(boxes), "windows"))
     return WindowScan(boxes, far, flips, rows, len(boxes) // rows, (height, width))

@@ -10,7 +10,7 @@ from rlvis.attribution.layer_table import list_layers
 from rlvis.attribution.registry import METHODS
 from rlvis.display.theme import label_colour
 from rlvis.errors import InputError
-from rlvis.models.distributions import ActionDistribution, Categorical
+from rlvis.models.distributions import ActionDistribution, Categorical, DiagonalGaussian
 from rlvis.models.image_model import ImageModel
 from rlvis.models.policy import Policy
 
@@ -76,9 +76,14 @@ def targets_of(policy: Policy, has_value: bool) -> list[str]:
         policy: it.
         has_value: whether it estimates values.
     """
-    one = is_choice(policy.distribution)
-    asked = [*["chosen"] * one, *policy.labels, "margin", *["entropy"] * one]
-    return [*asked, *["value"] * has_value]
+    known = policy.distribution
+    asked = ["chosen"] * is_choice(known) + [*policy.labels] + ["margin"] * known.competing
+    return [*asked, *["entropy"] * known.probable, *["value"] * has_value]
+
+
+def bounded_by(distribution: ActionDistribution) -> str:
+    """What brings the means of continuous actions within their bounds; "" for other actions."""
+    return distribution.bounded_by if isinstance(distribution, DiagonalGaussian) else ""
 
 
 def is_choice(distribution: ActionDistribution) -> bool:

@@ -13,7 +13,14 @@ from rlvis.errors import InputError
 from rlvis.evaluation.audit_files import AuditFile
 from rlvis.inspector.album import Album, Place, Seen, SeenImages
 from rlvis.inspector.audited import told_of
-from rlvis.inspector.choices import colours_of, is_choice, layers_of, methods_of, targets_of
+from rlvis.inspector.choices import (
+    bounded_by,
+    colours_of,
+    is_choice,
+    layers_of,
+    methods_of,
+    targets_of,
+)
 from rlvis.inspector.futures import Chance, told
 from rlvis.inspector.live_world import LiveWorld, places_in
 from rlvis.inspector.maps import explain_seen, first_facts, map_arrays, still_of
@@ -131,6 +138,7 @@ class LiveSource:
                 "layers": layers_of(self.model, image),
                 "targets": targets_of(self.model, bool(np.isfinite(facts["value"]))),
                 "choice": is_choice(self.model.distribution),
+                "bounded_by": bounded_by(self.model.distribution),
                 "frame": list(arrays["frame"].shape),
                 "objects": list(places) or (ask(env, "objects") if "objects" in can else []),
                 "colours": dict(ask(env, "colours")) if "colours" in can else {},

@@ -12,6 +12,7 @@ import torch
 from rlvis.errors import InputError, one_line, unknown
 from rlvis.images.frames import picture_of
 from rlvis.inspector.album import Album, Seen
+from rlvis.inspector.choices import bounded_by
 from rlvis.inspector.futures import Chance
 from rlvis.inspector.live_moment import Change, Changes, Moment, lost_view, shows_itself
 from rlvis.models.policy import MASK, Decision, Policy
@@ -219,6 +220,9 @@ class LiveWorld:
             "frame": picture_of(decision.image, self.policy.frames or 1),
             "probability": decision.probabilities,
         }
+        if bounded_by(self.policy.distribution):
+            entries = self.policy.distribution.modes(decision.logits[None])[0]
+            arrays |= {"logit": decision.logits, "entry": entries}
         return seen, arrays, self._facts(decision)
 
     def plan(self, size: tuple[int, int]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

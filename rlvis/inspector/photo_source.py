@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rlvis.attribution.explanation import Explanations
+from rlvis.attribution.panel_parts import score_words
 from rlvis.errors import InputError
 from rlvis.evaluation.audit_files import AuditFile
 from rlvis.images.loading import load_image
@@ -133,7 +134,8 @@ class PhotoSource:
         }, {
             **first_facts(why),
             "labels": names,
-            "probability": self._probabilities(picture, names),
+            "probability": why.target_probabilities[0],
+            "words": [score_words(why, 0, column)[0] for column in range(len(names))],
             "score": why.scores[0],
             "size": list(picture.shape[:2]),
             "id": number,
@@ -150,12 +152,6 @@ class PhotoSource:
     ) -> Explanations:
         asked: Any = list(targets) or top(min(_TOP, len(self.model.labels)))
         return explain_seen(self.model, self.seen((number, 0)), methods, asked, layer)
-
-    def _probabilities(self, picture: np.ndarray, names: Sequence[str]) -> list[float | None]:
-        logits = self.model.scores(picture).logits.float().cpu()
-        shares = self.model.distribution.probabilities(logits)[0]
-        known = {name: float(share) for name, share in zip(self.model.labels, shares, strict=True)}
-        return [known.get(name) for name in names]
 
 
 def photo_routes(source: PhotoSource, answers: Answers) -> list[Any]:

@@ -17,6 +17,7 @@ from rlvis.inspector.album import Place, Seen
 from rlvis.inspector.audited import told_of
 from rlvis.inspector.branching import context_of
 from rlvis.inspector.choices import (
+    bounded_by,
     colours_of,
     described,
     is_choice,
@@ -119,6 +120,7 @@ class RecordedSource:
             "layers": layers,
             "targets": targets,
             "choice": is_choice(header.distribution),
+            "bounded_by": bounded_by(header.distribution),
             "episodes": len(self.recording),
             "frame": list(picture_of(first, header.frames).shape),
             "states": bool(header.states) and not header.no_environment,
@@ -152,6 +154,8 @@ class RecordedSource:
         }
         if taken is not None:
             arrays["taken"] = taken
+        if bounded_by(self.recording.header.distribution):
+            arrays["entry"] = numbers.entries[0]
         facts = {
             "episode": number,
             "seed": numbers.seed,

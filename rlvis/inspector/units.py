@@ -105,10 +105,11 @@ class Units:
         before = _says(model, seen)
         kept = np.arange(len(model.labels))
         if len(kept) > _MOST_LABELS:
-            likeliest = [np.argsort(-each["probability"])[:_TOP] for each in (after, before)]
+            likeliest = [np.argsort(-each["score"])[:_TOP] for each in (after, before)]
             kept = np.array(list(dict.fromkeys(np.concatenate(likeliest).tolist())))
         for each in (after, before):
-            each["probability"] = each["probability"][kept]
+            for name in ("probability", "score"):
+                each[name] = each[name][kept]
         return {**after, "before": before, "labels": [model.labels[place] for place in kept]}
 
     def strongest(self, layer: str, unit: int) -> Pack:
@@ -176,9 +177,9 @@ class Units:
 def _says(model: ImageModel, seen: Seen) -> dict[str, Any]:
     image, context = seen
     scores = model.scores(image[None], context)
-    logits = scores.logits.float().cpu()
     return {
-        "probability": model.distribution.probabilities(logits)[0].numpy(),
+        "probability": scores.probabilities[0].float().cpu().numpy(),
+        "score": scores.logits[0].float().cpu().numpy(),
         "value": None if scores.value is None else float(scores.value[0]),
     }
 

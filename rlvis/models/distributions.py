@@ -10,7 +10,7 @@
 What a policy, a recording and a film ask of a distribution is the same for all of them.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
+from rlvis.models.score_kinds import Improbable, IndependentLogits, ScoreKind, number
 
 Actions = list[int | np.ndarray]
 """As an environment takes them."""
@@ -28,8 +29,8 @@ Lots = Sequence[torch.Generator | None]
 """A random generator for each row of scores; None for torch's global one."""
 
 
-class ActionDistribution(ABC):
-    """π(action | scores) for a row of K scores."""
+class ActionDistribution(ScoreKind):
+    """π(action | scores) for a row of K scores, which are a kind of their own."""
 
     kind: ClassVar[str]
 
@@ -68,10 +69,6 @@ class ActionDistribution(ABC):
         """An action for each row, drawn with its random generator."""
 
     @abstractmethod
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """Float (N, K) for scores (N, K): of what each score stands for, NaN where it has none."""
-
-    @abstractmethod
     def taken(self, actions: np.ndarray) -> np.ndarray:
         """Bool (T, K) for T actions: whether what each score stands for was chosen."""
 
@@ -103,6 +100,9 @@ class ActionDistribution(ABC):
 class Factored(ActionDistribution):
     """Independent choices; each has the logits of a run of scores of its own."""
 
+    unit = "logit"
+    plural = "logits of several choices"
+
     @property
     @abstractmethod
     def factors(self) -> tuple[slice, ...]:
@@ -113,8 +113,12 @@ class Factored(ActionDistribution):
         """Each factor is a choice."""
         return self.factors
 
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """The log-softmax of each choice; see `ScoreKind.log_probabilities`."""
+        return torch.cat([scores[:, factor].log_softmax(dim=1) for factor in self.factors], dim=1)
+
     def probabilities(self, scores: Tensor) -> Tensor:
-        """Float32 (N, K); see `ActionDistribution.probabilities`."""
+        """The softmax of each choice; see `ScoreKind.probabilities`."""
         return torch.cat([scores[:, factor].softmax(dim=1) for factor in self.factors], dim=1)
 
     @property
@@ -162,6 +166,8 @@ class Categorical(Factored):
     """One of `count` actions, numbered from `start`; an action is an int."""
 
     kind = "categorical"
+    plural = "logits"
+    competing = True
     count: int
     start: int = 0
 
@@ -197,6 +203,12 @@ class Greedy(Categorical):
     """The one of `count` actions with the highest score, always."""
 
     kind = "greedy"
+    unit, plural = "Q-value", "Q-values"
+    probable = False
+
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """There are none that change with the scores; see `ScoreKind.log_probabilities`."""
+        raise InputError("an agent that takes the highest Q-value has no probabilities")
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """1 for the highest score, 0 for the others."""
@@ -247,10 +259,11 @@ class MultiCategorical(Factored):
 
 
 @dataclass(frozen=True)
-class Bernoulli(ActionDistribution):
+class Bernoulli(IndependentLogits, ActionDistribution):
     """Independent bits; an action is int8 (K,)."""
 
     kind = "bernoulli"
+    name = ""
     count: int
 
     def __str__(self) -> str:
@@ -273,17 +286,13 @@ class Bernoulli(ActionDistribution):
         rows = zip(scores.sigmoid(), lots, strict=True)
         return [torch.bernoulli(row, generator=lot).numpy().astype(np.int8) for row, lot in rows]
 
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """That each bit is set."""
-        return scores.sigmoid()
-
     def taken(self, actions: np.ndarray) -> np.ndarray:
         """Which scores the actions stand for; see `ActionDistribution.taken`."""
         return actions.reshape(len(actions), -1) == 1
 
 
 @dataclass(frozen=True)
-class DiagonalGaussian(ActionDistribution):
+class DiagonalGaussian(Improbable, ActionDistribution):
     """Independent normal distributions; an action is float32 (D,), clipped to its bounds.
 
     It may have another shape with D entries.
@@ -295,6 +304,9 @@ class DiagonalGaussian(ActionDistribution):
     """
 
     kind = "diagonal-gaussian"
+    unit, plural = "mean", "means of continuous actions"
+    comparable = False
+    bounded_by: ClassVar[str] = "clipping"
     log_std: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -348,9 +360,18 @@ class DiagonalGaussian(ActionDistribution):
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         return np.array(self.low, np.float32), np.array(self.high, np.float32)
 
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """NaN: means have densities, not probabilities."""
-        return torch.full_like(scores, torch.nan)
+    def words(self, label: int, score: float) -> str:
+        """The mean; where the bounds make another entry of it, that entry and what it was."""
+        given, entry = number(score), number(self.entry(label, score))
+        if entry == given:
+            return f"{self.unit} {given}"
+        return f"{self.unit} {entry} ({given} before {self.bounded_by})"
+
+    def entry(self, label: int, score: float) -> float:
+        """The entry of an action that a mean makes likeliest."""
+        means = np.zeros((1, len(self.low)), np.float32)
+        means[0, label] = score
+        return float(self.modes(means)[0, label])
 
     def taken(self, actions: np.ndarray) -> np.ndarray:
         """False: every entry takes part in every action."""
@@ -365,6 +386,7 @@ class SquashedGaussian(DiagonalGaussian):
     """
 
     kind = "squashed-gaussian"
+    bounded_by = "tanh"
 
     def _bounded(self, drawn: np.ndarray) -> np.ndarray:
         low, high = self._bounds
@@ -392,7 +414,7 @@ def from_record(record: Mapping[str, Any]) -> ActionDistribution:
 
 
 def require_categorical(distribution: ActionDistribution, what: str) -> Categorical:
-    """The distribution; refuses what is not made for several choices at once or continuous actions.
+    """The distribution; refuses several choices at once and continuous actions.
 
     Raises:
         InputError: if the distribution is another than `Categorical`.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any, Self
 
@@ -22,9 +23,11 @@ from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess, Window
 from rlvis.images.window_search import find_window
-from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.habits import GradientsKept, Habits, find_habits, in_format
+from rlvis.models.own_config import own_labels
 from rlvis.models.replica import forward_pass, replicate, settings_of
+from rlvis.models.score_detection import find_kind
+from rlvis.models.score_kinds import ScoreKind, kind_named
 from rlvis.models.scores import Scores, read_output
 from rlvis.models.shape_errors import as_input_error
 
@@ -35,7 +38,8 @@ class ImageModel:
     Args:
         module: maps a float tensor (N, C, H, W), and its context by keyword, to scores; see
             `read_output` for the forms.
-        labels: one name per score, all different.
+        labels: one name per score, all different; those of the module's own `config.id2label` when
+            left out.
         preprocess: maps uint8 images (N, C, H, W) in a tensor to the module's input. A `Preprocess`
             or any callable of that form (the transforms of torchvision's weights are).
         name: what pictures call it; the module's class name when left out.
@@ -47,19 +51,24 @@ class ImageModel:
             start from zero.
         frames: how many frames are stacked in the channels of an image, the latest last; one when
             left out.
+        scores: what the scores are: "logits", "log-probabilities", "probabilities",
+            "independent-logits", "independent-probabilities", "q-values" or "numbers", see
+            `rlvis.models.score_kinds`; found out from what the module gives when left out.
 
     Attributes:
+        kind: of the scores; None where it is found out when the network is first asked.
         source: how it was loaded, attributes of a `rlvis.ModelSource` by name; empty where it was
             made by hand.
 
     Raises:
-        InputError: if labels repeat, or a weight is NaN, infinite or on the device meta.
+        InputError: if labels repeat or are missing, there is no such kind of scores, or a weight is
+            NaN, infinite or on the device meta.
     """
 
     def __init__(
         self,
         module: nn.Module,
-        labels: Sequence[str],
+        labels: Sequence[str] | Mapping[int, str] | None = None,
         preprocess: Callable[[Tensor], Tensor] | None = None,
         *,
         name: str | None = None,
@@ -67,10 +76,13 @@ class ImageModel:
         context: Mapping[str, tuple[int, ...]] | None = None,
         memory: Mapping[str, tuple[int, ...]] | None = None,
         frames: int | None = None,
+        scores: str | None = None,
     ) -> None:
         self.module = module
-        self.labels = _names(labels)
-        self.distribution: ActionDistribution = Categorical(len(self.labels))
+        self.labels = _names(own_labels(module) if labels is None else labels)
+        self.kind: ScoreKind | None = (
+            None if scores is None else kind_named(scores, len(self.labels))
+        )
         self.preprocess = preprocess if preprocess is not None else Preprocess()
         self.name = name or type(module).__name__
         self.layer = layer
@@ -150,12 +162,23 @@ class ImageModel:
         """
         return self._habits(replica, inputs, context).memory_format
 
-    def _habits(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Habits:
-        def ask(two: Tensor) -> Tensor:
-            known = {name: each[:1].expand(2, *each.shape[1:]) for name, each in context.items()}
-            return self._answer(replicate(self.module), two, known).logits
+    def _kind(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> ScoreKind:
+        """The kind of its scores, said or found out."""
+        if self.kind is not None:
+            return self.kind
+        ask = partial(self._ask, context)
+        return find_kind(self.module, settings_of(replica), inputs[:1], ask)
 
+    def _habits(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Habits:
+        ask = partial(self._ask, context)
         return find_habits(self.module, settings_of(replica), inputs[:1], ask)
+
+    def _ask(self, context: Mapping[str, Tensor], images: Tensor) -> Tensor:
+        """What a new replica gives for inputs in the context of the first."""
+        known = {
+            name: each[:1].expand(len(images), *each.shape[1:]) for name, each in context.items()
+        }
+        return self._answer(replicate(self.module), images, known).logits
 
     def context_of(self, images: int, given: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """The context of so many images as the module takes it, (images, …) each.
@@ -198,11 +221,12 @@ class ImageModel:
         Where gradients are recorded one passes to what asks for it, also through parts that the
         module runs without. The inputs stay as they are there; else the module may change them.
         """
+        kind = self._kind(module, inputs, context)
         if not torch.is_grad_enabled():
-            return self._answer(module, inputs, context)
+            return replace(self._answer(module, inputs, context), kind=kind)
         blocked = self._habits(module, inputs, context).blocks_gradients
         with GradientsKept() if blocked else nullcontext():
-            return self._answer(module, inputs.clone(), context)
+            return replace(self._answer(module, inputs.clone(), context), kind=kind)
 
     def _answer(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         with (
@@ -240,6 +264,14 @@ class ImageModel:
             )
         return self.with_changes(labels=names)
 
+    def with_scores(self, kind: str) -> Self:
+        """A copy whose scores are of that kind; see `scores` of `ImageModel`.
+
+        Raises:
+            InputError: if there is no such kind.
+        """
+        return self.with_changes(kind=kind_named(kind, len(self.labels)))
+
     def scores(self, images: Images, context: Mapping[str, Any] | None = None) -> Scores:
         """Scores of images, as in eval mode, without gradient; the module stays as it is.
 
@@ -263,6 +295,10 @@ def _names(labels: Any) -> tuple[str, ...]:
     """
     if isinstance(labels, Mapping) and set(labels) == set(range(len(labels))):
         labels = [labels[number] for number in range(len(labels))]
+    if labels is None:
+        raise InputError(
+            "the network's config does not name its scores; give labels, one name for each score"
+        )
     if isinstance(labels, (str, Mapping)) or not isinstance(labels, Iterable):
         raise InputError(
             f"labels are names, one for each score, such as ['cat', 'dog'], not {labels!r:.80}"

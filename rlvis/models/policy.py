@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 from rlvis.errors import InputError
 from rlvis.images.observations import as_image, is_picture
 from rlvis.images.preprocess import Preprocess
-from rlvis.models.distributions import ActionDistribution
+from rlvis.models.distributions import ActionDistribution, Categorical
 from rlvis.models.image_model import ImageModel
+from rlvis.models.score_detection import gives_probabilities
+from rlvis.models.score_kinds import ScoreKind
 
 MASK = "action_mask"
 """The name of what tells a policy which actions are possible."""
@@ -81,7 +84,7 @@ class Policy(ImageModel):
 
     Raises:
         InputError: as for `ImageModel`, if the distribution has another number of scores, or the
-            range is none.
+            range is none; when it is asked, if it was left out and the module gives probabilities.
     """
 
     def __init__(
@@ -117,12 +120,37 @@ class Policy(ImageModel):
         self.image_key = image_key
         self.pixel_range = pixel_range
         self.description = dict(description or {})
-        self.distribution = distribution or self.distribution
+        self.distribution = distribution or Categorical(len(self.labels))
+        self._assumed = distribution is None
         if len(self.distribution.labels) != len(self.labels):
             raise InputError(
                 f"{len(self.labels)} labels, but {self.distribution} have "
                 f"{len(self.distribution.labels)} scores; give one label per score"
             )
+
+    @property
+    def distribution(self) -> ActionDistribution:
+        """How an action is drawn from the scores, which says what kind of scores they are."""
+        assert isinstance(self.kind, ActionDistribution)
+        return self.kind
+
+    @distribution.setter
+    def distribution(self, distribution: ActionDistribution) -> None:
+        self.kind = distribution
+
+    def _kind(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> ScoreKind:
+        """The distribution.
+
+        Raises:
+            InputError: if nobody says it, and the module gives probabilities in place of logits.
+        """
+        if self._assumed and gives_probabilities(inputs[:1], partial(self._ask, context)):
+            raise InputError(
+                f"{self.name} gives probabilities, and actions are drawn from logits; give what it "
+                "has before its softmax, or the logarithm of what it gives"
+            )
+        self._assumed = False
+        return self.distribution
 
     def observe(
         self, observation: Any, action_mask: np.ndarray | None = None

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import InputError, NonFiniteError
+from rlvis.models.score_kinds import LOGITS, ScoreKind
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,15 @@ class Scores:
     """Named scores of a batch of images.
 
     Attributes:
-        logits: float (N, K), unnormalised, one column per label; -inf where a mask forbids one.
+        logits: float (N, K), the network's own, one column per label, logits or of another kind;
+            -inf where a mask forbids one.
         value: float (N,), the critic's estimate, or None for a plain classifier.
         labels: the K names.
         memory: float (N, …), by name: what a recurrent network passes on to the next step.
         log_std: float (N, K), the logarithms of the standard deviations of continuous actions,
             where they depend on the image.
         taken: int64 (N,), the action that was taken on each image, where somebody says it.
+        kind: what the scores are, see `rlvis.models.score_kinds`.
     """
 
     logits: Tensor
@@ -30,6 +33,7 @@ class Scores:
     memory: Mapping[str, Tensor] = field(default_factory=dict)
     log_std: Tensor | None = None
     taken: Tensor | None = None
+    kind: ScoreKind = LOGITS
 
     def rows(self, images: Tensor | slice) -> "Scores":
         """The scores of some images without gradient, of one several times where it is named so.
@@ -39,7 +43,8 @@ class Scores:
         """
         value = None if self.value is None else self.value.detach()[images]
         taken = None if self.taken is None else self.taken[images]
-        return Scores(self.logits.detach()[images], value, self.labels, taken=taken)
+        logits = self.logits.detach()[images]
+        return Scores(logits, value, self.labels, taken=taken, kind=self.kind)
 
     @classmethod
     def joined(cls, parts: Sequence["Scores"]) -> "Scores":
@@ -57,21 +62,26 @@ class Scores:
             {name: torch.cat([part.memory[name] for part in parts]) for name in parts[0].memory},
             all_of(part.log_std for part in parts),
             all_of(part.taken for part in parts),
+            parts[0].kind,
         )
 
     @property
     def log_probabilities(self) -> Tensor:
-        """Float (N, K): the log-softmax of the logits."""
-        return self.logits.log_softmax(dim=1)
+        """Float (N, K): the logarithm of the probability of what each score stands for.
+
+        Raises:
+            InputError: if the scores make up no probabilities.
+        """
+        return self.kind.log_probabilities(self.logits)
 
     @property
     def probabilities(self) -> Tensor:
-        """Float (N, K): the softmax of the logits."""
-        return self.logits.softmax(dim=1)
+        """Float (N, K): of what each score stands for, NaN where scores make up none."""
+        return self.kind.probabilities(self.logits)
 
 
-def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
-    """Find logits and value in whatever a module returns.
+def read_output(output: Any, labels: tuple[str, ...], kind: ScoreKind = LOGITS) -> Scores:
+    """Find scores, of that kind, and value in whatever a module returns.
 
     Understood are a tensor (N, K); a tuple or list whose first entry is that tensor and whose
     second, where it has one entry per image, is the value; a mapping or an object with `logits`
@@ -98,7 +108,7 @@ def read_output(output: Any, labels: tuple[str, ...]) -> Scores:
             raise NonFiniteError(
                 f"the network's {name} are NaN or infinite; check its weights and the input's range"
             )
-    return Scores(logits, value, labels, memory or {}, log_std)
+    return Scores(logits, value, labels, memory or {}, log_std, kind=kind)
 
 
 def find_scores(output: Any) -> tuple[Tensor, Any, Any, Any]:

@@ -17,25 +17,28 @@ To add a target is to write one function that makes it, and to register how it i
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rlvis.errors import InputError
-from rlvis.models.distributions import (
-    ActionDistribution,
-    Categorical,
-    MultiCategorical,
-    require_categorical,
-)
 from rlvis.models.image_model import ImageModel
 from rlvis.models.label_search import unknown_label
+from rlvis.models.score_kinds import (
+    Probabilities,
+    ScoreKind,
+    require_choice,
+    require_probabilities,
+)
 from rlvis.models.scores import Scores
 
 FEW = 10
 """So many labels are shown side by side without being asked for."""
+
+OF_SCORES = "{score}"
+"""The unit of what is a score, or a sum of multiples of scores: that of the scores."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +49,40 @@ class Target:
         name: shown in pictures; `names` overrides it where it differs from image to image.
         of: maps scores and the reference to a tensor (N,).
         names: maps the reference to N names, or None where all are `name`.
-        of_one_choice: whether it takes all scores for the logits of one choice, as those of
-            several actions at once and of continuous ones are not.
-        unit: of the number.
+        made_of: what scores must make up for it: nothing more ("scores"), "probabilities", or
+            "one choice" among all labels.
+        unit: of the number; `OF_SCORES` where it is that of the scores.
     """
 
     name: str
     of: Callable[[Scores, Scores], Tensor]
     names: Callable[[Scores], list[str]] | None = None
-    of_one_choice: bool = False
+    made_of: Literal["scores", "probabilities", "one choice"] = "scores"
     unit: str = "score"
 
     def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
-        """The target's value of each image, float (N,); labels are those of the reference."""
+        """The target's value of each image, float (N,); labels are those of the reference.
+
+        Raises:
+            InputError: if the scores are not what it is made of.
+        """
+        self.check(scores.kind)
         return self.of(scores, scores if reference is None else reference)
 
-    def unit_for(self, distribution: ActionDistribution) -> str:
-        """The unit where actions are drawn so: scores that are no logits of choices are "score"."""
-        chosen = type(distribution) in (Categorical, MultiCategorical)
-        return "score" if self.unit == "logit" and not chosen else self.unit
+    def check(self, kind: ScoreKind) -> None:
+        """Whether it can be made of scores of a kind.
+
+        Raises:
+            InputError: if not.
+        """
+        if self.made_of == "probabilities":
+            require_probabilities(kind, f"the target {self.name!r}")
+        elif self.made_of == "one choice":
+            require_choice(kind, f"the target {self.name!r}")
+
+    def unit_for(self, kind: ScoreKind) -> str:
+        """The unit where scores are of that kind."""
+        return kind.unit if self.unit == OF_SCORES else self.unit
 
     def labels(self, reference: Scores) -> list[str]:
         """N names, one per image."""
@@ -93,7 +111,7 @@ def written(form: str) -> Callable[[Maker], Maker]:
 
 @written("{label}")
 def score(label: str | int) -> Target:
-    """The unnormalised score (logit) of one label."""
+    """The network's own score of one label, such as its logit."""
 
     def of(scores: Scores, _: Scores) -> Tensor:
         return scores.logits[:, label_index(label, scores.labels)]
@@ -101,19 +119,49 @@ def score(label: str | int) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[label_index(label, reference.labels)]] * len(reference.logits)
 
-    return Target(str(label), of, names, unit="logit")
+    return Target(str(label), of, names, unit=OF_SCORES)
+
+
+@written("against {label}")
+def against(label: str | int) -> Target:
+    """What speaks against one label: its score with the sign turned round."""
+    found = score(label)
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        _check_free(reference, label_index(label, scores.labels), f"against {label}")
+        return -found(scores, reference)
+
+    return Target(f"against {label}", of, unit=OF_SCORES)
+
+
+@written("p({label})")
+def probability(label: str | int) -> Target:
+    """The probability of one label."""
+
+    def of(scores: Scores, reference: Scores) -> Tensor:
+        index = label_index(label, scores.labels)
+        _check_free(reference, index, f"p({label})")
+        return scores.probabilities[:, index]
+
+    return Target(f"p({label})", of, made_of="probabilities", unit="probability")
 
 
 @written("log p({label})")
 def log_prob(label: str | int) -> Target:
-    """The log-probability of one label, log softmax(logits)."""
+    """The log-probability of one label."""
 
     def of(scores: Scores, reference: Scores) -> Tensor:
         index = label_index(label, scores.labels)
         _check_free(reference, index, f"log p({label})")
+        never = reference.logits[:, index] == 0
+        if isinstance(reference.kind, Probabilities) and bool(never.any()):
+            raise InputError(
+                f"the target 'log p({label})' does not exist for an image of which the network "
+                f"says that the probability is 0; explain 'p({label})'"
+            )
         return scores.log_probabilities[:, index]
 
-    return Target(f"log p({label})", of, of_one_choice=True, unit="nats")
+    return Target(f"log p({label})", of, made_of="probabilities", unit="nats")
 
 
 @written("{label} - {against}")
@@ -126,19 +174,17 @@ def contrast(label: str | int, against: str | int) -> Target:
         _check_free(reference, second, f"{label} - {against}")
         return scores.logits[:, first] - scores.logits[:, second]
 
-    return Target(f"{label} - {against}", of, unit="logit")
+    return Target(f"{label} - {against}", of, unit=OF_SCORES)
 
 
 @written("entropy")
 def entropy() -> Target:
-    """The entropy of the distribution over labels, in nats."""
+    """The entropy of the choice in nats, or the sum of those of independent labels."""
 
     def of(scores: Scores, _: Scores) -> Tensor:
-        log_p = scores.log_probabilities
-        masked = log_p.isneginf()  # p log p is 0 there
-        return -(scores.probabilities * log_p.masked_fill(masked, 0)).sum(dim=1)
+        return scores.kind.entropy(scores.logits)
 
-    return Target("entropy", of, of_one_choice=True, unit="nats")
+    return Target("entropy", of, made_of="probabilities", unit="nats")
 
 
 @written("value")
@@ -179,7 +225,7 @@ def rank(place: int, complete: bool = False) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[index] for index in labels_at(reference).tolist()]
 
-    return Target(f"top {place + 1}", of, names, unit="logit")
+    return Target(f"top {place + 1}", of, names, unit=OF_SCORES)
 
 
 def top(count: int) -> list[Target]:
@@ -207,7 +253,8 @@ def margin() -> Target:
         "margin",
         lambda scores, reference: first(scores, reference) - second(scores, reference),
         names,
-        unit="logit",
+        made_of="one choice",
+        unit=OF_SCORES,
     )
 
 
@@ -243,7 +290,7 @@ def chosen() -> Target:
             for first, second in pairs
         ]
 
-    return Target("chosen", of, names, of_one_choice=True, unit="logit")
+    return Target("chosen", of, names, made_of="one choice", unit=OF_SCORES)
 
 
 def _check_free(reference: Scores, index: int, name: str) -> None:
@@ -268,7 +315,7 @@ def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageMod
 
     Raises:
         InputError: if a label does not exist (the closest ones are offered), an index is out of
-            range, or the actions of a policy have no probabilities for the target to be made of.
+            range, or the scores are known not to be what the target is made of.
     """
     if target is None:
         return every(model.labels) if len(model.labels) <= FEW else top(1)
@@ -282,9 +329,9 @@ def as_targets(target: TargetLike | Sequence[TargetLike] | None, model: ImageMod
     if not target:
         raise InputError("no target given; name a label, or leave the target out")
     targets = [_as_target(each, model) for each in target]
-    for each in targets:
-        if each.of_one_choice:
-            require_categorical(model.distribution, f"the target {each.name!r}")
+    if model.kind is not None:
+        for each in targets:
+            each.check(model.kind)
     return targets
 
 
@@ -310,12 +357,17 @@ def highest() -> Target:
 def _read(text: str, model: ImageModel) -> Target:
     """A target as pictures call it: "left - right", "log p(left)", "entropy", or a synonym."""
     text = text.replace(" − ", " - ")  # as pictures write it
+    wrong: InputError | None = None
     for form in sorted(TARGETS, key=_literal_length, reverse=True):
         if found := _pattern(form).fullmatch(text):
-            for label in found.groups():
-                label_index(label, model.labels)
-            return TARGETS[form](*found.groups())
-    raise unknown_label(text, model.labels)
+            try:
+                for label in found.groups():
+                    label_index(label, model.labels)
+            except InputError as error:  # what looks like this form may be the name of a label
+                wrong = wrong or error
+            else:
+                return TARGETS[form](*found.groups())
+    raise wrong or unknown_label(text, model.labels)
 
 
 def _pattern(form: str) -> re.Pattern[str]:

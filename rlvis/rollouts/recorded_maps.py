@@ -157,7 +157,7 @@ class EpisodeExplanations:
             targets=targets.names[steps],
             logits=numbers.logits[steps],
             labels=tuple(header.actions),
-            distribution=header.distribution,
+            kind=header.distribution,
             value=None if np.isnan(numbers.values).any() else numbers.values[steps],
             method=method.name,
             signed=method.signed,

@@ -18,6 +18,8 @@ from torch import nn
 
 from rlvis.errors import InputError, one_line, unknown
 from rlvis.models.image_model import ImageModel
+from rlvis.models.own_config import own_labels
+from rlvis.models.policy import Policy
 from rlvis.named_objects import import_named, is_named
 from rlvis.zoo.classifiers import build_classifier, is_classifier, no_classifier
 from rlvis.zoo.label_names import read_labels
@@ -27,7 +29,7 @@ from rlvis.zoo.score_count import named_scores
 from rlvis.zoo.source import ModelSource, refuse_unused
 from rlvis.zoo.state_dict import load_weights
 
-_OF_INPUT = frozenset({"labels", "preprocess", "input_size", "grey"})
+_OF_INPUT = frozenset({"labels", "scores", "preprocess", "input_size", "grey"})
 OPTIONS = _OF_INPUT | {"arch", "weights", "trust", "image_key", "vec_normalize"}
 """The attributes of a `ModelSource` that some readers use."""
 
@@ -104,9 +106,11 @@ def _read_code(source: ModelSource) -> ImageModel:
         given = _made(import_named(given))
     if isinstance(given, ImageModel):
         where = f"for {source.shown}, whose {type(given).__name__} knows it itself"
-        for option in ("weights", *sorted(_OF_INPUT - {"labels"})):
+        free = {"labels"} if isinstance(given, Policy) else {"labels", "scores"}
+        for option in ("weights", *sorted(_OF_INPUT - free)):
             refuse_unused(where, **{option: getattr(source, option)})
-        return given.with_labels(read_labels(source.labels)) if source.labels else given
+        named = given.with_labels(read_labels(source.labels)) if source.labels else given
+        return named.with_scores(source.scores) if source.scores else named
     if not isinstance(given, nn.Module):
         raise InputError(
             f"{source.shown} gives {type(given).__name__}, no model; name a torch module, an "
@@ -136,7 +140,8 @@ def _of_module(
     preprocess = choose_preprocess(module, name, source.preprocess, usual, size, source.grey)
     if source.labels is not None:
         labels = read_labels(source.labels)
-    return named_scores(module, labels, preprocess, name)
+    model = named_scores(module, labels or own_labels(module), preprocess, name)
+    return model.with_scores(source.scores) if source.scores else model
 
 
 def _is_file(kind: FileKind, source: ModelSource) -> bool:

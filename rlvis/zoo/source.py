@@ -31,7 +31,10 @@ class ModelSource:
         arch: the network that a file of weights belongs to: a name as above, or code of yours.
         weights: a file with a state_dict, or random; the published weights when left out.
         labels: the names of the scores: a,b,c or a file (a name in each line, or JSON); those known
-            when left out, else numbers.
+            (a config's id2label) when left out, else numbers.
+        scores: what the scores are: logits, log-probabilities, probabilities (they sum to 1),
+            independent-logits and independent-probabilities (labels that do not exclude each other,
+            or one alone), q-values, or numbers (a regression's); found out when left out.
         preprocess: how pictures reach the network: imagenet (resize, crop the middle, normalise by
             ImageNet's mean and deviation), unit (in 0..1), levels (in 0..255), or
             package.module:function; as the network is known to need it when left out, else unit.
@@ -50,6 +53,7 @@ class ModelSource:
     arch: str | None = None
     weights: Weights = None
     labels: Labels = None
+    scores: str | None = None
     preprocess: Preprocessing = None
     input_size: Size = None
     grey: bool = False

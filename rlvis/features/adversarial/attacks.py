@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.deprecation import renamed_parameters
 from rlvis.errors import InputError, unknown
 from rlvis.features.adversarial.result import Attack, Norm
 from rlvis.images.loading import Images, as_images
-from rlvis.models.distributions import require_categorical
 from rlvis.models.image_model import ImageModel, require_image_model
 from rlvis.models.pixels import PixelScale
 from rlvis.models.replica import replicate
+from rlvis.models.score_kinds import log_shares, require_choice
 from rlvis.models.scores import Scores
 from rlvis.models.targets import label_index
 from rlvis.options import MANY, MOST_SEED, check_real, check_whole
@@ -144,7 +143,8 @@ def check_attack(
     check_real("eps", eps, 1e-9, 1e6)
     check_whole("steps", steps, 1, MANY)
     check_whole("seed", seed, 0, MOST_SEED)
-    require_categorical(model.distribution, "attack")
+    if model.kind is not None:
+        require_choice(model.kind, "an attack")
     if target is not None:
         label_index(target, model.labels)
 
@@ -188,7 +188,9 @@ class _Problem:
             return model.run(replica, inputs.to(model.dtype), known)
 
         with torch.no_grad():
-            now = score(scale.inputs(clean)).logits.argmax(dim=1)
+            scores = score(scale.inputs(clean))
+        require_choice(scores.kind, "an attack")
+        now = scores.logits.argmax(dim=1)
         goal = now if target is None else torch.full_like(now, label_index(target, model.labels))
         return cls(model, clean, scale, known, score, goal, target is not None)
 
@@ -196,8 +198,9 @@ class _Problem:
         """The gradient along which a goal to reach comes nearer, or one to leave further away."""
         unit = unit.detach().requires_grad_(True)
         with torch.enable_grad():
-            logits = self.score(self.scale.inputs(unit)).logits.float()
-            loss = F.cross_entropy(logits, self.goal, reduction="sum")
+            scores = self.score(self.scale.inputs(unit))
+            log_p = log_shares(scores.kind, scores.logits.float())
+            loss = -log_p.gather(1, self.goal[:, None]).sum()
         if not loss.requires_grad:
             raise InputError("the model is not differentiable at the image; attacks need gradients")
         (gradient,) = torch.autograd.grad(loss, unit)

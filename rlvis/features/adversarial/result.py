@@ -238,9 +238,12 @@ def _decided(scores: Scores, index: int) -> int:
 
 
 def _predictions(scores: Scores, index: int, most: int = 3) -> list[str]:
-    probabilities = scores.probabilities[index]
-    best = probabilities.argsort(descending=True)[:most].tolist()
-    return [f"{float(probabilities[each]):.1%} {scores.labels[each]}" for each in best]
+    best = scores.logits[index].argsort(descending=True)[:most].tolist()
+    if not scores.kind.probable:
+        told = [scores.kind.words(each, float(scores.logits[index, each])) for each in best]
+    else:
+        told = [f"{float(scores.probabilities[index, each]):.1%}" for each in best]
+    return [f"{words} {scores.labels[each]}" for words, each in zip(told, best, strict=True)]
 
 
 def together(found: Sequence[Attack]) -> Attacks:

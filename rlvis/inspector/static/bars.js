@@ -3,7 +3,8 @@
 import { swatch } from "./colours.js";
 import { decimal, el, put } from "./dom.js";
 
-/** Bars of all actions; `update(after, before)` with lists of probabilities, before may be null. */
+/** Bars of all actions; `update(after, before, words)` with lists of probabilities, before may be
+ * null, and what stands at a place that has none. */
 export function probabilityBars(actions) {
   const rows = actions.map(({ name, colour }, place) => {
     const [after, before] = [el("i"), el("i", { className: "before", hidden: true })];
@@ -19,13 +20,15 @@ export function probabilityBars(actions) {
     { className: "bars" },
     rows.map((each) => each.box),
   );
-  const update = (after, before = null) =>
+  const update = (after, before = null, words = () => "–") =>
     rows.forEach((row, place) => {
-      row.after.style.width = `${100 * (after?.[place] ?? 0)}%`;
-      row.before.hidden = !before;
+      const share = after?.[place] ?? NaN;
+      const isKnown = Number.isFinite(share);
+      row.after.style.width = `${100 * (isKnown ? share : 0)}%`;
+      row.before.hidden = !before || !isKnown;
       if (before) row.before.style.left = `${100 * before[place]}%`;
       const was = before ? `${decimal(before[place])} → ` : "";
-      put(row.value, `${was}${decimal(after?.[place])}`);
+      put(row.value, isKnown ? `${was}${decimal(share)}` : words(place));
     });
   return { box, update };
 }

@@ -77,6 +77,17 @@ export function exact(number) {
   return typeset(String(Number(number.toPrecision(size >= 100 ? 3 : 2))));
 }
 
+/** A label's probability, or its score in words where it has none. */
+export const shareWords = ({ probability, words }, place) =>
+  Number.isFinite(probability[place]) ? short(probability[place]) : typeset(words[place]);
+
+/** The mean of a continuous action, and what it was before the bounds made it that. */
+export function meanWords(entry, mean, boundedBy) {
+  if (entry === undefined || mean === undefined) return "–";
+  const [shown, given] = [exact(entry), exact(mean)];
+  return shown === given ? shown : `${shown} (${given} before ${boundedBy})`;
+}
+
 /** True minus signs in numbers and differences; hyphens stay hyphens. */
 export const typeset = (text) =>
   text.replace(/(?<![\w.])-(?=[\d.])|(?<=\d[eE])-(?=\d)|(?<= )-(?= )/g, "−");

@@ -1,6 +1,6 @@
 /** The likeliest labels of a photo, each with its heatmap; pressed, it becomes the large one. */
 
-import { changes, el, fitCanvas, panel, put, short } from "./dom.js";
+import { changes, el, fitCanvas, panel, put, shareWords } from "./dom.js";
 import { draw, readAt } from "./frame.js";
 import { drawOver, drawPixels, heatPixels, picturePixels } from "./heat.js";
 import { hovered } from "./hover.js";
@@ -38,6 +38,7 @@ export function labelsPanel({ store, photos, info }) {
 function labelItem(store, photos, label) {
   const canvas = el("canvas", { "aria-hidden": "true" });
   const [name, value, fill] = [el("b"), el("span", { className: "value" }), el("i")];
+  const meter = el("div", { className: "meter" }, fill);
   const box = el(
     "button",
     { type: "button", className: "label", onclick: () => store.set({ label, heat: true }) },
@@ -46,7 +47,7 @@ function labelItem(store, photos, label) {
       "div",
       {},
       el("p", {}, name, value),
-      el("div", { className: "meter" }, fill),
+      meter,
     ),
   );
   const isNew = changes();
@@ -54,11 +55,13 @@ function labelItem(store, photos, label) {
   hovered(canvas, (x, y) => readAt(shown, x, y));
   const update = (state, { seen, ground, place }) => {
     const { labels, probability } = photos.answer.head;
-    const share = probability?.[label];
+    const words = shareWords(photos.answer.head, label);
+    const share = probability[label];
     put(name, labels[label]);
-    put(value, short(share));
+    put(value, words);
+    meter.hidden = share === null;
     fill.style.width = `${100 * (share ?? 0)}%`;
-    box.setAttribute("aria-label", `${labels[label]}, ${short(share)}`);
+    box.setAttribute("aria-label", `${labels[label]}, ${words}`);
     box.setAttribute("aria-pressed", label === state.label);
     const map = photos.map({ ...state, label });
     const usable = state.heat && !map.notes.length;

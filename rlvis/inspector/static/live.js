@@ -59,7 +59,7 @@ export async function liveView(info, api, work) {
   );
 
   store.listen((state, changed) => {
-    if (state.view === "live" && isUnit(state.target)) return store.set({ target: "margin" });
+    if (state.view === "live" && isUnit(state.target)) return store.set({ target: usualTarget(info) });
     for (const part of [tabs, heat, frame, plan, world, timeline]) part.update(state, changed);
     if (LOOKED_AT.some((name) => changed.has(name))) ask({ do: "look" });
     header(now);
@@ -71,12 +71,15 @@ export async function liveView(info, api, work) {
   now.connect(unpack, store.state.seed === undefined ? { do: "look" } : resetTo(store.state.seed));
 }
 
+/** Why this action rather than the next, or the first action where several are taken at once. */
+const usualTarget = ({ targets }) => (targets.includes("margin") ? "margin" : targets[0]);
+
 /** What a page shows where nobody was before. */
 function usualState(info) {
   const names = methodsOf(info);
   const methods = ["cam", "saliency", "grad-cam"].filter((each) => names.includes(each)).slice(0, 2);
   const object = info.objects?.find((each) => each !== "agent") ?? info.objects?.[0] ?? "";
-  return { target: "margin", speed: 10, methods, method: methods[0] ?? "", object };
+  return { target: usualTarget(info), speed: 10, methods, method: methods[0] ?? "", object };
 }
 
 /** A world starts at its first step, and the large map is one of those that are asked for. */

@@ -2,7 +2,7 @@
 
 import { swatch } from "./colours.js";
 import { choosing } from "./controls.js";
-import { button, changes, decimal, el, fitCanvas, panel, put, select, typeset } from "./dom.js";
+import { button, changes, decimal, el, fitCanvas, meanWords, panel, put, select, typeset } from "./dom.js";
 import { draw, legend, readAt } from "./frame.js";
 import { drawOver, drawPixels, heatPixels, picturePixels } from "./heat.js";
 import { hovered } from "./hover.js";
@@ -87,7 +87,11 @@ function columnHead(info, name, place) {
     const share = action
       ? probabilities?.data[step * info.actions.length + place]
       : recorded.number(episode, "margin", step);
-    put(value, decimal(share));
+    const at = step * info.actions.length + place;
+    const isMean = action && info.bounded_by;
+    const [entry, mean] = ["entry", "logit"].map((name) => numbers?.arrays[name]?.data[at]);
+    put(value, isMean ? meanWords(entry, mean, info.bounded_by) : decimal(share));
+    bar.hidden = Boolean(isMean);
     fill.style.width = `${Math.max(0, Math.min(1, share ?? 0)) * 100}%`;
   };
   return { box, update };

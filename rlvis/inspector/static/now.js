@@ -7,6 +7,7 @@ import { limitOf, shareOf, Strengths } from "./heat.js";
 import { row } from "./packs.js";
 
 const NUMBERS = ["value", "reward", "entropy", "margin", "taken"];
+const OF_ACTIONS = ["probability", "logit", "entry"];
 const MOST = 5000;
 
 export class Now {
@@ -20,7 +21,8 @@ export class Now {
   /** `arrived(head)` is called with every answer, `lost(reason)` when there will be none. */
   constructor(api, info, { want, arrived, lost }) {
     Object.assign(this, { api, info, want, arrived, lost });
-    this.columns = [...info.actions.map((each) => each.name), "margin"];
+    const margin = ["margin"].filter((each) => info.targets.includes(each));
+    this.columns = [...info.actions.map((each) => each.name), ...margin];
     this.last = null;
   }
 
@@ -58,7 +60,8 @@ export class Now {
     this.last = { head, arrays };
     this.#numbers = null;
     this.#history.length = Math.min(this.#history.length, head.step, MOST);
-    this.#history[head.step] = { ...head, probability: arrays.probability?.data };
+    const ofActions = OF_ACTIONS.map((name) => [name, arrays[name]?.data]);
+    this.#history[head.step] = { ...head, ...Object.fromEntries(ofActions) };
     if (head.step === 0) this.#strengths.clear();
     for (const [method, facts] of Object.entries(head.maps ?? {})) {
       if (facts.error) continue;
@@ -80,11 +83,11 @@ export class Now {
     const all = (name) => Float32Array.from(this.#history, (each) => each?.[name] ?? NaN);
     for (const name of NUMBERS) arrays[name] = { data: all(name), shape: [steps] };
     const count = this.info.actions.length;
-    const data = new Float32Array(steps * count);
-    this.#history.forEach(
-      (each, step) => each?.probability && data.set(each.probability, step * count),
-    );
-    arrays.probability = { data, shape: [steps, count] };
+    for (const name of OF_ACTIONS) {
+      const data = new Float32Array(steps * count).fill(NaN);
+      this.#history.forEach((each, step) => each?.[name] && data.set(each[name], step * count));
+      arrays[name] = { data, shape: [steps, count] };
+    }
     return { head: { ...this.last.head, steps }, arrays };
   }
 

@@ -1,7 +1,7 @@
 /** The view of a classifier: photos dropped or taken, their likeliest labels, a heatmap of each. */
 
 import { heatControls } from "./controls.js";
-import { byId, say, short } from "./dom.js";
+import { byId, say, shareWords } from "./dom.js";
 import { refreshHover } from "./hover.js";
 import { photoKeys } from "./keys.js";
 import { labelsPanel } from "./labels.js";
@@ -76,7 +76,7 @@ function usualState(info) {
 /** What the network says of the photo, as a screen reader says it. */
 function spoken({ answer }, { label }) {
   if (!answer) return "";
-  const { labels, probability } = answer.head;
-  const told = (place) => `${labels[place]} ${short(probability?.[place])}`;
+  const { labels } = answer.head;
+  const told = (place) => `${labels[place]} ${shareWords(answer.head, place)}`;
   return label ? told(label) : labels.map((_, place) => told(place)).join(", ");
 }

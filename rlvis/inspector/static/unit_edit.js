@@ -2,7 +2,7 @@
 
 import { probabilityBars } from "./bars.js";
 import { chanceChoice } from "./chance.js";
-import { button, changes, el, put, short } from "./dom.js";
+import { button, changes, el, exact, put, short } from "./dom.js";
 import { Latest } from "./latest.js";
 
 const PLAIN = "#a3abb7";
@@ -80,13 +80,14 @@ function barsOf(actions) {
   const box = el("div");
   const isNew = changes();
   let bars = null;
-  const update = ({ labels, probability, before }) => {
+  const update = ({ labels, probability, score, before }) => {
     if (isNew(...labels)) {
       const known = new Map(actions.map((each) => [each.name, each]));
       bars = probabilityBars(labels.map((name) => known.get(name) ?? { name, colour: PLAIN }));
       box.replaceChildren(bars.box);
     }
-    bars.update(probability, before.probability);
+    const words = (place) => `${exact(before.score[place])} → ${exact(score[place])}`;
+    bars.update(probability, before.probability, words);
   };
   return { box, update };
 }

@@ -2,7 +2,7 @@
 
 import { probabilityBars } from "./bars.js";
 import { chanceChoice } from "./chance.js";
-import { button, dragged, el, panel, put, select, short } from "./dom.js";
+import { button, dragged, el, meanWords, panel, put, select, short } from "./dom.js";
 import { futureRows } from "./whatif.js";
 
 export function worldPanel({ now, info, store, ask }) {
@@ -76,7 +76,9 @@ export function worldPanel({ now, info, store, ask }) {
     const isChanged = Boolean(head.interventions?.length);
     if (!isChanged) untouched = { step: head.step, seed: head.seed, probability: arrays.probability };
     const isHere = isChanged && untouched?.step === head.step && untouched.seed === head.seed;
-    bars.update(arrays.probability?.data, isHere ? untouched.probability?.data : null);
+    const mean = (place) =>
+      meanWords(arrays.entry?.data[place], arrays.logit?.data[place], info.bounded_by);
+    bars.update(arrays.probability?.data, isHere ? untouched.probability?.data : null, mean);
     put(was, isHere ? "The marks show π before the changes." : "");
     const ended = head.ended ? `; it ended: ${head.ended}` : "";
     put(would, `${info.actions[head.would]?.name ?? "–"}; value ${short(head.value)}${ended}`);

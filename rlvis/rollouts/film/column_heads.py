@@ -123,20 +123,28 @@ class ActionHeads:
     def _draw_mean(
         self, canvas: np.ndarray, step: int, index: int, x: int, y: int, width: int, used: int
     ) -> None:
-        """A bar from zero in the middle to the mean, and a mark at the value taken."""
+        """A bar from zero in the middle to the mean, and a mark at the value taken.
+
+        The mean is that of the action; where bounds have made it of another, that stands before it.
+        """
         means, taken = (each[:, index] for each in self._episode.entries)
         mean, value, right = float(means[step]), float(taken[step]), x + width
-        if self._stacked:
-            y_number, size = y + _BAR_TOP - 3, 14
-            narrow = length("−0.00", size, True) + 6
+        number, given = signed_number(mean), signed_number(self.score(step, index))
+        told = number if number == given else f"{given} → {number}"
+        room = width - used - 6
+        size = next((each for each in (20, 16, 14) if length(told, each, True) <= room), 0)
+        if self._stacked or not size:
+            size = next((each for each in (14, 12) if length(told, each, True) < width - 6), 10)
+            narrow = length(told, size, True) + 6
             canvas[y + _BAR_TOP : y + _BAR_TOP + _BAR, right - narrow : right] = DARK.background
-            on_dark(canvas, signed_number(mean), right, y_number, size, bold=True, align="right")
+            on_dark(canvas, told, right, y + _BAR_TOP - 3, size, bold=True, align="right")
             width -= narrow
             used = shown = width
         else:
-            shown = on_dark(canvas, signed_number(mean), right, y, 20, bold=True, align="right")
-        if width - used - shown > 160:
-            note = f"taken {signed_number(value)}, mean"
+            top = y + (20 - size) // 2
+            shown = on_dark(canvas, told, right, top, size, bold=True, align="right")
+        note = f"taken {signed_number(value)}, mean"
+        if width - used - shown > length(note, 15) + 14:
             on_dark(canvas, note, right - shown - 7, y + 4, 15, DARK.muted, align="right")
         middle, half = x + width // 2, width // 2 - 2
         reach = reach_of(means, taken)

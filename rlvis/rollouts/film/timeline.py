@@ -66,7 +66,10 @@ class Timeline:
             caption = "the action with the highest Q-value over time"
         if isinstance(episode.distribution, DiagonalGaussian):
             scales = ", ".join(f"±{written(_reach(episode, track), 2)}" for track in tracks)
-            caption = f"mean of each action over time, and the values taken (dots), to {scales}"
+            means = "mean of each action"
+            if not np.allclose(episode.entries[0], episode.logits, atol=5e-3):
+                means += f" (→ after {episode.distribution.bounded_by})"
+            caption = f"{means} over time, and the values taken (dots), to {scales}"
         sections = [(caption, np.concatenate(self._tracks(episode, tracks, room)))]
         for name in curves:
             values = curve_of(episode, name)
