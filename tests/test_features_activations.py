@@ -87,5 +87,5 @@ def test_patches_and_projections_of_them(model, pictures, layer) -> None:
 
 def test_what_has_no_units_is_said() -> None:
     flat = nn.Sequential(nn.Flatten(2), nn.Flatten(), nn.Linear(192, 2))
-    with pytest.raises(InputError, match="on no grid"):
+    with pytest.raises(InputError, match="no rows and columns"):
         activations_of(ImageModel(flat, ["a", "b"]), np.zeros((8, 8, 3), np.uint8), "0")

@@ -33,7 +33,9 @@ def positive(module: nn.Module) -> nn.Module:
 
 
 def traced(body: nn.Module, inputs: Tensor, layer: str = "body") -> ReceptiveField:
-    return receptive_fields(ImageModel(Scored(body), ["one"]), inputs, [layer])[layer]
+    return receptive_fields(ImageModel(Scored(body), ["one"], scores="numbers"), inputs, [layer])[
+        layer
+    ]
 
 
 def perturbed(body: nn.Module, inputs: Tensor) -> np.ndarray:
@@ -220,7 +222,9 @@ def test_sizes_and_strides_of_the_textbook(name, layers) -> None:
 def test_units_of_one_layer_differ_behind_a_concatenation() -> None:
     inputs = torch.rand(1, 2, 40, 40, dtype=torch.float64)
     body = positive(Branches())
-    field = receptive_fields(ImageModel(Scored(body), ["one"]), inputs, ["body.each"])["body.each"]
+    field = receptive_fields(
+        ImageModel(Scored(body), ["one"], scores="numbers"), inputs, ["body.each"]
+    )["body.each"]
     sizes = [field.geometry(unit).size for unit in (0, 2, 4)]
     assert sizes == [(3, 3), (7, 5), (9, 9)]
 
@@ -287,5 +291,5 @@ def test_bad_layers_are_named() -> None:
     inputs = torch.rand(1, 3, 8, 8)
     with pytest.raises(InputError, match=r"did you mean .*'body\.0'"):
         receptive_fields(model, inputs, ["body.O"])
-    with pytest.raises(InputError, match="on no grid"):
+    with pytest.raises(InputError, match="no rows and columns"):
         receptive_fields(model, inputs, ["body.1"])

@@ -28,7 +28,7 @@ from tests.test_many_actions import Net
         ("rise", "log p(left)", "mean nats"),
         ("sarfa", "left", "share"),
         ("saliency", "value", "value per unit of the input"),
-        ("ablation-cam", "left", "activation"),
+        ("ablation-cam", "left", "logit × activation"),
     ],
 )
 def test_units(policy, inputs, method, target, unit) -> None:

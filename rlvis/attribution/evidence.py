@@ -125,7 +125,7 @@ class Evidence:
         if attention:
             self._attention.keep_behind(self._columns)
             count = self._attention.check(model.name, len(self.inputs))
-            self._patches = self._trace.tokens("the attention", count)
+            self._patches = self._trace.tokens(count, self._attention.share)
 
     def _capture(self, name: str, module: nn.Module, inputs: Any, output: Any) -> Tensor | None:
         if isinstance(module, nn.Linear) and inputs:
@@ -228,16 +228,18 @@ class Evidence:
         finally:
             self._runs.view = 0
 
-    def places_of(self, drawn_at: str) -> Places | None:
-        """Where the cells of maps look on the input, None where they divide it evenly.
+    def places_of(self, drawn_at: str) -> tuple[Places, ...]:
+        """Where the cells of each target's maps look on the input, () where they divide it evenly.
 
         Args:
             drawn_at: "input", "layer" or "attention", whose cells they are.
         """
         if drawn_at == "input":
-            return None
-        places = self._runs.places if drawn_at == "layer" else self._patches.places
-        return None if places.is_stretched else places
+            return ()
+        places = [self._patches.places] * len(self._targets)
+        if drawn_at == "layer":
+            places = self._runs.places
+        return () if all(each.is_stretched for each in places) else tuple(places)
 
     def put(self, maps: Tensor) -> Tensor:
         """See `LayerRuns.put`."""

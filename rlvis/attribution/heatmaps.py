@@ -55,8 +55,8 @@ class Heatmaps:
             `rlvis.images.depth`.
         reduced: width and height of images that were larger in their files.
         epsilon: the relative rounding error of the network's arithmetic.
-        places: where the cells of the maps look in the network's input; None where they divide it
-            evenly.
+        places: where the cells of each target's maps look in the network's input; () where they
+            divide it evenly.
     """
 
     images: np.ndarray = field(repr=False)
@@ -82,7 +82,7 @@ class Heatmaps:
     levels: tuple[Levels, ...] = ()
     reduced: tuple[Size, ...] = ()
     epsilon: float = float(np.finfo(np.float32).eps)
-    places: Places | None = None
+    places: tuple[Places, ...] = ()
 
     @property
     def notes(self) -> list[list[list[str]]]:
@@ -186,15 +186,15 @@ class Heatmaps:
             width: of that part as it is drawn.
         """
         size, heat = self.images.shape[1:3], self.maps[index, target][None, None]
-        if self.places is None and self.window.is_crop(*size):
+        if not self.places and self.window.is_crop(*size):
             return resize_maps(heat, height, width)[0, 0]
-        places = self.places or Places.stretched(heat.shape[-2:])
+        places = self.places[target] if self.places else Places.stretched(heat.shape[-2:])
         shares = self.window.shares(*self.window.inside(*size))
         return draw_at(heat, places, (height, width), shares)[0, 0]
 
 
 def placed_maps(
-    maps: np.ndarray, window: Window, height: int, width: int, places: Places | None = None
+    maps: np.ndarray, window: Window, height: int, width: int, places: Sequence[Places] = ()
 ) -> np.ndarray:
     """Maps (N, T, h, w) where their cells look in images, (N, T, height, width).
 
@@ -205,15 +205,20 @@ def placed_maps(
         window: what that input is of the images.
         height: of the images.
         width: of the images.
-        places: of the cells in the input; None where they divide it evenly.
+        places: of the cells of each target in the input; none where they divide it evenly.
     """
     rows, columns = window.inside(height, width)
-    if places is None and window.is_crop(height, width):
+    if not places and window.is_crop(height, width):
         heatmaps = np.zeros((*maps.shape[:2], height, width), np.float32)
         heatmaps[..., rows, columns] = resize_maps(maps, window.height, window.width)
         return heatmaps
     shares = window.shares(slice(0, height), slice(0, width))
-    return draw_at(maps, places or Places.stretched(maps.shape[-2:]), (height, width), shares)
+    places = places or [Places.stretched(maps.shape[-2:])]
+    if len(set(places)) == 1:
+        return draw_at(maps, places[0], (height, width), shares)
+    by_target = zip(maps.swapaxes(0, 1), places, strict=True)
+    drawn = [draw_at(heats, each, (height, width), shares) for heats, each in by_target]
+    return np.stack(drawn, axis=1)
 
 
 def resize_maps(maps: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -136,15 +136,19 @@ class LayerRuns:
         return self._cells[run].layout.channel_axis
 
     @property
-    def places(self) -> Places:
-        """Where the cells of all maps look, once they are `put`."""
-        return self._cells[self._of[0][0]].places
+    def places(self) -> list[Places]:
+        """Where the cells of each target's map look: those of its first run."""
+        return [self._cells[runs[0]].places for runs in self._of]
 
     def put(self, maps: Tensor) -> Tensor:
         """Maps (N, T, h, w) of the runs in view, brought to `places`; of no run that counts: 0."""
+        if self.view == 0:
+            return maps
         together = [
-            self._brought(maps[:, target], run) if self.counts(target) else 0 * maps[:, target]
-            for target, run in enumerate(self.in_view)
+            self._brought(maps[:, target], run, places)
+            if self.counts(target)
+            else 0 * maps[:, target]
+            for target, (run, places) in enumerate(zip(self.in_view, self.places, strict=True))
         ]
         return torch.stack(together, dim=1)
 
@@ -160,9 +164,9 @@ class LayerRuns:
         )
         return rows @ maps @ columns.mT
 
-    def _brought(self, maps: Tensor, run: int) -> Tensor:
+    def _brought(self, maps: Tensor, run: int, to: Places) -> Tensor:
         places = self._cells[run].places
-        if places == self.places:
+        if places == to:
             return maps
-        rows, columns = (torch.from_numpy(each).to(maps) for each in self.places.of(places))
+        rows, columns = (torch.from_numpy(each).to(maps) for each in to.of(places))
         return rows @ maps @ columns.mT

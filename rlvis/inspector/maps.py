@@ -57,7 +57,7 @@ def columns_of(why: Explanation, columns: Sequence[int]) -> Explanation:
     """The maps of some of the targets, by number."""
     per_target: dict[str, Any] = {
         name: tuple(getattr(why, name)[each] for each in columns)
-        for name in ("units", "score_units", "adds_up")
+        for name in ("units", "score_units", "adds_up", "places")
         if getattr(why, name)
     }
     return replace(
@@ -90,9 +90,9 @@ def map_facts(why: Explanation) -> dict[str, Any]:
     }
 
 
-def window_facts(window: Window, places: Places | None) -> dict[str, Any]:
-    """The part of a picture that a map lies over, and where in it the map's cells look."""
-    return {**window.__dict__, "places": places and places.record()}
+def window_facts(window: Window, places: Sequence[Places]) -> dict[str, Any]:
+    """The part of a picture that maps lie over, and where in it each target's cells look."""
+    return {**window.__dict__, "places": [each.record() for each in places]}
 
 
 def first_facts(why: Explanation) -> dict[str, Any]:

@@ -27,11 +27,13 @@ class Attentions(CallInterceptor):
     Attributes:
         maps: float (…, T, S) in the order of their computation: how far each of T tokens attends
             to each of S.
+        share: how many were computed before those that are kept, of all.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.maps: list[Tensor] = []
+        self.share = 0.0
 
     def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """The result of a call, its attention kept where it is attention."""
@@ -99,6 +101,8 @@ class Attentions(CallInterceptor):
                 "the targets depend on different attention, as where actor and critic run the "
                 "transformer apart; explain one target at a time"
             )
+        if read[0]:
+            self.share = [each is read[0][0] for each in self.maps].index(True) / len(self.maps)
         self.maps = read[0]
         before = edges_behind(self.maps[-1]) if self.maps else set()
         if not all(depends(before, each) for each in self.maps):

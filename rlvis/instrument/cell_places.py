@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlvis.errors import InputError
 from rlvis.images.places import Places, Side
 from rlvis.instrument.dependence.extents import Extent
 from rlvis.instrument.dependence.tracer import Dependence
@@ -68,32 +69,64 @@ class LayerRun:
         return None if self.extent is None else read_cells(self.extent, self.shape, self.size)
 
 
+@dataclass(frozen=True)
+class TracedPass:
+    """All runs of all layers in one forward pass on one image.
+
+    Attributes:
+        runs: by layer, as in `module.named_modules()`.
+        sequences: what modules gave in a row of tokens, alone or before other things.
+        failure: what ended the pass, as where what follows a layer takes no image of this size.
+    """
+
+    runs: dict[str, list[LayerRun]]
+    sequences: list[LayerRun]
+    failure: InputError | None = None
+
+
 def trace_layers(
-    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]
-) -> dict[str, list[LayerRun]]:
-    """All runs of all layers, from one forward pass on one image.
+    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], looking: bool = True
+) -> TracedPass:
+    """Trace one forward pass on one image.
 
     Args:
         model: the model; it is left as it is.
         inputs: float (N, C, H, W), of which the first is taken.
         context: of these inputs.
+        looking: whether it is asked where cells look, not what can change them; see
+            `dependence.extents`.
     """
     replica, runs = replicate(model.module), dict[str, list[LayerRun]]()
+    sequences, failure = list[LayerRun](), None
     with torch.inference_mode():
         image = inputs[:1].detach().clone()
-        tracing = Dependence(image, looking=True)
+        tracing = Dependence(image, looking)
         size = image.shape[-2], image.shape[-1]
 
         def visit(name: str, _: Any, __: Any, output: Any) -> None:
+            first = output[0] if isinstance(output, tuple) and output else output
+            if isinstance(first, Tensor) and first.ndim == 3:
+                sequences.append(_sequence(first, tracing.extent(first), size))
             kind, shape, extent = type(output).__name__, tuple[int, ...](), None
             if isinstance(output, Tensor):
                 shape, extent = tuple(output.shape), tracing.extent(output)
             runs.setdefault(name, []).append(LayerRun(kind, shape, extent, size))
 
-        watch(replica, visit, {name for name, _ in replica.named_modules()})
-        with tracing:
-            model.run(replica, image, {name: each[:1] for name, each in context.items()})
-    return runs
+        watch(replica, visit, {name for name, _ in replica.named_modules(remove_duplicate=False)})
+        try:
+            with tracing:
+                model.run(replica, image, {name: each[:1] for name, each in context.items()})
+        except InputError as error:
+            failure = error
+    return TracedPass(runs, sequences, failure)
+
+
+def _sequence(tokens: Tensor, extent: Extent | None, size: tuple[int, int]) -> LayerRun:
+    """Tokens (1, L, C) of one image, or (L, 1, C)."""
+    if tokens.shape[0] != 1 == tokens.shape[1]:
+        tokens = tokens.transpose(0, 1)
+        extent = extent and tuple(each.transpose(0, 1) for each in extent)
+    return LayerRun("Tensor", tuple(tokens.shape), extent, size)
 
 
 def read_cells(extent: Extent, shape: Sequence[int], size: tuple[int, int]) -> CellMap | None:

@@ -145,7 +145,8 @@ class LayerSearch:
         with torch.enable_grad():
             scores = self._model.run(replica, image, self._context)
             any_taken = replace(scores, taken=scores.logits.detach().argmax(dim=1))
-            columns = [target(any_taken) for target in self._targets] or [scores.logits]
+            columns = [target(any_taken) for target in self._targets]
+            columns = [each for each in columns if each.requires_grad] or [scores.logits]
         for hook in hooks:
             hook.remove()
         return image, columns
@@ -199,10 +200,12 @@ class LayerSearch:
 
 def _passive(module: nn.Module, given: Tensor, output: Tensor) -> str:
     """Why a module's output is no map of its own, "" if it is one."""
-    if output.numel() == given.numel() and torch.equal(output.flatten(), given.flatten()):
+    same_memory = output.data_ptr() == given.data_ptr() and output.numel() == given.numel()
+    if same_memory and torch.equal(output.flatten(), given.flatten()):
         return "passes on what it is given"
     learned = next(module.parameters(), None) is not None
-    if not learned and given.ndim == output.ndim == 4 and output.numel() < given.numel():
+    maps = given.ndim == output.ndim == 4 and output.shape[1] == given.shape[1]
+    if not learned and maps and output.numel() < given.numel():
         return "pools what an earlier layer computes"
     return ""
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from rlvis.errors import InputError
 from rlvis.images.places import Places, apart
 from rlvis.instrument.asking import Asking
-from rlvis.instrument.cell_places import CellMap, trace_layers
+from rlvis.instrument.cell_places import CellMap, LayerRun, trace_layers
+from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate, settings_of
 
@@ -41,7 +42,9 @@ class NetworkTrace:
     """
 
     def __init__(self, model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor]) -> None:
-        self.runs = trace_layers(model, inputs, context)
+        traced = trace_layers(model, inputs, context)
+        self.runs, self._failure = traced.runs, traced.failure
+        self._sequences = traced.sequences
         self._shape = inputs.shape[1:]
         self._cells: dict[tuple[str, int], CellMap | None] = {}
 
@@ -56,7 +59,7 @@ class NetworkTrace:
         Raises:
             InputError: if the layer gives no map, or where its cells look cannot be found.
         """
-        found = self.runs[layer][run]
+        found = self.runs_of(layer)[run]
         if not found.shape:
             raise InputError(
                 f"layer {layer!r} gives {found.kind}, not a map (N, C, h, w); "
@@ -79,6 +82,23 @@ class NetworkTrace:
             )
         return cells
 
+    def runs_of(self, layer: str) -> list[LayerRun]:
+        """The runs of a layer, at least one.
+
+        Raises:
+            InputError: if it does not run.
+        """
+        if layer in self.runs:
+            return self.runs[layer]
+        raise self._failure or InputError(
+            f"layer {layer!r} did not run in the forward pass; name another"
+        )
+
+    def layout(self, model: ImageModel, layer: str, run: int = -1) -> FeatureLayout:
+        """Where a map lies in a layer's output; see `cells`."""
+        traced = self.runs_of(layer)[run].cells
+        return (traced or self.cells(model, layer, run)).layout
+
     def is_map(self, layer: str, run: int = -1) -> bool:
         """Whether the trace finds a map of more than one cell in a layer's output."""
         cells = self.runs[layer][run].cells
@@ -91,25 +111,24 @@ class NetworkTrace:
         except InputError:
             return False
 
-    def tokens(self, where: str, count: int) -> CellMap:
-        """The map in a row of so many tokens, as the last layer that gives them has it.
+    def tokens(self, count: int, share: float) -> CellMap:
+        """The map in the tokens that attend to each other.
 
         Args:
-            where: what errors call the place that has them.
-            count: how many.
+            count: how many tokens.
+            share: how far in the pass, 0 to 1: a transformer may run several times.
 
         Raises:
             InputError: if none does.
         """
-        for runs in reversed(self.runs.values()):
-            for run in reversed(runs):
-                fits = len(run.shape) == 3 and run.shape[1] == count
-                if fits and run.cells is not None and run.cells.layout.tokens:
-                    return run.cells
-        raise InputError(
-            f"the {count} tokens of {where} are not one for each place of the image; name a layer "
-            "with a map, or use saliency"
-        )
+        rows = [each for each in self._sequences if each.shape[1] == count]
+        cells = [each.cells for each in rows if each.cells and each.cells.layout.tokens]
+        if not cells:
+            raise InputError(
+                f"the {count} tokens of the attention are not one for each place of the image; "
+                "use grad-cam, or saliency"
+            )
+        return cells[int(share * len(cells))]
 
     def _located(self, model: ImageModel, layer: str, run: int) -> CellMap | None:
         traced = self.runs[layer][run].cells

@@ -42,7 +42,7 @@ class Response:
     @property
     def width(self) -> float:
         """Of a stripe."""
-        return float(self.middles[1] - self.middles[0])
+        return float(self.middles[-1] - self.middles[0]) / max(1, len(self.middles) - 1) or 1.0
 
     def profiles(self, axis: int) -> np.ndarray:
         """How far each stripe moves each cell along an axis of the output, its most 1: (S, cells).

@@ -29,7 +29,7 @@ class EpisodeWriter:
         self._table = NumberTable()
         self._notes, self._names = Numbered([""]), Numbered()
         self._windows: dict[str, list[int]] = {}
-        self._places: dict[str, dict[str, Any]] = {}
+        self._places: dict[str, list[dict[str, Any]]] = {}
         self._steps = self._state_bytes = 0
 
     def add(self, steps: Sequence[Step], explanations: Sequence[Explanation] = ()) -> None:
@@ -96,8 +96,8 @@ class EpisodeWriter:
     def _explained(self, explanations: Sequence[Explanation]) -> Block:
         for each in explanations:
             self._windows[each.method] = list(astuple(each.window))
-            if each.places is not None:
-                self._places[each.method] = each.places.record()
+            if each.places:
+                self._places[each.method] = [place.record() for place in each.places]
         return explained(self._header, explanations, self._notes, self._names)
 
     def _append(self, block: Block, count: int) -> None:

@@ -46,8 +46,8 @@ class MethodMaps:
             self._pairs = against_the_best(numbers)
         self._size = size
         self.window = _window(stored, method, size)
-        self.places = _places(stored, method, self._maps.shape[-2:])
         steps, columns = self._maps.shape[:2]
+        self.places = _places(stored, method, columns + header.contrast, self._maps.shape[-2:])
         self.shape = (steps, columns + header.contrast, *size)
 
     def __len__(self) -> int:
@@ -188,19 +188,24 @@ def _window(stored: StoredEpisode, method: str, size: tuple[int, int]) -> Window
     return window
 
 
-def _places(stored: StoredEpisode, method: str, grid: tuple[int, ...]) -> Places | None:
-    """Where the cells of a method's maps look."""
+def _places(
+    stored: StoredEpisode, method: str, columns: int, grid: tuple[int, ...]
+) -> tuple[Places, ...]:
+    """Where the cells of each column of a method's maps look; () where they divide images evenly.
+
+    A contrast's are those of the actions that it is between.
+    """
     places = stored.attributes.get("places")
     given = places.get(method) if isinstance(places, dict) else None
     if given is None:
-        return None
+        return ()
     try:
-        found = Places.from_record(given)
-    except ValueError:
-        found = None
-    if found is None or found.grid != tuple(grid):
+        found = [Places.from_record(each) for each in given]
+    except (ValueError, TypeError):
+        found = []
+    if not columns - 1 <= len(found) <= columns or any(each.grid != tuple(grid) for each in found):
         raise stored.damaged(f"where the maps of {method} look is not recorded")
-    return found
+    return (*found, *found[: columns - len(found)])
 
 
 def _with(contrast: Targets | None, actions: list[str], logits: np.ndarray) -> Targets:

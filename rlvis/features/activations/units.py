@@ -4,9 +4,8 @@ A unit is a channel of a map, wherever the layer keeps its channels (see
 `rlvis.instrument.feature_layout`), or an entry of a vector.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 from rlvis.errors import InputError, unknown
 from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.images.loading import Images
-from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
-from rlvis.instrument.token_order import in_order
+from rlvis.instrument.feature_layout import FeatureLayout
+from rlvis.instrument.network_trace import NetworkTrace, trace_of
 from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
@@ -44,28 +43,27 @@ class UnitReader:
     """Layers' outputs as maps of their units.
 
     Args:
-        probe: of the forward pass that the layers are known from.
-        outputs: of the layers in that pass, by name.
-        place: brings a layer's tokens into order; see `token_order.in_order`.
+        model: whose layers they are.
+        trace: of the model for images like these.
+        layers: as in `module.named_modules()`.
 
     Attributes:
         counts: how many units each layer has.
 
     Raises:
-        InputError: if a layer has no units.
+        InputError: if a layer does not exist, did not run or has no units.
     """
 
-    def __init__(
-        self,
-        probe: LayoutProbe,
-        outputs: Mapping[str, Any],
-        place: Callable[[str, FeatureLayout], FeatureLayout],
-    ) -> None:
+    def __init__(self, model: ImageModel, trace: NetworkTrace, layers: Sequence[str]) -> None:
+        check_layers(model, layers)
+        shapes = {name: trace.runs_of(name)[-1].shape for name in layers}
         self._layouts: dict[str, FeatureLayout | None] = {
-            name: None if _is_vector(output) else place(name, probe.layout(name, output))
-            for name, output in outputs.items()
+            name: None if len(shape) == 2 else _layout(model, trace, name, shape)
+            for name, shape in shapes.items()
         }
-        self.counts = {name: self(name, output).shape[1] for name, output in outputs.items()}
+        self.counts = {
+            name: self(name, torch.empty(shape)).shape[1] for name, shape in shapes.items()
+        }
 
     @classmethod
     def of(
@@ -75,7 +73,7 @@ class UnitReader:
         layers: Sequence[str],
         context: Mapping[str, Tensor] | None = None,
     ) -> "UnitReader":
-        """Those of a model's layers, learned from a forward pass on one image.
+        """Those of a model's layers for inputs like these.
 
         Args:
             model: the model; it is left as it is.
@@ -87,19 +85,7 @@ class UnitReader:
             InputError: if a layer does not exist, did not run or has no units.
         """
         check_layers(model, layers)
-        outputs: dict[str, Any] = {}
-        replica, image = replicate(model.module), inputs[:1].detach().clone()
-        probe = LayoutProbe(replica, image)
-        watch(replica, lambda name, _, __, output: outputs.update({name: output}), set(layers))
-        given = {name: each[:1] for name, each in (context or {}).items()}
-        try:
-            with torch.no_grad():
-                model.run(replica, image, given)
-        except InputError:  # what comes after the layers may take no image of this size
-            if not set(layers) <= outputs.keys():
-                raise
-        check_ran(layers, outputs)
-        return cls(probe, outputs, partial(in_order, model, image, given))
+        return cls(model, trace_of(model, inputs, context or {}), layers)
 
     def __call__(self, layer: str, output: Tensor) -> Tensor:
         """A layer's output, or a gradient at it, as maps (n, units, h, w) that share its memory."""
@@ -109,6 +95,18 @@ class UnitReader:
     def layout(self, layer: str) -> FeatureLayout | None:
         """Where a layer keeps its map; None where it gives a vector."""
         return self._layouts[layer]
+
+
+def _layout(
+    model: ImageModel, trace: NetworkTrace, layer: str, shape: Sequence[int]
+) -> FeatureLayout:
+    """Where a layer keeps its map; its units come first where no axis looks at places."""
+    try:
+        return trace.layout(model, layer)
+    except InputError:
+        if len(shape) != 4:
+            raise
+        return FeatureLayout((shape[2], shape[3]))
 
 
 def unit_activations(reading: BatchReader, layers: Sequence[str]) -> Iterator[UnitActivations]:
@@ -186,18 +184,3 @@ def check_unit(layer: str, unit: int, count: int) -> None:
     """
     if not 0 <= unit < count:
         raise InputError(f"layer {layer} has units 0 to {count - 1}, no {unit}")
-
-
-def check_ran(layers: Sequence[str], outputs: Mapping[str, Any]) -> None:
-    """Whether all layers gave an output in a forward pass.
-
-    Raises:
-        InputError: if not.
-    """
-    for layer in layers:
-        if layer not in outputs:
-            raise InputError(f"layer {layer!r} did not run in the forward pass; name another")
-
-
-def _is_vector(output: Any) -> bool:
-    return isinstance(output, Tensor) and output.ndim == 2

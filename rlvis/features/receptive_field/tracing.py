@@ -8,22 +8,19 @@ because windows are rectangles, and fields are cut at the border of the image: p
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rlvis.features.activations.units import UnitReader, check_layers, check_ran
+from rlvis.features.activations.units import UnitReader, check_layers
 from rlvis.images.preprocess import Window
+from rlvis.instrument.cell_places import LayerRun, trace_layers
 from rlvis.instrument.dependence.extents import Extent, full
 from rlvis.instrument.dependence.tracer import Dependence
-from rlvis.instrument.feature_layout import FeatureLayout, LayoutProbe
-from rlvis.instrument.token_order import in_order
-from rlvis.instrument.watching import watch
+from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.models.image_model import ImageModel, require_image_model
-from rlvis.models.replica import replicate
 
 
 @dataclass(frozen=True)
@@ -115,44 +112,27 @@ def receptive_fields(
     """
     require_image_model(model)
     check_layers(model, layers)
-    replica = replicate(model.module)
-    runs = dict.fromkeys(layers, 0)
-    outputs: dict[str, Any] = {}
-    extents: dict[str, Extent | None] = {}
-
-    def visit(name: str, _: Any, __: Any, output: Any) -> None:
-        runs[name] += 1
-        outputs[name] = output
-        extents[name] = tracing.extent(output) if isinstance(output, Tensor) else None
-
-    watch(replica, visit, set(layers))
     given = {name: each[:1] for name, each in (context or {}).items()}
-    with torch.inference_mode():
-        image = inputs[:1].clone()
-        probe = LayoutProbe(replica, image)
-        tracing = Dependence(image)
-        with tracing:
-            model.run(replica, image, given)
-    check_ran(layers, outputs)
-    place = partial(in_order, model, inputs, given)
-    maps, size = UnitReader(probe, outputs, place), (inputs.shape[-2], inputs.shape[-1])
+    maps = UnitReader.of(model, inputs, layers, given)
+    traced = trace_layers(model, inputs, given, looking=False).runs
+    size = (inputs.shape[-2], inputs.shape[-1])
     found = {}
     for layer in layers:
-        units, *grid = maps(layer, outputs[layer]).shape[1:]
-        bounds = _bounds(_of_map(extents[layer], outputs[layer], maps.layout(layer)), size)
-        found[layer] = ReceptiveField(
-            layer, size, units, (grid[0], grid[1]), runs[layer], maps, bounds
-        )
+        last = traced[layer][-1]
+        units, *grid = maps(layer, torch.empty(last.shape)).shape[1:]
+        bounds = _bounds(_of_map(last, maps.layout(layer)), size)
+        runs = len(traced[layer])
+        found[layer] = ReceptiveField(layer, size, units, (grid[0], grid[1]), runs, maps, bounds)
     return found
 
 
-def _of_map(extent: Extent | None, output: Tensor, layout: FeatureLayout | None) -> Extent | None:
+def _of_map(run: LayerRun, layout: FeatureLayout | None) -> Extent | None:
     """The extent of a layer's output as that of its map, four axes each."""
-    if extent is None or layout is None:
-        return extent and tuple(each[..., None, None] for each in extent)
+    if run.extent is None or layout is None:
+        return run.extent and tuple(each[..., None, None] for each in run.extent)
     if not layout.tokens:
-        return tuple(map(layout.map, extent))
-    return tuple(layout.map(each) for each in full(extent, output.shape))
+        return tuple(map(layout.map, run.extent))
+    return tuple(layout.map(each) for each in full(run.extent, run.shape))
 
 
 class Sources:

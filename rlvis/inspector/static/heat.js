@@ -194,8 +194,8 @@ export function picturePixels({ data, shape }, grey = false) {
   return image;
 }
 
-/** The share of a picture that a map's window covers. */
-export function shareOf(window, height, width) {
+/** The share of a picture that a map's window covers, and where the cells of a target's map look. */
+export function shareOf(window, height, width, column = 0) {
   if (!window) return { top: 0, left: 0, height: 1, width: 1 };
   return {
     top: window.top / height,
@@ -204,7 +204,7 @@ export function shareOf(window, height, width) {
     width: window.width / width,
     flippedRows: window.flipped_rows,
     flippedColumns: window.flipped_columns,
-    places: window.places,
+    places: window.places?.[column] ?? null,
   };
 }
 

@@ -141,7 +141,7 @@ export class Now {
       unit: facts.units?.[column] ?? "",
       name: facts.targets?.[column] ?? target,
       notes: facts.notes?.[column] ?? [],
-      window: shareOf(facts.window, this.info.frame[0], this.info.frame[1]),
+      window: shareOf(facts.window, this.info.frame[0], this.info.frame[1], column),
       limit: limits[norm](),
     };
   }

@@ -83,7 +83,7 @@ export class Photos {
       levels: data,
       shape,
       most: arrays.scale.data[place],
-      window: shareOf(head.window, ...head.size),
+      window: shareOf(head.window, ...head.size, place),
       signed: head.signed,
       unit: head.units?.[place] ?? "",
       notes: head.notes?.[place] ?? [],

@@ -116,7 +116,7 @@ export class Recorded {
     return {
       ...found,
       of: `${key}|${column}`,
-      window: shareOf(head.window, this.info.frame[0], this.info.frame[1]),
+      window: shareOf(head.window, this.info.frame[0], this.info.frame[1], column),
       signed: head.signed,
       layer: head.layer,
       unit: head.units?.[column] ?? "",
