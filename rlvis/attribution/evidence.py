@@ -236,9 +236,10 @@ class Evidence:
         """
         if drawn_at == "input":
             return ()
-        places = [self._patches.places] * len(self._targets)
         if drawn_at == "layer":
             places = self._runs.places
+        else:
+            places = [self._patches.places] * len(self._targets)
         return () if all(each.is_stretched for each in places) else tuple(places)
 
     def put(self, maps: Tensor) -> Tensor:
