@@ -137,18 +137,23 @@ def score_cam(evidence: Evidence) -> Tensor:
     images = evidence.inputs.detach().contiguous()  # mixing is faster plane by plane
     columns = [
         torch.stack(
-            [_let_through(evidence, *each) for each in enumerate(zip(images, maps, strict=True))]
+            [
+                _let_through(evidence, target, *each)
+                for each in enumerate(zip(images, maps, strict=True))
+            ]
         )
-        for maps in evidence.activations.unbind(dim=1)
+        for target, maps in enumerate(evidence.activations.unbind(dim=1))
     ]
     own = columns[0] if len(columns) == 1 else torch.stack(columns).diagonal(dim1=0, dim2=3)
     return weighted_sum(own.softmax(dim=1).mT, evidence).relu()
 
 
-def _let_through(evidence: Evidence, index: int, image_and_maps: tuple[Tensor, Tensor]) -> Tensor:
+def _let_through(
+    evidence: Evidence, target: int, index: int, image_and_maps: tuple[Tensor, Tensor]
+) -> Tensor:
     """The targets' values (C, T) for an image (C', H, W) masked by each channel of (C, h, w)."""
     image, maps = image_and_maps
-    masks = evidence.on_input(maps[:, None])
+    masks = evidence.on_input(maps[:, None], target)
     low, high = masks.amin((-2, -1), keepdim=True), masks.amax((-2, -1), keepdim=True)
     masks = (masks - low).div_(high - low).nan_to_num_(posinf=0, neginf=0)
     parts = masks.to(image).split(at_once(image))

@@ -246,9 +246,9 @@ class Evidence:
         """See `LayerRuns.put`."""
         return self._runs.put(maps)
 
-    def on_input(self, maps: Tensor) -> Tensor:
-        """Maps (…, h, w) of the layer where its cells look on the input, float (…, H, W)."""
-        return self._runs.on_input(maps, (self.inputs.shape[-2], self.inputs.shape[-1]))
+    def on_input(self, maps: Tensor, target: int) -> Tensor:
+        """Maps (…, h, w) of a target where their cells look on the input, float (…, H, W)."""
+        return self._runs.on_input(maps, target, (self.inputs.shape[-2], self.inputs.shape[-1]))
 
     def _gradient(self, need: GradientRequest) -> list[list[Tensor]]:
         """For each target its gradients, one for each thing that stands at that place."""

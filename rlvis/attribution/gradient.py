@@ -55,7 +55,8 @@ def deconvnet(evidence: Evidence) -> Tensor:
 def guided_grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, H, W): guided backpropagation, where Grad-CAM points."""
     guided = evidence.input_gradients("guided")
-    where = evidence.on_input(grad_cam(evidence))
+    maps = enumerate(grad_cam(evidence)[:, :, None].unbind(dim=1))
+    where = torch.cat([evidence.on_input(heats, target) for target, heats in maps], dim=1)
     return strength(guided * where[:, :, None])
 
 

@@ -152,9 +152,9 @@ class LayerRuns:
         ]
         return torch.stack(together, dim=1)
 
-    def on_input(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        """Maps (…, h, w) of the runs in view where their cells look on the input, (…, H, W)."""
-        places = self._cells[self.in_view[0]].places
+    def on_input(self, maps: Tensor, target: int, size: tuple[int, int]) -> Tensor:
+        """Maps (…, h, w) of a target's run in view where its cells look on the input, (…, H, W)."""
+        places = self._cells[self.in_view[target]].places
         if places.is_stretched:
             flat = maps.flatten(0, -3)[:, None]
             return F.interpolate(flat, size, mode="bilinear").view(*maps.shape[:-2], *size)
