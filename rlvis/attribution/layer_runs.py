@@ -64,7 +64,7 @@ class LayerRuns:
         if not isinstance(output, Tensor):
             self._trace.cells(self._model, self.layer)  # which says what is wrong with it
         if not reaches_image:
-            output = output.detach().requires_grad_(torch.is_grad_enabled())
+            output = output.detach().requires_grad_()
         self._outputs.append(output)
         return output.clone()  # which an in-place operation that follows may change
 

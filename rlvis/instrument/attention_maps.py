@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rlvis.errors import InputError
 from rlvis.instrument.autograd_graph import depends, edges_behind
-from rlvis.instrument.interception import CallInterceptor
+from rlvis.models.interception import CallInterceptor
 
 _SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax}
 

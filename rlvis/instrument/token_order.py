@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from rlvis.errors import InputError
 from rlvis.instrument.feature_layout import FeatureLayout
-from rlvis.instrument.interception import CallInterceptor
 from rlvis.models.image_model import ImageModel
+from rlvis.models.interception import CallInterceptor
 from rlvis.models.replica import replicate
 
 

@@ -4,12 +4,12 @@ How images lie in memory: convolutions are quicker on images whose channels lie 
 network that flattens its maps with `view`, as many do, cannot take those; what lies as usual it
 takes as it always does.
 
-Whether it runs parts without a gradient: a frozen backbone is often run within `torch.no_grad()`,
-which says that it is not to be trained. The scores depend on the image all the same, and their
-derivative is what is asked for.
+Whether it runs parts without a gradient: a frozen backbone is often run within `torch.no_grad()` or
+`torch.inference_mode()`, which says that it is not to be trained. The scores depend on the image
+all the same, and their derivative is what is asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,13 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
+
+from rlvis.errors import InputError
+from rlvis.models.interception import CallInterceptor
+
+_SWITCH = torch._C._set_grad_enabled
+"""What `torch.no_grad` and its like call."""
 
 _SAME = 0.02
 """Scores may differ by that share of the largest, as those in half precision do."""
@@ -29,11 +35,11 @@ class Habits:
 
     Attributes:
         memory_format: how its inputs should lie in memory.
-        blocks_gradients: whether none passes from its scores to its input.
+        stops_gradients: whether it runs parts without recording gradients.
     """
 
     memory_format: torch.memory_format = torch.contiguous_format
-    blocks_gradients: bool = False
+    stops_gradients: bool = False
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, tuple[list[Any], Habits]] = WeakKeyDictionary()
@@ -53,19 +59,19 @@ def find_habits(
     if module in _KNOWN and _KNOWN[module][0] == settings:
         return _KNOWN[module][1]
     two = image.detach().expand(2, *image.shape[1:])  # a `view` may allow for one alone
-    with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
+    watching = _Watching()
+    with torch.inference_mode(False), torch.enable_grad(), watching:
         try:
-            with torch.enable_grad():
-                usual = two.clone(memory_format=torch.contiguous_format).requires_grad_()
-                scores = ask(usual.clone())  # which may be changed in place
+            scores = ask(two.clone(memory_format=torch.contiguous_format))
         except Exception:  # it comes again, where it can be told
             return Habits()
+    with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
         memory_format = torch.contiguous_format
         with suppress(Exception), torch.no_grad():
             others = ask(two.clone(memory_format=torch.channels_last))
             if bool(((others - scores).abs() <= _SAME * scores.abs().amax()).all()):
                 memory_format = torch.channels_last
-    found = Habits(memory_format, not scores.requires_grad)
+    found = Habits(memory_format, watching.stopped)
     _KNOWN[module] = settings, found
     return found
 
@@ -81,16 +87,46 @@ def in_format(inputs: Tensor, memory_format: torch.memory_format) -> Tensor:
     return inputs if inputs.stride() == usual else inputs.clone(memory_format=memory_format)
 
 
-class GradientsKept(TorchFunctionMode):
-    """Within it `torch.no_grad` and its like have no effect in this thread."""
+class GradientsKept(CallInterceptor):
+    """Within it gradients are recorded in this thread whatever the network switches off.
 
-    def __torch_function__(
-        self,
-        func: Callable,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is torch._C._set_grad_enabled:
+    Raises:
+        InputError: where what cannot be intercepted, as a scripted part, runs within
+            `torch.inference_mode()`.
+    """
+
+    def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """The result of a call as it is with gradients; one that switches them has no effect."""
+        if func is _SWITCH:
             return None
-        return func(*args, **(kwargs or {}))
+        if not torch.is_inference_mode_enabled():
+            return func(*args, **kwargs)
+        with torch.inference_mode(False):
+            if any(_made_within(each) for each in tree_leaves((args, kwargs))):
+                raise InputError(
+                    "the network runs a part within torch.inference_mode() that keeps no gradient "
+                    "there, as scripted ones do; use torch.no_grad() around it"
+                )
+            return func(*args, **kwargs)
+
+
+class _Watching(CallInterceptor):
+    """Notices whether gradients are switched off within it, and keeps calls from who else listens.
+
+    Attributes:
+        stopped: whether they were.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped = False
+
+    def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        self.stopped |= func is _SWITCH and not args[0]
+        self.stopped |= torch.is_inference_mode_enabled()
+        with torch._C.DisableTorchFunction():
+            return func(*args, **kwargs)
+
+
+def _made_within(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_inference()

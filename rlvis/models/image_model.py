@@ -224,8 +224,8 @@ class ImageModel:
         kind = self._kind(module, inputs, context)
         if not torch.is_grad_enabled():
             return replace(self._answer(module, inputs, context), kind=kind)
-        blocked = self._habits(module, inputs, context).blocks_gradients
-        with GradientsKept() if blocked else nullcontext():
+        stops = self._habits(module, inputs, context).stops_gradients
+        with GradientsKept() if stops else nullcontext():
             return replace(self._answer(module, inputs.clone(), context), kind=kind)
 
     def _answer(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:

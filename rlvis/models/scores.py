@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from rlvis.errors import InputError, NonFiniteError
 from rlvis.models.score_kinds import LOGITS, ScoreKind
@@ -92,7 +93,10 @@ def read_output(output: Any, labels: tuple[str, ...], kind: ScoreKind = LOGITS) 
         InputError: if there are no logits of shape (N, K), or K is not the number of labels.
         NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
     """
-    logits, value, memory, log_std = find_scores(output)
+    found = find_scores(output)
+    if found[0].is_inference():  # the network's own mode; what is asked of scores needs their graph
+        found = tree_map_only(Tensor, Tensor.clone, found)
+    logits, value, memory, log_std = found
     if logits.shape[1] != len(labels):
         raise InputError(
             f"the network gives {logits.shape[1]} scores per image, but there are "
