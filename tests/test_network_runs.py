@@ -1,12 +1,17 @@
 """However a network runs its parts, it is explained like the same network written plainly."""
 
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rlvis import METHODS, ImageModel, InputError, explain
+from rlvis.features.synthesis.network import ObjectiveNetwork
+from rlvis.features.synthesis.objectives import channel
 from tests.conftest import randomise
 
 LABELS = ("left", "forward", "right")
@@ -84,11 +89,11 @@ def of(module: nn.Module) -> ImageModel:
     return ImageModel(module, LABELS, name="network")
 
 
-def derivative(module: nn.Module, x: Tensor, score: int) -> np.ndarray:
+def derivative(module: Callable[[Tensor], Tensor], x: Tensor, score: Any) -> np.ndarray:
     """Finite differences of a score at one image, (C, H, W), in double precision."""
     step = 1e-6 * torch.eye(x[0].numel(), dtype=x.dtype).view(-1, *x.shape[1:])
     with torch.no_grad():
-        rows = [(module(x + each) - module(x - each))[0, score] for each in step[:, None]]
+        rows = [(module(x + each) - module(x - each))[0][score] for each in step[:, None]]
     return (torch.stack(rows) / 2e-6).view(x.shape[1:]).numpy()
 
 
@@ -124,3 +129,68 @@ def test_a_gradient_that_nobody_can_keep_is_refused() -> None:
     with pytest.raises(InputError, match=r"within torch.inference_mode\(\).*use torch.no_grad"):
         explain(of(hidden), IMAGES, "saliency", "left")
     assert explain(of(hidden), IMAGES, "occlusion", "left").maps.any()
+
+
+class Tokens(nn.Module):
+    """Normalises maps whose gradient comes back from tokens, as LeViT does."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.norm, self.mix = nn.Conv2d(3, 6, 3, 2), norm, nn.Linear(6, 6)
+        self.head = nn.Linear(6, 3)
+
+    def mixed(self, x: Tensor) -> Tensor:
+        x = x.view(len(x), -1).view(x.shape)  # images as they usually lie
+        tokens = self.norm(self.conv(x)).flatten(2).transpose(1, 2)
+        mixed: Tensor = self.mix(tokens)
+        return mixed
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.head(self.mixed(x).tanh().mean(1))
+        return scores
+
+
+class Functional(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.rand(6)), nn.Parameter(torch.rand(6))
+        self.register_buffer("running_mean", torch.rand(6))
+        self.register_buffer("running_var", 0.5 + torch.rand(6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
+
+
+NORMS = {
+    "BatchNorm2d": lambda: nn.BatchNorm2d(6),
+    "functional": Functional,
+    "scripted": lambda: torch.jit.script(randomise(nn.BatchNorm2d(6)).eval()),
+    "InstanceNorm2d": lambda: nn.InstanceNorm2d(6, affine=True),
+    "SyncBatchNorm": lambda: nn.SyncBatchNorm(6),
+    "GroupNorm": lambda: nn.GroupNorm(2, 6),
+}
+
+
+@pytest.mark.parametrize("images", [1, 2])
+@pytest.mark.parametrize("norm", NORMS)
+def test_normalisation_of_maps_that_lie_as_tokens(norm, images) -> None:
+    network = randomise(Tokens(NORMS[norm]())).double().eval()
+    x = IMAGES[:images, :, :9, :11].double()
+    expected = np.abs(derivative(network, x[:1], 1)).max(0)
+    model = of(network)
+    found = explain(model, x, ["saliency", "integrated-gradients:steps=200"], "forward")
+    saliency, integrated = found.values()
+    np.testing.assert_allclose(saliency.maps[0, 0], expected, atol=1e-5 * expected.max(), rtol=0)
+    with torch.no_grad():
+        change = (network(x) - network(0 * x))[:, 1]
+    np.testing.assert_allclose(integrated.maps.sum((1, 2, 3)), change, atol=1e-3)
+
+
+def test_synthesis_through_normalisation_of_maps_that_lie_as_tokens() -> None:
+    network = randomise(Tokens(nn.BatchNorm2d(6))).double().eval()
+    x = IMAGES[:1, :, :9, :11].double().requires_grad_()
+    objective = ObjectiveNetwork(of(network), channel("mix", 1))
+    (found,) = torch.autograd.grad(objective(x).sum(), x)
+    expected = derivative(lambda x: network.mixed(x).mean(1), x.detach(), 1)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(found[0], expected, atol=1e-5 * np.abs(expected).max(), rtol=0)

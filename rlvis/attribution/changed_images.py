@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
-from rlvis.instrument.autograd_graph import is_differentiable
 from rlvis.instrument.strided_conv import use_subpixel_gradients
 from rlvis.instrument.watching import watch
+from rlvis.models.autograd_graph import is_differentiable
 from rlvis.models.habits import in_format
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate

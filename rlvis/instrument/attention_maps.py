@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.errors import InputError
-from rlvis.instrument.autograd_graph import depends, edges_behind
+from rlvis.models.autograd_graph import depends, edges_behind
 from rlvis.models.interception import CallInterceptor
 
 _SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax}

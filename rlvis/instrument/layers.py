@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError, Notice, unknown
-from rlvis.instrument.autograd_graph import Edge, edge_of, edges_behind
 from rlvis.instrument.feature_layout import FeatureLayout, dependency_mask
 from rlvis.instrument.network_trace import trace_of
 from rlvis.instrument.watching import watch
+from rlvis.models.autograd_graph import Edge, edge_of, edges_behind
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import is_scripted, replicate
 from rlvis.models.targets import Target

@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from rlvis.errors import InputError
-from rlvis.instrument.autograd_graph import edge_of, edges_behind
+from rlvis.models.autograd_graph import edge_of, edges_behind
 from rlvis.models.interception import CallInterceptor
 
 RULES = ("plain", "guided", "deconvnet")

@@ -62,9 +62,10 @@ def find_habits(
     watching = _Watching()
     with torch.inference_mode(False), torch.enable_grad(), watching:
         try:
-            scores = ask(two.clone(memory_format=torch.contiguous_format))
+            usual = two.clone(memory_format=torch.contiguous_format).requires_grad_()
+            scores = ask(usual.clone())  # which may be changed in place
         except Exception:  # it comes again, where it can be told
-            return Habits()
+            return Habits(stops_gradients=watching.stopped)
     with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
         memory_format = torch.contiguous_format
         with suppress(Exception), torch.no_grad():
@@ -110,7 +111,7 @@ class GradientsKept(CallInterceptor):
             return func(*args, **kwargs)
 
 
-class _Watching(CallInterceptor):
+class _Watching(GradientsKept):
     """Notices whether gradients are switched off within it, and keeps calls from who else listens.
 
     Attributes:
@@ -125,7 +126,7 @@ class _Watching(CallInterceptor):
         self.stopped |= func is _SWITCH and not args[0]
         self.stopped |= torch.is_inference_mode_enabled()
         with torch._C.DisableTorchFunction():
-            return func(*args, **kwargs)
+            return super().intercept(func, args, kwargs)
 
 
 def _made_within(value: Any) -> bool:

@@ -24,6 +24,7 @@ from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess, Window
 from rlvis.images.window_search import find_window
 from rlvis.models.habits import GradientsKept, Habits, find_habits, in_format
+from rlvis.models.norm_gradients import order_norm_gradients
 from rlvis.models.own_config import own_labels
 from rlvis.models.replica import forward_pass, replicate, settings_of
 from rlvis.models.score_detection import find_kind
@@ -226,7 +227,10 @@ class ImageModel:
             return replace(self._answer(module, inputs, context), kind=kind)
         stops = self._habits(module, inputs, context).stops_gradients
         with GradientsKept() if stops else nullcontext():
-            return replace(self._answer(module, inputs.clone(), context), kind=kind)
+            scores = self._answer(module, inputs.clone(), context)
+        outputs = scores.logits, scores.value, scores.log_std
+        order_norm_gradients([each for each in outputs if each is not None])
+        return replace(scores, kind=kind)
 
     def _answer(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         with (

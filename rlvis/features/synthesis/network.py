@@ -11,6 +11,7 @@ from rlvis.features.synthesis.objectives import Objective
 from rlvis.instrument.relu_rules import Rectifier
 from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel
+from rlvis.models.norm_gradients import order_norm_gradients
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
 
@@ -79,7 +80,9 @@ class ObjectiveNetwork:
                 scores = self._model.run(self._replica, inputs.to(self._model.dtype), known)
         except _FarEnoughError:
             pass
-        return self._objective.of(self._seen, scores).float()
+        found = self._objective.of(self._seen, scores).float()
+        order_norm_gradients([found])
+        return found
 
     def _known(self, count: int) -> dict[str, Tensor]:
         if self._context:
