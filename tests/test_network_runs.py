@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rlvis import METHODS, ImageModel, InputError, explain
+from rlvis import METHODS, ImageModel, InputError, explain, features
 from rlvis.features.synthesis.network import ObjectiveNetwork
 from rlvis.features.synthesis.objectives import channel
+from rlvis.models.scores import read_output
 from tests.conftest import randomise
 
 LABELS = ("left", "forward", "right")
@@ -75,7 +76,47 @@ class InferenceThere(Plain):
                 return super().maps(moved)
 
 
-VARIANTS: list[type[Plain]] = [NoGrad, SwitchedOff, Inference, AllInference, InferenceThere]
+class OneByOne(Plain):
+    """Runs several images into each other."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = [self.maps(x).mean((2, 3)), self.side(x.mean((2, 3)))]
+        scores: Tensor = self.head(torch.cat([each.view(1, -1) for each in seen], dim=1))
+        return scores
+
+
+class Squeezed(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze()
+
+
+class Mixed(Plain):
+    """Takes images at once, and lets each change what it says of the others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = super().forward(x)
+        return (scores + scores.mean(0)) / 2
+
+
+class FixedBatch(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        assert len(x) == 1, "exported for one image"
+        return super().forward(x)[0]
+
+
+class Convolved(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[:, :, None, None]
+
+
+class Between(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[:, None]
+
+
+KEPT: list[type[Plain]] = [NoGrad, SwitchedOff, Inference, AllInference, InferenceThere]
+ALONE: list[type[Plain]] = [OneByOne, Mixed, FixedBatch]
+VARIANTS = [*KEPT, *ALONE, Squeezed, Convolved, Between]
 
 
 def pair(kind: type[Plain]) -> tuple[Plain, Plain]:
@@ -93,7 +134,7 @@ def derivative(module: Callable[[Tensor], Tensor], x: Tensor, score: Any) -> np.
     """Finite differences of a score at one image, (C, H, W), in double precision."""
     step = 1e-6 * torch.eye(x[0].numel(), dtype=x.dtype).view(-1, *x.shape[1:])
     with torch.no_grad():
-        rows = [(module(x + each) - module(x - each))[0][score] for each in step[:, None]]
+        rows = [(module(x + each) - module(x - each)).view(-1)[score] for each in step[:, None]]
     return (torch.stack(rows) / 2e-6).view(x.shape[1:]).numpy()
 
 
@@ -194,3 +235,54 @@ def test_synthesis_through_normalisation_of_maps_that_lie_as_tokens() -> None:
     expected = derivative(lambda x: network.mixed(x).mean(1), x.detach(), 1)
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(found[0], expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+
+
+@pytest.mark.parametrize("kind", ALONE)
+def test_other_tools_ask_it_about_one_image_after_the_other(kind) -> None:
+    found, expected = map(of, pair(kind))
+    images = features.ArrayImages((IMAGES * 255).to(torch.uint8).movedim(1, -1).numpy())
+    for model in (found, expected):
+        assert model.takes_batches(IMAGES, {}) is (model is expected)
+    with torch.no_grad():
+        torch.testing.assert_close(found.scores(IMAGES).logits, expected.module(IMAGES))
+    arrays, same = (
+        features.patches(each, images, ["trunk.4"], k=2).arrays() for each in (found, expected)
+    )
+    assert arrays.keys() == same.keys()
+    for name, array in arrays.items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, same[name], rtol=1e-4, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(array, same[name])
+    x = IMAGES.double()
+    channels = [
+        ObjectiveNetwork(of(each.double()), channel("trunk.3", 1))(x) for each in pair(kind)
+    ]
+    torch.testing.assert_close(*channels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "images", "said"),
+    [
+        ((2, 5, 3), 2, r"\(2, 5, 3\) for 2 images; .*choose or average its rows"),
+        ((5, 3), 1, r"\(5, 3\) for 1 image"),
+        ((1, 3), 2, r"\(1, 3\) for 2 images"),
+        ((3,), 2, r"\(3,\) for 2 images"),
+        ((2, 3, 4, 4), 2, r"\(2, 3, 4, 4\) for 2 images"),
+    ],
+)
+def test_what_is_no_row_of_scores_for_each_image_is_refused(shape, images, said) -> None:
+    with pytest.raises(InputError, match=said):
+        read_output(torch.zeros(shape), LABELS, images)
+
+
+@pytest.mark.parametrize(
+    ("shape", "images"),
+    [((3,), 1), ((1, 3, 1, 1), 1), ((2, 3, 1, 1), 2), ((2, 1, 3), 2), ((1, 1, 3), 1), ((3, 1), 1)],
+)
+def test_axes_of_length_one_are_no_matter(shape, images) -> None:
+    numbers = torch.arange(3.0 * images)
+    found = read_output(numbers.view(shape), LABELS, images).logits
+    assert torch.equal(found, numbers.view(images, 3))
+    one = read_output(numbers[:images].clone(), LABELS[:1], images).logits
+    assert torch.equal(one, numbers[:images, None])

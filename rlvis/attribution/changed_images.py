@@ -206,7 +206,8 @@ class ChangedImages:
         watch(replica, silence, {layer})
         values = []
         with torch.no_grad():
-            for silent in torch.arange(channels).split(at_once(self._inputs)):
+            together = self._model.takes_batches(self._inputs, self._context, replica)
+            for silent in torch.arange(channels).split(at_once(self._inputs) if together else 1):
                 runs = 0
                 inputs = in_format(self._inputs.repeat(len(silent), 1, 1, 1), self._format)
                 scores = self._model.run(replica, inputs, self._repeated(len(silent)))

@@ -7,6 +7,9 @@ takes as it always does.
 Whether it runs parts without a gradient: a frozen backbone is often run within `torch.no_grad()` or
 `torch.inference_mode()`, which says that it is not to be trained. The scores depend on the image
 all the same, and their derivative is what is asked for.
+
+Whether it takes several images at once: `view(1, -1)` runs them into each other, and so do
+statistics over the batch. Such a network is asked about one image after the other.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,12 +24,16 @@ from torch.utils._pytree import tree_leaves
 
 from rlvis.errors import InputError
 from rlvis.models.interception import CallInterceptor
+from rlvis.models.replica import draws_at_random, replicate
 
 _SWITCH = torch._C._set_grad_enabled
 """What `torch.no_grad` and its like call."""
 
 _SAME = 0.02
 """Scores may differ by that share of the largest, as those in half precision do."""
+
+_MISTAKEN = 0.1
+"""Images beside each other change their scores by more than that share of what sets them apart."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,12 @@ class Habits:
     Attributes:
         memory_format: how its inputs should lie in memory.
         stops_gradients: whether it runs parts without recording gradients.
+        takes_batches: whether it says the same of an image alone and beside others.
     """
 
     memory_format: torch.memory_format = torch.contiguous_format
     stops_gradients: bool = False
+    takes_batches: bool = True
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, tuple[list[Any], Habits]] = WeakKeyDictionary()
@@ -48,33 +57,60 @@ _KNOWN: WeakKeyDictionary[nn.Module, tuple[list[Any], Habits]] = WeakKeyDictiona
 def find_habits(
     module: nn.Module, settings: list[Any], image: Tensor, ask: Callable[[Tensor], Tensor]
 ) -> Habits:
-    """The habits of a network, which is asked at most twice.
+    """The habits of a network, which is asked a few times.
 
     Args:
         module: the network.
         settings: of its parts; where they have changed it is asked again.
         image: an input, (1, C, H, W).
-        ask: puts inputs (2, C, H, W) to a copy of it, which gives scores.
+        ask: puts inputs (N, C, H, W) to a copy of it, which gives scores (N, K).
     """
     if module in _KNOWN and _KNOWN[module][0] == settings:
         return _KNOWN[module][1]
-    two = image.detach().expand(2, *image.shape[1:])  # a `view` may allow for one alone
+    one = image.detach()
+    two = torch.cat([one.flip(-1) / 2, one])  # a `view` may allow for one alone
     watching = _Watching()
     with torch.inference_mode(False), torch.enable_grad(), watching:
-        try:
-            usual = two.clone(memory_format=torch.contiguous_format).requires_grad_()
-            scores = ask(usual.clone())  # which may be changed in place
-        except Exception:  # it comes again, where it can be told
+        scores = _answer(ask, two, torch.contiguous_format)
+    with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction():
+        if scores is None:  # it may be that it can without gradient
+            scores = _answer(ask, two, torch.contiguous_format)
+        alone = _answer(ask, one, torch.contiguous_format)
+        if alone is not None and not (scores is not None and _same_beside(scores, alone, module)):
+            two, scores = one, alone
+        if scores is None:  # what is wrong comes again, where it can be told
             return Habits(stops_gradients=watching.stopped)
-    with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
-        memory_format = torch.contiguous_format
-        with suppress(Exception), torch.no_grad():
-            others = ask(two.clone(memory_format=torch.channels_last))
-            if bool(((others - scores).abs() <= _SAME * scores.abs().amax()).all()):
-                memory_format = torch.channels_last
-    found = Habits(memory_format, watching.stopped)
+        others = _answer(ask, two, torch.channels_last)
+    usual = others is None or not _alike(others, scores)
+    found = Habits(
+        torch.contiguous_format if usual else torch.channels_last, watching.stopped, len(two) > 1
+    )
     _KNOWN[module] = settings, found
     return found
+
+
+def _answer(
+    ask: Callable[[Tensor], Tensor], inputs: Tensor, memory_format: torch.memory_format
+) -> Tensor | None:
+    """The scores of inputs that lie so, None where the network takes none of them."""
+    with suppress(Exception):
+        return ask(inputs.clone(memory_format=memory_format)).detach()
+    return None
+
+
+def _same_beside(beside: Tensor, alone: Tensor, module: nn.Module) -> bool:
+    """Whether a network says the same of the last of two images, (2, K), as of it alone, (1, K).
+
+    What draws at random has other numbers for each place in a batch.
+    """
+    rounding = 4 * torch.finfo(alone.dtype).eps * alone.abs().amax()
+    images_apart = (alone - beside[:1]).abs().amax()
+    off = (alone - beside[1:]).abs().amax()
+    return bool(off <= rounding + _MISTAKEN * images_apart) or draws_at_random(replicate(module))
+
+
+def _alike(some: Tensor, others: Tensor) -> bool:
+    return bool(((some - others).abs() <= _SAME * others.abs().amax()).all())
 
 
 def in_format(inputs: Tensor, memory_format: torch.memory_format) -> Tensor:

@@ -163,6 +163,20 @@ class ImageModel:
         """
         return self._habits(replica, inputs, context).memory_format
 
+    def takes_batches(
+        self, inputs: Tensor, context: Mapping[str, Tensor], replica: nn.Module | None = None
+    ) -> bool:
+        """Whether the network says the same of an image alone and beside others.
+
+        Else `run` asks about one after the other, and hooks see that many passes.
+
+        Args:
+            inputs: some of its inputs, (N, C, H, W).
+            context: what it takes besides, (N, …) each.
+            replica: of the module as it is now, where there is one.
+        """
+        return self._habits(replica or replicate(self.module), inputs, context).takes_batches
+
     def _kind(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> ScoreKind:
         """The kind of its scores, said or found out."""
         if self.kind is not None:
@@ -221,8 +235,14 @@ class ImageModel:
 
         Where gradients are recorded one passes to what asks for it, also through parts that the
         module runs without. The inputs stay as they are there; else the module may change them.
+        A network that takes no batches is asked about one image after the other.
         """
         kind = self._kind(module, inputs, context)
+        if len(inputs) > 1 and not self.takes_batches(inputs, context, module):
+            rows = [slice(place, place + 1) for place in range(len(inputs))]
+            contexts = ({name: each[row] for name, each in context.items()} for row in rows)
+            each_alone = zip(rows, contexts, strict=True)
+            return Scores.joined([self.run(module, inputs[row], own) for row, own in each_alone])
         if not torch.is_grad_enabled():
             return replace(self._answer(module, inputs, context), kind=kind)
         stops = self._habits(module, inputs, context).stops_gradients
@@ -238,7 +258,7 @@ class ImageModel:
             forward_pass(replica, inputs),
         ):
             output = replica(inputs, **context)
-        scores = read_output(output, self.labels)
+        scores = read_output(output, self.labels, len(inputs))
         if scores.value is None:
             return scores
         place = scores.value.data_ptr()
