@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
 from rlvis import METHODS, ImageModel, InputError, explain, features
 from rlvis.features.synthesis.network import ObjectiveNetwork
@@ -114,9 +115,30 @@ class Between(Plain):
         return super().forward(x)[:, None]
 
 
+class Called(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = functional_call(_Forward(self), dict(_Forward(self).state_dict()), (x,))
+        return scores
+
+
+class _Forward(nn.Module):
+    def __init__(self, network: Plain) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return Plain.forward(self.network, x)
+
+
+class Vmapped(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = vmap(lambda one: super(Vmapped, self).forward(one[None])[0])(x)
+        return scores
+
+
 KEPT: list[type[Plain]] = [NoGrad, SwitchedOff, Inference, AllInference, InferenceThere]
 ALONE: list[type[Plain]] = [OneByOne, Mixed, FixedBatch]
-VARIANTS = [*KEPT, *ALONE, Squeezed, Convolved, Between]
+VARIANTS = [*KEPT, *ALONE, Squeezed, Convolved, Between, Called]
 
 
 def pair(kind: type[Plain]) -> tuple[Plain, Plain]:
@@ -149,7 +171,22 @@ def test_every_method_explains_it_like_the_plain_one(method, kind) -> None:
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4 * largest, rtol=0)
 
 
-@pytest.mark.parametrize("kind", VARIANTS)
+@pytest.mark.parametrize("method", [each for each in METHODS_OF_ALL if each != "cam"])
+def test_what_runs_within_vmap_is_explained_at_the_image(method) -> None:
+    vmapped, plain = map(of, pair(Vmapped))
+    rules, layer = {"guided", "deconvnet"}, METHODS[method].reads_layer
+    if layer or any(need.rule in rules for need in METHODS[method].needs):
+        with pytest.raises(InputError, match=r"within torch\.func\.vmap"):
+            explain(vmapped, IMAGES, method, LABELS)
+        if layer:
+            with pytest.raises(InputError, match="gives VmappedTensor, not a map"):
+                explain(vmapped, IMAGES, method, LABELS, layer="trunk.4")
+        return
+    found, expected = (explain(each, IMAGES, method, LABELS).maps for each in (vmapped, plain))
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max(), rtol=0)
+
+
+@pytest.mark.parametrize("kind", [*VARIANTS, Vmapped])
 def test_its_gradient_is_that_of_finite_differences(kind) -> None:
     ours = pair(kind)[0].double()
     x = IMAGES[:1, :, :12, :14].double()

@@ -46,9 +46,15 @@ def _suitable(convolution: nn.Conv2d) -> bool:
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Any) -> Tensor:
-    if x.ndim == 4 and x.requires_grad:
+    if x.ndim == 4 and x.requires_grad and not _is_transformed():
         return _ImageConvolution.apply(x, weight, bias, stride, padding)
     return torch.conv2d(x, weight, bias, stride, padding)
+
+
+def _is_transformed() -> bool:
+    """Whether this runs in what takes no custom function: `torch.func` and inference mode."""
+    functions = torch._C._are_functorch_transforms_active()
+    return functions or torch.is_inference_mode_enabled()
 
 
 class _ImageConvolution(torch.autograd.Function):
