@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.utils.checkpoint import checkpoint
 
 from rlvis import METHODS, ImageModel, InputError, explain, features
 from rlvis.features.synthesis.network import ObjectiveNetwork
@@ -77,6 +78,32 @@ class InferenceThere(Plain):
                 return super().maps(moved)
 
 
+class Checkpointed(Plain):
+    def maps(self, x: Tensor) -> Tensor:
+        maps: Tensor = checkpoint(super().maps, x, use_reentrant=False)
+        return maps
+
+
+class CheckpointedTwice(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = checkpoint(self.scores, x, use_reentrant=False)
+        return scores
+
+    def scores(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+    def maps(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            maps: Tensor = checkpoint(super().maps, x, use_reentrant=False)
+        return maps
+
+
+class Reentrant(Plain):
+    def maps(self, x: Tensor) -> Tensor:
+        maps: Tensor = checkpoint(super().maps, x, use_reentrant=True)
+        return maps
+
+
 class OneByOne(Plain):
     """Runs several images into each other."""
 
@@ -136,7 +163,15 @@ class Vmapped(Plain):
         return scores
 
 
-KEPT: list[type[Plain]] = [NoGrad, SwitchedOff, Inference, AllInference, InferenceThere]
+KEPT: list[type[Plain]] = [
+    NoGrad,
+    SwitchedOff,
+    Inference,
+    AllInference,
+    InferenceThere,
+    Checkpointed,
+    CheckpointedTwice,
+]
 ALONE: list[type[Plain]] = [OneByOne, Mixed, FixedBatch]
 VARIANTS = [*KEPT, *ALONE, Squeezed, Convolved, Between, Called]
 
@@ -323,3 +358,18 @@ def test_axes_of_length_one_are_no_matter(shape, images) -> None:
     assert torch.equal(found, numbers.view(images, 3))
     one = read_output(numbers[:images].clone(), LABELS[:1], images).logits
     assert torch.equal(one, numbers[:images, None])
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_layers_and_reentrant_checkpoints() -> None:
+    for layer in ("trunk.0", "trunk.3"):
+        found, expected = (
+            explain(of(each), IMAGES, "grad-cam", 1, layer=layer).maps
+            for each in pair(Checkpointed)
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    reentrant = pair(Reentrant)[0]
+    for method in ("saliency", "integrated-gradients"):
+        with pytest.raises(InputError, match=r"use_reentrant=True, .*; use use_reentrant=False"):
+            explain(of(reentrant), IMAGES, method, "left")
+    assert explain(of(reentrant), IMAGES, "occlusion", "left").maps.any()

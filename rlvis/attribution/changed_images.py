@@ -15,7 +15,7 @@ from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
 from rlvis.instrument.strided_conv import use_subpixel_gradients
 from rlvis.instrument.watching import watch
-from rlvis.models.autograd_graph import is_differentiable
+from rlvis.models.autograd_graph import steps_behind
 from rlvis.models.habits import in_format
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
@@ -242,7 +242,13 @@ def check_differentiable(model: ImageModel, columns: Sequence[Tensor]) -> None:
     Raises:
         InputError: if not.
     """
-    if not is_differentiable(columns):
+    steps = steps_behind(*columns)
+    if any("CheckpointFunction" in each for each in steps):
+        raise InputError(
+            f"{model.name} checkpoints activations with use_reentrant=True, through which PyTorch "
+            "gives no gradient of an image; use use_reentrant=False, or switch it off"
+        )
+    if any("NotImplemented" in each for each in steps):  # and their part would be left out
         raise InputError(
             f"{model.name} has quantised or other parts that pass no gradient on, which "
             "this method needs; use occlusion, rise or eigen-cam"

@@ -4,15 +4,13 @@ How images lie in memory: convolutions are quicker on images whose channels lie 
 network that flattens its maps with `view`, as many do, cannot take those; what lies as usual it
 takes as it always does.
 
-Whether it runs parts without a gradient: a frozen backbone is often run within `torch.no_grad()` or
-`torch.inference_mode()`, which says that it is not to be trained. The scores depend on the image
-all the same, and their derivative is what is asked for.
+Whether gradients have to be kept in spite of it, see `kept_gradients`.
 
 Whether it takes several images at once: `view(1, -1)` runs them into each other, and so do
 statistics over the batch. Such a network is asked about one image after the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +18,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
-from rlvis.errors import InputError
-from rlvis.models.interception import CallInterceptor
+from rlvis.models.kept_gradients import Watching
 from rlvis.models.replica import draws_at_random, replicate
-
-_SWITCH = torch._C._set_grad_enabled
-"""What `torch.no_grad` and its like call."""
 
 _SAME = 0.02
 """Scores may differ by that share of the largest, as those in half precision do."""
@@ -42,7 +35,7 @@ class Habits:
 
     Attributes:
         memory_format: how its inputs should lie in memory.
-        stops_gradients: whether it runs parts without recording gradients.
+        stops_gradients: whether it runs parts without recording gradients or what they need.
         takes_batches: whether it says the same of an image alone and beside others.
     """
 
@@ -69,7 +62,7 @@ def find_habits(
         return _KNOWN[module][1]
     one = image.detach()
     two = torch.cat([one.flip(-1) / 2, one])  # a `view` may allow for one alone
-    watching = _Watching()
+    watching = Watching()
     with torch.inference_mode(False), torch.enable_grad(), watching:
         scores = _answer(ask, two, torch.contiguous_format)
     with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction():
@@ -122,48 +115,3 @@ def in_format(inputs: Tensor, memory_format: torch.memory_format) -> Tensor:
         return inputs.contiguous(memory_format=memory_format)
     usual = torch.empty(inputs.shape, device="meta").stride()
     return inputs if inputs.stride() == usual else inputs.clone(memory_format=memory_format)
-
-
-class GradientsKept(CallInterceptor):
-    """Within it gradients are recorded in this thread whatever the network switches off.
-
-    Raises:
-        InputError: where what cannot be intercepted, as a scripted part, runs within
-            `torch.inference_mode()`.
-    """
-
-    def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """The result of a call as it is with gradients; one that switches them has no effect."""
-        if func is _SWITCH:
-            return None
-        if not torch.is_inference_mode_enabled():
-            return func(*args, **kwargs)
-        with torch.inference_mode(False):
-            if any(_made_within(each) for each in tree_leaves((args, kwargs))):
-                raise InputError(
-                    "the network runs a part within torch.inference_mode() that keeps no gradient "
-                    "there, as scripted ones do; use torch.no_grad() around it"
-                )
-            return func(*args, **kwargs)
-
-
-class _Watching(GradientsKept):
-    """Notices whether gradients are switched off within it, and keeps calls from who else listens.
-
-    Attributes:
-        stopped: whether they were.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stopped = False
-
-    def intercept(self, func: Callable, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        self.stopped |= func is _SWITCH and not args[0]
-        self.stopped |= torch.is_inference_mode_enabled()
-        with torch._C.DisableTorchFunction():
-            return super().intercept(func, args, kwargs)
-
-
-def _made_within(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_inference()

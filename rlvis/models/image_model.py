@@ -23,7 +23,8 @@ from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess, Window
 from rlvis.images.window_search import find_window
-from rlvis.models.habits import GradientsKept, Habits, find_habits, in_format
+from rlvis.models.habits import Habits, find_habits, in_format
+from rlvis.models.kept_gradients import GradientsKept
 from rlvis.models.norm_gradients import order_norm_gradients
 from rlvis.models.own_config import own_labels
 from rlvis.models.replica import forward_pass, replicate, settings_of
