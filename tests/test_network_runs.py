@@ -373,3 +373,47 @@ def test_layers_and_reentrant_checkpoints() -> None:
         with pytest.raises(InputError, match=r"use_reentrant=True, .*; use use_reentrant=False"):
             explain(of(reentrant), IMAGES, method, "left")
     assert explain(of(reentrant), IMAGES, "occlusion", "left").maps.any()
+
+
+class Attending(nn.Module):
+    """Tokens attend to themselves, and one, or a few, are made of them."""
+
+    def __init__(self, queries: int) -> None:
+        super().__init__()
+        self.patches, self.norm = nn.Conv2d(3, 8, 8, 8), nn.LayerNorm(8)
+        self.attention, self.last = (
+            nn.MultiheadAttention(8, 2, batch_first=True) for _ in range(2)
+        )
+        self.queries = nn.Parameter(torch.rand(1, queries, 8))
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (0, -x.shape[3] % 8, 0, -x.shape[2] % 8))
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        tokens = tokens + self.attention(tokens, self.norm(tokens), tokens)[0]
+        asking = self.queries.expand(len(x), -1, -1) if self.queries.shape[1] else tokens
+        scores: Tensor = self.head(self.last(asking, tokens, tokens)[0].mean(1))
+        return scores
+
+
+@pytest.mark.parametrize("method", ["attention-rollout", "attention-relevance"])
+@pytest.mark.parametrize("queries", [1, 5])
+def test_other_queries_than_keys_are_refused(method, queries) -> None:
+    with pytest.raises(InputError, match="lets tokens attend to others than themselves"):
+        explain(of(randomise(Attending(queries)).eval()), IMAGES, method, "left")
+
+
+@pytest.mark.parametrize("method", ["attention-rollout", "attention-relevance", "grad-cam"])
+def test_sizes_may_change_between_calls(method) -> None:
+    network = of(randomise(Attending(0)).eval())
+    for height, width in ((24, 32), (40, 32), (21, 30), (24, 32)):
+        x = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1))
+        found = explain(network, x, method, "left")
+        fresh = explain(of(randomise(Attending(0)).eval()), x, method, "left")
+        assert (found.layer, found.places) == (fresh.layer, fresh.places)
+        assert found.maps.shape[2:] == (-(-height // 8), -(-width // 8))
+        np.testing.assert_array_equal(found.maps, fresh.maps)
+        cells = [cell[0] for cell in found.places.rows.cells] if found.places else None
+        seen = [(8 * row + 4) / height for row in range(found.maps.shape[2])]
+        even = [(row + 0.5) / found.maps.shape[2] for row in range(found.maps.shape[2])]
+        np.testing.assert_allclose(cells or even, seen, atol=0.03)
