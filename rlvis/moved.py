@@ -19,7 +19,7 @@ MOVED = {
     "rlvis.chance": "rlvis.models.rng",
     "rlvis.checked_env": "rlvis.rollouts.checked_env",
     "rlvis.classifiers": "rlvis.zoo.classifiers",
-    "rlvis.dependence": "rlvis.instrument.autograd_graph",
+    "rlvis.dependence": "rlvis.models.autograd_graph",
     "rlvis.depth": "rlvis.images.depth",
     "rlvis.devices": "rlvis.models.devices",
     "rlvis.digits": "rlvis.zoo.digits",

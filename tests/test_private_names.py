@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = [ROOT / "rlvis", ROOT / "envs" / "rlvis_envs", ROOT / "agents" / "rlvis_agents"]
 
 
 def pytree() -> None:
-    from torch.utils._pytree import tree_leaves, tree_map
+    from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 
     assert tree_leaves({"a": [1, (2,)]}) == [1, 2]
     assert tree_map(lambda x: x + 1, [1, (2,)]) == [2, (3,)]
+    assert tree_map_only(int, lambda x: x + 1, (1, None)) == (2, None)
 
 
 def python_dispatch() -> None:
@@ -54,6 +56,33 @@ def grad_enabled() -> None:
         assert torch.is_grad_enabled()
         with torch._C.DisableTorchFunction(), torch.no_grad():
             assert not torch.is_grad_enabled()
+
+
+def functorch() -> None:
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+    seen = []
+
+    def look(x: torch.Tensor) -> torch.Tensor:
+        seen.append((wrapped(x), torch._C._are_functorch_transforms_active()))
+        return x
+
+    torch.func.vmap(look)(torch.zeros(2))
+    assert seen == [(True, True)]
+    assert not wrapped(torch.zeros(2))
+    assert not torch._C._are_functorch_transforms_active()
+
+
+def saved_tensors_hooks() -> None:
+    top = torch._C._autograd._top_saved_tensors_default_hooks
+    seen = []
+
+    def look(x: torch.Tensor) -> torch.Tensor:
+        seen.append(top(False)[0].__module__)
+        return x.relu()
+
+    checkpoint(look, torch.zeros(2, requires_grad=True), use_reentrant=False)
+    assert seen == ["torch.utils.checkpoint"]
+    assert top(False) is None
 
 
 def schema() -> None:
@@ -130,6 +159,10 @@ USES: dict[str, Callable[[], None]] = {
     "torch.utils._python_dispatch": python_dispatch,
     "_C": grad_enabled,
     "_set_grad_enabled": grad_enabled,
+    "_functorch": functorch,
+    "_are_functorch_transforms_active": functorch,
+    "_autograd": saved_tensors_hooks,
+    "_top_saved_tensors_default_hooks": saved_tensors_hooks,
     "_schema": schema,
     "_base": base,
     "_conv_forward": conv_forward,

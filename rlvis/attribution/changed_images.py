@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError
-from rlvis.instrument.autograd_graph import is_differentiable
 from rlvis.instrument.strided_conv import use_subpixel_gradients
 from rlvis.instrument.watching import watch
+from rlvis.models.autograd_graph import steps_behind
 from rlvis.models.habits import in_format
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import replicate
@@ -206,7 +206,8 @@ class ChangedImages:
         watch(replica, silence, {layer})
         values = []
         with torch.no_grad():
-            for silent in torch.arange(channels).split(at_once(self._inputs)):
+            together = self._model.takes_batches(self._inputs, self._context, replica)
+            for silent in torch.arange(channels).split(at_once(self._inputs) if together else 1):
                 runs = 0
                 inputs = in_format(self._inputs.repeat(len(silent), 1, 1, 1), self._format)
                 scores = self._model.run(replica, inputs, self._repeated(len(silent)))
@@ -241,7 +242,13 @@ def check_differentiable(model: ImageModel, columns: Sequence[Tensor]) -> None:
     Raises:
         InputError: if not.
     """
-    if not is_differentiable(columns):
+    steps = steps_behind(*columns)
+    if any("CheckpointFunction" in each for each in steps):
+        raise InputError(
+            f"{model.name} checkpoints activations with use_reentrant=True, through which PyTorch "
+            "gives no gradient of an image; use use_reentrant=False, or switch it off"
+        )
+    if any("NotImplemented" in each for each in steps):  # and their part would be left out
         raise InputError(
             f"{model.name} has quantised or other parts that pass no gradient on, which "
             "this method needs; use occlusion, rise or eigen-cam"

@@ -205,6 +205,7 @@ class Explainer:
         inputs = torch.cat([item.inputs for item in items]) if len(items) > 1 else items[0].inputs
         with torch.inference_mode(False):
             layer = self._layer_for(inputs, context)
+            together = len(inputs) == 1 or self.model.takes_batches(inputs, context)
             answers = [
                 self._ask(
                     inputs[part],
@@ -212,7 +213,7 @@ class Explainer:
                     {name: entry[part] for name, entry in context.items()},
                     None if taken is None else taken[part],
                 )
-                for part in _slices(len(inputs), self.batch_size)
+                for part in _slices(len(inputs), self.batch_size if together else 1)
             ]
         joined = [_joined(each) for each in zip(*answers, strict=True)]
         start = 0

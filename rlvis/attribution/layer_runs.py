@@ -15,9 +15,9 @@ from torch import Tensor
 from rlvis.attribution.changed_images import independent
 from rlvis.errors import InputError
 from rlvis.images.places import Places
-from rlvis.instrument.autograd_graph import depends, edges_behind
 from rlvis.instrument.cell_places import CellMap
 from rlvis.instrument.network_trace import NetworkTrace
+from rlvis.models.autograd_graph import depends, edges_behind
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import is_scripted
 from rlvis.models.targets import Target
@@ -64,7 +64,7 @@ class LayerRuns:
         if not isinstance(output, Tensor):
             self._trace.cells(self._model, self.layer)  # which says what is wrong with it
         if not reaches_image:
-            output = output.detach().requires_grad_(torch.is_grad_enabled())
+            output = output.detach().requires_grad_()
         self._outputs.append(output)
         return output.clone()  # which an in-place operation that follows may change
 

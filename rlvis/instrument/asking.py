@@ -81,11 +81,16 @@ class Asking:
         rows, columns = (min(each, _MOST_STRIPES) for each in stripes)
 
         def ask(inputs: Tensor) -> Tensor:
-            self._outputs.clear()
-            context = self._model.blank_context(len(inputs))
-            self._model.run(self._replica, inputs, context)
-            output: Tensor = self._outputs[self._run]
-            return output if layout is None else layout.map(output)
+            context = self._model.blank_context(1)
+            together = self._model.takes_batches(inputs, context, self._replica)
+            found = []
+            for part in [inputs] if together else inputs.split(1):
+                self._outputs.clear()
+                context = self._model.blank_context(len(part))
+                self._model.run(self._replica, part, context)
+                output: Tensor = self._outputs[self._run]
+                found.append(output if layout is None else layout.map(output))
+            return torch.cat(found)
 
         return respond(ask, low, high, (rows, columns), images)
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rlvis.errors import InputError
-from rlvis.instrument.autograd_graph import depends, edges_behind
-from rlvis.instrument.interception import CallInterceptor
+from rlvis.models.autograd_graph import depends, edges_behind
+from rlvis.models.interception import CallInterceptor
 
 _SOFTMAXES = {torch.softmax, Tensor.softmax, F.softmax}
 
@@ -130,6 +130,11 @@ class Attentions(CallInterceptor):
         *images, tokens, others = next(iter(shapes))
         heads_beside = len(images) == 2 and images[0] == count
         whole = heads_beside or (len(images) == 1 and images[0] % count == 0)
+        if any(each[-2] != each[-1] for each in shapes):
+            raise InputError(
+                f"{model} lets tokens attend to others than themselves, as latents to patches, "
+                "which no attention method here follows; use grad-cam"
+            )
         if len(shapes) > 1 or tokens != others or not whole:
             raise InputError(
                 f"the attention of {model} runs within windows or over changing tokens, so that no "

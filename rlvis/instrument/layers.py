@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from rlvis.errors import InputError, Notice, unknown
-from rlvis.instrument.autograd_graph import Edge, edge_of, edges_behind
 from rlvis.instrument.feature_layout import FeatureLayout, dependency_mask
 from rlvis.instrument.network_trace import trace_of
-from rlvis.instrument.watching import watch
+from rlvis.instrument.watching import VmappedTensor, watch
+from rlvis.models.autograd_graph import Edge, edge_of, edges_behind
 from rlvis.models.image_model import ImageModel
 from rlvis.models.replica import is_scripted, replicate
 from rlvis.models.targets import Target
@@ -113,7 +113,13 @@ class LayerSearch:
             nearest = nearest or (each.name if each.read else None)
         if nearest is not None:
             return nearest, False
-        within = " that can be seen, for it is scripted" if is_scripted(self._model.module) else ""
+        within = ""
+        if is_scripted(self._model.module):
+            within = " that can be seen, for it is scripted"
+        elif any(
+            run.kind == VmappedTensor.__name__ for runs in self._trace.runs.values() for run in runs
+        ):
+            within = " that can be seen, for its layers run within torch.func.vmap"
         raise InputError(
             f"{self._model.name} has no spatial layer{within}; class activation maps need a layer "
             "whose cells look at places of the image; use saliency or occlusion"

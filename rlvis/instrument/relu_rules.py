@@ -33,8 +33,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from rlvis.errors import InputError
-from rlvis.instrument.autograd_graph import edge_of, edges_behind
-from rlvis.instrument.interception import CallInterceptor
+from rlvis.instrument.watching import is_vmapped
+from rlvis.models.autograd_graph import edge_of, edges_behind
+from rlvis.models.interception import CallInterceptor
 
 RULES = ("plain", "guided", "deconvnet")
 _NUMBERS = (
@@ -168,6 +169,9 @@ class Rectifier(CallInterceptor):
         if name in _UNCONCERNED:
             return func(*args, **kwargs)
         given = [each for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)]
+        if any(map(is_vmapped, given)):
+            self.others.add("functions within torch.func.vmap")
+            return func(*args, **kwargs)
         known = {id(each): self._pending(each) for each in given}
         pending = [each for each in known.values() if each is not None]
         if not pending and not any(each.requires_grad for each in given):

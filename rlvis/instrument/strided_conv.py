@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rlvis.models.kept_gradients import is_checkpointed
+
 MOST_CHANNELS = 4
 
 
@@ -46,9 +48,15 @@ def _suitable(convolution: nn.Conv2d) -> bool:
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: Any) -> Tensor:
-    if x.ndim == 4 and x.requires_grad:
+    if x.ndim == 4 and x.requires_grad and not _stands_aside():
         return _ImageConvolution.apply(x, weight, bias, stride, padding)
     return torch.conv2d(x, weight, bias, stride, padding)
+
+
+def _stands_aside() -> bool:
+    """Whether this runs where a custom function cannot be: see `kept_gradients`, `torch.func`."""
+    transformed: bool = torch._C._are_functorch_transforms_active()
+    return transformed or torch.is_inference_mode_enabled() or is_checkpointed()
 
 
 class _ImageConvolution(torch.autograd.Function):

@@ -4,12 +4,13 @@ How images lie in memory: convolutions are quicker on images whose channels lie 
 network that flattens its maps with `view`, as many do, cannot take those; what lies as usual it
 takes as it always does.
 
-Whether it runs parts without a gradient: a frozen backbone is often run within `torch.no_grad()`,
-which says that it is not to be trained. The scores depend on the image all the same, and their
-derivative is what is asked for.
+Whether gradients have to be kept in spite of it, see `kept_gradients`.
+
+Whether it takes several images at once: `view(1, -1)` runs them into each other, and so do
+statistics over the batch. Such a network is asked about one image after the other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +18,15 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+
+from rlvis.models.kept_gradients import Watching
+from rlvis.models.replica import draws_at_random, replicate
 
 _SAME = 0.02
 """Scores may differ by that share of the largest, as those in half precision do."""
+
+_MISTAKEN = 0.1
+"""Images beside each other change their scores by more than that share of what sets them apart."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,13 @@ class Habits:
 
     Attributes:
         memory_format: how its inputs should lie in memory.
-        blocks_gradients: whether none passes from its scores to its input.
+        stops_gradients: whether it runs parts without recording gradients or what they need.
+        takes_batches: whether it says the same of an image alone and beside others.
     """
 
     memory_format: torch.memory_format = torch.contiguous_format
-    blocks_gradients: bool = False
+    stops_gradients: bool = False
+    takes_batches: bool = True
 
 
 _KNOWN: WeakKeyDictionary[nn.Module, tuple[list[Any], Habits]] = WeakKeyDictionary()
@@ -42,32 +50,60 @@ _KNOWN: WeakKeyDictionary[nn.Module, tuple[list[Any], Habits]] = WeakKeyDictiona
 def find_habits(
     module: nn.Module, settings: list[Any], image: Tensor, ask: Callable[[Tensor], Tensor]
 ) -> Habits:
-    """The habits of a network, which is asked at most twice.
+    """The habits of a network, which is asked a few times.
 
     Args:
         module: the network.
         settings: of its parts; where they have changed it is asked again.
         image: an input, (1, C, H, W).
-        ask: puts inputs (2, C, H, W) to a copy of it, which gives scores.
+        ask: puts inputs (N, C, H, W) to a copy of it, which gives scores (N, K).
     """
     if module in _KNOWN and _KNOWN[module][0] == settings:
         return _KNOWN[module][1]
-    two = image.detach().expand(2, *image.shape[1:])  # a `view` may allow for one alone
-    with torch.inference_mode(False), torch._C.DisableTorchFunction():  # whoever listens
-        try:
-            with torch.enable_grad():
-                usual = two.clone(memory_format=torch.contiguous_format).requires_grad_()
-                scores = ask(usual.clone())  # which may be changed in place
-        except Exception:  # it comes again, where it can be told
-            return Habits()
-        memory_format = torch.contiguous_format
-        with suppress(Exception), torch.no_grad():
-            others = ask(two.clone(memory_format=torch.channels_last))
-            if bool(((others - scores).abs() <= _SAME * scores.abs().amax()).all()):
-                memory_format = torch.channels_last
-    found = Habits(memory_format, not scores.requires_grad)
+    one = image.detach()
+    two = torch.cat([one.flip(-1) / 2, one])  # a `view` may allow for one alone
+    watching = Watching()
+    with torch.inference_mode(False), torch.enable_grad(), watching:
+        scores = _answer(ask, two, torch.contiguous_format)
+    with torch.inference_mode(False), torch.no_grad(), torch._C.DisableTorchFunction():
+        if scores is None:  # it may be that it can without gradient
+            scores = _answer(ask, two, torch.contiguous_format)
+        alone = _answer(ask, one, torch.contiguous_format)
+        if alone is not None and not (scores is not None and _same_beside(scores, alone, module)):
+            two, scores = one, alone
+        if scores is None:  # what is wrong comes again, where it can be told
+            return Habits(stops_gradients=watching.stopped)
+        others = _answer(ask, two, torch.channels_last)
+    usual = others is None or not _alike(others, scores)
+    found = Habits(
+        torch.contiguous_format if usual else torch.channels_last, watching.stopped, len(two) > 1
+    )
     _KNOWN[module] = settings, found
     return found
+
+
+def _answer(
+    ask: Callable[[Tensor], Tensor], inputs: Tensor, memory_format: torch.memory_format
+) -> Tensor | None:
+    """The scores of inputs that lie so, None where the network takes none of them."""
+    with suppress(Exception):
+        return ask(inputs.clone(memory_format=memory_format)).detach()
+    return None
+
+
+def _same_beside(beside: Tensor, alone: Tensor, module: nn.Module) -> bool:
+    """Whether a network says the same of the last of two images, (2, K), as of it alone, (1, K).
+
+    What draws at random has other numbers for each place in a batch.
+    """
+    rounding = 4 * torch.finfo(alone.dtype).eps * alone.abs().amax()
+    images_apart = (alone - beside[:1]).abs().amax()
+    off = (alone - beside[1:]).abs().amax()
+    return bool(off <= rounding + _MISTAKEN * images_apart) or draws_at_random(replicate(module))
+
+
+def _alike(some: Tensor, others: Tensor) -> bool:
+    return bool(((some - others).abs() <= _SAME * others.abs().amax()).all())
 
 
 def in_format(inputs: Tensor, memory_format: torch.memory_format) -> Tensor:
@@ -79,18 +115,3 @@ def in_format(inputs: Tensor, memory_format: torch.memory_format) -> Tensor:
         return inputs.contiguous(memory_format=memory_format)
     usual = torch.empty(inputs.shape, device="meta").stride()
     return inputs if inputs.stride() == usual else inputs.clone(memory_format=memory_format)
-
-
-class GradientsKept(TorchFunctionMode):
-    """Within it `torch.no_grad` and its like have no effect in this thread."""
-
-    def __torch_function__(
-        self,
-        func: Callable,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is torch._C._set_grad_enabled:
-            return None
-        return func(*args, **(kwargs or {}))

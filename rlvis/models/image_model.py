@@ -23,7 +23,9 @@ from rlvis.errors import InputError, NonFiniteError, unknown
 from rlvis.images.loading import Images, as_images
 from rlvis.images.preprocess import Preprocess, Window
 from rlvis.images.window_search import find_window
-from rlvis.models.habits import GradientsKept, Habits, find_habits, in_format
+from rlvis.models.habits import Habits, find_habits, in_format
+from rlvis.models.kept_gradients import GradientsKept
+from rlvis.models.norm_gradients import order_norm_gradients
 from rlvis.models.own_config import own_labels
 from rlvis.models.replica import forward_pass, replicate, settings_of
 from rlvis.models.score_detection import find_kind
@@ -162,6 +164,20 @@ class ImageModel:
         """
         return self._habits(replica, inputs, context).memory_format
 
+    def takes_batches(
+        self, inputs: Tensor, context: Mapping[str, Tensor], replica: nn.Module | None = None
+    ) -> bool:
+        """Whether the network says the same of an image alone and beside others.
+
+        Else `run` asks about one after the other, and hooks see that many passes.
+
+        Args:
+            inputs: some of its inputs, (N, C, H, W).
+            context: what it takes besides, (N, …) each.
+            replica: of the module as it is now, where there is one.
+        """
+        return self._habits(replica or replicate(self.module), inputs, context).takes_batches
+
     def _kind(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> ScoreKind:
         """The kind of its scores, said or found out."""
         if self.kind is not None:
@@ -220,13 +236,22 @@ class ImageModel:
 
         Where gradients are recorded one passes to what asks for it, also through parts that the
         module runs without. The inputs stay as they are there; else the module may change them.
+        A network that takes no batches is asked about one image after the other.
         """
         kind = self._kind(module, inputs, context)
+        if len(inputs) > 1 and not self.takes_batches(inputs, context, module):
+            rows = [slice(place, place + 1) for place in range(len(inputs))]
+            contexts = ({name: each[row] for name, each in context.items()} for row in rows)
+            each_alone = zip(rows, contexts, strict=True)
+            return Scores.joined([self.run(module, inputs[row], own) for row, own in each_alone])
         if not torch.is_grad_enabled():
             return replace(self._answer(module, inputs, context), kind=kind)
-        blocked = self._habits(module, inputs, context).blocks_gradients
-        with GradientsKept() if blocked else nullcontext():
-            return replace(self._answer(module, inputs.clone(), context), kind=kind)
+        stops = self._habits(module, inputs, context).stops_gradients
+        with GradientsKept() if stops else nullcontext():
+            scores = self._answer(module, inputs.clone(), context)
+        outputs = scores.logits, scores.value, scores.log_std
+        order_norm_gradients([each for each in outputs if each is not None])
+        return replace(scores, kind=kind)
 
     def _answer(self, replica: nn.Module, inputs: Tensor, context: Mapping[str, Tensor]) -> Scores:
         with (
@@ -234,7 +259,7 @@ class ImageModel:
             forward_pass(replica, inputs),
         ):
             output = replica(inputs, **context)
-        scores = read_output(output, self.labels)
+        scores = read_output(output, self.labels, len(inputs))
         if scores.value is None:
             return scores
         place = scores.value.data_ptr()

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from rlvis.errors import InputError, NonFiniteError
 from rlvis.models.score_kinds import LOGITS, ScoreKind
@@ -80,19 +81,24 @@ class Scores:
         return self.kind.probabilities(self.logits)
 
 
-def read_output(output: Any, labels: tuple[str, ...], kind: ScoreKind = LOGITS) -> Scores:
-    """Find scores, of that kind, and value in whatever a module returns.
+def read_output(
+    output: Any, labels: tuple[str, ...], images: int, kind: ScoreKind = LOGITS
+) -> Scores:
+    """Find scores, of that kind, and value in whatever a module returns for N images.
 
-    Understood are a tensor (N, K); a tuple or list whose first entry is that tensor and whose
-    second, where it has one entry per image, is the value; a mapping or an object with `logits`
-    and perhaps `value`, for recurrent networks `memory`, a mapping, and for continuous actions
-    `log_std`.
+    Understood are a tensor (N, K), with axes of length 1 more or less, such as (K,) for one image
+    or (N, K, 1, 1); a tuple or list whose first entry is that tensor and whose second, where it has
+    one entry per image, is the value; a mapping or an object with `logits` and perhaps `value`, for
+    recurrent networks `memory`, a mapping, and for continuous actions `log_std`.
 
     Raises:
-        InputError: if there are no logits of shape (N, K), or K is not the number of labels.
+        InputError: if there is no row of scores for each image, or K is not the number of labels.
         NonFiniteError: if a score is NaN or infinite, or all of an image's are masked with -inf.
     """
-    logits, value, memory, log_std = find_scores(output)
+    found = find_scores(output, images)
+    if found[0].is_inference():  # the network's own mode; what is asked of scores needs their graph
+        found = tree_map_only(Tensor, Tensor.clone, found)
+    logits, value, memory, log_std = found
     if logits.shape[1] != len(labels):
         raise InputError(
             f"the network gives {logits.shape[1]} scores per image, but there are "
@@ -111,11 +117,11 @@ def read_output(output: Any, labels: tuple[str, ...], kind: ScoreKind = LOGITS) 
     return Scores(logits, value, labels, memory or {}, log_std, kind=kind)
 
 
-def find_scores(output: Any) -> tuple[Tensor, Any, Any, Any]:
+def find_scores(output: Any, images: int) -> tuple[Tensor, Any, Any, Any]:
     """The logits (N, K) in whatever a module returns, and what it calls value, memory and log_std.
 
     Raises:
-        InputError: if there are no logits of that shape.
+        InputError: if there is no row of logits for each of N images.
     """
     logits, value, memory, log_std = output, None, None, None
     besides = ("value", "memory", "log_std")
@@ -126,7 +132,27 @@ def find_scores(output: Any) -> tuple[Tensor, Any, Any, Any]:
         value, memory, log_std = (getattr(output, name, None) for name in besides)
     elif isinstance(output, (tuple, list)) and output:
         logits, value = output[0], output[1] if len(output) > 1 else None
-    if not isinstance(logits, Tensor) or logits.ndim != 2:
-        shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
-        raise InputError(f"the network gives {shape}; expected one row of scores per image (N, K)")
-    return logits, value, memory, log_std
+    if not isinstance(logits, Tensor):
+        kind = type(output).__name__
+        raise InputError(f"the network gives {kind}; expected one row of scores per image (N, K)")
+    return _in_rows(logits, images), value, memory, log_std
+
+
+def _in_rows(scores: Tensor, images: int) -> Tensor:
+    """Scores as (N, K), by the axes that are longer than 1.
+
+    Raises:
+        InputError: if these are not one for the images and one for the scores.
+    """
+    if scores.ndim == 2 and len(scores) == images:
+        return scores
+    sides = [each for each in scores.shape if each != 1]
+    of_each = sides[1:] if images > 1 else sides
+    if sides[: images > 1] == [images] * (images > 1) and len(of_each) < 2:
+        return scores.reshape(images, -1)
+    shape, count = tuple(scores.shape), "1 image" if images == 1 else f"{images} images"
+    several = len(of_each) == 2 and scores.shape[0] == images
+    raise InputError(
+        f"the network gives {shape} for {count}; expected one row of scores per image (N, K)"
+        + (", so choose or average its rows in a module around it" if several else "")
+    )

@@ -67,4 +67,4 @@ def count_scores(module: nn.Module, preprocess: Callable[[Tensor], Tensor], name
             raise InputError(
                 f"{name} does not take an image alone ({error}); make an rlvis.ImageModel of it"
             ) from error
-    return find_scores(output)[0].shape[1]
+    return find_scores(output, 1)[0].shape[1]

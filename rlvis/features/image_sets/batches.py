@@ -32,6 +32,11 @@ class Batch:
     context: dict[str, Tensor]
     shapes: np.ndarray
 
+    def part(self, which: slice) -> "Batch":
+        """Some of its images."""
+        context = {name: each[which] for name, each in self.context.items()}
+        return Batch(self.indices[which], self.inputs[which], context, self.shapes[which])
+
 
 @dataclass
 class BatchReader:
@@ -73,11 +78,16 @@ class BatchReader:
         place = (int(indices[-1]) - self.start) // self.batch_size + 1
         return min(len(self.images), self.start + place * self.batch_size)
 
-    @staticmethod
-    def _ready(waiting: "deque[Future[Batch | None]]") -> Iterator[Batch]:
+    def _ready(self, waiting: "deque[Future[Batch | None]]") -> Iterator[Batch]:
         batch = waiting.popleft().result()
-        if batch is not None:
+        if batch is None:
+            return
+        if len(batch.inputs) == 1 or self.model.takes_batches(batch.inputs, batch.context):
             yield batch
+            return
+        self.batch_size = 1
+        for place in range(len(batch.inputs)):
+            yield batch.part(slice(place, place + 1))
 
     def _read(self, part: Sequence[int]) -> Batch | None:
         """A batch of those images that can be read."""

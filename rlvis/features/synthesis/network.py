@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from rlvis.features.activations.units import UnitReader, check_layers
@@ -11,6 +12,7 @@ from rlvis.features.synthesis.objectives import Objective
 from rlvis.instrument.relu_rules import Rectifier
 from rlvis.instrument.watching import watch
 from rlvis.models.image_model import ImageModel
+from rlvis.models.norm_gradients import order_norm_gradients
 from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
 
@@ -66,20 +68,37 @@ class ObjectiveNetwork:
         Raises:
             InputError: if a layer did not run or has no units.
         """
-        known = self._known(len(inputs))
+        known, inputs = self._known(len(inputs)), inputs.to(self._model.dtype)
         if self._units is None:
             names = sorted(self._objective.layers)
-            self._units = UnitReader.of(self._model, inputs.to(self._model.dtype), names, known)
+            self._units = UnitReader.of(self._model, inputs, names, known)
+        together = self._model.takes_batches(inputs, known, self._replica)
+        size = len(inputs) if together else 1
+        passes = []
+        for start in range(0, len(inputs), size):
+            rows = slice(start, start + size)
+            own = {name: entry[rows] for name, entry in known.items()}
+            passes.append(self._pass(inputs[rows], own, redirected))
+        seen = {name: torch.cat([each[name] for each, _ in passes]) for name in passes[0][0]}
+        scores = [each for _, each in passes if each is not None]
+        found = self._objective.of(seen, Scores.joined(scores) if scores else None).float()
+        order_norm_gradients([found])
+        return found
+
+    def _pass(
+        self, inputs: Tensor, context: Mapping[str, Tensor], redirected: bool
+    ) -> tuple[dict[str, Tensor], Scores | None]:
+        """What layers give in one pass, and the scores where they are read."""
         self._seen.clear()
         scores: Scores | None = None
         rectifier = Rectifier()
         rectifier.rule = "redirected"
         try:
             with rectifier if redirected else nullcontext():
-                scores = self._model.run(self._replica, inputs.to(self._model.dtype), known)
+                scores = self._model.run(self._replica, inputs, context)
         except _FarEnoughError:
             pass
-        return self._objective.of(self._seen, scores).float()
+        return dict(self._seen), scores
 
     def _known(self, count: int) -> dict[str, Tensor]:
         if self._context:

@@ -31,12 +31,9 @@ def depends(behind: set[Edge], source: Tensor) -> bool:
     return any(getattr(node, "variable", None) is source for node, _ in behind)
 
 
-def is_differentiable(results: Sequence[Tensor]) -> bool:
-    """Whether torch can differentiate all that results were computed by.
-
-    It cannot where layers are quantised, and would leave their part of the gradient out.
-    """
-    return not any("NotImplemented" in node.name() for node, _ in edges_behind(*results))
+def steps_behind(*results: Tensor) -> set[str]:
+    """The names of all that results were computed by, such as "ConvolutionBackward0"."""
+    return {node.name() for node, _ in edges_behind(*results)}
 
 
 def edge_of(tensor: Tensor) -> Edge:
