@@ -102,7 +102,7 @@ DAMAGES = {
     "a number of objects": lambda r: edit_attributes(r, numbers={"reward": [0, [], "object"]}),
     "a number too far": lambda r: edit_attributes(r, numbers={"reward": [99, [], "float32"]}),
     "a number too large": lambda r: edit_attributes(r, numbers={"reward": [0, [10**9], "int8"]}),
-    "maps of no part of the image": lambda r: edit_attributes(r, windows={"cam": [0, 0, 99, 9]}),
+    "maps of no part of the image": lambda r: edit_attributes(r, windows={"cam": [999, 0, 9, 9]}),
 }
 
 

@@ -280,7 +280,8 @@ def test_overlays_are_grey_where_nothing_is(colormap) -> None:
 
 
 def test_overlays_of_signed_maps_part_their_colours() -> None:
-    why = replace(explained()["cam"], maps=np.full((4, 2, 16, 20), 1.0, np.float32))
+    maps = np.full((4, 2, 16, 20), 1.0, np.float32)
+    why = replace(explained()["cam"], maps=maps, places=())
     why.maps[..., 10:] = -1
     drawn = why.overlay(colormap="red-blue", opacity=1).astype(int)
     assert (drawn[..., :10, 0] > drawn[..., :10, 2]).all()

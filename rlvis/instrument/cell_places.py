@@ -75,7 +75,7 @@ class TracedPass:
 
     Attributes:
         runs: by layer, as in `module.named_modules()`.
-        sequences: what modules gave in a row of tokens, alone or before other things.
+        sequences: the rows of tokens that modules took or gave, alone or before other things.
         failure: what ended the pass, as where what follows a layer takes no image of this size.
     """
 
@@ -103,10 +103,14 @@ def trace_layers(
         tracing = Dependence(image, looking)
         size = image.shape[-2], image.shape[-1]
 
-        def visit(name: str, _: Any, __: Any, output: Any) -> None:
+        def visit(name: str, _: Any, inputs: Any, output: Any) -> None:
+            given = inputs[0] if inputs else None
             first = output[0] if isinstance(output, tuple) and output else output
-            if isinstance(first, Tensor) and first.ndim == 3:
-                sequences.append(_sequence(first, tracing.extent(first), size))
+            sequences.extend(
+                _sequence(each, tracing.extent(each), size)
+                for each in (given, first)
+                if isinstance(each, Tensor) and each.ndim == 3
+            )
             kind, shape, extent = type(output).__name__, tuple[int, ...](), None
             if isinstance(output, Tensor):
                 shape, extent = tuple(output.shape), tracing.extent(output)
