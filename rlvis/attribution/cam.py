@@ -24,7 +24,7 @@ def weighted_sum(weights: Tensor, evidence: Evidence) -> Tensor:
 def class_activation_map(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w) whose sum is the score less the head's bias."""
     places = evidence.activations[0, 0, 0].numel()
-    return weighted_sum(evidence.head_weights, evidence) / places
+    return weighted_sum(evidence.head_weights(), evidence) / places
 
 
 @method(

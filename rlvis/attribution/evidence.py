@@ -23,7 +23,13 @@ from rlvis.attribution.changed_images import (
     independent,
 )
 from rlvis.attribution.layer_runs import LayerRuns
-from rlvis.attribution.pooled_head import LinearRun, head_matrix, score_jacobian
+from rlvis.attribution.pooled_head import (
+    LinearRun,
+    head_matrix,
+    is_pooled_linearly,
+    pooled_layer,
+    score_jacobian,
+)
 from rlvis.attribution.remembered import Remembered
 from rlvis.errors import InputError, Notice
 from rlvis.images.places import Places
@@ -323,12 +329,11 @@ class Evidence:
         """
         return score_jacobian(self._targets, self.scores)
 
-    @cached_property
     def head_weights(self) -> Tensor:
         """The weight of each channel's mean in each target, float (N, T, C).
 
-        Exists where the scores are a linear layer of the globally averaged activations; the
-        weights are then the derivative of the target by the scores times that layer's matrix.
+        Exists where the scores are a linear function of the globally averaged activations; the
+        weights are then the derivative of the target by the scores times that function's matrix.
 
         Raises:
             InputError: if the network has no such head.
@@ -339,20 +344,35 @@ class Evidence:
             for number in range(len(self._targets)):
                 if bool(jacobian[:, number].any()):
                     head = self._head(name, pooled[:, number])
+                    if head is None:
+                        return self._linear_weights()
                     weights[:, number] += jacobian[:, number].to(head) @ head
         return weights
 
-    def _head(self, name: str, pooled: Tensor) -> Tensor:
+    def _head(self, name: str, pooled: Tensor) -> Tensor | None:
         """The matrix (K, C) of the linear layer that maps `pooled` to the logits or the value."""
         scores = self.scores.logits if name == "logits" else self.scores.value
         assert scores is not None
-        matrix = head_matrix(self._linear, pooled, scores.detach().reshape(len(pooled), -1))
-        if matrix is None:
-            raise InputError(
-                f"plain CAM needs global average pooling of {self.layer!r} and one linear layer "
-                f"before the {name} of {self._model.name}; use grad-cam"
+        return head_matrix(self._linear, pooled, scores.detach().reshape(len(pooled), -1))
+
+    def _linear_weights(self) -> Tensor:
+        """As `head_weights`, by the targets' gradients, which are the same at every place."""
+        call = self._model, self.inputs, self._context
+        for run in set(self._runs.in_view):
+            if not is_pooled_linearly(*call, self.layer or "", run, self._runs.layout(run)):
+                pooled = pooled_layer(*call, self._trace)
+                raise InputError(
+                    f"plain CAM needs global average pooling of {self.layer!r} and one linear "
+                    f"layer before the scores of {self._model.name}; use grad-cam"
+                    + (f", or name layer {pooled!r}, which has them" if pooled else "")
+                )
+        found = []
+        for number, column in enumerate(self._columns):
+            gradients = torch.autograd.grad(
+                column.sum(), self._runs.read_by(number), retain_graph=True
             )
-        return matrix
+            found.append(self._runs.gradient(number, gradients).sum(dim=(-2, -1)))
+        return torch.stack(found, dim=1)
 
     @cached_property
     def changed(self) -> ChangedImages:
@@ -395,7 +415,7 @@ class Evidence:
         for run in set(runs):
             own = [number for number, each in enumerate(runs) if each == run]
             silenced = self.changed.without_channels(
-                self.layer or "", run, units, self._runs.channel_axis(run)
+                self.layer or "", run, units, self._runs.layout(run).channel_axis
             )
             values[:, :, own] = silenced[:, :, own]
         return values

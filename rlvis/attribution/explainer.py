@@ -303,7 +303,9 @@ class _Answer:
             "units": tuple(method.unit.format(score=unit) for unit in evidence.units),
             "score_units": evidence.units,
             "kind": scores.kind,
-            "adds_up": tuple(method.adds_up and linear for linear in evidence.linear),
+            "adds_up": tuple(
+                method.adds_up and linear and evidence.views == 1 for linear in evidence.linear
+            ),
             "epsilon": torch.finfo(scores.logits.dtype).eps,
             "places": evidence.places_of(method.drawn_at),
         }

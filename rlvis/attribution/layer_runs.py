@@ -16,6 +16,7 @@ from rlvis.attribution.changed_images import independent
 from rlvis.errors import InputError
 from rlvis.images.places import Places
 from rlvis.instrument.cell_places import CellMap
+from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.instrument.network_trace import NetworkTrace
 from rlvis.models.autograd_graph import depends, edges_behind
 from rlvis.models.image_model import ImageModel
@@ -131,9 +132,9 @@ class LayerRuns:
         place = min(self.view, len(gradients) - 1)
         return self.map(self._of[target][place], gradients[place]).contiguous()
 
-    def channel_axis(self, run: int) -> int:
-        """Where the output of a run has its channels, 1 or -1."""
-        return self._cells[run].layout.channel_axis
+    def layout(self, run: int) -> FeatureLayout:
+        """Where the map lies in the output of a run."""
+        return self._cells[run].layout
 
     @property
     def places(self) -> list[Places]:

@@ -1,13 +1,27 @@
-"""From globally pooled channels to the targets: the linear layer between, and what is behind it."""
+"""From globally pooled channels to the targets: the linear layer between, and what is behind it.
 
-from collections.abc import Sequence
+Most networks end in a pool and an `nn.Linear`, which is read. Of others the numbers decide: scores
+are linear in the means of a layer's channels where their gradient at the layer is the same at every
+place, and for any other map.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rlvis.models.image_model import Scores
+from rlvis.instrument.feature_layout import FeatureLayout
+from rlvis.instrument.network_trace import NetworkTrace
+from rlvis.instrument.watching import watch
+from rlvis.models.image_model import ImageModel
+from rlvis.models.replica import replicate
+from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
+
+_LAST = 3
+"""So many of the last layers are asked about where plain CAM is refused."""
 
 LinearRun = tuple[nn.Linear, Tensor, Tensor]
 """A linear layer, what it was given, and what it gave."""
@@ -30,6 +44,74 @@ def head_matrix(runs: Sequence[LinearRun], pooled: Tensor, scores: Tensor) -> Te
             tolerance = max(1e-4, 4 * torch.finfo(pooled.dtype).eps) * features.abs().amax()
             if bool(((features - pooled).abs() <= tolerance).all()):
                 return linear.weight.detach()
+    return None
+
+
+def is_pooled_linearly(
+    model: ImageModel,
+    inputs: Tensor,
+    context: Mapping[str, Tensor],
+    layer: str,
+    run: int,
+    layout: FeatureLayout,
+) -> bool:
+    """Whether scores are a linear function of the means of a layer's channels, by their gradients.
+
+    The layer's map is exchanged for noise, twice.
+
+    Args:
+        model: the model; it is left as it is.
+        inputs: float (N, C, H, W), of which the first is taken.
+        context: of these inputs.
+        layer: its name.
+        run: which of its runs in a pass.
+        layout: of its output.
+    """
+    replica, generator = replicate(model.module), torch.Generator().manual_seed(0)
+    noises: list[Tensor] = []
+    runs = 0
+
+    def exchange(_: str, __: nn.Module, ___: Any, output: Tensor) -> Tensor | None:
+        nonlocal runs
+        runs += 1
+        if runs != run + 1:
+            return None
+        size = output.detach().abs().amax().clamp(min=1e-3).to(output)
+        noise = torch.randn(output.shape, generator=generator).to(output) * size
+        noises.append(noise.requires_grad_())
+        return noise.clone()
+
+    watch(replica, exchange, {layer})
+    gradients = []
+    for _ in range(2):
+        runs = 0
+        with torch.enable_grad():
+            given = {name: each[:1] for name, each in context.items()}
+            scores = model.run(replica, inputs[:1].detach(), given)
+            parts = [scores.logits] + ([] if scores.value is None else [scores.value[:, None]])
+            outputs = torch.cat(parts, dim=1)
+        mixed = torch.linspace(1, 2, outputs.shape[1]).to(outputs)
+        found = torch.autograd.grad((outputs * mixed).sum(), noises[-1], allow_unused=True)[0]
+        if found is None:
+            return False
+        gradients.append(layout.map(found).double())
+    first, second = gradients
+    middle = first.mean(dim=(-2, -1), keepdim=True)
+    tolerance = 1e-4 * float(middle.abs().amax())
+    return tolerance > 0 and all(
+        bool(((each - middle).abs() <= tolerance).all()) for each in (first, second)
+    )
+
+
+def pooled_layer(
+    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], trace: NetworkTrace
+) -> str | None:
+    """One of the last layers with maps that scores are pooled from linearly, None if none is."""
+    maps = [name for name in trace.runs if name and trace.is_map(name)][-_LAST:]
+    for name in reversed(maps):
+        run = len(trace.runs[name]) - 1
+        if is_pooled_linearly(model, inputs, context, name, run, trace.layout(model, name)):
+            return name
     return None
 
 
