@@ -17,6 +17,8 @@ from rlvis.models.replica import replicate
 
 _FITS = 0.5
 """Places fit where they are off by no more than that share of a pitch and of a stripe."""
+_MUCH = 0.5
+"""The stretched grid is taken where it is off by less than this of what windows are."""
 _NARROW = 1 / 3
 """A profile tells a place where its squares add up to no more than that share of the stripes."""
 _MOST_PLACES = 3
@@ -41,7 +43,7 @@ class Asking:
         watch(self._replica, lambda _, __, ___, output: self._outputs.append(output), {layer})
 
     def choose(self, traced: CellMap) -> Places:
-        """The traced places or those of the grid stretched, whichever is nearer the answers.
+        """The traced places, or those of the grid stretched where these are much nearer the answers.
 
         The answers themselves where neither fits, the traced ones where there is no answer.
         """
@@ -50,9 +52,9 @@ class Asking:
         if not all(_tells(each, axis) for axis, each in enumerate(responses, 1)):
             return traced.places
         even = Places.stretched(layout.grid)
-        errors = {each: self._error(each, responses) for each in (traced.places, even)}
-        nearer = min(errors, key=errors.__getitem__)
-        return nearer if errors[nearer] <= 1 else self._measured(layout)
+        errors = [self._error(each, responses) for each in (traced.places, even)]
+        nearer = even if errors[1] < _MUCH * errors[0] else traced.places
+        return nearer if min(errors) <= 1 else self._measured(layout)
 
     def find(self, shape: Sequence[int]) -> CellMap | None:
         """The map in an output of which the trace knows none, None where there is none.
