@@ -43,7 +43,7 @@ class Asking:
         watch(self._replica, lambda _, __, ___, output: self._outputs.append(output), {layer})
 
     def choose(self, traced: CellMap) -> Places:
-        """The traced places, or those of the grid stretched where these are much nearer the answers.
+        """The traced places, or those of the stretched grid where these are much nearer.
 
         The answers themselves where neither fits, the traced ones where there is no answer.
         """
