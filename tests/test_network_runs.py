@@ -413,7 +413,7 @@ def test_sizes_may_change_between_calls(method) -> None:
         assert (found.layer, found.places) == (fresh.layer, fresh.places)
         assert found.maps.shape[2:] == (-(-height // 8), -(-width // 8))
         np.testing.assert_array_equal(found.maps, fresh.maps)
-        cells = [cell[0] for cell in found.places.rows.cells] if found.places else None
+        cells = [cell[0] for cell in found.places[0].rows.cells] if found.places else None
         seen = [(8 * row + 4) / height for row in range(found.maps.shape[2])]
         even = [(row + 0.5) / found.maps.shape[2] for row in range(found.maps.shape[2])]
         np.testing.assert_allclose(cells or even, seen, atol=0.03)

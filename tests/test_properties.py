@@ -149,11 +149,11 @@ def test_a_flip_of_the_image_flips_the_map_of_a_symmetric_network(
 
 
 DEGREES = {
-    **dict.fromkeys(["cam", "grad-cam", "hires-cam", "layer-cam", "xgrad-cam"], 1),
+    **dict.fromkeys(["cam", "grad-cam", "hires-cam", "layer-cam", "xgrad-cam", "ablation-cam"], 1),
     **dict.fromkeys(["saliency", "smoothgrad", "guided-backprop", "deconvnet"], 1),
     **dict.fromkeys(["input-x-gradient", "integrated-gradients", "occlusion", "rise"], 1),
     **dict.fromkeys(["guided-grad-cam", "perturbation"], 2),
-    **dict.fromkeys(["eigen-cam", "ablation-cam"], 0),
+    "eigen-cam": 0,
 }
 
 

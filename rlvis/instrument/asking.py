@@ -1,12 +1,14 @@
 """Where the cells of a layer look, by what the network answers; see `stripes`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rlvis.errors import NonFiniteError
 from rlvis.images.places import Places, Side
 from rlvis.instrument.cell_places import CellMap
 from rlvis.instrument.feature_layout import FeatureLayout
@@ -32,12 +34,21 @@ class Asking:
     Args:
         model: the model; it is left as it is.
         shape: (C, H, W) of its inputs.
+        context: of the image asked about, (1, …) each.
         layer: as in `module.named_modules()`.
         run: which of its runs in a pass.
     """
 
-    def __init__(self, model: ImageModel, shape: Sequence[int], layer: str, run: int) -> None:
+    def __init__(
+        self,
+        model: ImageModel,
+        shape: Sequence[int],
+        context: Mapping[str, Tensor],
+        layer: str,
+        run: int,
+    ) -> None:
         self._model, self._shape, self._run = model, tuple(shape), run
+        self._context = context
         self._outputs: list[Any] = []
         self._replica = replicate(model.module)
         watch(self._replica, lambda _, __, ___, output: self._outputs.append(output), {layer})
@@ -83,13 +94,16 @@ class Asking:
         rows, columns = (min(each, _MOST_STRIPES) for each in stripes)
 
         def ask(inputs: Tensor) -> Tensor:
-            context = self._model.blank_context(1)
-            together = self._model.takes_batches(inputs, context, self._replica)
+            together = self._model.takes_batches(inputs, self._context, self._replica)
             found = []
             for part in [inputs] if together else inputs.split(1):
                 self._outputs.clear()
-                context = self._model.blank_context(len(part))
-                self._model.run(self._replica, part, context)
+                context = {
+                    name: each.expand(len(part), *each.shape[1:])
+                    for name, each in self._context.items()
+                }
+                with suppress(NonFiniteError):  # scores of noise, which nobody reads
+                    self._model.run(self._replica, part, context)
                 output: Tensor = self._outputs[self._run]
                 found.append(output if layout is None else layout.map(output))
             return torch.cat(found)

@@ -206,14 +206,24 @@ class LayerSearch:
 
 def _passive(module: nn.Module, given: Tensor, output: Tensor) -> str:
     """Why a module's output is no map of its own, "" if it is one."""
-    same_memory = output.data_ptr() == given.data_ptr() and output.numel() == given.numel()
-    if same_memory and torch.equal(output.flatten(), given.flatten()):
-        return "passes on what it is given"
     learned = next(module.parameters(), None) is not None
+    same = output.numel() == given.numel() and torch.equal(output.flatten(), given.flatten())
+    in_place = output.data_ptr() == given.data_ptr()
+    if same and (in_place or (not learned and _copies(module, given))):
+        return "passes on what it is given"
     maps = given.ndim == output.ndim == 4 and output.shape[1] == given.shape[1]
     if not learned and maps and output.numel() < given.numel():
         return "pools what an earlier layer computes"
     return ""
+
+
+def _copies(module: nn.Module, given: Tensor) -> bool:
+    """Whether a module without parts copies whatever it is given, as a pool to the same size."""
+    if next(module.children(), None) is not None:
+        return False
+    with torch.no_grad():
+        noise = torch.linspace(-1, 1, given.numel()).to(given).reshape(given.shape)
+        return torch.equal(module.forward(noise), noise)
 
 
 def _forget(_: Any) -> Any:

@@ -46,6 +46,7 @@ class NetworkTrace:
         self.runs, self._failure = traced.runs, traced.failure
         self._sequences = traced.sequences
         self._shape = inputs.shape[1:]
+        self._context = {name: each[:1].clone() for name, each in context.items()}
         self._cells: dict[tuple[str, int], CellMap | None] = {}
 
     def cells(self, model: ImageModel, layer: str, run: int = -1) -> CellMap:
@@ -136,7 +137,7 @@ class NetworkTrace:
             even = Places.stretched(traced.layout.grid)
             if apart(traced.places, even) <= _SAME:
                 return replace(traced, places=even)
-        asking = Asking(model, self._shape, layer, run)
+        asking = Asking(model, self._shape, self._context, layer, run)
         if traced is None:
             return asking.find(self.runs[layer][run].shape)
         return replace(traced, places=asking.choose(traced))

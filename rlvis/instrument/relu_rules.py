@@ -346,7 +346,8 @@ _UNCONCERNED = {
     *("dim", "numel", "stride", "is_contiguous", "is_floating_point", "len", "all", "any", "item"),
     *("tolist", "bool", "is_leaf", "is_quantized", "get_device", "element_size", "names", "format"),
     *("repr", "isfinite", "isnan", "isinf", "version", "storage_offset", "is_nested", "is_sparse"),
-    *("hash", "register_hook", "retain_grad", "is_mkldnn", "is_meta", "backward_hooks", "index"),
+    *("is_inference", "data_ptr", "hash", "register_hook", "retain_grad", "is_mkldnn", "is_meta"),
+    *("backward_hooks", "index", "output_nr"),
 }
 _LINEAR = {"add", "sub", "mul", "neg", "div", "lerp", "addcmul", "conj", "positive", "to", "clone"}
 _LINEAR |= {"contiguous", "float", "type_as", "fill", "zero", "copy", "dropout"}

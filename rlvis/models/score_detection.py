@@ -1,9 +1,9 @@
 """What kind of scores a network gives, found out once by asking it.
 
 It is asked for an image and for noise, faint to glaring: numbers that sum to 1 whatever is shown
-are probabilities, numbers that grow with the contrast are none. Where a network's last step is a
-linear layer, numbers that happen to lie between 0 and 1 are none either. What the network's own
-config says comes before; what its user says comes first, and then nothing is asked.
+are probabilities, numbers that grow with the contrast are none. Where a network's last step bounds
+nothing, as a linear layer, numbers that happen to lie between 0 and 1 are none either. What the
+network's own config says comes before; what its user says comes first, and then nothing is asked.
 """
 
 import warnings
@@ -41,25 +41,18 @@ _ROUNDING = 1e-6
 _SAME_ODDS = 0.01
 """Logits below that make all labels as likely."""
 
-_LINEAR = {"Addmm", "Mm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Linear"}
+_UNBOUNDED = {
+    *("Addmm", "Mm", "Bmm", "Baddbmm", "Mv", "Dot", "Convolution", "Linear"),
+    *("Relu", "LeakyRelu", "Elu", "Gelu", "Silu", "Softplus", "MaxPool2DWithIndices"),
+}
+"""Steps that let numbers grow with what is shown."""
+
 _SIGMOID = {"Sigmoid", "Hardsigmoid"}
 _PASSED = {
     *("View", "UnsafeView", "Reshape", "ReshapeAlias", "Squeeze", "Unsqueeze", "Select", "Slice"),
     *("Transpose", "T", "Permute", "Expand", "Clone", "ToCopy", "Alias", "AsStrided", "Cat"),
-    *(
-        "Stack",
-        "Index",
-        "Split",
-        "Unbind",
-        "Add",
-        "Sub",
-        "Rsub",
-        "Mul",
-        "Div",
-        "Neg",
-        "Mean",
-        "Sum",
-    ),
+    *("Stack", "Index", "Split", "Unbind", "Add", "Sub", "Rsub", "Mul", "Div", "Neg", "Mean"),
+    "Sum",
     *("AdaptiveAvgPool2D", "MeanAdaptiveAvgPool2D", "AccumulateGrad"),
 }
 """Steps that numbers pass as they are, or as sums, means and multiples."""
@@ -135,9 +128,9 @@ class _Behaviour:
 
     @property
     def between_0_and_1(self) -> bool:
-        """Whether something other than a linear layer keeps all scores there."""
+        """Whether something keeps all scores there, not only weights that are small."""
         inside = (self.rows >= -_ROUNDING) & (self.rows <= 1 + _ROUNDING)
-        return self.varied and not self.last & _LINEAR and bool(inside.all())
+        return self.varied and not self.last & _UNBOUNDED and bool(inside.all())
 
     @property
     def sums_to_one(self) -> bool:
