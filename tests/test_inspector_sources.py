@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import rlvis
 from rlvis.features.activations.maps import activation_maps
@@ -23,9 +24,11 @@ from rlvis.inspector.album import Album
 from rlvis.inspector.app import build_app
 from rlvis.inspector.live_line import live_routes
 from rlvis.inspector.live_source import LiveSource
+from rlvis.inspector.maps import window_facts
 from rlvis.inspector.photo_source import PhotoSource, photo_routes
 from rlvis.inspector.recorded_questions import recorded_routes
 from rlvis.inspector.recorded_source import RecordedSource
+from rlvis.inspector.units import Units
 from rlvis.rollouts.environments import EnvConfig
 from tests.conftest import LABELS, PooledPolicy
 from tests.inspected import Talk, assert_refused, got, unpacked
@@ -266,3 +269,24 @@ def test_an_album_keeps_the_latest_and_what_was_given() -> None:
     with pytest.raises(rlvis.InputError, match="kept"):
         album.at((1, 0))
     np.testing.assert_array_equal(album.at((3, 0))[0], image(3))
+
+
+def test_a_units_map_lies_where_class_activation_maps_of_its_layer_do() -> None:
+    torch.manual_seed(0)
+    trunk = nn.Sequential(nn.Conv2d(3, 4, 8, 4), nn.ReLU(), nn.Conv2d(4, 4, 4, 2), nn.ReLU())
+    network = nn.Sequential(trunk, nn.Flatten(), nn.Linear(4 * 9 * 9, 3))
+    model = rlvis.ImageModel(network, ["a", "b", "c"], rlvis.Preprocess((84, 84), crop=0.8))
+    picture = np.random.default_rng(0).integers(0, 256, (100, 140, 3), np.uint8)
+    album = Album("pictures", 4, {(0, 0): (picture, {})})
+
+    class Pictures:
+        def __init__(self) -> None:
+            self.model, self.images, self.seen = model, album.images, album.at
+
+    _, head = Units(Pictures()).layer((0, 0), "0")
+    why = rlvis.explain(model, picture, "grad-cam", layer="0")
+    assert why.places
+    assert head["size"] == [100, 140]
+    assert head["window"] == window_facts(why.window, why.places[:1])
+    assert head["window"]["top"] > 0
+    assert head["window"]["places"][0]["rows"]["cells"][0][0] > 0.5 / 9

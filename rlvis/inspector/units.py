@@ -12,7 +12,7 @@ from PIL import Image
 
 from rlvis.display.theme import DARK
 from rlvis.errors import InputError
-from rlvis.features.activations.units import activations_of
+from rlvis.features.activations.units import located_activations
 from rlvis.features.image_sets.image_set import ImageSet
 from rlvis.features.projection.backward import project
 from rlvis.features.projection.figure import as_picture
@@ -21,6 +21,7 @@ from rlvis.features.top_patches.result import Patches
 from rlvis.features.top_patches.search import patches
 from rlvis.images.frames import picture_of
 from rlvis.inspector.album import Place, Seen
+from rlvis.inspector.maps import window_facts
 from rlvis.inspector.unit_networks import Edit, edited
 from rlvis.models.image_model import ImageModel
 from rlvis.models.pixels import input_shape
@@ -79,12 +80,16 @@ class Units:
             InputError: if there is no such layer, or it has no units.
         """
         image, context = self._shown.seen(place)
-        maps = activations_of(self._shown.model, image, name, context).float().cpu().numpy()
+        model, (height, width, channels) = self._shown.model, image.shape
+        found, places = located_activations(model, image, name, context)
+        maps = found.float().cpu().numpy()
         low, high = maps.min(axis=(1, 2)), maps.max(axis=(1, 2))
         span = np.where(high > low, high - low, 1)[:, None, None]
         levels = ((maps - low[:, None, None]) / span * 255).round().astype(np.uint8)
         arrays = {"channels": levels, "low": low, "high": high, "mean": maps.mean(axis=(1, 2))}
-        return arrays, {"layer": name, "window": None}
+        uneven = [] if places is None or places.is_stretched else [places]
+        window = window_facts(model.window((channels, height, width)), uneven)
+        return arrays, {"layer": name, "window": window, "size": [height, width]}
 
     def projection(self, place: Place, layer: str, unit: int) -> Pack:
         """What of an image excites a unit, as colours round middle grey; see `project`."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from rlvis.errors import InputError, unknown
 from rlvis.features.image_sets.batches import Batch, BatchReader
 from rlvis.images.loading import Images
+from rlvis.images.places import Places
 from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.instrument.network_trace import NetworkTrace, trace_of
 from rlvis.instrument.watching import watch
@@ -141,6 +142,17 @@ def activations_of(
     Raises:
         InputError: if the layer does not exist, did not run or has no units.
     """
+    return located_activations(model, image, layer, context)[0]
+
+
+def located_activations(
+    model: ImageModel, image: Images, layer: str, context: Mapping[str, Any] | None = None
+) -> tuple[Tensor, Places | None]:
+    """The same, and where in the network's input their cells look, None where that is unknown.
+
+    Raises:
+        InputError: see `activations_of`.
+    """
     inputs = model.inputs(image)[:1]
     known = model.context_of(1, context)
     units = UnitReader.of(model, inputs, [layer], known)
@@ -149,7 +161,10 @@ def activations_of(
     watch(replica, lambda name, _, __, output: kept.append(units(name, output).clone()), {layer})
     with torch.no_grad():
         model.run(replica, inputs, known)
-    return kept[-1][0]
+    try:
+        return kept[-1][0], trace_of(model, inputs, known).cells(model, layer).places
+    except InputError:
+        return kept[-1][0], None
 
 
 def of_layer(layers: Mapping[str, Of], name: str | None = None) -> Of:

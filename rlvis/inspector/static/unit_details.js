@@ -9,7 +9,7 @@ import { hovered } from "./hover.js";
 import { Latest } from "./latest.js";
 import { row } from "./packs.js";
 import { unitEdit } from "./unit_edit.js";
-import { mapOf, unitAt } from "./unit_maps.js";
+import { heatOf, mapOf, shownAt } from "./unit_maps.js";
 
 /** One unit: its map over the frame, its strongest patches, what it dreams of, an edit of it. */
 export function unitDetails(at) {
@@ -78,11 +78,7 @@ export function unitDetails(at) {
   );
   let current = {};
   let map = null;
-  hovered(large, (x, y) => {
-    if (!map) return null;
-    const { left, top, width, height } = map.window;
-    return unitAt(map, (x - left) / width, (y - top) / height);
-  });
+  hovered(large, (x, y) => map && shownAt(map, x, y));
   const isNew = changes();
 
   const update = (state, name, shown) => {
@@ -117,10 +113,7 @@ function drawLarge(canvas, seen, map, opacity) {
   const [w, h] = [width * fine, height * fine];
   [canvas.width, canvas.height] = [w, h];
   drawPixels(canvas, picturePixels(seen, true));
-  const levels = Float32Array.from(map.data, (level) =>
-    Math.max(0, map.low + (level / 255) * (map.high - map.low)),
-  );
-  const heat = { levels, shape: map.shape, most: 127 };
+  const heat = heatOf(map);
   const limit = Math.max(map.high, 1e-9);
   drawPixels(canvas, heatPixels(heat, w, h, map.window, limit, false, opacity));
 }

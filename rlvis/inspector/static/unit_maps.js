@@ -1,7 +1,7 @@
 /** The values of a layer's units over the picture, as they come: bytes between two numbers. */
 
 import { exact } from "./dom.js";
-import { shareOf } from "./heat.js";
+import { shareOf, valueAt } from "./heat.js";
 import { row } from "./packs.js";
 
 /** A unit's values, each a level between the least and the greatest. */
@@ -24,6 +24,19 @@ export function greysOf(map, [least, most]) {
     image.data[at * 4 + 3] = 255;
   });
   return image;
+}
+
+/** A unit's map as `heatPixels` takes one. */
+export const heatOf = (map) => ({
+  levels: Float32Array.from(map.data, (_, at) => valueOf(map, at)),
+  shape: map.shape,
+  most: 127,
+});
+
+/** What a unit shows at a place of the picture, in words; null where it sees nothing of that. */
+export function shownAt(map, x, y) {
+  const value = valueAt(heatOf(map), map.window, x, y);
+  return value === null ? null : `${exact(value)} here`;
 }
 
 /** The value of a unit at a place of its map, in words; null outside it. */

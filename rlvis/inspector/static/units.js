@@ -43,7 +43,7 @@ export function unitsPanel(at) {
     ({ address, name }) => api.layer(...address, name),
     (answer, question) => {
       answers += 1;
-      const { window, size = [] } = answer.head;
+      const { window, size } = answer.head;
       shown = { ...answer.arrays, window, size, name: question.name, answer: answers };
       store.touch("layer-data");
     },
