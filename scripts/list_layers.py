@@ -59,9 +59,11 @@ def main() -> None:
     mend_torchvision()
     print("# Layers that are found by themselves\n")
     print(
-        "The last layer that computes a map with more than one place; pooling is passed over. "
-        "In a\ntransformer that is read through its class token, the last one whose patches the "
-        "scores depend on.\nPlain CAM needs global pooling and one linear layer behind it, the "
+        "The last layer with a map of its own through which all of the score passes: with it cut, "
+        "the\nscore depends on the image no more. What only passes on or pools an earlier layer's "
+        "map does not\ncount. The classes of modules are not asked: a pass decides "
+        "(`rlvis/instrument/layers.py`), and\n`rlvis layers` shows the reason for each layer.\n\n"
+        "Plain CAM needs a score that is linear in the means of the layer's channels, the "
         "rectifier rules (guided\nbackpropagation, deconvnet, guided Grad-CAM) a network whose "
         "activations are ReLUs, attention rollout\nand relevance attention of all tokens to all. "
         "Made by `python -m scripts.list_layers`.\n"

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from rlvis import ImageModel, InputError, Preprocess, explain
 
 LABELS = ["a", "b", "c"]
+BENT = {"hardswish": nn.Hardswish, "relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class Headed(nn.Module):
@@ -19,7 +20,11 @@ class Headed(nn.Module):
         self.how = how
         self.trunk = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU())
         self.pool = nn.MaxPool2d(2)
-        self.head = nn.Linear(8, 3) if how in ("max", "nonlinear") else nn.Conv2d(8, 3, 1)
+        self.head = nn.Conv2d(8, 3, 1) if how.startswith("pooled") else nn.Linear(8, 3)
+        if how in BENT:
+            self.head = nn.Sequential(nn.Linear(8, 16), BENT[how](), nn.Linear(16, 3))
+            with torch.no_grad():
+                self.head[0].weight.mul_(0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         maps = self.trunk(x)
@@ -28,7 +33,7 @@ class Headed(nn.Module):
         if self.how == "pooled behind":
             return self.head(maps).mean((2, 3))
         pooled = self.pool(maps).mean((2, 3))
-        return self.head(pooled if self.how == "max" else pooled.square())
+        return self.head(pooled.square() if self.how == "nonlinear" else pooled)
 
 
 def model_of(how: str) -> ImageModel:
@@ -60,7 +65,8 @@ def test_a_layer_before_a_max_pool_is_refused_and_the_right_one_named(inputs) ->
         explain(model_of("max"), inputs, "cam", 0)
 
 
+@pytest.mark.parametrize("how", ["nonlinear", *BENT])
 @pytest.mark.parametrize("layer", ["trunk", "pool"])
-def test_what_is_not_linear_is_refused(inputs, layer) -> None:
+def test_what_is_not_linear_is_refused(inputs, how, layer) -> None:
     with pytest.raises(InputError, match="plain CAM needs global average pooling"):
-        explain(model_of("nonlinear"), inputs, "cam", 0, layer=layer)
+        explain(model_of(how), inputs, "cam", 0, layer=layer)

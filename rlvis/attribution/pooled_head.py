@@ -22,6 +22,8 @@ from rlvis.models.targets import Target
 
 _LAST = 3
 """So many of the last layers are asked about where plain CAM is refused."""
+_GLARE = 1e4
+"""How much larger than the layer's map noise is: what bends for any map bends for that."""
 
 LinearRun = tuple[nn.Linear, Tensor, Tensor]
 """A linear layer, what it was given, and what it gave."""
@@ -68,6 +70,7 @@ def is_pooled_linearly(
         layout: of its output.
     """
     replica, generator = replicate(model.module), torch.Generator().manual_seed(0)
+    glare = min(_GLARE, torch.finfo(inputs.dtype).max ** 0.5)
     noises: list[Tensor] = []
     runs = 0
 
@@ -76,7 +79,7 @@ def is_pooled_linearly(
         runs += 1
         if runs != run + 1:
             return None
-        size = output.detach().abs().amax().clamp(min=1e-3).to(output)
+        size = glare * output.detach().abs().amax().clamp(min=1).to(output)
         noise = torch.randn(output.shape, generator=generator).to(output) * size
         noises.append(noise.requires_grad_())
         return noise.clone()
