@@ -15,7 +15,6 @@ from torch import Tensor
 from rlvis.attribution.changed_images import independent
 from rlvis.errors import InputError
 from rlvis.images.places import Places
-from rlvis.instrument.cell_places import CellMap
 from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.instrument.network_trace import NetworkTrace
 from rlvis.models.autograd_graph import depends, edges_behind
@@ -52,7 +51,7 @@ class LayerRuns:
         self.several = len(trace.runs[layer]) > 1
         self.views, self.view = 1, 0
         self._outputs: list[Tensor] = []
-        self._cells: dict[int, CellMap] = {}
+        self._layouts: dict[int, FeatureLayout] = {}
         self._of: list[list[int]] = []
 
     def capture(self, output: Tensor, reaches_image: bool) -> Tensor:
@@ -90,7 +89,7 @@ class LayerRuns:
             self._of.append([run for run in read if not self._goes_into(run, read, behind)])
         self.views = max(map(len, self._of))
         used = {run for runs in self._of for run in runs}
-        self._cells = {run: self._trace.cells(self._model, self.layer, run) for run in used}
+        self._layouts = {run: self._trace.layout(self._model, self.layer, run) for run in used}
         if len({self._outputs[run].shape for run in used}) > 1:
             raise InputError(
                 f"layer {self.layer!r} runs several times, and the targets depend on maps of "
@@ -125,7 +124,7 @@ class LayerRuns:
 
     def map(self, run: int, tensor: Tensor) -> Tensor:
         """The map (N, C, h, w) in the output of a run, or in a gradient at it."""
-        return self._cells[run].layout.map(tensor)
+        return self._layouts[run].map(tensor)
 
     def gradient(self, target: int, gradients: Sequence[Tensor]) -> Tensor:
         """The map of the run in view among gradients at all that a target depends on."""
@@ -134,12 +133,12 @@ class LayerRuns:
 
     def layout(self, run: int) -> FeatureLayout:
         """Where the map lies in the output of a run."""
-        return self._cells[run].layout
+        return self._layouts[run]
 
     @property
     def places(self) -> list[Places]:
         """Where the cells of each target's map look: those of its first run."""
-        return [self._cells[runs[0]].places for runs in self._of]
+        return [self._places(runs[0]) for runs in self._of]
 
     def put(self, maps: Tensor) -> Tensor:
         """Maps (N, T, h, w) of the runs in view, brought to `places`; of no run that counts: 0."""
@@ -155,7 +154,7 @@ class LayerRuns:
 
     def on_input(self, maps: Tensor, target: int, size: tuple[int, int]) -> Tensor:
         """Maps (…, h, w) of a target's run in view where its cells look on the input, (…, H, W)."""
-        places = self._cells[self.in_view[target]].places
+        places = self._places(self.in_view[target])
         if places.is_stretched:
             flat = maps.flatten(0, -3)[:, None]
             return F.interpolate(flat, size, mode="bilinear").view(*maps.shape[:-2], *size)
@@ -165,8 +164,11 @@ class LayerRuns:
         )
         return rows @ maps @ columns.mT
 
+    def _places(self, run: int) -> Places:
+        return self._trace.cells(self._model, self.layer, run).places
+
     def _brought(self, maps: Tensor, run: int, to: Places) -> Tensor:
-        places = self._cells[run].places
+        places = self._places(run)
         if places == to:
             return maps
         rows, columns = (torch.from_numpy(each).to(maps) for each in to.of(places))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rlvis.attribution.changed_images import differentiable_replica
 from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.instrument.network_trace import NetworkTrace
 from rlvis.instrument.watching import watch
@@ -20,8 +21,6 @@ from rlvis.models.replica import replicate
 from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
 
-_LAST = 3
-"""So many of the last layers are asked about where plain CAM is refused."""
 _GLARE = 1e4
 """How much larger than the layer's map noise is: what bends for any map bends for that."""
 
@@ -88,34 +87,79 @@ def is_pooled_linearly(
     gradients = []
     for _ in range(2):
         runs = 0
-        with torch.enable_grad():
-            given = {name: each[:1] for name, each in context.items()}
-            scores = model.run(replica, inputs[:1].detach(), given)
-            parts = [scores.logits] + ([] if scores.value is None else [scores.value[:, None]])
-            outputs = torch.cat(parts, dim=1)
-        mixed = torch.linspace(1, 2, outputs.shape[1]).to(outputs)
-        found = torch.autograd.grad((outputs * mixed).sum(), noises[-1], allow_unused=True)[0]
+        mixed = _mixed_scores(model, replica, inputs[:1].detach(), context)
+        found = torch.autograd.grad(mixed, noises[-1], allow_unused=True)[0]
         if found is None:
             return False
-        gradients.append(layout.map(found).double())
-    first, second = gradients
-    middle = first.mean(dim=(-2, -1), keepdim=True)
-    tolerance = 1e-4 * float(middle.abs().amax())
-    return tolerance > 0 and all(
-        bool(((each - middle).abs() <= tolerance).all()) for each in (first, second)
-    )
+        gradients.append(layout.map(found))
+    return _are_even(gradients)
+
+
+def evenly_read(
+    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], trace: NetworkTrace
+) -> list[str]:
+    """The layers with maps at whose last run the scores' gradient is the same at every place.
+
+    All that scores are pooled from linearly are among them, for the price of one pass.
+
+    Args:
+        model: the model; it is left as it is.
+        inputs: float (N, C, H, W), of which the first is taken.
+        context: of these inputs.
+        trace: of the model.
+    """
+    maps = {name for name in trace.runs if name and trace.is_map(name)}
+    replica = differentiable_replica(model)
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str, _: nn.Module, __: Any, output: Tensor) -> Tensor:
+        outputs.pop(name, None)
+        outputs[name] = output
+        return output.clone()  # which an in-place operation that follows may change
+
+    watch(replica, keep, maps)
+    mixed = _mixed_scores(model, replica, inputs[:1].detach().requires_grad_(), context)
+    read = {name: each for name, each in outputs.items() if each.requires_grad}
+    if not mixed.requires_grad or not read:
+        return []
+    gradients = torch.autograd.grad(mixed, list(read.values()), allow_unused=True)
+    return [
+        name
+        for name, gradient in zip(read, gradients, strict=True)
+        if gradient is not None and _are_even([trace.layout(model, name).map(gradient)])
+    ]
 
 
 def pooled_layer(
     model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], trace: NetworkTrace
 ) -> str | None:
-    """One of the last layers with maps that scores are pooled from linearly, None if none is."""
-    maps = [name for name in trace.runs if name and trace.is_map(name)][-_LAST:]
-    for name in reversed(maps):
+    """The last layer that scores are pooled from linearly, None if none is."""
+    for name in reversed(evenly_read(model, inputs, context, trace)):
         run = len(trace.runs[name]) - 1
         if is_pooled_linearly(model, inputs, context, name, run, trace.layout(model, name)):
             return name
     return None
+
+
+def _mixed_scores(
+    model: ImageModel, replica: nn.Module, image: Tensor, context: Mapping[str, Tensor]
+) -> Tensor:
+    """A sum of all scores of an image, and of the critic's, each with a weight of its own."""
+    with torch.enable_grad():
+        given = {name: each[:1] for name, each in context.items()}
+        scores = model.run(replica, image.clone(), given)
+        parts = [scores.logits] + ([] if scores.value is None else [scores.value[:, None]])
+        outputs = torch.cat(parts, dim=1)
+        return (outputs * torch.linspace(1, 2, outputs.shape[1]).to(outputs)).sum()
+
+
+def _are_even(gradients: Sequence[Tensor]) -> bool:
+    """Whether gradients (1, C, h, w) are the same everywhere, and in all of them, but not 0."""
+    middle = gradients[0].double().mean(dim=(-2, -1), keepdim=True)
+    tolerance = 1e-4 * float(middle.abs().amax())
+    return tolerance > 0 and all(
+        bool(((each - middle).abs() <= tolerance).all()) for each in gradients
+    )
 
 
 def score_jacobian(targets: Sequence[Target], scores: Scores) -> dict[str, Tensor]:

@@ -115,7 +115,7 @@ def test_numbers_are_under_the_pointer(kind: str, opened: Opened, request: Any) 
     page.hover(".unit[aria-pressed=true]")
     page.wait_for_selector("text=/unit \\d+: .* mean .* at x \\d+, y \\d+ of the layer/")
     page.hover(".unit-details .large")
-    page.wait_for_selector("text=/^[−\\d.e]+ at x \\d+, y \\d+ of the layer/")
+    page.wait_for_selector("text=/^[−\\d.e]+ here/")
     assert page.locator(".legend:not(.off):visible").first.inner_text().strip()
 
 
