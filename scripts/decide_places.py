@@ -26,7 +26,7 @@ from rlvis.instrument.watching import watch
 from rlvis.models.replica import replicate
 from scripts.references import mend_torchvision
 
-SQUARES, DISCS, CLASSES, STEPS = 60, 60, 3, 250
+SQUARES, DISCS, CLASSES, STEPS = 60, 60, 3, 150
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def train(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
     optimizer = torch.optim.Adam(network.parameters(), 1e-3)
     network.train()
     for step in range(STEPS):
-        images, kinds, _ = discs(24, shape, step)
+        images, kinds, _ = discs(16, shape, step)
         optimizer.zero_grad()
         F.cross_entropy(network(images), kinds).backward()
         optimizer.step()
@@ -152,14 +152,14 @@ def families() -> Iterator[tuple[Family, bool]]:
     yield Family("EfficientNet-Lite0, ImageNet", lite, (3, 224, 224)), False
     makers: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
         "NatureCNN": (Nature, (3, 84, 84)),
-        "ResNet-18": (lambda: known.resnet18(num_classes=CLASSES), (3, 160, 160)),
-        "MobileNetV2": (lambda: known.mobilenet_v2(num_classes=CLASSES), (3, 160, 160)),
+        "ResNet-18": (lambda: known.resnet18(num_classes=CLASSES), (3, 128, 128)),
+        "MobileNetV2": (lambda: known.mobilenet_v2(num_classes=CLASSES), (3, 128, 128)),
         "GoogLeNet": (
             lambda: known.googlenet(num_classes=CLASSES, aux_logits=False, init_weights=False),
-            (3, 160, 160),
+            (3, 128, 128),
         ),
-        "SqueezeNet": (lambda: known.squeezenet1_1(num_classes=CLASSES), (3, 160, 160)),
-        "ShuffleNetV2": (lambda: known.shufflenet_v2_x0_5(num_classes=CLASSES), (3, 160, 160)),
+        "SqueezeNet": (lambda: known.squeezenet1_1(num_classes=CLASSES), (3, 128, 128)),
+        "ShuffleNetV2": (lambda: known.shufflenet_v2_x0_5(num_classes=CLASSES), (3, 128, 128)),
     }
     for name, (make, shape) in makers.items():
         torch.manual_seed(0)
