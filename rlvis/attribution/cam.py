@@ -33,6 +33,7 @@ def class_activation_map(evidence: Evidence) -> Tensor:
     needs=_LAYER,
     reads_layer=True,
     one_sided=True,
+    one_weight=True,
 )
 def grad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their mean gradient, positive part."""
@@ -45,6 +46,7 @@ def grad_cam(evidence: Evidence) -> Tensor:
     needs=_LAYER,
     reads_layer=True,
     one_sided=True,
+    one_weight=True,
 )
 def grad_cam_plus_plus(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): each place's positive gradient counts by its share alpha.
@@ -84,7 +86,12 @@ def layer_cam(evidence: Evidence) -> Tensor:
 
 
 @method(
-    "xgrad-cam", reference="Fu et al. 2020, eq. 8", needs=_LAYER, reads_layer=True, one_sided=True
+    "xgrad-cam",
+    reference="Fu et al. 2020, eq. 8",
+    needs=_LAYER,
+    reads_layer=True,
+    one_sided=True,
+    one_weight=True,
 )
 def xgrad_cam(evidence: Evidence) -> Tensor:
     """Heatmaps (N, T, h, w): channels weighted by their gradient, averaged by activation."""
@@ -126,6 +133,7 @@ def eigen_cam(evidence: Evidence) -> Tensor:
     reference="Wang et al. 2020, eq. 5-8",
     reads_layer=True,
     one_sided=True,
+    one_weight=True,
     unit="activation",
 )
 def score_cam(evidence: Evidence) -> Tensor:
@@ -165,6 +173,7 @@ def _let_through(
     reference="Desai & Ramaswamy 2020, eq. 3-4",
     reads_layer=True,
     one_sided=True,
+    one_weight=True,
     unit="{score} × activation",
 )
 def ablation_cam(evidence: Evidence) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlvis.attribution.caveats import caveat
 from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import METHODS, Method, get_method
@@ -250,7 +251,8 @@ class Explainer:
             taken=taken,
             remembered=self.remembered,
         )
-        return [_Answer.of(each, evidence) for each in self.methods]
+        read = self.model, evidence.inputs.detach(), context, layer
+        return [_Answer.of(each, evidence, caveat(each, *read)) for each in self.methods]
 
     def _explanation(self, answer: "_Answer", item: Prepared, part: slice) -> Explanation:
         """That of some images, out of what a method says of more."""
@@ -284,7 +286,7 @@ class _Answer:
     frames: int
 
     @classmethod
-    def of(cls, method: Method, evidence: Evidence) -> "_Answer":
+    def of(cls, method: Method, evidence: Evidence, caveat: str) -> "_Answer":
         scores, value = evidence.scores, evidence.scores.value
         per_image = {
             "maps": _array(_unmasked(_maps(method, evidence), evidence.target_scores)),
@@ -308,6 +310,7 @@ class _Answer:
             ),
             "epsilon": torch.finfo(scores.logits.dtype).eps,
             "places": evidence.places_of(method.drawn_at),
+            "caveat": caveat,
         }
         return cls(per_image, for_all, evidence.frames)
 

@@ -57,6 +57,7 @@ class Heatmaps:
         epsilon: the relative rounding error of the network's arithmetic.
         places: where the cells of each target's maps look in the network's input; () where they
             divide it evenly.
+        caveat: what is to be known of all maps of the method of this network, or "".
     """
 
     images: np.ndarray = field(repr=False)
@@ -83,6 +84,7 @@ class Heatmaps:
     reduced: tuple[Size, ...] = ()
     epsilon: float = float(np.finfo(np.float32).eps)
     places: tuple[Places, ...] = ()
+    caveat: str = ""
 
     @property
     def notes(self) -> list[list[list[str]]]:

@@ -77,7 +77,7 @@ def list_layers(model: ImageModel, image: Images | None = None) -> list[LayerInf
         model.run(replica, inputs, context)
     trace = trace_of(model, inputs, context)
     usual, reasons = _usual(model, inputs, context)
-    even = set(evenly_read(model, inputs, context, trace))
+    even = evenly_read(model, inputs, context, trace)
     grids = {name: _grid(model, trace, name, reasons.get(name, "")) for name in outputs if name}
     return [
         LayerInfo(
@@ -88,7 +88,7 @@ def list_layers(model: ImageModel, image: Images | None = None) -> list[LayerInf
             grids[name],
             usual=name == usual,
             exact=grids[name] is not None
-            and name in even
+            and even.get(name, False)
             and grids[name] == grids.get(usual or "")
             and _is_exact(model, inputs, context, name),
             reason=reasons.get(name, ""),

@@ -80,6 +80,7 @@ def legend_of(explanation: Heatmaps, index: int, limits: Sequence[float], scale:
         any(" - " in name for name in explanation.targets[index]),
         scales_of(limits, explanation.map_units),
         scopes.get(str(scale), ""),
+        explanation.caveat,
     )
 
 

@@ -8,11 +8,13 @@ place, and for any other map.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from rlvis.attribution.changed_images import differentiable_replica
+from rlvis.attribution.changed_images import check_differentiable, differentiable_replica
+from rlvis.errors import InputError
 from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.instrument.network_trace import NetworkTrace
 from rlvis.instrument.watching import watch
@@ -23,6 +25,8 @@ from rlvis.models.targets import Target
 
 _GLARE = 1e4
 """How much larger than the layer's map noise is: what bends for any map bends for that."""
+
+_EVEN: WeakKeyDictionary[NetworkTrace, dict[str, bool]] = WeakKeyDictionary()
 
 LinearRun = tuple[nn.Linear, Tensor, Tensor]
 """A linear layer, what it was given, and what it gave."""
@@ -97,10 +101,11 @@ def is_pooled_linearly(
 
 def evenly_read(
     model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], trace: NetworkTrace
-) -> list[str]:
-    """The layers with maps at whose last run the scores' gradient is the same at every place.
+) -> dict[str, bool]:
+    """Whether the scores' gradient is the same at every place of a layer's map, by layer.
 
-    All that scores are pooled from linearly are among them, for the price of one pass.
+    Of each layer the last run counts. Layers through which no gradient goes are left out. Found
+    once for a trace, in one pass: what scores are pooled from linearly is read evenly.
 
     Args:
         model: the model; it is left as it is.
@@ -108,33 +113,45 @@ def evenly_read(
         context: of these inputs.
         trace: of the model.
     """
+    if trace not in _EVEN:
+        _EVEN[trace] = _read_evenly(model, inputs, context, trace)
+    return _EVEN[trace]
+
+
+def _read_evenly(
+    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], trace: NetworkTrace
+) -> dict[str, bool]:
     maps = {name for name in trace.runs if name and trace.is_map(name)}
     replica = differentiable_replica(model)
     outputs: dict[str, Tensor] = {}
 
-    def keep(name: str, _: nn.Module, __: Any, output: Tensor) -> Tensor:
-        outputs.pop(name, None)
+    def keep(name: str, _: nn.Module, __: Any, output: Any) -> Tensor | None:
+        if not isinstance(output, Tensor):
+            return None
         outputs[name] = output
         return output.clone()  # which an in-place operation that follows may change
 
     watch(replica, keep, maps)
     mixed = _mixed_scores(model, replica, inputs[:1].detach().requires_grad_(), context)
     read = {name: each for name, each in outputs.items() if each.requires_grad}
-    if not mixed.requires_grad or not read:
-        return []
+    try:
+        check_differentiable(model, [mixed])
+    except InputError:
+        return {}
     gradients = torch.autograd.grad(mixed, list(read.values()), allow_unused=True)
-    return [
-        name
+    return {
+        name: _are_even([trace.layout(model, name).map(gradient)])
         for name, gradient in zip(read, gradients, strict=True)
-        if gradient is not None and _are_even([trace.layout(model, name).map(gradient)])
-    ]
+        if gradient is not None
+    }
 
 
 def pooled_layer(
     model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], trace: NetworkTrace
 ) -> str | None:
     """The last layer that scores are pooled from linearly, None if none is."""
-    for name in reversed(evenly_read(model, inputs, context, trace)):
+    even = evenly_read(model, inputs, context, trace)
+    for name in [each for each in reversed(trace.runs) if even.get(each)]:
         run = len(trace.runs[name]) - 1
         if is_pooled_linearly(model, inputs, context, name, run, trace.layout(model, name)):
             return name

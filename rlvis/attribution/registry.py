@@ -30,6 +30,8 @@ class Method:
         one_sided: whether evidence against the target is cut off, so that nothing is seen of it.
         adds_up: whether a map sums to the score less the head's bias, of targets that are linear in
             the scores: the map of a difference is then the difference of two maps.
+        one_weight: whether each channel has one weight at all places, as is right where scores are
+            pooled from the layer.
         unit: of the maps, with "{score}" for that of the target.
         options: keyword arguments of the formula that differ from its defaults.
         frame: the one frame of a stack that it is asked of, as in `frames.channels_of`; None for
@@ -45,6 +47,7 @@ class Method:
     signed: bool = False
     one_sided: bool = False
     adds_up: bool = False
+    one_weight: bool = False
     unit: str = "{score}"
     options: dict[str, Any] = field(default_factory=dict)
     frame: int | None = None
@@ -115,6 +118,7 @@ def method(
     signed: bool = False,
     one_sided: bool = False,
     adds_up: bool = False,
+    one_weight: bool = False,
     unit: str = "{score}",
 ) -> Callable[[Formula], Formula]:
     """Register a formula under a name."""
@@ -130,6 +134,7 @@ def method(
             signed=signed,
             one_sided=one_sided,
             adds_up=adds_up,
+            one_weight=one_weight,
             unit=unit,
         )
         return formula

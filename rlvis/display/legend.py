@@ -26,6 +26,7 @@ class Legend:
         difference: whether a target is one of two scores.
         scales: unit and value of full strength, of each kind of map in the row.
         scope: what full strength is the most of, such as "the row"; "" where it was chosen.
+        caveat: see `Explanation`.
         colormap: one of `colormaps.COLORMAPS`.
     """
 
@@ -36,6 +37,7 @@ class Legend:
     difference: bool
     scales: tuple[tuple[str, float], ...]
     scope: str
+    caveat: str = ""
     colormap: str | None = None
 
     @property
@@ -58,6 +60,7 @@ class Legend:
             "what speaks for the first of a difference" if self.difference else "what speaks for it"
         )
         after = f"{most}{scope}" + (f"; only {side}" if self.one_sided else "")
+        after += f"; {self.caveat}" if self.caveat else ""
         return [*before, "", *least.split(" ")], after.split(" ")
 
 

@@ -86,6 +86,7 @@ def map_facts(why: Explanation) -> dict[str, Any]:
         "scores": why.scores,
         "notes": why.notes,
         "units": why.map_units,
+        "caveat": why.caveat,
         "window": window_facts(why.window, why.places),
     }
 

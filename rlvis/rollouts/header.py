@@ -18,6 +18,7 @@ class MethodRecord:
         layer: that was read, or None.
         signed, frame, one_sided, adds_up: as of the method.
         unit: of the maps, with "{score}" for that of what they explain; "" where nobody wrote it.
+        caveat: see `Explanation`.
     """
 
     name: str
@@ -27,6 +28,7 @@ class MethodRecord:
     one_sided: bool = False
     adds_up: bool = False
     unit: str = ""
+    caveat: str = ""
 
 
 @dataclass(frozen=True)

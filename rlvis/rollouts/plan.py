@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from rlvis.attribution.caveats import caveat
 from rlvis.attribution.engine import explain
 from rlvis.attribution.explanation import Explanations
 from rlvis.attribution.registry import Method, get_method
@@ -36,6 +37,7 @@ class ExplanationPlan:
         asked: the targets that were named.
         targets: those that are explained: every action where none was named.
         contrast: whether the last of them is the action taken less the best of the others.
+        caveats: what is to be known of each method's maps; see `Explanation`.
     """
 
     policy: Policy
@@ -44,6 +46,7 @@ class ExplanationPlan:
     asked: Sequence[Target]
     targets: Sequence[Target]
     contrast: bool
+    caveats: Sequence[str]
 
     @classmethod
     def of(
@@ -93,7 +96,9 @@ class ExplanationPlan:
             )
         by_frame = [part for each in usual for part in _by_frame(each, frames, count)]
         explained = asked or _every_action(policy, contrast)
-        return cls(policy, by_frame, layer, asked, explained, contrast)
+        given = policy, policy.inputs(image[None]), known, layer
+        caveats = [caveat(each, *given) for each in by_frame]
+        return cls(policy, by_frame, layer, asked, explained, contrast, caveats)
 
     def explain(
         self, images: np.ndarray, context: Mapping[str, np.ndarray], taken: np.ndarray | None
@@ -142,8 +147,9 @@ class ExplanationPlan:
                 each.one_sided,
                 each.adds_up,
                 each.unit,
+                caveat,
             )
-            for each in self.methods
+            for each, caveat in zip(self.methods, self.caveats, strict=True)
         ]
 
 

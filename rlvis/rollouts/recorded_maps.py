@@ -169,6 +169,7 @@ class EpisodeExplanations:
             unit=header.unit_of(method, 0) or "score",
             units=tuple(header.unit_of(method, each) or "score" for each in range(columns)),
             score_units=tuple(units),
+            caveat=method.caveat,
             adds_up=() if evidence is None else tuple(np.isfinite(evidence).any(axis=0).tolist()),
         )
 

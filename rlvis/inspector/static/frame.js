@@ -57,15 +57,16 @@ export function legend() {
   const box = el("p", { className: "legend off" }, low, bar, high, of);
   const isNew = changes();
   const update = (map, norm) => {
-    if (!isNew(map.limit, map.signed, map.unit, norm)) return;
+    if (!isNew(map.limit, map.signed, map.unit, map.caveat, norm)) return;
     const most = `${exact(map.limit)} ${map.unit}`.trim();
     put(low, map.signed ? `−${exact(map.limit)} against` : "0");
     put(high, `${map.signed ? "for " : ""}${most}`);
-    put(of, `99.5 % ${SPREAD[norm]}`);
+    put(of, map.caveat || `99.5 % ${SPREAD[norm]}`);
     bar.style.background = barColours(map.signed);
     box.title =
       `Full strength is ${most}: 99.5 % of the values seen ${SPREAD[norm]} lie below it` +
-      (map.signed ? "; amber speaks for the target, blue against it." : "; no sign is known.");
+      (map.signed ? "; amber speaks for the target, blue against it." : "; no sign is known.") +
+      (map.caveat ? ` The method gives ${map.caveat}.` : "");
   };
   return { box, update };
 }

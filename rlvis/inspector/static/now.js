@@ -139,6 +139,7 @@ export class Now {
       ...facts,
       of: `${method}|${column}`,
       unit: facts.units?.[column] ?? "",
+      caveat: facts.caveat,
       name: facts.targets?.[column] ?? target,
       notes: facts.notes?.[column] ?? [],
       window: shareOf(facts.window, this.info.frame[0], this.info.frame[1], column),

@@ -86,6 +86,7 @@ export class Photos {
       window: shareOf(head.window, ...head.size, place),
       signed: head.signed,
       unit: head.units?.[place] ?? "",
+      caveat: head.caveat,
       notes: head.notes?.[place] ?? [],
     };
   }

@@ -120,6 +120,7 @@ export class Recorded {
       signed: head.signed,
       layer: head.layer,
       unit: head.units?.[column] ?? "",
+      caveat: head.caveat,
       name: head.targets?.[block.index]?.[column] ?? target,
       score: head.scores?.[block.index]?.[column] ?? null,
       notes: head.notes?.[block.index]?.[column] ?? [],

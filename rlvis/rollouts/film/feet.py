@@ -146,6 +146,7 @@ class Feet:
                 self._units[row],
             ),
             scopes.get(str(self._scale), ""),
+            first.caveat,
             self._colormap,
         )
         return draw_legend(legend, FrameLayout.room, DARK)

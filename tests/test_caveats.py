@@ -1,0 +1,86 @@
+"""What is to be known of a method's maps of a network stands under them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+import rlvis
+import rlvis_envs  # noqa: F401
+from rlvis import ImageModel, Preprocess, explain
+from rlvis.attribution.caveats import UNEVEN
+from rlvis.attribution.panel_parts import legend_of
+from rlvis.attribution.registry import METHODS
+
+ONE_WEIGHT = ["grad-cam", "grad-cam++", "xgrad-cam", "score-cam", "ablation-cam"]
+READ_EVENLY = {
+    "pooled": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3)),
+    "pooled, then bent": nn.Sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 3)
+    ),
+    "a convolution, then pooled": nn.Sequential(
+        nn.Conv2d(8, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    ),
+}
+READ_UNEVENLY = {
+    "flattened": nn.Sequential(nn.Flatten(), nn.Linear(8 * 36, 3)),
+    "the greatest": nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(8, 3)),
+    "pooled in parts": nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 3)),
+}
+
+
+def model_of(head: nn.Module) -> ImageModel:
+    torch.manual_seed(0)
+    trunk = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU())
+    return ImageModel(nn.Sequential(trunk, head).eval(), ["a", "b", "c"], Preprocess((12, 12)))
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    return torch.rand(1, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("how", READ_UNEVENLY)
+def test_one_weight_a_channel_is_reported_where_places_do_not_count_alike(image, how) -> None:
+    model = model_of(READ_UNEVENLY[how])
+    methods = [*ONE_WEIGHT, "hires-cam", "layer-cam", "eigen-cam", "saliency", "occlusion"]
+    found = explain(model, image, methods, 0, layer="0")
+    assert {name for name, why in found.items() if why.caveat == UNEVEN} == set(ONE_WEIGHT)
+    assert all(why.caveat in ("", UNEVEN) for why in found.values())
+
+
+@pytest.mark.parametrize("how", READ_EVENLY)
+def test_nothing_is_reported_where_they_do(image, how) -> None:
+    model = model_of(READ_EVENLY[how])
+    found = explain(model, image, ONE_WEIGHT, 0, layer="0")
+    assert all(why.caveat == "" for why in found.values())
+
+
+def test_methods_of_one_weight_are_those_known() -> None:
+    assert [name for name, each in METHODS.items() if each.one_weight] == ONE_WEIGHT
+
+
+def test_it_stands_under_the_map(image) -> None:
+    why = explain(model_of(READ_UNEVENLY["flattened"]), image, "grad-cam", 0, layer="0")
+    _, after = legend_of(why, 0, [1.0], "row").words
+    assert UNEVEN in " ".join(after)
+
+
+def test_a_recording_keeps_it(tmp_path: Path) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 8, 8, 4), nn.ReLU(), nn.Flatten(), nn.Linear(2128, 3))
+    policy = rlvis.Policy(network.eval(), ["left", "forward", "right"], Preprocess())
+    path = tmp_path / "run.zarr"
+    rlvis.record(
+        policy,
+        "rlvis_envs:CubeReach-v0",
+        episodes=1,
+        max_steps=3,
+        methods=["grad-cam", "hires-cam"],
+        out=path,
+    )
+    recording = rlvis.Recording.open(path)
+    methods, images = recording.header.methods, recording.observations(0)
+    assert [each.caveat for each in methods] == [UNEVEN, ""]
+    found = [recording.explanations(0).explanation(each, images, slice(None)) for each in methods]
+    assert [each.caveat for each in found] == [UNEVEN, ""]
