@@ -127,6 +127,22 @@ def test_drawing_is_interpolation_that_fades_out() -> None:
     np.testing.assert_allclose(ours, drawn(heat, rows, columns, (60, 80)), atol=1e-5)
 
 
+def test_a_map_fades_out_as_far_as_cells_see() -> None:
+    module = nn.Sequential(*convolutions(*NATURE), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = ImageModel(module, [*"abcdefgh"], Preprocess((90, 90)))
+    image = torch.rand(1, 3, 90, 90, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    module[:-2](image).square().sum().backward()
+    seen = image.grad.abs().sum((0, 1)).numpy() > 0
+    assert not seen.all()
+    last = str(len(module) - 3)
+    places = trace_of(model, image.detach(), {}).cells(model, last).places
+    flat = draw_at(np.ones((7, 7), np.float32), places, (90, 90), WHOLE)
+    np.testing.assert_array_equal(flat > 0, seen)
+    off = np.abs(np.arange(90)[:, None] - (17.5 + 8 * np.arange(7))).min(axis=1)
+    fading = np.clip((18 - off) / (18 - 4), 0, 1)
+    np.testing.assert_allclose(flat, fading[:, None] * fading, atol=1e-6)
+
+
 @pytest.mark.parametrize("size", [(21, 35), (3, 4)], ids=["enlarged", "reduced"])
 def test_even_places_are_torchs_interpolation(size) -> None:
     heat = np.random.default_rng(0).random((1, 2, 6, 7), np.float32)
@@ -146,13 +162,15 @@ def test_a_cell_that_looks_at_two_places_is_drawn_at_both() -> None:
 
 
 def test_places_are_what_they_were_recorded_as() -> None:
-    places = Places(Side(((0.1, 0.9), ()), 0.25), Side.stretched(3))
+    places = Places(Side(((0.1, 0.9), ()), 0.25, 0.4), Side.stretched(3))
     assert Places.from_record(places.record()) == places
     for wrong in (
         {},
-        {"rows": {"cells": [], "pitch": 0.1}, "columns": {"cells": [[0.5]], "pitch": 0.1}},
-        {**places.record(), "rows": {"cells": [["a"]], "pitch": 0.1}},
-        {**places.record(), "rows": {"cells": [[0.5]], "pitch": float("nan")}},
+        {**places.record(), "rows": {"cells": [], "pitch": 0.1, "reach": 0}},
+        {**places.record(), "rows": {"cells": [["a"]], "pitch": 0.1, "reach": 0}},
+        {**places.record(), "rows": {"cells": [[0.5]], "pitch": float("nan"), "reach": 0}},
+        {**places.record(), "rows": {"cells": [[0.5]], "pitch": 0.1, "reach": -1}},
+        {**places.record(), "rows": {"cells": [[0.5]], "pitch": 0.1}},
     ):
         with pytest.raises(ValueError, match="places"):
             Places.from_record(wrong)

@@ -16,9 +16,6 @@ import numpy as np
 
 from rlvis.images.preprocess import Share
 
-FAINTEST = 0.5
-"""A pixel that the cells of a map cover less than this much fades out; others have full weight."""
-
 
 @dataclass(frozen=True)
 class Side:
@@ -29,10 +26,13 @@ class Side:
             places, as where an image and its mirror image are seen together, and none where it
             looks nowhere or everywhere.
         pitch: how far neighbouring cells are apart.
+        reach: how far from its middle a cell looks to either side, where that is known; a pitch
+            where it is less.
     """
 
     cells: tuple[tuple[float, ...], ...]
     pitch: float
+    reach: float = 0.0
 
     @classmethod
     def stretched(cls, count: int) -> "Side":
@@ -48,8 +48,8 @@ class Side:
         """How much each pixel shows of each cell, float32 (pixels, cells).
 
         Between the middles of two cells the weights go linearly from one to the other. Beyond the
-        last one they stay for half a pitch, then fade out: there no cell looks. A pixel at which
-        several cells look shows their mean.
+        last one they stay for half a pitch, then fade out as far as that cell looks: 0 is what no
+        cell sees. A pixel at which several cells look shows their mean.
 
         Args:
             pixels: how many there are.
@@ -66,14 +66,20 @@ class Side:
             middles: of the places, (n,).
             width: of a place.
         """
-        reach = max(self.pitch, width)
+        near = max(self.pitch, width)
         weights = np.zeros((len(middles), len(self.cells)))
+        distances = np.full(weights.shape, inf)
         for cell, places in enumerate(self.cells):
             for place in places:
-                weights[:, cell] += np.maximum(0, 1 - np.abs(middles - place) / reach)
-        covered = weights.sum(axis=1, keepdims=True)
-        weights /= np.maximum(covered, FAINTEST * reach / self.pitch)
-        return weights.astype(np.float32)
+                off = np.abs(middles - place)
+                weights[:, cell] += np.maximum(0, 1 - off / near)
+                distances[:, cell] = np.minimum(distances[:, cell], off)
+        nearest = distances.min(axis=1, keepdims=True)
+        weights = np.where(nearest < near, weights, distances <= nearest)
+        weights /= weights.sum(axis=1, keepdims=True)
+        reach = max(self.reach, near)
+        seen = np.clip((reach - nearest) / (reach - near / 2), 0, 1)
+        return (weights * seen).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,11 @@ class Places:
     def record(self) -> dict[str, Any]:
         """The places as JSON holds them; `from_record` reads them."""
         return {
-            name: {"cells": [list(each) for each in side.cells], "pitch": side.pitch}
+            name: {
+                "cells": [list(each) for each in side.cells],
+                "pitch": side.pitch,
+                "reach": side.reach,
+            }
             for name, side in (("rows", self.rows), ("columns", self.columns))
         }
 
@@ -154,13 +164,13 @@ def _brought(side: Side, other: Side) -> np.ndarray:
 
 
 def _side(record: Any) -> Side:
-    cells, pitch = record["cells"], record["pitch"]
-    numbers = [pitch, *(each for cell in cells for each in cell)]
+    cells, pitch, reach = record["cells"], record["pitch"], record["reach"]
+    numbers = [pitch, reach, *(each for cell in cells for each in cell)]
     if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in numbers):
         raise TypeError("places are numbers")
-    if not cells or not 0 < pitch <= 1 or not np.isfinite(numbers).all():
+    if not cells or not 0 < pitch <= 1 or reach < 0 or not np.isfinite(numbers).all():
         raise ValueError("places of no cells, or beyond the image")
-    return Side(tuple(tuple(map(float, each)) for each in cells), float(pitch))
+    return Side(tuple(tuple(map(float, each)) for each in cells), float(pitch), float(reach))
 
 
 def draw_at(

@@ -148,21 +148,40 @@ def read_cells(extent: Extent, shape: Sequence[int], size: tuple[int, int]) -> C
         torch.where(each.isfinite(), each, torch.nan)
         for each in ((bottom - top) / 2, (right - left) / 2)
     ]
+    reaches = [
+        _reach(each, length)
+        for each, length in zip((bottom + top, right + left), size, strict=True)
+    ]
     if len(shape) == 4:
-        return _in_a_grid(middles, shape[1:], size)
+        return _in_a_grid(middles, reaches, shape[1:], size)
     tokens = [each.expand(shape[1], -1).amax(1) for each in (bottom + top, right + left)]
     spans = torch.stack(tokens)
     narrow = spans <= spans.nanmedian(dim=1, keepdim=True).values + 1
-    return _in_a_row([each.expand(shape[1], -1) for each in middles], narrow, size)
+    return _in_a_row([each.expand(shape[1], -1) for each in middles], reaches, narrow, size)
+
+
+def _reach(spans: Tensor, length: int) -> float:
+    """How far most elements look from their middle, a share of a side; 1 where that is no less.
+
+    Args:
+        spans: from the first pixel that each looks at to the last.
+        length: of the side in pixels.
+    """
+    known = spans[spans.isfinite()]
+    return min(1.0, (float(known.median()) + 1) / 2 / length) if len(known) else 1.0
 
 
 def _in_a_grid(
-    middles: Sequence[Tensor], shape: Sequence[int], size: tuple[int, int]
+    middles: Sequence[Tensor],
+    reaches: Sequence[float],
+    shape: Sequence[int],
+    size: tuple[int, int],
 ) -> CellMap | None:
     """A map of which rows and columns are axes of their own.
 
     Args:
         middles: (a, b, c) each, 1 for axes along which nothing varies.
+        reaches: of cells, along the rows and along the columns.
         shape: of the output behind the axis of images.
         size: (H, W) of the image.
     """
@@ -173,9 +192,8 @@ def _in_a_grid(
         return None
     channels = 3 - rows - columns
     sides = []
-    for middle, axis, length in zip(middles, (rows, columns), size, strict=True):
-        lines = middle.movedim(axis, 0).flatten(1)
-        side = _side(lines, length)
+    for middle, reach, axis, length in zip(middles, reaches, (rows, columns), size, strict=True):
+        side = _side(middle.movedim(axis, 0).flatten(1), reach, length)
         if side is None:
             return None
         sides.append(side)
@@ -184,11 +202,14 @@ def _in_a_grid(
     return CellMap(layout, Places(*sides))
 
 
-def _in_a_row(middles: Sequence[Tensor], narrow: Tensor, size: tuple[int, int]) -> CellMap | None:
+def _in_a_row(
+    middles: Sequence[Tensor], reaches: Sequence[float], narrow: Tensor, size: tuple[int, int]
+) -> CellMap | None:
     """A map whose cells lie in a row of tokens.
 
     Args:
         middles: (tokens, channels) each.
+        reaches: of cells, along the rows and along the columns.
         narrow: bool (2, tokens), whether tokens see no more than most do: others are of no place.
         size: (H, W) of the image.
     """
@@ -199,10 +220,10 @@ def _in_a_row(middles: Sequence[Tensor], narrow: Tensor, size: tuple[int, int]) 
     if not len(placed):
         return None
     ranks, sides = [], []
-    for values, length in zip(tokens[placed].unbind(1), size, strict=True):
+    for values, reach, length in zip(tokens[placed].unbind(1), reaches, size, strict=True):
         levels, rank = _levels(values)
         ranks.append(rank)
-        side = _side(levels[:, None], length)
+        side = _side(levels[:, None], reach, length)
         if side is None:
             return None
         sides.append(side)
@@ -252,11 +273,12 @@ def _levels(values: Tensor) -> tuple[Tensor, Tensor]:
     return rounded / 64, rank
 
 
-def _side(lines: Tensor, length: int) -> Side | None:
+def _side(lines: Tensor, reach: float, length: int) -> Side | None:
     """Where lines of cells look along a side; None where the cells of a line do not agree.
 
     Args:
         lines: the middles of the cells of each line in pixels, (lines, cells).
+        reach: of a cell, a share of the side.
         length: of the side in pixels.
     """
     means = lines.nanmean(dim=1)
@@ -267,4 +289,5 @@ def _side(lines: Tensor, length: int) -> Side | None:
     apart = (lines - means[:, None]).abs().nan_to_num(nan=0)
     if not 0 < pitch <= length or bool((apart > _ALIKE * pitch).any()):
         return None
-    return Side(tuple(((float(each) + 0.5) / length,) for each in means), pitch / length)
+    cells = tuple(((float(each) + 0.5) / length,) for each in means)
+    return Side(cells, pitch / length, reach)

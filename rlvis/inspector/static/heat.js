@@ -81,21 +81,23 @@ function places(from, to, start, length) {
   return { low, share, first, last };
 }
 
-/** A pixel that cells cover less than this much fades out. */
-const FAINTEST = 0.5;
-
 /** How much a place of the input, a share of its side, shows of each of the cells along it.
  *
  * As `Side.weights` in rlvis/images/places.py; `width` is that of a pixel.
  */
-function weightsAt(place, cells, pitch, width) {
-  const reach = Math.max(pitch, width);
-  const weights = cells.map((middles) =>
-    middles.reduce((sum, each) => sum + Math.max(0, 1 - Math.abs(place - each) / reach), 0),
+function weightsAt(place, { cells, pitch, reach }, width) {
+  const near = Math.max(pitch, width);
+  const far = Math.max(reach, near);
+  const distances = cells.map((middles) => middles.map((each) => Math.abs(place - each)));
+  const nearest = Math.min(...distances.flat());
+  const weights = distances.map((each) =>
+    nearest < near
+      ? each.reduce((sum, off) => sum + Math.max(0, 1 - off / near), 0)
+      : Number(Math.min(...each) <= nearest),
   );
   const covered = weights.reduce((sum, each) => sum + each, 0);
-  const whole = Math.max(covered, (FAINTEST * reach) / pitch);
-  return weights.map((each) => each / whole);
+  const seen = Math.min(1, Math.max(0, (far - nearest) / (far - near / 2)));
+  return weights.map((each) => (each / covered) * seen);
 }
 
 /** Where pixels look along a side of the input, null beyond it, and what they show of its cells. */
@@ -104,13 +106,14 @@ function placed(side, pixels, start, length, flipped) {
   return Array.from({ length: pixels }, (_, at) => {
     const share = ((at + 0.5) / pixels - start) / length;
     if (share < 0 || share > 1) return null;
-    return weightsAt(flipped ? 1 - share : share, side.cells, side.pitch, width);
+    return weightsAt(flipped ? 1 - share : share, side, width);
   });
 }
 
 const evenly = (count) => ({
   cells: Array.from({ length: count }, (_, at) => [(at + 0.5) / count]),
   pitch: 1 / count,
+  reach: 0,
 });
 
 /** As `heatPixels`, of a map whose cells do not divide the window evenly. */
@@ -217,8 +220,8 @@ export function valueAt(map, window, x, y) {
     const { rows, columns } = window.places ?? { rows: evenly(h), columns: evenly(w) };
     const upright = window.flippedRows ? 1 - down : down;
     const ahead = window.flippedColumns ? 1 - across : across;
-    const of = weightsAt(upright, rows.cells, rows.pitch, 0);
-    const along = weightsAt(ahead, columns.cells, columns.pitch, 0);
+    const of = weightsAt(upright, rows, 0);
+    const along = weightsAt(ahead, columns, 0);
     const sum = of.reduce(
       (total, y, row) => total + along.reduce((part, x, at) => part + y * x * map.levels[row * w + at], 0),
       0,
