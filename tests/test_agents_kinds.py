@@ -404,7 +404,8 @@ def test_the_layer_of_a_network_of_its_own_make_is_the_actors(tmp_path):
     arguments = {"features_extractor_class": OwnFeatures, "share_features_extractor": False}
     world = noise(40, 48, 3)
     path = saved(PPO("CnnPolicy", world, policy_kwargs=arguments, **SHORT), tmp_path)
-    recording = record(load_policy(path, trust=True), world, max_steps=2)
+    policy = load_policy(path, trust=True)
+    recording = record(policy, world, max_steps=2, methods=["grad-cam", "saliency"])
     assert all(not each.layer or "pi_" in each.layer for each in recording.header.methods)
     assert any(each.layer for each in recording.header.methods)
 

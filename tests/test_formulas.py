@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from rlvis import ImageModel, InputError, explain
+from rlvis import ImageModel, InputError, Preprocess, explain
 from rlvis.models.targets import top
 from tests.agreement import agree
 from tests.by_hand import drawn
@@ -226,3 +226,11 @@ def test_gradients_elsewhere_keep_the_labels_of_the_image(network, model, inputs
     for index, image in enumerate(inputs):
         named = explain(model, image[None], method, best[index]).maps[0, 0]
         np.testing.assert_allclose(ours[index], named, rtol=1e-3, atol=1e-5 * named.max())
+
+
+@pytest.mark.parametrize("size", [(7, 7), (3, 64), (1, 1)])
+def test_occlusion_without_options_fits_images_of_any_size(size) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * size[0] * size[1], 2))
+    model = ImageModel(network.eval(), ["a", "b"], Preprocess(size))
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    assert explain(model, image, "occlusion", "a").maps.any()

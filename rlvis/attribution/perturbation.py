@@ -32,7 +32,8 @@ def occlusion(
 
     Args:
         evidence: of the images and targets.
-        patch: side of the square patch in input pixels; an eighth of the longer side if left out.
+        patch: side of the square patch in input pixels; an eighth of the longer side if left
+            out, but 1 at least and the shorter side at most.
         stride: distance between patches in input pixels; half a patch if left out.
         baseline: what covers: a number in the network's input units, "mean" for each image's own
             mean colour, "blur" for the image blurred by half a patch.
@@ -41,7 +42,8 @@ def occlusion(
         InputError: if the patch does not fit into the image or an option has no meaning.
     """
     height, width = evidence.inputs.shape[-2:]
-    patch = max(height, width) // 8 if patch is None else patch
+    usual = min(max(1, max(height, width) // 8), height, width)
+    patch = usual if patch is None else patch
     stride = max(1, patch // 2) if stride is None else stride
     if not 1 <= patch <= min(height, width) or stride < 1:
         raise InputError(

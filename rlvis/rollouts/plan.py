@@ -172,26 +172,31 @@ def sample_of(policy: Policy, env: "Env") -> tuple[np.ndarray, dict[str, np.ndar
 
 
 def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> list[Method]:
-    """A class activation map and saliency; saliency alone where no layer has a map.
+    """One that shows what scores hang on, and saliency; saliency alone where no layer has a map.
 
-    It is plain CAM where the head is global average pooling and a linear layer, else Grad-CAM.
+    That is plain CAM where the head is global average pooling and a linear layer, Grad-CAM where
+    another head is behind the pooling. A head that flattens the map, or reads its places unevenly
+    in another way, is asked what it does without parts of the image: there Grad-CAM agrees with
+    that no better than chance (docs/how-to/believe.md).
 
     Args:
         policy: the policy.
         image: one of its images, uint8 (H, W, C).
         context: of that image, (1, …) each.
     """
-    saliency = get_method("saliency")
+    saliency, grad_cam = get_method("saliency"), get_method("grad-cam")
     try:
         explain(policy, image, "cam", 0, context=context)
         return [get_method("cam"), saliency]
     except InputError:
         pass
+    inputs, known = policy.inputs(image[None]), policy.context_of(1, context)
     try:
-        resolve_layer(policy, policy.inputs(image[None]), None, policy.context_of(1, context))
+        layer = resolve_layer(policy, inputs, None, known)
     except InputError:
         return [saliency]
-    return [get_method("grad-cam"), saliency]
+    doubtful = caveat(grad_cam, policy, inputs, known, layer)
+    return [get_method("occlusion") if doubtful else grad_cam, saliency]
 
 
 def _every_action(policy: Policy, contrast: bool) -> list[Target]:
