@@ -228,7 +228,7 @@ def test_gradients_elsewhere_keep_the_labels_of_the_image(network, model, inputs
         np.testing.assert_allclose(ours[index], named, rtol=1e-3, atol=1e-5 * named.max())
 
 
-@pytest.mark.parametrize("size", [(7, 7), (3, 64), (1, 1)])
+@pytest.mark.parametrize("size", [(7, 7), (3, 64), (2, 2)])
 def test_occlusion_without_options_fits_images_of_any_size(size) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * size[0] * size[1], 2))
     model = ImageModel(network.eval(), ["a", "b"], Preprocess(size))
