@@ -143,6 +143,43 @@ def test_a_map_fades_out_as_far_as_cells_see() -> None:
     np.testing.assert_allclose(flat, fading[:, None] * fading, atol=1e-6)
 
 
+def padded(moved: set[int]) -> nn.Sequential:
+    """Evenly padded convolutions of stride 2, of which some look half a pixel off their middle."""
+    layers = [nn.Conv2d(1, 1, 3, 2, 1, bias=False) for _ in range(4)]
+    with torch.no_grad():
+        for number, layer in enumerate(layers):
+            layer.weight.fill_(1)
+            if number in moved:
+                layer.weight[..., 0, :] = layer.weight[..., :, 0] = 0
+    return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize(
+    ("moved", "stretched"), [(set(), False), ({3}, True), ({0, 1, 2, 3}, True)], ids=str
+)
+def test_padded_cells_lie_on_the_stretched_grid_unless_windows_are_much_nearer(
+    moved, stretched
+) -> None:
+    module = nn.Sequential(padded(moved), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = ImageModel(module.eval(), ["a"], Preprocess((96, 96)))
+    trace = trace_of(model, torch.rand(1, 1, 96, 96), {})
+    traced = trace.runs["0"][-1].cells
+    assert traced is not None
+    places = trace.cells(model, "0").places
+    assert places == (Places.stretched((6, 6)) if stretched else traced.places)
+
+
+def test_unpadded_cells_lie_at_their_windows_unless_the_stretched_grid_is_much_nearer() -> None:
+    layer = nn.Conv2d(1, 1, 33, 8, bias=False)
+    nn.init.zeros_(layer.weight)
+    with torch.no_grad():
+        layer.weight[..., 14, 14] = 1  # between the middle of the window and the stretched grid
+    module = nn.Sequential(layer, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = ImageModel(module.eval(), ["a"], Preprocess((81, 81)))
+    places = trace_of(model, torch.rand(1, 1, 81, 81), {}).cells(model, "0").places
+    np.testing.assert_allclose(places.rows.cells[0][0] * 81 - 0.5, 16)
+
+
 @pytest.mark.parametrize("size", [(21, 35), (3, 4)], ids=["enlarged", "reduced"])
 def test_even_places_are_torchs_interpolation(size) -> None:
     heat = np.random.default_rng(0).random((1, 2, 6, 7), np.float32)

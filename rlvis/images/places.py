@@ -145,6 +145,12 @@ class Places:
             raise ValueError(f"no places: {record!r:.60}") from error
 
 
+def alike(one: Places, other: Places) -> bool:
+    """Whether the cells of both are as far apart, within 2%."""
+    pairs = (one.rows, other.rows), (one.columns, other.columns)
+    return all(abs(first.pitch - second.pitch) <= 0.02 * first.pitch for first, second in pairs)
+
+
 def apart(one: Places, other: Places) -> float:
     """How far the same cells are apart at most, in pitches of the first; inf if not alike."""
     return max(_sides_apart(one.rows, other.rows), _sides_apart(one.columns, other.columns))

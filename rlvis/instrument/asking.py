@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rlvis.errors import NonFiniteError
-from rlvis.images.places import Places, Side
+from rlvis.images.places import Places, Side, alike, apart
 from rlvis.instrument.cell_places import CellMap
 from rlvis.instrument.feature_layout import FeatureLayout
 from rlvis.instrument.stripes import SEEN, Response, respond
@@ -20,7 +20,9 @@ from rlvis.models.replica import replicate
 _FITS = 0.5
 """Places fit where they are off by no more than that share of a pitch and of a stripe."""
 _MUCH = 0.5
-"""The stretched grid is taken where it is off by less than this of what windows are."""
+"""What is likelier is kept unless the other is off by less than this of what it is."""
+_PADDED = 0.51
+"""Cells of an evenly padded network are off by no more pitches than that."""
 _NARROW = 1 / 3
 """A profile tells a place where its squares add up to no more than that share of the stripes."""
 _MOST_PLACES = 3
@@ -54,17 +56,21 @@ class Asking:
         watch(self._replica, lambda _, __, ___, output: self._outputs.append(output), {layer})
 
     def choose(self, traced: CellMap) -> Places:
-        """The traced places, or those of the stretched grid where these are much nearer.
+        """The traced places or those of the stretched grid, whichever fits the answers.
 
-        The answers themselves where neither fits, the traced ones where there is no answer.
+        Where the grids have the same pitch and are apart by no more than half of it, as in evenly
+        padded networks, the stretched one is likelier: training moves back there what is seen. Else
+        the traced one is, as where nothing is padded. The answers themselves count where neither
+        fits; where there is no answer, what is likelier.
         """
-        layout = traced.layout
+        layout, even = traced.layout, Places.stretched(traced.layout.grid)
+        padded = alike(traced.places, even) and apart(traced.places, even) <= _PADDED
+        likelier, other = (even, traced.places) if padded else (traced.places, even)
         responses = self._respond(layout, [2 * each for each in layout.grid], 1)
         if not all(_tells(each, axis) for axis, each in enumerate(responses, 1)):
-            return traced.places
-        even = Places.stretched(layout.grid)
-        errors = [self._error(each, responses) for each in (traced.places, even)]
-        nearer = even if errors[1] < _MUCH * errors[0] else traced.places
+            return likelier
+        errors = [self._error(each, responses) for each in (likelier, other)]
+        nearer = other if errors[1] < _MUCH * errors[0] else likelier
         return nearer if min(errors) <= 1 else self._measured(layout)
 
     def find(self, shape: Sequence[int]) -> CellMap | None:

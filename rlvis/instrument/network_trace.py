@@ -2,8 +2,9 @@
 
 The trace says where cells look by their windows (`cell_places`). Where that is not where the grid,
 stretched over the image, would put them, the network is asked which of the two is nearer
-(`stripes`): padding that lies on one side alone moves the windows, and training moves back what is
-seen in them. Where the network says neither, its own answer counts.
+(`stripes`): strides and padding on one side alone move the windows of padded networks by up to half
+a cell, and training moves back what is seen in them. Where the network says neither, its own answer
+counts.
 """
 
 from collections.abc import Mapping
