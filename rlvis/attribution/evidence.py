@@ -25,6 +25,7 @@ from rlvis.attribution.changed_images import (
 from rlvis.attribution.layer_runs import LayerRuns
 from rlvis.attribution.pooled_head import (
     LinearRun,
+    evenly_read,
     head_matrix,
     is_pooled_linearly,
     pooled_layer,
@@ -320,6 +321,14 @@ class Evidence:
         if at == "layer":
             return self._runs.read_by(number)
         return [self.inputs] if at == "input" else self._attention.maps
+
+    @property
+    def read_evenly(self) -> bool:
+        """Whether the layer's channels count alike at all places, or nothing else is known."""
+        if self.layer is None:
+            return True
+        known = evenly_read(self._model, self.inputs.detach(), self._context, self._trace)
+        return known.get(self.layer, True)
 
     @cached_property
     def score_jacobian(self) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlvis.attribution.caveats import caveat
+from rlvis.attribution.caveats import UNEVEN
 from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import METHODS, Method, get_method
@@ -251,8 +251,7 @@ class Explainer:
             taken=taken,
             remembered=self.remembered,
         )
-        read = self.model, evidence.inputs.detach(), context, layer
-        return [_Answer.of(each, evidence, caveat(each, *read)) for each in self.methods]
+        return [_Answer.of(each, evidence) for each in self.methods]
 
     def _explanation(self, answer: "_Answer", item: Prepared, part: slice) -> Explanation:
         """That of some images, out of what a method says of more."""
@@ -286,7 +285,7 @@ class _Answer:
     frames: int
 
     @classmethod
-    def of(cls, method: Method, evidence: Evidence, caveat: str) -> "_Answer":
+    def of(cls, method: Method, evidence: Evidence) -> "_Answer":
         scores, value = evidence.scores, evidence.scores.value
         per_image = {
             "maps": _array(_unmasked(_maps(method, evidence), evidence.target_scores)),
@@ -310,7 +309,7 @@ class _Answer:
             ),
             "epsilon": torch.finfo(scores.logits.dtype).eps,
             "places": evidence.places_of(method.drawn_at),
-            "caveat": caveat,
+            "caveat": UNEVEN if method.one_weight and not evidence.read_evenly else "",
         }
         return cls(per_image, for_all, evidence.frames)
 
