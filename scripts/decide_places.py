@@ -6,7 +6,7 @@ Two truths. *Occluded*: small squares of noise are exchanged in an image, and th
 are drawn; their centre should be the square's. *Planted*: networks are trained here to tell the
 colour of a disc, and the class activation map of the right class is drawn; its centre should be the
 disc's. Both in pixels of the network's input, squares and discs in the middle three fifths of it,
-where no border hides them. Printed as a table; some five minutes on two cores.
+where no border hides them. Printed as a table; some ten minutes on one core.
 """
 
 from collections.abc import Callable, Iterator
