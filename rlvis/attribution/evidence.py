@@ -304,9 +304,9 @@ class Evidence:
         Raises:
             InputError: if only on its class token.
         """
-        if all(bool(each.any()) for each in gradients) and not bool(
-            self._runs.gradient(number, gradients).any()
-        ):
+        if gradients[0].ndim != 3 or bool(self._runs.gradient(number, gradients).any()):
+            return
+        if all(bool(each.any()) for each in gradients):
             raise InputError(
                 f"the target {self._targets[number].name!r} depends on layer {self.layer!r} "
                 "through its class token only; name an earlier layer, or none"
