@@ -20,7 +20,7 @@ class Headed(nn.Module):
         self.how = how
         self.trunk = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU())
         self.pool = nn.MaxPool2d(2)
-        self.head = nn.Conv2d(8, 3, 1) if how.startswith("pooled") else nn.Linear(8, 3)
+        self.head: nn.Module = nn.Conv2d(8, 3, 1) if how.startswith("pooled") else nn.Linear(8, 3)
         if how in BENT:
             self.head = nn.Sequential(nn.Linear(8, 16), BENT[how](), nn.Linear(16, 3))
             with torch.no_grad():
