@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import rlvis
 import rlvis_envs  # noqa: F401
@@ -55,6 +56,45 @@ def test_nothing_is_reported_where_they_do(image, how) -> None:
     model = model_of(READ_EVENLY[how])
     found = explain(model, image, ONE_WEIGHT, 0, layer="0")
     assert all(why.caveat == "" for why in found.values())
+
+
+class Compared(nn.Module):
+    """Shows its trunk the image, then a reference that is no image of anybody's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU())
+        self.head = nn.Linear(8 * 36, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = self.trunk(x)
+        return self.head((maps - self.trunk(torch.zeros_like(x))).flatten(1))
+
+
+@pytest.mark.parametrize("beside", [(), ("saliency",)], ids=str)
+def test_it_is_about_the_run_that_sees_the_image(image, beside) -> None:
+    torch.manual_seed(0)
+    model = ImageModel(Compared().eval(), ["a", "b", "c"], Preprocess((12, 12)))
+    found = explain(model, image, ["grad-cam", "hires-cam", *beside], 0)
+    assert [why.caveat for why in found.values()] == [UNEVEN, "", *("" for _ in beside)]
+
+
+class Checkpointed(nn.Module):
+    """A head that flattens, behind an activation checkpoint through which no gradient goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU())
+        self.head = nn.Linear(8 * 36, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(checkpoint(self.trunk, x, use_reentrant=True).flatten(1))
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+def test_where_no_gradient_can_be_taken_nothing_is_claimed(image) -> None:
+    model = ImageModel(Checkpointed().eval(), ["a", "b", "c"], Preprocess((12, 12)))
+    assert explain(model, image, "ablation-cam", 0, layer="trunk").caveat == ""
 
 
 def test_methods_of_one_weight_are_those_known() -> None:

@@ -5,6 +5,7 @@ are linear in the means of a layer's channels where their gradient at the layer 
 place, and for any other map.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -104,8 +105,9 @@ def evenly_read(
 ) -> dict[str, bool]:
     """Whether the scores' gradient is the same at every place of a layer's map, by layer.
 
-    Of each layer the last run counts. Layers through which no gradient goes are left out. Found
-    once for a trace, in one pass: what scores are pooled from linearly is read evenly.
+    Of each layer the last run that sees the image counts. Layers through which no gradient goes are
+    left out. Found once for a trace, in one pass: what scores are pooled from linearly is read
+    evenly.
 
     Args:
         model: the model; it is left as it is.
@@ -121,27 +123,36 @@ def evenly_read(
 def _read_evenly(
     model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], trace: NetworkTrace
 ) -> dict[str, bool]:
-    maps = {name for name in trace.runs if name and trace.is_map(name)}
+    maps = {
+        name: [run for run in range(len(runs)) if trace.is_map(name, run)]
+        for name, runs in trace.runs.items()
+        if name
+    }
     replica = differentiable_replica(model)
-    outputs: dict[str, Tensor] = {}
+    started: Counter[str] = Counter()
+    outputs: dict[str, tuple[int, Tensor]] = {}
 
     def keep(name: str, _: nn.Module, __: Any, output: Any) -> Tensor | None:
-        if not isinstance(output, Tensor):
+        run = started[name]
+        started[name] += 1
+        if run not in maps[name] or not isinstance(output, Tensor) or not output.requires_grad:
             return None
-        outputs[name] = output
+        outputs[name] = run, output
         return output.clone()  # which an in-place operation that follows may change
 
-    watch(replica, keep, maps)
+    watch(replica, keep, {name for name, runs in maps.items() if runs})
     mixed = _mixed_scores(model, replica, inputs[:1].detach().requires_grad_(), context)
-    read = {name: each for name, each in outputs.items() if each.requires_grad}
     try:
         check_differentiable(model, [mixed])
     except InputError:
         return {}
-    gradients = torch.autograd.grad(mixed, list(read.values()), allow_unused=True)
+    if not mixed.requires_grad or not outputs:
+        return {}
+    given = [output for _, output in outputs.values()]
+    gradients = torch.autograd.grad(mixed, given, allow_unused=True)
     return {
-        name: _are_even([trace.layout(model, name).map(gradient)])
-        for name, gradient in zip(read, gradients, strict=True)
+        name: _are_even([trace.layout(model, name, run).map(gradient)])
+        for (name, (run, _)), gradient in zip(outputs.items(), gradients, strict=True)
         if gradient is not None
     }
 
