@@ -93,6 +93,7 @@ class Checkpointed(nn.Module):
         return self.head(checkpoint(self.trunk, x, use_reentrant=True).flatten(1))
 
 
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
 def test_where_no_gradient_can_be_taken_nothing_is_claimed(image) -> None:
     model = ImageModel(Checkpointed().eval(), ["a", "b", "c"], Preprocess((12, 12)))
     assert evenly_read(model, image, {}, trace_of(model, image, {})) == {}
