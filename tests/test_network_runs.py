@@ -417,3 +417,25 @@ def test_sizes_may_change_between_calls(method) -> None:
         seen = [(8 * row + 4) / height for row in range(found.maps.shape[2])]
         even = [(row + 0.5) / found.maps.shape[2] for row in range(found.maps.shape[2])]
         np.testing.assert_allclose(cells or even, seen, atol=0.03)
+
+
+class BesideNoGrad(nn.Module):
+    """Two ways from the image to the scores, one of them without gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 3, 5), nn.Conv2d(3, 3, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            kept = self.one(x)
+        return (kept + self.other(x)).mean((2, 3))
+
+
+@pytest.mark.parametrize("inner", [False, True], ids=["whole", "a part"])
+def test_a_script_that_leaves_gradients_out_is_refused_with_the_reason(inner) -> None:
+    scripted = torch.jit.script(BesideNoGrad().eval())
+    model = ImageModel(nn.Sequential(scripted) if inner else scripted, LABELS)
+    with pytest.raises(InputError, match=r"scripted with torch.no_grad\(\) in it"):
+        explain(model, IMAGES, "saliency", "left")
+    assert explain(model, IMAGES, "occlusion", "left").maps.any()

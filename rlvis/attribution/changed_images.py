@@ -18,7 +18,7 @@ from rlvis.instrument.watching import watch
 from rlvis.models.autograd_graph import steps_behind
 from rlvis.models.habits import in_format
 from rlvis.models.image_model import ImageModel
-from rlvis.models.replica import replicate
+from rlvis.models.replica import cuts_gradients, replicate
 from rlvis.models.scores import Scores
 from rlvis.models.targets import Target
 
@@ -242,6 +242,11 @@ def check_differentiable(model: ImageModel, columns: Sequence[Tensor]) -> None:
     Raises:
         InputError: if not.
     """
+    if cuts_gradients(model.module):  # and what goes through it would be left out
+        raise InputError(
+            f"{model.name} is scripted with torch.no_grad() in it, through which no gradient goes; "
+            "script it without, or use occlusion, rise or eigen-cam"
+        )
     steps = steps_behind(*columns)
     if any("CheckpointFunction" in each for each in steps):
         raise InputError(

@@ -67,6 +67,17 @@ def is_scripted(module: nn.Module) -> bool:
     return any(isinstance(each, (ScriptModule, _Scripted)) for each in module.modules())
 
 
+def cuts_gradients(module: nn.Module) -> bool:
+    """Whether a scripted part runs something without gradients, which cannot be lifted there."""
+    scripted = (each for each in module.modules() if isinstance(each, ScriptModule))
+    graphs: Iterator[Any] = (
+        each.inlined_graph for each in scripted if hasattr(each, "inlined_graph")
+    )
+    entered = (node for graph in graphs for node in graph.findAllNodes("prim::Enter"))
+    kinds = (str(next(iter(node.inputs())).type()) for node in entered)
+    return any(each.endswith((".no_grad", ".inference_mode")) for each in kinds)
+
+
 def settings_of(replica: nn.Module) -> list[Any]:
     """The kinds of a replica's modules, and the numbers, switches and names that they hold."""
     settings: list[Any] = vars(replica)[_COPIES].settings
