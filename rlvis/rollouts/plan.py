@@ -176,8 +176,8 @@ def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> lis
 
     That is plain CAM where the head is global average pooling and a linear layer, Grad-CAM where
     another head is behind the pooling. A head that flattens the map, or reads its places unevenly
-    in another way, is asked what it does without parts of the image: there Grad-CAM agrees with
-    that no better than chance (docs/how-to/believe.md).
+    in another way, is asked what it does without parts of the image: of no such agent that was
+    audited Grad-CAM surely agrees with that more than blind maps do (docs/how-to/believe.md).
 
     Args:
         policy: the policy.
