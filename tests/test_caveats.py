@@ -1,7 +1,9 @@
 """What is to be known of a method's maps of a network stands under them."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,7 +16,11 @@ from rlvis.attribution.caveats import UNEVEN
 from rlvis.attribution.panel_parts import legend_of
 from rlvis.attribution.pooled_head import evenly_read
 from rlvis.attribution.registry import METHODS
+from rlvis.display.legend import Legend, draw_legend
+from rlvis.inspector.maps import map_facts
 from rlvis.instrument.network_trace import trace_of
+from rlvis.rollouts.film import feet
+from rlvis.rollouts.film.writing import frames_of
 
 ONE_WEIGHT = ["grad-cam", "grad-cam++", "xgrad-cam", "score-cam", "ablation-cam"]
 READ_EVENLY = {
@@ -109,7 +115,7 @@ def test_it_stands_under_the_map(image) -> None:
     assert UNEVEN in " ".join(after)
 
 
-def test_a_recording_keeps_it(tmp_path: Path) -> None:
+def test_a_recording_keeps_it_and_its_film_shows_it(tmp_path: Path, monkeypatch) -> None:
     network = nn.Sequential(nn.Conv2d(3, 8, 8, 4), nn.ReLU(), nn.Flatten(), nn.Linear(2128, 3))
     policy = rlvis.Policy(network.eval(), ["left", "forward", "right"], Preprocess())
     path = tmp_path / "run.zarr"
@@ -126,3 +132,13 @@ def test_a_recording_keeps_it(tmp_path: Path) -> None:
     assert [each.caveat for each in methods] == [UNEVEN, ""]
     found = [recording.explanations(0).explanation(each, images, slice(None)) for each in methods]
     assert [each.caveat for each in found] == [UNEVEN, ""]
+    assert [map_facts(each)["caveat"] for each in found] == [UNEVEN, ""]
+    legends = []
+
+    def drawn(legend: Legend, *room: Any) -> np.ndarray:
+        legends.append(legend)
+        return draw_legend(legend, *room)
+
+    monkeypatch.setattr(feet, "draw_legend", drawn)
+    frames_of(recording, 0).draw(0)
+    assert {each.method: each.caveat for each in legends} == {"grad-cam": UNEVEN, "hires-cam": ""}
