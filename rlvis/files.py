@@ -5,7 +5,6 @@ Nothing hangs, nothing is left half-written, and what is wrong is said in one li
 
 import errno
 import os
-import secrets
 import stat
 import tempfile
 import zipfile
@@ -17,6 +16,7 @@ from typing import IO, Any, TypeVar
 
 import numpy as np
 
+from rlvis.building import Building
 from rlvis.errors import InputError
 
 Kind = TypeVar("Kind")
@@ -201,8 +201,7 @@ def writing(path: Path, kinds: Mapping[str, Kind]) -> Iterator[tuple[Path, Kind]
         kinds: those to choose from, by ending.
 
     Yields:
-        A temporary file beside `path`, which takes its place when the block ends well, and the
-        kind.
+        The path of a temporary file, which takes its place when the block ends well, and the kind.
 
     Raises:
         InputError: if the ending is not among `kinds`, the disk is full, or the folder may not be
@@ -211,12 +210,13 @@ def writing(path: Path, kinds: Mapping[str, Kind]) -> Iterator[tuple[Path, Kind]
     kind = kind_of(path, kinds)
     with _said_plainly(path):
         place = _place(path)
-        temporary = place.with_name(f".rlvis-{secrets.token_hex(8)}{place.suffix}")
+        building = Building.beside(place)
         try:
+            temporary = building.folder / f"new{place.suffix}"
             yield temporary, kind
-            temporary.replace(place)
+            building.finish(temporary)
         finally:
-            temporary.unlink(missing_ok=True)
+            building.remove()
 
 
 @contextmanager

@@ -13,8 +13,10 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack
 
 from rlvis import InputError, record
+from rlvis.errors import Notice
 from rlvis.rollouts.environments import make_environment
-from rlvis.rollouts.success import SuccessRule
+from rlvis.rollouts.overview import success_of
+from rlvis.rollouts.success import SuccessRule, ended_well
 from rlvis.rollouts.wrappers import FrameStack
 from rlvis_agents import evaluate
 from tests.complaints import complaint
@@ -197,7 +199,7 @@ def test_rules_that_are_none_are_refused(rule) -> None:
 def test_a_rule_about_what_the_environment_does_not_tell(policy) -> None:
     with pytest.raises(InputError, match=r"no such thing as 'plase'; did you mean 'place'"):
         record(policy, ENVIRONMENT, methods=["cam"], success="plase > 3")
-    with pytest.raises(InputError, match="is no number"):
+    with pytest.raises(InputError, match="no number; write a rule"):
         record(policy, ENVIRONMENT, methods=["cam"], success="note > 3")
 
 
@@ -301,3 +303,43 @@ def test_what_is_no_policy_is_told_how_to_become_one() -> None:
         record(torch.nn.Linear(1, 1), ENVIRONMENT)
     with pytest.raises(InputError, match=r"cannot play str; .* rlvis_agents\.load_policy"):
         evaluate("agent.zip", ENVIRONMENT, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (True, True),
+        (np.bool_(False), False),
+        (1.0, True),
+        (0, False),
+        (np.array([1.0]), True),
+        (None, None),
+    ],
+)
+def test_success_is_true_or_false(said, expected) -> None:
+    assert ended_well({"is_success": said}) is expected
+    assert ended_well({"success": None, "is_success": said}) is expected
+
+
+@pytest.mark.parametrize("said", [float("nan"), "False", "no", -1, 2, 0.5, np.array([1, 0])])
+def test_what_is_neither_true_nor_false_is_no_success(said) -> None:
+    with pytest.warns(Notice, match="is_success = .* neither true nor false"):
+        assert ended_well({"is_success": said}) is None
+
+
+def test_a_rule_about_nan_is_refused() -> None:
+    with pytest.raises(InputError, match="'score' in the environment's info is 'nan', no number"):
+        SuccessRule.parse("score > 1").holds(0, 1, 0, {"score": float("nan")})
+
+
+def test_success_that_nobody_defined_is_not_counted(policy) -> None:
+    recording = record(policy, ENVIRONMENT, episodes=3, methods="none", success="return > 1e9")
+    assert success_of(recording) == "0 with success"
+    recording = record(policy, ENVIRONMENT, episodes=3, methods="none")
+    known = [each for each in recording.successes if each is not None]
+    assert success_of(recording) == f"{sum(known)} with success"
+    for episode in recording._opened.values():
+        episode.attributes["success"] = None
+    assert "success not defined" in success_of(recording)
+    recording._stored(0).attributes["success"] = True
+    assert success_of(recording) == "1 with success, 2 with success unknown"

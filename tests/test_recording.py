@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import fields
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -16,6 +18,7 @@ from rlvis.images.observations import as_image
 from rlvis.models.distributions import Categorical
 from rlvis.progress import Progress
 from rlvis.rollouts.header import Header, MethodRecord
+from rlvis.rollouts.pipeline import Pipeline
 from tests.conftest import LABELS
 
 ENVIRONMENT = "tests.worlds:Corridor-v0"
@@ -230,18 +233,83 @@ def test_a_recording_shows_itself(policy, tmp_path) -> None:
         recording.save(tmp_path / "x.txt")
 
 
-def test_progress_is_told_and_can_stop(policy) -> None:
-    told: list[Progress] = []
+def test_progress_counts_what_is_on_disk(policy, tmp_path) -> None:
+    reports: list[Progress] = []
 
     def stop_in_the_third(progress: Progress) -> None:
-        told.append(progress)
+        reports.append(progress)
+        if progress.note:
+            assert len(Recording.open(tmp_path / "r.zarr")) >= progress.done
         if progress.done == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        record(policy, ENVIRONMENT, episodes=5, methods=["cam"], on_progress=stop_in_the_third)
-    assert [each.done for each in told if each.note] == [1, 2]
-    assert told[-1].total == 5
+    with pytest.raises(KeyboardInterrupt, match=r"stopped; \d+ of 400 episodes are in .*r\.zarr"):
+        record(
+            policy,
+            ENVIRONMENT,
+            episodes=400,
+            methods="none",
+            max_steps=2,
+            out=tmp_path / "r.zarr",
+            on_progress=stop_in_the_third,
+        )
+    kept = len(Recording.open(tmp_path / "r.zarr"))
+    assert [each.done for each in reports if each.note] == list(range(1, kept + 1))
+    assert kept < 400
+    assert reports[-1].total == 400
+
+
+def test_no_more_waits_to_be_written_than_a_few_episodes(policy, monkeypatch) -> None:
+    played, behind = 0, 0
+    write = Pipeline._write
+
+    def slow(self: Pipeline, *block: Any) -> None:
+        time.sleep(0.02)
+        write(self, *block)
+
+    def count(progress: Progress) -> None:
+        nonlocal behind
+        behind = max(behind, played // 2 - progress.done)
+
+    def step() -> None:
+        nonlocal played
+        played += 1
+
+    monkeypatch.setattr(Pipeline, "_write", slow)
+    record(
+        policy,
+        ENVIRONMENT,
+        episodes=600,
+        methods="none",
+        max_steps=2,
+        on_step=step,
+        on_progress=count,
+    )
+    assert 32 < behind < 250
+
+
+def test_a_stop_before_the_first_episode_leaves_nothing(policy, tmp_path) -> None:
+    def stop(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="nothing was recorded"):
+        record(policy, ENVIRONMENT, out=tmp_path / "r.zarr", on_progress=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_two_writers_to_one_place(policy, tmp_path, overwrite) -> None:
+    out = tmp_path / "r.zarr"
+    how = {"methods": "none", "max_steps": 2, "out": out, "overwrite": overwrite}
+
+    def second() -> None:
+        with pytest.raises(InputError, match=r"another process is writing .*r\.zarr"):
+            record(policy, ENVIRONMENT, episodes=1, **how)
+
+    record(policy, ENVIRONMENT, episodes=3, on_step=second, **how)
+    assert len(Recording.open(out)) == 3
+    record(policy, ENVIRONMENT, episodes=1, **{**how, "overwrite": True})
+    assert len(Recording.open(out)) == 1
 
 
 def test_methods_and_targets_have_the_words_of_explain(policy) -> None:

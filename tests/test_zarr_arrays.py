@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from rlvis.rollouts import background as background_module
 from rlvis.rollouts.background import Background
 from rlvis.rollouts.film.shown_maps import _Quantile
 from rlvis.rollouts.number_table import NumberTable, read_columns
@@ -135,21 +137,47 @@ def test_work_beside_is_done_in_order_and_its_errors_arrive() -> None:
         done.append(number)
 
     submitted, threads = 0, torch.get_num_threads()
-    with pytest.raises(OSError, match="full"), Background() as background:  # noqa: PT012
+    with pytest.raises(OSError, match="full"), Background(lambda: None) as background:  # noqa: PT012
         for number in range(1000):
             background.submit(work, number, size=2**22)
             submitted = number
     assert done == list(range(30))
     assert submitted < 60
     assert torch.get_num_threads() == threads
-    with pytest.raises(OSError, match="full"), Background() as background:
+    with pytest.raises(OSError, match="full"), Background(lambda: None) as background:
         background.submit(work, 30)
 
 
 def test_what_was_submitted_is_done_where_the_caller_fails() -> None:
     done: list[int] = []
-    with pytest.raises(KeyboardInterrupt), Background() as background:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), Background(lambda: None) as background:  # noqa: PT012
         for number in range(10):
             background.submit(done.append, number)
         raise KeyboardInterrupt
     assert done == list(range(10))
+
+
+def test_ctrl_c_while_waiting_ends_what_was_begun_and_closes(monkeypatch) -> None:
+    done: list[Any] = []
+    presses = iter([KeyboardInterrupt, KeyboardInterrupt, None])
+    wait = background_module.wait
+
+    def interrupted(futures: Any) -> None:
+        press = next(presses)
+        if press:
+            raise press
+        wait(futures)
+
+    def work(number: int) -> None:
+        time.sleep(0.2)
+        done.append(number)
+
+    monkeypatch.setattr(background_module, "wait", interrupted)
+    with (  # noqa: PT012
+        pytest.raises(KeyboardInterrupt),
+        Background(lambda: done.append("closed")) as background,
+    ):
+        for number in range(4):
+            background.submit(work, number)
+        time.sleep(0.1)
+    assert done == [0, "closed"]

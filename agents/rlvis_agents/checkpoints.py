@@ -10,8 +10,6 @@ checkpoint is a folder with a policy in it and what training needs to go on. Req
 import errno
 import io
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from rlvis.building import Building, alone_in
 from rlvis.errors import InputError
 from rlvis.files import read_regular
 from rlvis_agents.network import PolicyNetwork
@@ -49,12 +48,13 @@ def save_policy(path: Path, network: nn.Module, card: Mapping[str, Any]) -> None
             (path, safetensors.torch.save(weights)),
             (path.with_suffix(".json"), text.encode()),
         ):
-            temporary = target.with_name(f".{target.name}.{os.getpid()}")
+            building = Building.beside(target)
             try:
+                temporary = building.folder / target.name
                 temporary.write_bytes(data)
-                temporary.replace(target)
+                building.finish(temporary)
             finally:
-                temporary.unlink(missing_ok=True)
+                building.remove()
 
 
 def read_card(path: Path) -> Card:
@@ -141,31 +141,32 @@ def write_checkpoint(
     """
     folder = run / "checkpoints" / f"{card['steps']:09d}"
     with _said_plainly(run):
-        temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+        building = Building.beside(folder)
         try:
-            save_policy(temporary / POLICY, network, card)
+            built = building.folder / folder.name
+            built.mkdir()
+            save_policy(built / POLICY, network, card)
             buffer = io.BytesIO()
             torch.save(optimizer, buffer)
-            (temporary / OPTIMIZER).write_bytes(buffer.getvalue())
-            temporary.chmod(0o755)
-            if folder.exists():
-                folder.rename(temporary / "replaced")
-            temporary.rename(folder)
-            shutil.rmtree(folder / "replaced", ignore_errors=True)
+            (built / OPTIMIZER).write_bytes(buffer.getvalue())
+            building.finish(built)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            building.remove()
     return folder
 
 
-def prepare(run: Path) -> None:
-    """Make the folder of a run, and see that it can be written, before any work is spent.
+@contextmanager
+def writing_run(run: Path) -> Iterator[None]:
+    """Make the folder of a run, check that it can be written, and be its only writer.
 
     Raises:
-        InputError: if it cannot.
+        InputError: if it cannot be written, or another process is writing it.
     """
     with _said_plainly(run):
         (run / "checkpoints").mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=run / "checkpoints").close()
+    with alone_in(run / "checkpoints", str(run)):
+        yield
 
 
 def saved_checkpoints(run: Path) -> list[Path]:

@@ -59,6 +59,7 @@ def command(
         gif: also write an animated GIF.
         look: of the video.
     """
+    from rlvis.rollouts.overview import success_of
     from rlvis.rollouts.recorder import record as record_rollout
 
     unasked = video is ROLLOUT and methods == ("none",)
@@ -91,7 +92,6 @@ def command(
             env_options=config.options,
             on_progress=on_progress,
         )
-    outcomes = recording.outcomes
-    print(f"{out}  {len(outcomes)} episodes, {outcomes.count('success')} with success")
+    print(f"{out}  {len(recording)} episodes, {success_of(recording)}")
     for film in films:
         look.draw(recording, film)

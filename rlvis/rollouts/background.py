@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 
-_MOST_BYTES = 2**26
+_MOST_BYTES, _MOST_CALLS = 2**26, 4
 
 
 class Background:
@@ -16,14 +16,18 @@ class Background:
 
     The first error is raised to the caller, at the latest where the context ends; what waits
     behind it is left undone. All that was submitted is done by the end, also where the caller
-    fails.
+    fails; Ctrl-C at the end leaves undone what waits, but not what was begun.
+
+    Args:
+        close: called last, by the same thread, however the others ended.
 
     PyTorch has a thread less meanwhile: its threads wait for one another at every step of a
     network, and where one has to share its core with this, all do.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, close: Callable[[], None]) -> None:
         self._thread = ThreadPoolExecutor(1)
+        self._close = close
         self._waiting: deque[tuple[Future[None], int]] = deque()
         self._bytes = 0
         self._failed = False
@@ -34,14 +38,18 @@ class Background:
         Args:
             call: what is done.
             arguments: of the call.
-            size: bytes that they hold; those of all that waits are bounded.
+            size: bytes that they hold; those of all that waits are bounded, and how many wait.
 
         Raises:
             Exception: that of an earlier call.
         """
         self._waiting.append((self._thread.submit(self._do, call, arguments), size))
         self._bytes += size
-        while self._waiting and (self._bytes > _MOST_BYTES or self._waiting[0][0].done()):
+        while self._waiting and (
+            self._bytes > _MOST_BYTES
+            or len(self._waiting) > _MOST_CALLS
+            or self._waiting[0][0].done()
+        ):
             first, its = self._waiting.popleft()
             first.result()
             self._bytes -= its
@@ -66,10 +74,18 @@ class Background:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            self._thread.shutdown()
-        finally:
-            torch.set_num_threads(self._torch_threads)
+        stopped: KeyboardInterrupt | None = None
+        closed = self._thread.submit(self._close)
+        while not closed.done():
+            try:
+                wait([closed])
+            except KeyboardInterrupt as stop:
+                self._failed, stopped = True, stop
+        self._thread.shutdown()
+        torch.set_num_threads(self._torch_threads)
+        if stopped:
+            raise stopped
         if error is None:
             for each, _ in self._waiting:
                 each.result()
+            closed.result()

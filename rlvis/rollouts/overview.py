@@ -28,6 +28,15 @@ def summary_of(recording: RecordedEpisodes) -> str:
     return f"{header.policy} in {header.environment}, {episodes}" + (f": {ended}" if ended else "")
 
 
+def success_of(recording: RecordedEpisodes) -> str:
+    """How many episodes ended well, as far as that is defined."""
+    known = [each for each in recording.successes if each is not None]
+    if not known:
+        return "success not defined (record with a rule such as --success 'return > 0.5')"
+    unknown = len(recording) - len(known)
+    return f"{sum(known)} with success" + (f", {unknown} with success unknown" if unknown else "")
+
+
 def overview_page(recording: RevisitedEpisodes, episodes: Sequence[int] | None = None) -> Page:
     """The first, the middle and the last step of episodes, as the film shows them.
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -14,7 +14,7 @@ from rlvis.files import write_error
 from rlvis.memory import give_back_memory
 from rlvis.rollouts.background import Background
 from rlvis.rollouts.checked_env import CheckedEnv
-from rlvis.rollouts.episode import Episode, reduced_render, taken_of
+from rlvis.rollouts.episode import reduced_render, taken_of
 from rlvis.rollouts.episode_writer import EpisodeWriter
 from rlvis.rollouts.plan import ExplanationPlan
 from rlvis.rollouts.recording import Recording
@@ -24,6 +24,8 @@ from rlvis.rollouts.view_check import ViewCheck
 
 _EXPLAINED, _PLAIN = 64, 256
 """Most steps that are passed on together: with maps, and without, which are written at once."""
+_MOST_ENDED = 32
+"""Most finished episodes that wait to be passed on."""
 _BYTES = 2**22
 """Of pictures that are passed on together."""
 _PATIENCE = 0.5
@@ -71,6 +73,23 @@ class Besides(StateKeeper):
             self.no_views = self._check.late_fault(env, self.form, state)
 
 
+class Written:
+    """An episode that is in the recording.
+
+    Args:
+        number: of the episode.
+        last: its last step.
+
+    Attributes:
+        note: its seed, its outcome and its length, as one line.
+    """
+
+    def __init__(self, number: int, last: Step) -> None:
+        assert last.outcome is not None
+        self.number = number
+        self.note = f"episode of seed {last.seed}: {last.outcome.word}, {last.number + 1} steps"
+
+
 class Pipeline:
     """Steps in, of whichever episodes; explained together and written in the background."""
 
@@ -78,12 +97,13 @@ class Pipeline:
         self, recording: Recording, plan: ExplanationPlan | None, besides: Besides
     ) -> None:
         self._recording, self._plan, self._besides = recording, plan, besides
-        self._background = Background()
+        self._background = Background(self._close)
         self._block: list[Step] = []
         self._most = _PLAIN if plan is None else _EXPLAINED
         self._size, self._passed_on = 0, time.monotonic()
+        self._ended = 0
         self._writers: dict[int, EpisodeWriter] = {}
-        self._written: deque[int] = deque()
+        self._written: deque[Written] = deque()
 
     def __enter__(self) -> "Pipeline":
         self._background.__enter__()
@@ -91,13 +111,14 @@ class Pipeline:
 
     def __exit__(self, *raised: Any) -> None:
         try:
-            try:
-                self._pass_on()
-            finally:
-                self._background.__exit__(*raised)
+            self._pass_on()
         finally:
-            for unfinished in self._writers.values():
-                unfinished.discard()
+            self._background.__exit__(*raised)
+
+    def _close(self) -> None:
+        for unfinished in self._writers.values():
+            unfinished.discard()
+        self._recording.close()
 
     def put(self, step: Step) -> None:
         """Take a step; a finished episode is passed on soon.
@@ -110,13 +131,15 @@ class Pipeline:
             self._recording.describe_states(kept.form or "", kept.no_states, kept.no_views or "")
         self._block.append(step)
         self._size += _size(step)
-        full = len(self._block) == self._most or self._size >= _BYTES
+        self._ended += step.outcome is not None
+        full = len(self._block) == self._most or self._size >= _BYTES or self._ended == _MOST_ENDED
         if full or (step.outcome and time.monotonic() - self._passed_on > _PATIENCE):
             self._pass_on()
 
     def _pass_on(self) -> None:
         block, size = sorted(self._block, key=attrgetter("episode")), self._size
-        self._block, self._size, self._passed_on = [], 0, time.monotonic()
+        self._block, self._size, self._ended = [], 0, 0
+        self._passed_on = time.monotonic()
         if not block:
             return
         found = self._explain(block)
@@ -138,12 +161,10 @@ class Pipeline:
         give_back_memory()
         return found
 
-    def tell(self, on_episode: Callable[[Episode], None] | None) -> None:
-        """Give the episodes that were written since to whom asked for them."""
+    def written(self) -> Iterator[Written]:
+        """The episodes that are in the recording since the last call."""
         while self._written:
-            number = self._written.popleft()
-            if on_episode:
-                on_episode(self._recording.episode_named(number))
+            yield self._written.popleft()
 
     def _write(self, block: Sequence[Step], explanations: Sequence[Explanation]) -> None:
         start = 0
@@ -164,7 +185,7 @@ class Pipeline:
         if steps[-1].outcome:
             self._recording.finish(number, self._writers[number], steps[-1])
             del self._writers[number]
-            self._written.append(number)
+            self._written.append(Written(number, steps[-1]))
 
 
 def _size(step: Step) -> int:

@@ -117,6 +117,11 @@ class RecordedEpisodes:
             outcome_word(each["terminated"], each["truncated"], each["success"]) for each in told
         ]
 
+    @property
+    def successes(self) -> list[bool | None]:
+        """Whether each episode ended well, None where that is not defined."""
+        return [self._stored(number).attributes["success"] for number in range(len(self))]
+
     def readable(self) -> list[int]:
         """The numbers of the episodes that are whole; of the others a `Notice` says what is wrong.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rlvis.attribution.engine import Methods
 from rlvis.attribution.registry import Method
 from rlvis.errors import InputError
+from rlvis.interrupt import Stopped
 from rlvis.models.policy import Policy, require_policy
 from rlvis.models.targets import TargetLike
 from rlvis.options import MANY, MOST_SEED, check_whole
@@ -31,7 +32,7 @@ from rlvis.rollouts.recorded_policy import fingerprint
 from rlvis.rollouts.recording import Recording
 from rlvis.rollouts.spaces import check_spaces
 from rlvis.rollouts.states import is_plain
-from rlvis.rollouts.stepper import Step, play
+from rlvis.rollouts.stepper import play
 from rlvis.rollouts.success import SuccessRule, as_rule
 from rlvis.rollouts.view_check import ViewCheck
 
@@ -111,8 +112,9 @@ def record(
         overwrite: replace an older recording at `out`.
         on_step: called after every step.
         on_episode: called after every written episode, as they end.
-        on_progress: told after every step how many episodes are done; see `rlvis.progress`. It may
-            raise KeyboardInterrupt to stop there: the episodes finished so far stay.
+        on_progress: called after every step with the number of episodes that are written; see
+            `rlvis.progress`. It may raise KeyboardInterrupt to stop there: the episodes finished so
+            far stay.
 
     Raises:
         InputError: if the policy does not fit the environment, a name does not exist, or `out`
@@ -156,8 +158,6 @@ def record(
                 policy, *sample_of(policy, first), named, targets, layer, frames
             )
             header = plan.described(header)
-        recording = Recording.create(out, header, overwrite=overwrite)
-        recording.remember(policy)
         check = None
         if isinstance(environment, str) and first.render_mode == "rgb_array":
             options = {**(env_options or {}), "render_mode": "rgb_array"}
@@ -175,27 +175,41 @@ def record(
             state=besides.state,
             success=rule,
         )
+        recording = Recording.create(out, header, overwrite=overwrite)
+        recording.remember(policy)
+        pipeline = Pipeline(recording, plan, besides)
         done = 0
+
+        def announce(*, stoppable: bool) -> None:
+            nonlocal done
+            for each in pipeline.written():
+                done += 1
+                if on_episode:
+                    on_episode(recording.episode_named(each.number))
+                try:
+                    report(Progress("recording", done, episodes, "episodes", each.note))
+                except KeyboardInterrupt:
+                    if stoppable:
+                        raise
+
         try:
-            with Pipeline(recording, plan, besides) as pipeline:
+            with pipeline:
                 for step in steps:
                     pipeline.put(step)
                     if on_step:
                         on_step()
-                    done += step.outcome is not None
-                    report(_progress(step, done, episodes))
-                    pipeline.tell(on_episode)
-            pipeline.tell(on_episode)
-        finally:
-            recording.discard_if_empty()
+                    report(Progress("recording", done, episodes, "episodes"))
+                    announce(stoppable=True)
+        except KeyboardInterrupt:
+            announce(stoppable=False)
+            kept = len(recording)
+            raise Stopped(
+                f"stopped; {kept} of {episodes} episodes are in {recording.title}"
+                if kept
+                else "stopped before the first episode was whole; nothing was recorded"
+            ) from None
+        announce(stoppable=False)
     return recording
-
-
-def _progress(step: Step, done: int, episodes: int) -> Progress:
-    note = ""
-    if step.outcome:
-        note = f"episode of seed {step.seed}: {step.outcome.word}, {step.number + 1} steps"
-    return Progress("recording", done, episodes, "episodes", note)
 
 
 def _either(name: str, one: Any, several: Any) -> Any:

@@ -38,8 +38,6 @@ damaged episode is named, the others can still be read.
 
 import bisect
 import os
-import secrets
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,6 +46,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from rlvis.building import Building, Lock, alone_in
 from rlvis.errors import InputError
 from rlvis.files import write_error
 from rlvis.models.policy import Policy
@@ -73,7 +72,8 @@ class Recording(RevisitedEpisodes, Result):
     Make one with `rlvis.record`, open one with `Recording.open`.
     """
 
-    _building = False
+    _building: Building | None = None
+    _lock: Lock | None = None
 
     @classmethod
     def create(
@@ -90,13 +90,20 @@ class Recording(RevisitedEpisodes, Result):
         if path is None:
             return cls(Memory(), header)
         path = Path(os.path.realpath(path))
-        _check_room(path, overwrite)
-        recording = cls(Folder(path.with_name(f".rlvis-{secrets.token_hex(8)}")), header, path=path)
-        recording._building = True
+        _check_room(path)
         try:
-            recording._write_index()
+            building = Building.beside(path, alone=True)
+            place = Folder(building.folder / path.name)
+            recording = cls(place, header, path=path)
+            recording._building = building
+            try:
+                _check_free(path, overwrite)
+                recording._write_index()
+                recording._lock = Lock(place.path)
+            except BaseException:
+                recording.close()
+                raise
         except OSError as error:
-            recording.discard_if_empty()
             raise write_error(path, error) from None
         return recording
 
@@ -133,10 +140,16 @@ class Recording(RevisitedEpisodes, Result):
         if self._building:
             self._take_place()
 
-    def discard_if_empty(self) -> None:
-        """Remove what was built where no episode came of it; what was there before is as it was."""
+    def close(self) -> None:
+        """End the writing.
+
+        A recording without an episode is removed, and what was there before is as it was.
+        """
         if self._building:
-            self._place.remove()
+            self._building.remove()
+        if self._lock:
+            self._lock.release()
+        self._building = self._lock = None
 
     def _write_index(self) -> None:
         attributes = {"format": FORMAT, "version": VERSION, **self.header.record()}
@@ -146,14 +159,10 @@ class Recording(RevisitedEpisodes, Result):
     def _take_place(self) -> None:
         """Put the recording where it belongs, in place of an older one."""
         assert isinstance(self._place, Folder)
-        assert self.path is not None
-        built = self._place.path
-        older = built.with_name(f"{built.name}-older")
-        if self.path.exists():
-            self.path.rename(older)
-        self._place.move(self.path)
-        self._building = False
-        shutil.rmtree(older, ignore_errors=True)
+        assert self._building is not None
+        self._building.finish(self._place.path)
+        self._place.moved(self._building.target)
+        self._building = None
 
     def page(self, episodes: Sequence[int] | None = None) -> "Page":
         """Moments of episodes, the first six when none are named, as the film shows them."""
@@ -226,19 +235,35 @@ class Recording(RevisitedEpisodes, Result):
         return film(self, path, **options)
 
 
-def _check_room(path: Path, overwrite: bool) -> None:
-    """Refuse to write where something else than an old recording is, or nothing can be."""
+def _check_room(path: Path) -> None:
+    """Refuse to write where nothing can be; the folder of the path is made.
+
+    Raises:
+        InputError: if the folder cannot be made or written to.
+    """
     try:
-        if path.exists() and not (path.is_dir() and _is_recording(path)):
-            raise InputError(f"{path} exists and is no recording; write somewhere else")
-        if path.exists() and any(path.iterdir()) and not overwrite:
-            raise InputError(
-                f"{path} holds a recording already; write somewhere else, or say --overwrite"
-            )
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise write_error(path, error) from None
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    """Refuse to replace what is no recording, is still being written, or is to be kept.
+
+    Raises:
+        InputError: in these cases.
+        OSError: if it cannot be read.
+    """
+    if not path.exists():
+        return
+    if not (path.is_dir() and _is_recording(path)):
+        raise InputError(f"{path} exists and is no recording; write somewhere else")
+    with alone_in(path, str(path)):
+        if any(path.iterdir()) and not overwrite:
+            raise InputError(
+                f"{path} holds a recording already; write somewhere else, or say --overwrite"
+            )
 
 
 def _is_recording(path: Path) -> bool:

@@ -1,6 +1,5 @@
 """Recorded episodes revisited: maps and pictures that were not kept are made when looked at."""
 
-import shutil
 import tempfile
 import warnings
 import weakref
@@ -13,6 +12,7 @@ import numpy as np
 from rlvis.attribution.engine import Methods, choose_methods
 from rlvis.attribution.explanation import Explanations
 from rlvis.attribution.registry import get_method
+from rlvis.building import Building
 from rlvis.errors import InputError, Notice
 from rlvis.memory import give_back_memory
 from rlvis.models.policy import Policy
@@ -135,9 +135,9 @@ class RevisitedEpisodes(RecordedEpisodes):
         """
         stored, header = self._stored(number), plan.described(self.header)
         height, width = stored.open("observation").shape[1:3]
-        folder = tempfile.mkdtemp(prefix="rlvis-")
-        maps = StoredEpisode(Folder(Path(folder) / "maps"), stored.title)
-        weakref.finalize(maps, shutil.rmtree, folder, ignore_errors=True)
+        building = Building.beside(Path(tempfile.gettempdir()).resolve() / "maps")
+        maps = StoredEpisode(Folder(building.folder / "maps"), stored.title)
+        weakref.finalize(maps, building.remove)
         writer = EpisodeWriter(maps.place, header)
         for start in range(0, stored.steps, _BLOCK):
             steps = slice(start, start + _BLOCK)

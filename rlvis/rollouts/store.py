@@ -65,9 +65,8 @@ class Folder:
         """Where it is now."""
         return self._parent.path / self._own if self._parent else self._own
 
-    def move(self, path: Path) -> None:
-        """Rename it, to where nothing is."""
-        self.path.rename(path)
+    def moved(self, path: Path) -> None:
+        """Go on at the path where it is now."""
         self._own, self._parent = path, None
 
     def read(self, name: str, limit: int) -> bytes:

@@ -1,10 +1,13 @@
 """When an episode ended well: as the environment says, or by a rule that the user gives."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlvis.errors import InputError, unknown
+import numpy as np
+
+from rlvis.errors import InputError, Notice, unknown
 from rlvis.rollouts.conditions import Condition
 
 
@@ -43,15 +46,17 @@ class SuccessRule(Condition):
             info: the last one.
 
         Raises:
-            InputError: if the info has no number of that name.
+            InputError: if the info has no number of that name, or NaN.
         """
         known = {**info, "return": total, "length": length, "reward": reward}
         if self.name not in known:
             raise unknown("such thing as", self.name, ["return", "length", "reward", *info])
-        try:
-            value = float(known[self.name])
-        except (TypeError, ValueError):
-            raise InputError(f"{self.name!r} in the environment's info is no number") from None
+        value = _number(known[self.name])
+        if value is None:
+            raise InputError(
+                f"{self.name!r} in the environment's info is {str(known[self.name])[:40]!r}, no "
+                "number; write a rule with another entry"
+            )
         return bool(self.compare(value))
 
 
@@ -61,6 +66,37 @@ def as_rule(given: "str | SuccessRule | None") -> SuccessRule | None:
 
 
 def ended_well(info: Mapping[str, Any]) -> bool | None:
-    """What the environment's last info says of success, None where it says nothing."""
-    said = info.get("success", info.get("is_success"))
-    return None if said is None else bool(said)
+    """Return the success in the environment's last info, None where it has none.
+
+    An entry that is neither true nor false, 1 nor 0, is not taken for a success: a `Notice` says
+    so.
+
+    Args:
+        info: with an entry "success" or, as Stable-Baselines3 reads it, "is_success".
+    """
+    for name in ("success", "is_success"):
+        given = info.get(name)
+        if given is None:
+            continue
+        number = _number(given)
+        if number in (0, 1):
+            return bool(number)
+        warnings.warn(
+            f"the environment's info says {name} = {str(given)[:40]!r}, which is neither true nor "
+            "false: success is unknown there; give a rule such as --success 'return > 0.5'",
+            Notice,
+            stacklevel=2,
+        )
+        return None
+    return None
+
+
+def _number(given: Any) -> float | None:
+    """A boolean, a number, or an array of one of them, as a number; None for anything else."""
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    if array.size != 1 or array.dtype.kind not in "biuf" or np.isnan(array.item()):
+        return None
+    return float(array.item())

@@ -7,6 +7,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rlvis.rollouts.success import ended_well
 from rlvis_agents.evaluation import Evaluation
 
 
@@ -50,8 +51,8 @@ class TrainingProgress:
         for info in infos:
             if "episode" in info:
                 self._returns.append(info["episode"]["r"])
-                if "success" in info:
-                    self._successes.append(bool(info["success"]))
+                if (success := ended_well(info)) is not None:
+                    self._successes.append(success)
         shown = "".join(f" · {name} {value:.3g}" for name, value in self.figures.items())
         self._bar.update(self._task, completed=steps, description=f"{shown} · {speed:.0f} steps/s")
 

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from functools import partial
 from importlib.util import find_spec
@@ -30,11 +31,11 @@ from rlvis.rollouts.spaces import distribution_over, image_shape
 from rlvis_agents.checkpoints import (
     POLICY,
     Card,
-    prepare,
     read_optimizer,
     read_policy,
     saved_checkpoints,
     write_checkpoint,
+    writing_run,
 )
 from rlvis_agents.evaluation import HELD_OUT, evaluate
 from rlvis_agents.loading import as_policy
@@ -65,12 +66,14 @@ def train(config: TrainConfig, on_step: Callable[[], None] | None = None) -> Pol
     before = _last_checkpoint(config)
     done = int(before.name) if before is not None else 0
     envs = DummyVecEnv([partial(_monitored, config)] * config.envs)
-    try:
+    with ExitStack() as held:
+        held.callback(envs.close)
         card = _card(config, envs.envs[0])
         ppo = build(config, envs, _seed(config.seed, done))
         if before is not None:
             card["seconds"] = _take_up(before, card, ppo)
-        prepare(config.folder)
+        held.enter_context(writing_run(config.folder))
+        _last_checkpoint(config)
         ppo.set_logger(_logger(config))
         progress = TrainingProgress(done, config.steps, shown=config.progress)
         with progress:
@@ -81,8 +84,6 @@ def train(config: TrainConfig, on_step: Callable[[], None] | None = None) -> Pol
             except KeyboardInterrupt as stop:
                 stopped = stop
             kept = callback.keep(evaluated=stopped is None)
-    finally:
-        envs.close()
     if stopped is not None:
         print(_way_on(config, kept))
         raise stopped
