@@ -12,6 +12,7 @@ from stable_baselines3.common.env_util import make_atari_env, make_vec_env
 from stable_baselines3.common.vec_env import VecFrameStack, VecNormalize, VecTransposeImage
 
 from rlvis import InputError, record
+from rlvis.errors import Notice
 from rlvis.rollouts.providers import check_provider
 from rlvis_agents import load_policy
 
@@ -40,6 +41,7 @@ def played(model: Any, envs: Any) -> list[Any]:
     return actions
 
 
+@pytest.mark.filterwarnings("ignore:the wrapper atari plays whole games")
 def test_a_run_on_atari(tmp_path):
     name, options = "ALE-Breakout-v5", {"frameskip": 1, "repeat_action_probability": 0.0}
     config = {
@@ -94,10 +96,12 @@ def test_a_run_with_statistics(tmp_path):
     with pytest.raises(InputError, match=r"vecnormalize.pkl is missing"):
         load_policy(inside.parent)
     envs.save(str(inside / "vecnormalize.pkl"))
-    policy = load_policy(inside.parent)
+    with pytest.warns(Notice, match=r"holds 2 agents; rl_model_128_steps\.zip is taken"):
+        policy = load_policy(inside.parent)
     assert policy.description["file"] == "rl_model_128_steps.zip"
     model.save(inside.parent / "best_model.zip")
-    assert load_policy(inside.parent).description["file"] == "best_model.zip"
+    with pytest.warns(Notice, match=r"holds 3 agents; best_model\.zip is taken"):
+        assert load_policy(inside.parent).description["file"] == "best_model.zip"
     envs.training = False
     home = policy.description
     assert (home["wrappers"], home["env_options"]) == ([], {})

@@ -121,7 +121,7 @@ class Broken(Corridor):
         ("reward is None", "episode 0, step 2: step", "NoneType"),
         ("reward is text", "episode 0, step 2: step", "much"),
         ("info is None", "episode 0, step 2: step", "NoneType, not a dict"),
-        ("another size", "episode 0, step 2: step", "(20, 32, 3), and was (24, 32, 3)"),
+        ("another size", "episode 0, step 2: step", "(20, 32, 3), and its space says (24, 32, 3)"),
         ("no picture", "episode 0, step 0: render", "NoneType, no picture"),
         ("a vector", "episode 0, step 0: render", "no picture"),
         ("nan", "episode 0, step 0: render", "NaN"),

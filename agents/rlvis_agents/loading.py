@@ -1,6 +1,7 @@
 """Any policy by its name or path: shipped, trained here, by Stable-Baselines3 or RL-Zoo."""
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from rlvis.errors import InputError, unknown
+from rlvis.errors import InputError, Notice, unknown
 from rlvis.models.policy import Policy
 from rlvis.zoo.label_names import read_labels
 from rlvis.zoo.readers import Reader
@@ -113,6 +114,14 @@ READER_OF: dict[str, Callable[[Path, AgentOptions], Policy]] = {
 
 def _read_zoo_run(folder: Path, options: AgentOptions) -> Policy:
     run = read_zoo_run(folder)
+    others = [each.name for each in folder.glob("*.zip") if each != run.agent]
+    if others:
+        warnings.warn(
+            f"{folder} holds {len(others) + 1} agents; {run.agent.name} is taken, give the "
+            "path of a .zip for another",
+            Notice,
+            stacklevel=2,
+        )
     normalize = options.vec_normalize if options.vec_normalize is not None else run.statistics
     policy = read_zip(
         run.agent,

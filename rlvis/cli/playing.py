@@ -1,5 +1,6 @@
 """What the commands that let a policy act take: the policy, its environment, how it is played."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from tyro.conf import UseAppendAction, arg
 from rlvis.cli.arguments import EnvOptions, Wrappers
 from rlvis.cli.bars import progress
 from rlvis.cli.loading import Network, refuse_unused
-from rlvis.errors import InputError
+from rlvis.errors import InputError, Notice
 
 if TYPE_CHECKING:
     from rlvis.models.policy import Policy
@@ -102,8 +103,17 @@ class EnvSource:
                 f"{policy.name} does not say which environment it was trained in; name it with "
                 "--env"
             )
-        known = policy.description if not self.env or self.env == home else {}
-        around: Sequence[str] = known.get("wrappers", ())
+        at_home = not self.env or _bare(self.env) == _bare(str(home))
+        around: Sequence[str] = policy.description.get("wrappers", ())
+        if around and not at_home and not self.wrappers:
+            warnings.warn(
+                f"{policy.name} was trained in {home} with the wrappers {', '.join(around)}; they "
+                f"are left out in {self.env}, -w adds them",
+                Notice,
+                stacklevel=2,
+            )
+        known = policy.description if at_home else {}
+        around = known.get("wrappers", ())
         if not self.env:
             check_provider(str(home), "--env")
         for each in () if self.wrappers else around:
@@ -113,6 +123,11 @@ class EnvSource:
             tuple(self.wrappers or around),
             {**known.get("env_options", {}), **parse_options(self.env_options)},
         )
+
+
+def _bare(environment: str) -> str:
+    """The id of an environment without the module that registers it."""
+    return environment.rpartition(":")[2]
 
 
 @dataclass(frozen=True)

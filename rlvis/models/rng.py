@@ -4,16 +4,34 @@ A draw from torch's global generators is noticed when it is about to happen, in 
 networks that draw nothing, nearly all of them, pay for one watched pass and lock nobody out.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 _LOCK = RLock()
+
+
+@contextmanager
+def kept_generators() -> Iterator[None]:
+    """Leave the global generators of torch, NumPy and Python as they are, whatever runs inside."""
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    on_devices = [torch.cuda.get_rng_state(each) for each in devices]
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
+        for each, state in zip(devices, on_devices, strict=True):
+            torch.cuda.set_rng_state(state, each)
 
 
 class RandomDraws:

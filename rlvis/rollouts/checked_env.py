@@ -8,6 +8,8 @@ import numpy as np
 
 from rlvis.errors import InputError
 from rlvis.images.depth import eight_bit
+from rlvis.rollouts.observed import as_declared
+from rlvis.rollouts.world_folder import in_its_folder
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -47,8 +49,7 @@ class CheckedEnv:
             if not isinstance(answer, tuple) or len(answer) != 2:
                 raise TypeError("it gives no pair of observation and info, as Gymnasium 1 does")
             observation, info = answer
-            self._check_shapes(observation)
-            return observation, _table(info)
+            return self._declared(observation), _table(info)
 
     def step(self, action: Any) -> Step:
         """Observation, reward, terminated, truncated and info after an action.
@@ -65,7 +66,7 @@ class CheckedEnv:
                     "as Gymnasium 1 does"
                 )
             observation, reward, terminated, truncated, info = answer
-            self._check_shapes(observation)
+            observation = self._declared(observation)
             taken = observation, float(reward), bool(terminated), bool(truncated), _table(info)
         self._step += 1
         return taken
@@ -120,20 +121,25 @@ class CheckedEnv:
     @contextmanager
     def _inside(self, what: str) -> Iterator[None]:
         try:
-            yield
-        except Exception as error:  # whatever the environment's own code raises
+            with in_its_folder(self.environment.unwrapped):
+                yield
+        except (Exception, SystemExit) as error:  # whatever the environment's own code raises
             reason = " ".join(str(error).split())[:240] or type(error).__name__
-            if not isinstance(error, (TypeError, InputError)):
+            if isinstance(error, SystemExit):
+                reason = "it ends the program by sys.exit"
+            elif not isinstance(error, (TypeError, InputError)):
                 reason = f"{type(error).__name__}: {reason}"
             raise InputError(
                 f"{self.name}, episode {self._episode}, step {self._step}: {what} fails ({reason})"
             ) from error
 
-    def _check_shapes(self, observation: Any) -> None:
-        """Whether an observation is as the others were."""
-        entries = observation if isinstance(observation, Mapping) else {"": observation}
+    def _declared(self, observation: Any) -> Any:
+        """An observation as the environment's space says, shaped as the others were."""
+        declared = as_declared(observation, self.environment.observation_space, self.name)
+        entries = declared if isinstance(declared, Mapping) else {"": declared}
         for key, entry in entries.items():
             self._check_shape(f"observation {key}".strip(), np.shape(entry))
+        return declared
 
     def _check_shape(self, what: str, shape: tuple[int, ...]) -> None:
         before = self._shapes.setdefault(what, shape)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlvis.errors import InputError, one_line, unknown
 from rlvis.rollouts.spaces import check_spaces
+from rlvis.rollouts.world_folder import in_its_folder
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -56,7 +57,9 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
             allow_local_modules()
         if environment not in gymnasium.registry:
             import_provider(environment)
-        made: Env = gymnasium.make(environment, **options)
+        with in_its_folder() as inside:
+            made: Env = gymnasium.make(environment, **options)
+            inside.world = made.unwrapped
     except (gymnasium.error.UnregisteredEnv, gymnasium.error.NamespaceNotFound):
         raise _unregistered(environment, list(gymnasium.registry)) from None
     except ModuleNotFoundError as error:
@@ -64,8 +67,10 @@ def make_environment(environment: str, *, wrappers: Sequence[str] = (), **option
             f"cannot make {environment!r}: {error}; the module before the colon must be installed, "
             "as in rlvis_envs:CubeReach-v0"
         ) from None
-    except Exception as error:  # whatever the environment's own code raises
+    except (Exception, SystemExit) as error:  # whatever the environment's own code raises
         reason = one_line(error) or type(error).__name__
+        if isinstance(error, SystemExit):
+            reason = "it ends the program by sys.exit"
         raise InputError(f"cannot make {environment!r}: {reason}") from error
     try:
         if wrappers:

@@ -10,6 +10,7 @@
 They are put on in the order in which they are named, the innermost first.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -18,7 +19,7 @@ import gymnasium
 import numpy as np
 from gymnasium import Env, spaces
 
-from rlvis.errors import InputError, unknown
+from rlvis.errors import InputError, Notice, unknown
 from rlvis.images.observations import channels_first
 from rlvis.named_objects import allow_local_modules
 from rlvis.options import parse_options
@@ -188,6 +189,13 @@ def _atari(environment: Env, **options: Any) -> Env:
         from stable_baselines3.common.atari_wrappers import AtariWrapper
     except ImportError:
         raise InputError("the wrapper 'atari' needs Stable-Baselines3") from None
+    if "terminal_on_life_loss" not in options:
+        warnings.warn(
+            "the wrapper atari plays whole games here; with atari:terminal_on_life_loss=True a "
+            "lost life ends an episode, as in Stable-Baselines3's training",
+            Notice,
+            stacklevel=2,
+        )
     return AtariWrapper(environment, **{"terminal_on_life_loss": False, **options})
 
 

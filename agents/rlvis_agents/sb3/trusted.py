@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rlvis.errors import InputError
 from rlvis.models.policy import MASK, Policy
+from rlvis.models.rng import kept_generators
 from rlvis_agents.sb3.archive import Archive, first_line
 from rlvis_agents.sb3.networks import Actor, ActorCritic, OwnExtractor, QNetwork
 
@@ -27,7 +28,8 @@ def load(archive: Archive) -> Any:
         InputError: if the library is missing or cannot.
     """
     try:
-        return _library_class(archive).load(archive.path, device="cpu")
+        with kept_generators():
+            return _library_class(archive).load(archive.path, device="cpu")
     except InputError:
         raise
     except Exception as error:  # whatever the file's own code raises
