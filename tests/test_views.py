@@ -243,6 +243,7 @@ def test_views_of_atari_are_kept_while_playing(tmp_path) -> None:
 
 
 @with_atari
+@pytest.mark.filterwarnings("ignore:the wrapper atari plays whole games")
 @pytest.mark.parametrize("wrappers", [(), ("atari",), ("grayscale", "frame-skip:frames=3")])
 def test_views_of_atari_that_were_not_kept_are_drawn_by_the_step_before(wrappers) -> None:
     policy = four_actions()
