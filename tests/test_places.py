@@ -334,3 +334,61 @@ def test_a_map_of_no_place_is_refused() -> None:
         explain(
             ImageModel(Mixed(), ["a", "b"]), torch.rand(1, 3, 32, 32), "grad-cam", 0, layer="mix"
         )
+
+
+def shown_both_ways(pixels: Tensor) -> Tensor:
+    return torch.cat([scaled(pixels), scaled(pixels).flip(-1)], dim=1)
+
+
+def foveated(pixels: Tensor) -> Tensor:
+    """Sharp in the middle, a strong blur outside of it; everything stays where it is."""
+    sharp = resized(pixels, (200, 320))
+    blurred = F.interpolate(F.avg_pool2d(sharp, 20), (200, 320), mode="bilinear")
+    rows, columns = torch.meshgrid(
+        torch.linspace(-1, 1, 200), torch.linspace(-1, 1, 320), indexing="ij"
+    )
+    return torch.where(rows.square() + columns.square() < 0.6, sharp, blurred)
+
+
+def two_scales(pixels: Tensor) -> Tensor:
+    """The middle half of the columns at full size, the sides at half of it."""
+    whole = scaled(pixels)
+    left, middle, right = whole[..., :160], whole[..., 160:480], whole[..., 480:]
+    return torch.cat([left[..., ::4], middle, right[..., ::4]], dim=-1)
+
+
+def cropped_to_content(pixels: Tensor) -> Tensor:
+    filled = (pixels.float().mean((0, 1)) > 30).nonzero()
+    (top, left), (bottom, right) = filled.amin(0).tolist(), filled.amax(0).tolist()
+    return F.interpolate(scaled(pixels)[..., top : bottom + 1, left : right + 1], (40, 64))
+
+
+def test_channels_that_show_other_parts_have_no_window() -> None:
+    assert not find_window(shown_both_ways, (3, 400, 640)).known
+
+
+def test_a_window_is_known_to_its_ends() -> None:
+    found = find_window(foveated, (3, 400, 640))
+    assert not found.known or (abs(found.top) < 12 and abs(found.height - 400) < 24)
+    assert not find_window(two_scales, (3, 400, 640)).known
+
+
+def test_a_window_must_hold_for_the_picture() -> None:
+    """A crop to what is on a picture takes all of the stripes, and not all of the picture."""
+    picture = np.random.default_rng(0).integers(100, 256, (400, 640, 3), np.uint8)
+    picture[:120], picture[:, 400:] = 0, 0
+    model = ImageModel(Corner(), ["a", "b"], cropped_to_content)
+    with pytest.warns(Notice, match="cannot be found"):
+        assert not explain(model, picture, "saliency", "a").window.known
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_a_window_that_is_found_holds_for_pictures(name) -> None:
+    prepare, expected = WINDOWS[name]
+    for seed in range(3):
+        pixels = torch.from_numpy(
+            np.random.default_rng(seed).integers(0, 256, (3, 400, 640), np.uint8)
+        )
+        found = find_window(prepare, (3, 400, 640), pixels)
+        assert found.known
+        assert abs(found.left - expected.left) <= 3

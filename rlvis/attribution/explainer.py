@@ -137,7 +137,9 @@ class Explainer:
         height, width = pixels.shape[-2:]
         seen = Window(0, 0, height, width)
         if given is None:
-            seen = self.model.window((pixels.shape[1], height, width))
+            seen = self.model.window(
+                (pixels.shape[1], height, width), pixels[0] if len(pixels) else None
+            )
             if not seen.known:
                 warnings.warn(
                     f"which part of a {width}×{height} picture the preprocessing of "

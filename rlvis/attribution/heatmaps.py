@@ -14,11 +14,12 @@ from rlvis.images.loading import Size
 from rlvis.images.places import Places, draw_at
 from rlvis.images.preprocess import Window
 from rlvis.models.score_kinds import ScoreKind
+from rlvis.models.targets import is_difference
 
 _ROUNDINGS = 32
 """So many roundings in a row, about one a layer, make up the error of a score."""
 
-_ODDS = 0.01
+_LITTLE = 0.01
 _LOGARITHMS = ("logit", "nats", "log-probability")
 
 Of = TypeVar("Of", bound="Heatmaps")
@@ -95,12 +96,14 @@ class Heatmaps:
         its largest value); or of a map in the unit of the scores that it is weak: the sum of what
         it shows is below what rounding makes of the score, or too little for a probability p to
         matter: in logits or nats below 0.01, in probabilities below 0.01 p (1 - p), which moves the
-        odds as far. Other scores have no such bound.
+        odds as far. Other scores have no such bound. What an empty or weak map says of the score is
+        said of maps that are changes of the score, or sum to it; of others only what they hold.
         Of gradients the sum is what a change of every pixel by one unit of the input adds.
         """
         noise, units = _ROUNDINGS * self.epsilon * self._sizes, self.map_units
+        adds_up = self.adds_up or (False,) * len(units)
         return [
-            [self._notes(*each) for each in zip(heats, scores, units, limits, strict=True)]
+            [self._notes(*each) for each in zip(heats, scores, units, limits, adds_up, strict=True)]
             for heats, scores, limits in zip(self.maps, self.scores, noise, strict=True)
         ]
 
@@ -116,7 +119,7 @@ class Heatmaps:
         own = np.abs(np.where(np.isfinite(self.scores), self.scores, 0))
         for target, unit in enumerate(self.score_units):
             names = {row[target] for row in self.targets}
-            single = all(name in self.labels or " - " not in name for name in names)
+            single = not any(is_difference(name, self.labels) for name in names)
             by_itself = unit == "probability" or not self.kind.comparable
             if unit == "value" or (single and by_itself):
                 sizes[:, target] = own[:, target]
@@ -137,31 +140,36 @@ class Heatmaps:
         sums = self.maps.sum(axis=(2, 3))
         return np.where(self.adds_up or (False,) * sums.shape[1], sums, np.float32("nan"))
 
-    def _notes(self, heat: np.ndarray, score: float, unit: str, noise: float) -> list[str]:
+    def _notes(
+        self, heat: np.ndarray, score: float, unit: str, noise: float, adds_up: bool
+    ) -> list[str]:
         if np.isneginf(score):
             return ["masked"]
         if not np.isfinite(heat).all():
             return [NOT_A_NUMBER]
         most, spread = float(np.abs(heat).max()), float(np.ptp(heat))
+        falls = unit.startswith("fall")
         if most == 0:
-            return [
-                "empty: nothing speaks for it" if self.one_sided else "empty: nothing changes it"
-            ]
+            tells = adds_up or (falls and not self.one_sided)
+            return ["empty: nothing changes it" if tells else "empty: the map shows nothing"]
         found = []
         if spread == 0:
             found.append("constant")
         elif spread < most / 20:
             found.append("nearly constant")
-        total = most if unit.startswith("fall") else float(np.abs(heat).sum())
+        total = most if falls else float(np.abs(heat).sum())
         unit = unit.removesuffix(" per unit of the input").removeprefix("fall of the ")
         if unit not in {*_LOGARITHMS, "probability", "value", "score", self.kind.unit}:
             return found
+        changes = "changes it by" if falls or adds_up else "adds up to"
         if total < noise:
             found.append("weaker than rounding noise")
-        elif unit in _LOGARITHMS and total < _ODDS:
+        elif unit == "logit" and total < _LITTLE and (falls or adds_up):
             found.append("weak: moves the odds by less than 1%")
-        elif unit == "probability" and total < _ODDS * abs(score) * (1 - abs(score)):
-            found.append("weak: changes it by less than 1%")
+        elif unit in _LOGARITHMS and total < _LITTLE:
+            found.append(f"weak: {changes} less than {_LITTLE} {unit}")
+        elif unit == "probability" and total < _LITTLE * abs(score) * (1 - abs(score)):
+            found.append(f"weak: {changes} less than 1% of it")
         return found
 
     @property

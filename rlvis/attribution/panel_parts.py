@@ -12,6 +12,7 @@ from rlvis.display.legend import Legend, scales_of
 from rlvis.display.overlays import limit
 from rlvis.errors import InputError
 from rlvis.models.score_kinds import number, percentage
+from rlvis.models.targets import is_difference
 
 MOST_BARS = 5
 """How many scores are told of an image."""
@@ -77,7 +78,7 @@ def legend_of(explanation: Heatmaps, index: int, limits: Sequence[float], scale:
         layer,
         explanation.signed,
         explanation.one_sided,
-        any(" - " in name for name in explanation.targets[index]),
+        any(is_difference(name, explanation.labels) for name in explanation.targets[index]),
         scales_of(limits, explanation.map_units),
         scopes.get(str(scale), ""),
         explanation.caveat,

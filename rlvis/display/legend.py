@@ -44,11 +44,13 @@ class Legend:
     def words(self) -> tuple[list[str], list[str]]:
         """What stands before the bar of colours, and what after it."""
         before = [*" ".join(self.about).split(" ")] if self.about else []
-        if not any(most for _, most in self.scales):
-            return [*before, *["nothing", "is", "coloured:", "see", "each", "map"]], []
-        strongest = [f"{written(most)} {unit}".rstrip() for unit, most in self.scales]
-        if len(self.scales) == 1:
-            least = f"-{written(self.scales[0][1])} against" if self.signed else "0"
+        scales = [(unit, most) for unit, most in self.scales if most]
+        caveat = f"; {self.caveat}" if self.caveat else ""
+        if not scales:
+            return [*before, *f"nothing is coloured: see each map{caveat}".split(" ")], []
+        strongest = [f"{written(most)} {unit}".rstrip() for unit, most in scales]
+        if len(scales) == 1:
+            least = f"-{written(scales[0][1])} against" if self.signed else "0"
             most = f"for {strongest[0]}" if self.signed else strongest[0]
         else:
             least = "against" if self.signed else "0"
@@ -60,8 +62,7 @@ class Legend:
             "what speaks for the first of a difference" if self.difference else "what speaks for it"
         )
         after = f"{most}{scope}" + (f"; only {side}" if self.one_sided else "")
-        after += f"; {self.caveat}" if self.caveat else ""
-        return [*before, "", *least.split(" ")], after.split(" ")
+        return [*before, "", *least.split(" ")], f"{after}{caveat}".split(" ")
 
 
 @lru_cache(maxsize=256)

@@ -39,7 +39,8 @@ _NAMED: dict[str, Colour] = {
 }
 LABEL_COLOURS = tuple(_NAMED.values())
 """Those after the tenth are each as unlike all before it as can be (CIEDE2000, 16 at least)."""
-_DARKER = 0.6
+_DARKER, _ROUNDS = 0.6, 3
+_READABLE = 4.5
 _SMALLER, _TWO_LINES = (14, 13, 12, 11), 1.8
 """Sizes of type for names in two lines, and how much of these a name fills that is cut."""
 
@@ -61,17 +62,50 @@ LIGHT = Theme((255, 255, 255), (234, 237, 241), (24, 28, 34), (98, 106, 118))
 def label_colour(index: int) -> Colour:
     """The colour of the label at that index, the same in every picture.
 
-    Where there are more labels than `LABEL_COLOURS` these come again, darker.
+    Where there are more labels than `LABEL_COLOURS` these come again, darker, and darker still, and
+    then as they were.
     """
-    again, place = divmod(index, len(LABEL_COLOURS))
+    again, place = _round_and_place(index)
     red, green, blue = (round(_DARKER**again * part) for part in LABEL_COLOURS[place])
     return red, green, blue
 
 
 def colour_name(index: int) -> str:
     """What words call the colour of the label at that index."""
-    again, place = divmod(index, len(LABEL_COLOURS))
+    again, place = _round_and_place(index)
     return "dark " * again + list(_NAMED)[place]
+
+
+def _round_and_place(index: int) -> tuple[int, int]:
+    again, place = divmod(index, len(LABEL_COLOURS))
+    return again % _ROUNDS, place
+
+
+@lru_cache(maxsize=256)
+def legible(colour: Colour, ground: Colour) -> Colour:
+    """The colour of text on a dark ground, as much lighter as the text needs to be readable.
+
+    That is a contrast of 4.5 to 1 (WCAG 2.2, 1.4.3).
+    """
+    shares = (share / 16 for share in range(17))
+    lighter = (tuple(round(part + share * (255 - part)) for part in colour) for share in shares)
+    readable = (each for each in lighter if _contrast(each, ground) >= _READABLE)
+    red, green, blue = next(readable, (255, 255, 255))
+    return red, green, blue
+
+
+def _contrast(one: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """Of two colours by their relative luminance, 1 to 21 (WCAG 2.2)."""
+    least, most = sorted((_luminance(one), _luminance(other)))
+    return (most + 0.05) / (least + 0.05)
+
+
+def _luminance(colour: tuple[int, ...]) -> float:
+    shares = [part / 255 for part in colour]
+    linear = [
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def ink_on(ground: Colour) -> Colour:
@@ -287,14 +321,14 @@ def on_dark(
     bold: bool = False,
     align: str = "left",
 ) -> int:
-    """`write` on the ground of a film."""
+    """`write` on the ground of a film, in a colour that is readable there."""
     return write(
         canvas,
         text,
         x,
         y,
         size=size,
-        colour=colour,
+        colour=legible(colour, DARK.background),
         background=DARK.background,
         bold=bold,
         align=align,

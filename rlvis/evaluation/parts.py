@@ -1,7 +1,7 @@
 """What a map is held against: parts of images, and what the policy does without each of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -156,7 +156,7 @@ def log_preferred() -> Target:
         best = reference.logits.argmax(dim=1, keepdim=True)
         return scores.log_probabilities.gather(1, best)[:, 0]
 
-    return replace(rank(0), name="log π", of=of, made_of="probabilities", unit="nats")
+    return Target("log π", of, made_of="probabilities", unit="nats")
 
 
 def _scores(model: ImageModel, logits: np.ndarray, values: np.ndarray) -> Scores:

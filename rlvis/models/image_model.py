@@ -138,18 +138,19 @@ class ImageModel:
             prepared = self.preprocess(as_images(images).to(self.device))
         return in_format(prepared.to(device=self.device, dtype=self.dtype), torch.contiguous_format)
 
-    def window(self, picture: tuple[int, int, int]) -> Window:
+    def window(self, picture: tuple[int, int, int], pixels: Tensor | None = None) -> Window:
         """The part of pictures of a size that reaches the network, found once for each size.
 
         Args:
             picture: (C, H, W). Where a preprocessing of another kind than `Preprocess` hides which
                 part that is, it is the whole picture, with `known=False`.
+            pixels: uint8 (C, H, W), the first picture of that size, which the window must hold for.
         """
         if isinstance(self.preprocess, Preprocess):
             return self.preprocess.window(*picture[1:])
         key = id(self.preprocess), picture
         if key not in self._windows:
-            self._windows[key] = self.preprocess, find_window(self.inputs, picture)
+            self._windows[key] = self.preprocess, find_window(self.inputs, picture, pixels)
         return self._windows[key][1]
 
     def memory_format(

@@ -101,7 +101,7 @@ def seen_part(model: ImageModel, picture: Tensor) -> np.ndarray:
     """
     shown = picture.permute(1, 2, 0).cpu().numpy()
     channels, height, width = picture.shape
-    part = model.window((channels, height, width)).inside(height, width)
+    part = model.window((channels, height, width), picture).inside(height, width)
     return latest(shown[part], model.frames)
 
 

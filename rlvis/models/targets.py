@@ -52,6 +52,8 @@ class Target:
         made_of: what scores must make up for it: nothing more ("scores"), "probabilities", or
             "one choice" among all labels.
         unit: of the number; `OF_SCORES` where it is that of the scores.
+        is_score: whether it is the score of one label, whose name it then bears. Others that have
+            the name of a label are called "target …".
     """
 
     name: str
@@ -59,6 +61,7 @@ class Target:
     names: Callable[[Scores], list[str]] | None = None
     made_of: Literal["scores", "probabilities", "one choice"] = "scores"
     unit: str = "score"
+    is_score: bool = False
 
     def __call__(self, scores: Scores, reference: Scores | None = None) -> Tensor:
         """The target's value of each image, float (N,); labels are those of the reference.
@@ -85,8 +88,9 @@ class Target:
         return kind.unit if self.unit == OF_SCORES else self.unit
 
     def labels(self, reference: Scores) -> list[str]:
-        """N names, one per image."""
-        return self.names(reference) if self.names else [self.name] * len(reference.logits)
+        """N names, one per image: that of a label only where it is the score of that label."""
+        names = self.names(reference) if self.names else [self.name] * len(reference.logits)
+        return names if self.is_score else [_unlike(name, reference.labels) for name in names]
 
 
 TARGETS: dict[str, Callable[..., Target]] = {}
@@ -119,7 +123,7 @@ def score(label: str | int) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[label_index(label, reference.labels)]] * len(reference.logits)
 
-    return Target(str(label), of, names, unit=OF_SCORES)
+    return Target(str(label), of, names, unit=OF_SCORES, is_score=True)
 
 
 @written("against {label}")
@@ -225,7 +229,7 @@ def rank(place: int, complete: bool = False) -> Target:
     def names(reference: Scores) -> list[str]:
         return [reference.labels[index] for index in labels_at(reference).tolist()]
 
-    return Target(f"top {place + 1}", of, names, unit=OF_SCORES)
+    return Target(f"top {place + 1}", of, names, unit=OF_SCORES, is_score=True)
 
 
 def top(count: int) -> list[Target]:
@@ -291,6 +295,22 @@ def chosen() -> Target:
         ]
 
     return Target("chosen", of, names, made_of="one choice", unit=OF_SCORES)
+
+
+def is_difference(name: str, labels: Sequence[str]) -> bool:
+    """Whether a target of that name is one score less another.
+
+    Args:
+        name: as `Target.labels` gives it.
+        labels: of the scores.
+    """
+    return name not in labels and " - " in name
+
+
+def _unlike(name: str, labels: Sequence[str]) -> str:
+    while name in labels:
+        name = f"target {name}"
+    return name
 
 
 def _check_free(reference: Scores, index: int, name: str) -> None:

@@ -1,20 +1,24 @@
 """What stands under the maps of a film: sums, notes, and what the colours stand for."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rlvis.display.legend import Legend, draw_legend, scales_of
+from rlvis.display.numbers import written
 from rlvis.display.overlays import note_line
 from rlvis.display.theme import DARK, Colour, length, on_dark, paste
 from rlvis.images.frames import age
+from rlvis.models.targets import is_difference
 from rlvis.rollouts.film.column_heads import Heads
 from rlvis.rollouts.film.frame_layout import SUM_LINE, FrameLayout
 from rlvis.rollouts.film.shown_maps import EpisodeMaps, FilmScale, ShownMaps
 from rlvis.rollouts.header import Header, MethodRecord
 
-_WORDS = 180  # columns less wide have no room for the words of a sum
+_SIZES = (13, 12, 11, 10)
+"""Of the type that a sum is written in, the largest that it has room in."""
 
 
 class Feet:
@@ -49,6 +53,7 @@ class Feet:
             [header.unit_of(header.methods[row[0]], column) for column in shown] for row in rows
         ]
         self._noted = [self._has_notes(row) for row in rows]
+        self._forms = [self._form_of(row) for row in range(len(rows))]
 
     @property
     def heights(self) -> tuple[int, ...]:
@@ -64,7 +69,7 @@ class Feet:
         for column in range(len(self._shown)):
             x = FrameLayout.left + column * (self._width + FrameLayout.gap)
             if sums is not None:
-                self._draw_sum(canvas, step, column, sums, (x, y))
+                self._draw_sum(canvas, step, column, row, (x, y))
             self._draw_note(canvas, step, row, column, (x, y + SUM_LINE * (sums is not None)))
         paste(canvas, self._legend(row, step), FrameLayout.left, y + SUM_LINE * self._lines(row))
 
@@ -95,28 +100,34 @@ class Feet:
         found = self._maps.evidence[method] if self._maps.evidence else None
         return None if found is None or np.isnan(found).all() else found[:, self._shown]
 
+    def _form_of(self, row: int) -> "_Form":
+        """How sums are written in a row: in the first form that all of them have room in."""
+        sums = self._sums(row)
+        if sums is None:
+            return _FORMS[0]
+        cells = [
+            (float(evidence), self._heads.score(step, self._shown[column]))
+            for step, evidences in enumerate(sums)
+            for column, evidence in enumerate(evidences)
+        ]
+        finite = [each for each in cells if np.isfinite(each).all()]
+        return next(
+            (form for form in _FORMS if all(form.fits(*each, self._width) for each in finite)),
+            _FORMS[-1],
+        )
+
     def _draw_sum(
-        self,
-        canvas: np.ndarray,
-        step: int,
-        column: int,
-        sums: np.ndarray,
-        place: tuple[int, int],
+        self, canvas: np.ndarray, step: int, column: int, row: int, place: tuple[int, int]
     ) -> None:
         """How the head's bias and the evidence of a map add up to the score."""
-        evidence, (x, y) = float(sums[step, column]), place
-        score = self._heads.score(step, self._shown[column])
+        sums, (x, y) = self._sums(row), place
+        assert sums is not None
+        evidence, score = float(sums[step, column]), self._heads.score(step, self._shown[column])
         if not np.isfinite([evidence, score]).all():
             return
-        parts = [
-            (f"bias {score - evidence + 0.0:.2f}", DARK.muted),
-            (f"{'+' if evidence >= 0 else '−'} evidence {abs(evidence):.2f}", DARK.text),
-            (f"= {score:.2f}", DARK.muted),
-        ]
-        if self._width < _WORDS:
-            parts = [(text.replace("bias ", "").replace("evidence ", ""), c) for text, c in parts]
-        size = next((each for each in (13, 12, 11) if _across(parts, each) <= self._width), 10)
-        for text, colour in parts:
+        form = self._forms[row]
+        size = form.size(evidence, score, self._width)
+        for text, colour in form.parts(evidence, score):
             x += on_dark(canvas, text, x, y, size, colour) + 3
 
     def _legend(self, row: int, step: int) -> np.ndarray:
@@ -124,8 +135,8 @@ class Feet:
         methods = [self._header.methods[each] for each in self._rows[row]]
         first, stack = methods[0], self._header.frames
         about = [f"layer {first.layer}"] if first.layer else []
-        if self._sums(row) is not None and self._width < _WORDS:
-            about += ["bias ± evidence = score"]
+        if self._sums(row) is not None:
+            about += filter(None, [self._forms[row].legend])
         if stack > 1:
             frames = [each.frame for each in methods]
             about += [
@@ -134,13 +145,15 @@ class Feet:
                 else ", ".join(age(each, stack) for each in frames if each is not None)
             ]
         scopes = {"episode": "the episode", "frame": "each frame"}
-        names = self._header.targets or ["-" if self._maps.contrast else ""]
+        targets = self._maps.targets
+        names = targets.names[step] if targets else []
         legend = Legend(
             plain_name(first),
             tuple(about),
             first.signed,
             first.one_sided,
-            bool(self._maps.contrast) or any(" - " in each for each in names),
+            bool(self._maps.contrast)
+            or any(is_difference(each, self._header.actions) for each in names),
             scales_of(
                 _rounded(self._heat.limits(self._rows[row][0], step)),
                 self._units[row],
@@ -162,5 +175,56 @@ def _rounded(limits: np.ndarray) -> list[float]:
     return [float(f"{each:.2g}") for each in limits]
 
 
-def _across(parts: Sequence[tuple[str, Colour]], size: int) -> int:
-    return sum(length(text, size) + 3 for text, _ in parts)
+@dataclass(frozen=True)
+class _Form:
+    """How the sum of a map is written under it.
+
+    Attributes:
+        legend: what the legend says of it.
+        words: whether each number has its name beside it.
+        write: a number.
+        whole: whether bias and score stand beside the evidence.
+    """
+
+    legend: str
+    words: bool
+    write: Callable[[float], str]
+    whole: bool = True
+
+    def parts(self, evidence: float, score: float) -> list[tuple[str, Colour]]:
+        """The texts of a sum and their colours."""
+        bias, name = ("bias ", "evidence ") if self.words else ("", "")
+        sign = "+" if evidence >= 0 else "−"
+        middle = f"{sign} {name}{self.write(abs(evidence))}"
+        if not self.whole:
+            return [(middle, DARK.text)]
+        return [
+            (f"{bias}{self.write(score - evidence + 0.0)}", DARK.muted),
+            (middle, DARK.text),
+            (f"= {self.write(score)}", DARK.muted),
+        ]
+
+    def size(self, evidence: float, score: float, width: int) -> int:
+        """The largest size of type in which a sum has room, 0 for none."""
+        parts = self.parts(evidence, score)
+        return next(
+            (each for each in _SIZES if sum(length(text, each) + 3 for text, _ in parts) <= width),
+            0,
+        )
+
+    def fits(self, evidence: float, score: float, width: int) -> bool:
+        """Whether a sum has room."""
+        return self.size(evidence, score, width) > 0
+
+
+def _decimals(number: float) -> str:
+    return f"{number:.2f}"
+
+
+_FORMS = (
+    _Form("", True, _decimals),
+    _Form("bias ± evidence = score", False, _decimals),
+    _Form("bias ± evidence = score", False, written),
+    _Form("below each: its evidence", False, written, whole=False),
+)
+"""The longest first."""
