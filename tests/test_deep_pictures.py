@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 from rlvis import ImageModel, InputError, Preprocess, explain
-from rlvis.attribution.panel_parts import seen_note
+from rlvis.attribution.panel_parts import seen_notes
 from rlvis.errors import Notice
 from rlvis.images.depth import find_window
 from rlvis.images.loading import as_images, load_image, reductions
@@ -282,7 +282,7 @@ def test_a_panel_says_that_its_picture_was_reduced(tmp_path) -> None:
     with pytest.warns(Notice, match="reduced"):
         why = explain(model, tmp_path / "x.png", "saliency")
     assert why.images.shape[2] == 2048
-    assert "reduced from 2700×70" in seen_note(why)
+    assert "reduced from 2700×70" in seen_notes(why)
     assert "reduced from 2700×70" in why.html()
 
 

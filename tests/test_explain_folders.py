@@ -104,7 +104,7 @@ def test_the_table_has_mistakes_first(capsys) -> None:
 
 def prediction(name: str, probability: float, correct: bool | None) -> Prediction:
     label = None if correct is None else "cat" if correct else "dog"
-    return Prediction(name, "cat", probability, label)
+    return Prediction(name, "cat", probability, label, correct=correct)
 
 
 def test_the_worst_mistakes_are_at_the_top_and_sure_answers_at_the_end() -> None:

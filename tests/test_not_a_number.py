@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from rlvis import ImageModel, InputError, Preprocess, explain, features
 from rlvis.attribution.explanation import Explanations
 from rlvis.attribution.panel_parts import full_strengths, legend_of
+from rlvis.display.legend import Legend
 from rlvis.display.overlays import grey, level, limit
 from rlvis.display.tiles import greys, largest
 from rlvis.evaluation.maps import MapAudit
@@ -55,6 +56,19 @@ def test_where_all_maps_are_not_numbers_nothing_is_coloured() -> None:
     words = " ".join(legend_of(why, 0, full_strengths(why, 0, "row"), "row").words[0])
     assert words.endswith("nothing is coloured: see each map")
     assert np.abs(why.overlay().astype(int) - why.overlay(opacity=0)).max() <= 4
+
+
+def test_a_legend_without_a_scale_keeps_what_is_known_of_the_method() -> None:
+    legend = Legend("m", (), True, False, False, (("logit", 0.0),), "the row", "take care")
+    assert " ".join([*legend.words[0], *legend.words[1]]).endswith("see each map; take care")
+    mixed = replace(legend, scales=(("logit", 0.0), ("value", 2.0)))
+    assert " ".join([*mixed.words[0], *mixed.words[1]]).split()[:5] == [
+        "-2",
+        "against",
+        "for",
+        "2",
+        "value",
+    ]
 
 
 @pytest.mark.parametrize("signed", [True, False])

@@ -55,14 +55,16 @@ def test_notes(policy, inputs) -> None:
 
     assert notes("cam", spread) == []
     assert notes("cam", whole * 0) == ["empty: nothing changes it"]
-    assert notes("grad-cam", whole * 0) == ["empty: nothing speaks for it"]
+    assert notes("grad-cam", whole * 0) == ["empty: the map shows nothing"]
+    assert notes("saliency", whole * 0) == ["empty: the map shows nothing"]
+    assert notes("occlusion", whole * 0) == ["empty: nothing changes it"]
     assert notes("cam", whole * 0 + 3) == ["constant"]
     assert notes("saliency", 100 + whole / 2) == ["nearly constant"]
     assert notes("cam", spread * 1e-5) == ["weak: moves the odds by less than 1%"]
     assert notes("occlusion", spread * 1e-3) == ["weak: moves the odds by less than 1%"]
     assert notes("saliency", spread) == []
     assert notes("saliency", spread * 1e-9) == ["weaker than rounding noise"]
-    assert notes("saliency", spread * 1e-4) == ["weak: moves the odds by less than 1%"]
+    assert notes("saliency", spread * 1e-4) == ["weak: adds up to less than 0.01 logit"]
     assert notes("cam", spread * level * 1e-8) == ["weaker than rounding noise"]
     masked = np.full((1, 1), -np.inf, np.float32)
     assert notes("cam", whole * 0, scores=masked) == ["masked"]

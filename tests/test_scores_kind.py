@@ -16,7 +16,7 @@ from PIL import Image
 from torch import nn
 
 from rlvis import ImageModel, Preprocess, Scores, explain, load_model
-from rlvis.attribution.panel_parts import score_words, standing_of, standings
+from rlvis.attribution.panel_parts import legend_of, score_words, standing_of, standings
 from rlvis.attribution.predictions import Prediction
 from rlvis.cli import main
 from rlvis.display.theme import length
@@ -35,7 +35,7 @@ from rlvis.models.distributions import (
 )
 from rlvis.models.policy import Policy
 from rlvis.models.score_kinds import KINDS, kind_named, number, percentage
-from rlvis.models.targets import TARGETS, as_targets
+from rlvis.models.targets import TARGETS, as_targets, contrast
 from rlvis.rollouts.episode import EpisodeNumbers
 from rlvis.rollouts.film import column_heads
 from rlvis.rollouts.film.frame_layout import FrameLayout
@@ -166,6 +166,26 @@ def test_what_is_doubtful_is_reported_once() -> None:
         assert model.scores(IMAGE).kind.name == kind  # a second warning would be an error
         said = model_of(net, scores="logits")
         assert said.scores(IMAGE).kind.name == "logits"
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (lambda x: 100 * x.softmax(1), "shares of 100; probabilities sum to 1"),
+        (lambda x: -x.log_softmax(1), "negative log-probabilities"),
+        (nn.functional.logsigmoid, "logarithms of independent probabilities"),
+        (
+            lambda x: (x - x.amin(1, keepdim=True)) / (x.amax(1, keepdim=True) - x.amin(1, True)),
+            "stretched from 0 to 1",
+        ),
+    ],
+    ids=["per cent", "negative", "log-sigmoid", "stretched"],
+)
+def test_scores_of_no_kind_are_plain_numbers(last, words) -> None:
+    model = model_of(Net(4, last))
+    with pytest.warns(Notice, match=words):
+        assert model.scores(IMAGE).kind.name == "numbers"
+    assert np.isnan(explain(model, IMAGE, "saliency").probabilities).all()
 
 
 def test_after_training_it_is_found_out_anew() -> None:
@@ -519,9 +539,9 @@ def test_the_words_of_a_clipped_mean_are_what_is_done_and_what_it_was() -> None:
         assert f"mean {acted[0]:.2f}" in words[0]
 
 
-def notes_of(net, kind, **how):
+def notes_of(net, kind, method="saliency", **how):
     model = model_of(net, scores=kind)
-    return [each for row in explain(model, IMAGE, "saliency", **how).notes for each in row]
+    return [each for row in explain(model, IMAGE, method, **how).notes for each in row]
 
 
 def test_weak_is_measured_on_the_scale_of_the_score() -> None:
@@ -530,8 +550,13 @@ def test_weak_is_measured_on_the_scale_of_the_score() -> None:
     assert notes_of(small, "numbers", target="cat") == [[]]
     assert notes_of(Net(1, same, scale=1e-6), "numbers") == [[]]
     assert notes_of(Net(2, same, scale=1e-6), "logits", target="cat") == [
-        ["weak: moves the odds by less than 1%"]
+        ["weak: adds up to less than 0.01 logit"]
     ]
+    assert notes_of(Net(2, same, scale=1e-6), "logits", target="entropy") == [
+        ["weaker than rounding noise"]
+    ]
+    even = notes_of(Net(2, same, scale=3e-3), "logits", "occlusion", target="entropy")
+    assert even == [["weak: changes it by less than 0.01 nats"]]
 
     def shifted(by):
         def last(x):
@@ -543,7 +568,7 @@ def test_weak_is_measured_on_the_scale_of_the_score() -> None:
         assert notes_of(Net(1, shifted(by)), "probabilities", target="cat") == [[]]
     for by in (-6.0, -3.0, 0.0):
         faint = notes_of(Net(1, shifted(by), scale=1e-3), "probabilities", target="cat")
-        assert faint == [["weak: changes it by less than 1%"]]
+        assert faint == [["weak: adds up to less than 1% of it"]]
 
 
 def test_one_large_number_does_not_hide_a_small_one() -> None:
@@ -657,6 +682,35 @@ def test_a_probability_of_0_has_no_logarithm() -> None:
     why = explain(model, IMAGE, "occlusion", ["p(dog)", "log p(cat)", "entropy"])
     assert why.scores.tolist() == [[0, 0, 0]]
     assert np.isfinite(why.maps).all()
+
+
+def test_a_target_has_the_name_of_a_label_only_where_it_is_its_score() -> None:
+    model = ImageModel(Net(3, same), ["cat", "dog", "cat - dog"])
+
+    def cat(scores: Scores) -> torch.Tensor:
+        return scores.logits[:, 1]
+
+    why = explain(model, IMAGE, "grad-cam", [cat, contrast("cat", "dog"), "cat - dog"])
+    assert why.targets[0] == ["target cat", "target cat - dog", "cat - dog"]
+    shares = why.target_probabilities[0]
+    assert np.isnan(shares[:2]).all()
+    assert shares[2] == why.probabilities[0, 2]
+    legends = [
+        legend_of(explain(model, IMAGE, "grad-cam", each), 0, [1.0], "row").difference
+        for each in (cat, contrast("cat", "dog"), "cat - dog", "margin")
+    ]
+    assert legends == [False, True, False, True]
+
+
+def test_labels_that_do_not_exclude_each_other_are_judged_one_by_one() -> None:
+    model = ImageModel(Always(2.0, 1.0, -1.0), ["cat", "dog", "hen"], scores="independent-logits")
+    why = explain(model, IMAGE, "occlusion", "cat")
+    judged = [Prediction.of("a.png", why, label).correct for label in (0, 1, 2, None)]
+    assert judged == [True, True, False, None]
+    one = ImageModel(Always(2.0, 1.0, -1.0), ["cat", "dog", "hen"], scores="logits")
+    why = explain(one, IMAGE, "occlusion", "cat")
+    judged = [Prediction.of("a.png", why, label).correct for label in (0, 1, 2, None)]
+    assert judged == [True, False, False, None]
 
 
 def test_a_label_that_looks_like_a_form_is_found() -> None:

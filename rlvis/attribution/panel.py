@@ -75,7 +75,7 @@ def panel_rows(explanations: Sequence[Heatmaps], scale: Scale) -> list[Row]:
 def _image_row(explanation: Heatmaps, index: int, maps: Sequence[Row]) -> Row:
     """The image itself and its highest scores, and beside them its maps, as a page has them."""
     picture = picture_of(explanation.images[index], explanation.frames)
-    notes = [parts.seen_note(explanation)]
+    notes = parts.seen_notes(explanation)
     if explanation.value is not None:
         notes.append(f"value {explanation.value[index]:.2f}")
     notes += [

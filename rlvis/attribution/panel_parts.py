@@ -9,6 +9,7 @@ import numpy as np
 
 from rlvis.attribution.heatmaps import Heatmaps
 from rlvis.display.legend import Legend, scales_of
+from rlvis.display.numbers import written
 from rlvis.display.overlays import limit
 from rlvis.errors import InputError
 from rlvis.models.score_kinds import number, percentage
@@ -85,18 +86,22 @@ def legend_of(explanation: Heatmaps, index: int, limits: Sequence[float], scale:
     )
 
 
-def seen_note(explanation: Heatmaps) -> str:
-    """What of the image the network saw, and how."""
-    if not explanation.window.known:
-        return "which part the network sees is not known"
+def seen_notes(explanation: Heatmaps) -> list[str]:
+    """What of the image the network saw, and how: a line for each."""
     height, width = explanation.images.shape[1:3]
     partly = explanation.window.inside(height, width) != (slice(0, height), slice(0, width))
-    sizes = ", ".join(f"{width}×{height}" for width, height in explanation.reduced)
-    reduced = f", reduced from {sizes}" if sizes else ""
-    if not explanation.levels:
-        return ("bright: " if partly else "") + f"what the network sees{reduced}"
-    levels = ", ".join(f"{low:g} to {high:g}" for low, high in explanation.levels)
-    return ("bright: seen" if partly else "seen") + f" as {levels}, black to white{reduced}"
+    notes = ["bright: what the network sees" if partly else "what the network sees"]
+    if not explanation.window.known:
+        notes = ["which part the network sees is not known"]
+    levels = [f"{written(low, 6)} to {written(high, 6)}" for low, high in explanation.levels]
+    sizes = [f"{width}×{height}" for width, height in explanation.reduced]
+    told = {"black to white: ": levels, "reduced from ": sizes}
+    return notes + [before + _few(each) for before, each in told.items() if each]
+
+
+def _few(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - 2} more" if len(texts) > 2 else ""
+    return ", ".join(texts[:2]) + more
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rlvis.attribution.panel_parts import (
     methods_line,
     picture_size,
     score_words,
-    seen_note,
+    seen_notes,
     seen_part,
     standing_of,
     standings,
@@ -151,7 +151,8 @@ def _block(explanations: Sequence[Heatmaps], index: int, scale: Scale) -> np.nda
     grid = replace(grid, words=max(map(len, legends)), notes=_NOTE * noted)
     width = _cell_size(ground, cell_side(1))[0]
     bars_height = 26 + 24 * min(MOST_BARS, len(first.labels))
-    side_height = _COLUMN_HEAD + _thumbnail_height(picture, width) + _GAP + bars_height
+    words_height = _NOTE * (len(seen_notes(first)) - 1) + bars_height
+    side_height = _COLUMN_HEAD + _thumbnail_height(picture, width) + _GAP + words_height
     left = _MARGIN + width + 2 * _GAP
     canvas = np.empty(
         (
@@ -208,18 +209,15 @@ def _side(
     """The image itself, what the network did not see of it dimmed, above its highest scores."""
     height = _thumbnail_height(picture, width)
     _text(canvas, "image", _MARGIN, _HEADER, 16, bold=True)
-    _text(
-        canvas,
-        fit(seen_note(explanation), width, 13),
-        _MARGIN,
-        _HEADER + 22,
-        13,
-        colour=LIGHT.muted,
-    )
+    note, *notes = seen_notes(explanation)
+    _text(canvas, fit(note, width, 13), _MARGIN, _HEADER + 22, 13, colour=LIGHT.muted)
     top = _HEADER + _COLUMN_HEAD
     whole = resize_picture(dimmed(picture, explanation), *_fitting(picture, width, height))
     paste(canvas, whole, _MARGIN, top + (height - len(whole)) // 2)
     top += height + _GAP
+    for note in notes:
+        _text(canvas, fit(note, width, 13), _MARGIN, top, 13, colour=LIGHT.muted)
+        top += _NOTE
     value = "" if explanation.value is None else f"   value {explanation.value[index]:.2f}"
     caption = f"{standing_of(explanation)}{value}"
     _text(canvas, caption, _MARGIN, top, 13, colour=LIGHT.muted)

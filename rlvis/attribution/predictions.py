@@ -34,6 +34,8 @@ class Prediction:
         probability: of that, NaN where scores make up none.
         label: what the picture is, None where that is not known.
         label_probability: of that label.
+        correct: whether the network says so, None where the label is not known: whether it is the
+            predicted one, or, of labels that do not exclude each other, has a probability of 0.5.
         link: where more of it is to be seen.
         target: what the map beside the picture is of: the predicted label where that was explained,
             else the first target.
@@ -48,6 +50,7 @@ class Prediction:
     probability: float
     label: str | None = None
     label_probability: float = float("nan")
+    correct: bool | None = None
     link: str = ""
     target: str = ""
     method: str = ""
@@ -84,6 +87,7 @@ class Prediction:
             probability,
             None if known is None else labels[known],
             float("nan") if known is None else float(probabilities[known]),
+            None if known is None else _is_said(explanation, known),
             link,
             targets[shown],
             explanation.method,
@@ -91,11 +95,6 @@ class Prediction:
             _thumbnail(explanation, shown) if thumbnail else b"",
             "" if explanation.kind.probable else _numbers(explanation),
         )
-
-    @property
-    def correct(self) -> bool | None:
-        """Whether the label is the predicted one, None where it is not known."""
-        return None if self.label is None else self.label == self.predicted
 
     @property
     def says(self) -> str:
@@ -112,6 +111,13 @@ def _predicted(explanation: Explanation) -> tuple[str, float]:
     if len(labels) == 1 and shares[0] < 0.5:
         return f"not {labels[0]}", 1 - float(shares[0])
     return labels[highest], float(shares[highest])
+
+
+def _is_said(explanation: Explanation, label: int) -> bool:
+    """Whether the scores of the first image speak for a label."""
+    if explanation.kind.competing:
+        return int(explanation.logits[0].argmax()) == label
+    return float(explanation.probabilities[0, label]) >= 0.5
 
 
 def _numbers(explanation: Explanation) -> str:

@@ -144,6 +144,24 @@ class _Behaviour:
         return self.varied and _near(self.rows.logsumexp(dim=1), 0)
 
     @property
+    def of_a_form_of_their_own(self) -> str:
+        """What scores are, and what would be read, where no kind is made of them; "" for others."""
+        rows, sums = self.rows, self.rows.sum(dim=1)
+        if not self.varied:
+            return ""
+        whole = float(sums.mean())
+        if bool((rows >= 0).all()) and whole > 0 and _near(sums / whole, 1):
+            return f"shares of {whole:.4g}; probabilities sum to 1"
+        if _near((-rows).logsumexp(dim=1), 0):
+            return "negative log-probabilities; log-probabilities have the other sign"
+        if self.ends_in({"LogSigmoid"}):
+            return "logarithms of independent probabilities; return their exp, or logits"
+        from_0_to_1 = _near(rows.amin(dim=1), 0) and _near(rows.amax(dim=1), 1)
+        if from_0_to_1 and not self.ends_in(_SIGMOID):
+            return "stretched from 0 to 1; return what they were before"
+        return ""
+
+    @property
     def tiny(self) -> bool:
         """Whether as logits the scores would make all labels as likely on any usual input."""
         return 0 < float(self.usual.abs().amax()) < _SAME_ODDS
@@ -203,6 +221,8 @@ def _read(seen: _Behaviour, meant: str | None) -> tuple[ScoreKind, str]:
             return Probabilities(), ""
         if seen.logarithms_of_shares:
             return LogProbabilities(), ""
+        if form := seen.of_a_form_of_their_own:
+            return Numbers(), f"its scores are read as plain numbers: they are {form}"
     if meant == Logits.name:
         return kind_named(meant, labels), ""
     if seen.between_0_and_1:
