@@ -31,10 +31,10 @@ READ_EVENLY = {
     "a convolution, then pooled": nn.Sequential(
         nn.Conv2d(8, 3, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
     ),
+    "the greatest": nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(8, 3)),
 }
 READ_UNEVENLY = {
     "flattened": nn.Sequential(nn.Flatten(), nn.Linear(8 * 36, 3)),
-    "the greatest": nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(8, 3)),
     "pooled in parts": nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 3)),
 }
 
@@ -64,6 +64,41 @@ def test_nothing_is_reported_where_they_do(image, how) -> None:
     model = model_of(READ_EVENLY[how])
     found = explain(model, image, ONE_WEIGHT, 0, layer="0")
     assert all(why.caveat == "" for why in found.values())
+
+
+class Written(nn.Module):
+    """A convolution, and a head that is written in `forward`, where no module stands for it."""
+
+    def __init__(self, pool, inputs: int = 8) -> None:
+        super().__init__()
+        self.conv, self.fc, self.pool = nn.Conv2d(3, 8, 3, 2, 1), nn.Linear(inputs, 3), pool
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.pool(self.conv(x)))
+
+
+WRITTEN = {
+    "relu, mean": (lambda maps: maps.relu().mean((2, 3)), 8, ""),
+    "gelu, mean": (lambda maps: nn.functional.gelu(maps).mean((2, 3)), 8, ""),
+    "the greatest": (lambda maps: maps.amax((2, 3)), 8, ""),
+    "log of a sum of exp": (lambda maps: maps.flatten(2).logsumexp(2), 8, ""),
+    "attention": (
+        lambda maps: torch.einsum("ncp,np->nc", maps.flatten(2), maps.flatten(2)[:, 0].softmax(1)),
+        8,
+        "",
+    ),
+    "flattened": (lambda maps: maps.relu().flatten(1), 8 * 36, UNEVEN),
+    "the middle": (lambda maps: maps[:, :, 2:4, 2:4].mean((2, 3)), 8, UNEVEN),
+    "rows": (lambda maps: maps.mean(3).flatten(1), 8 * 6, UNEVEN),
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_heads_that_are_no_modules_are_tried(image, how) -> None:
+    pool, inputs, expected = WRITTEN[how]
+    torch.manual_seed(0)
+    model = ImageModel(Written(pool, inputs).eval(), ["a", "b", "c"], Preprocess((12, 12)))
+    assert explain(model, image, "grad-cam", 0, layer="conv").caveat == expected
 
 
 class Compared(nn.Module):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from rlvis.attribution.caveats import caveat
 from rlvis.attribution.changed_images import (
     Answers,
     ChangedImages,
@@ -25,7 +26,6 @@ from rlvis.attribution.changed_images import (
 from rlvis.attribution.layer_runs import LayerRuns
 from rlvis.attribution.pooled_head import (
     LinearRun,
-    evenly_read,
     head_matrix,
     is_pooled_linearly,
     pooled_layer,
@@ -322,13 +322,9 @@ class Evidence:
             return self._runs.read_by(number)
         return [self.inputs] if at == "input" else self._attention.maps
 
-    @property
-    def read_evenly(self) -> bool:
-        """Whether the layer's channels count alike at all places, or nothing else is known."""
-        if self.layer is None:
-            return True
-        known = evenly_read(self._model, self.inputs.detach(), self._context, self._trace)
-        return known.get(self.layer, True)
+    def caveat(self, one_weight: bool) -> str:
+        """What is to be known of a method's maps of the layer; see `caveats.caveat`."""
+        return caveat(one_weight, self._model, self.inputs, self._context, self.layer)
 
     @cached_property
     def score_jacobian(self) -> dict[str, Tensor]:

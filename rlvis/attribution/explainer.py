@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rlvis.attribution.caveats import UNEVEN
 from rlvis.attribution.evidence import Evidence
 from rlvis.attribution.explanation import Explanation
 from rlvis.attribution.registry import METHODS, Method, get_method
@@ -311,7 +310,7 @@ class _Answer:
             ),
             "epsilon": torch.finfo(scores.logits.dtype).eps,
             "places": evidence.places_of(method.drawn_at),
-            "caveat": UNEVEN if method.one_weight and not evidence.read_evenly else "",
+            "caveat": evidence.caveat(method.one_weight),
         }
         return cls(per_image, for_all, evidence.frames)
 

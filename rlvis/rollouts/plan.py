@@ -97,7 +97,7 @@ class ExplanationPlan:
         by_frame = [part for each in usual for part in _by_frame(each, frames, count)]
         explained = asked or _every_action(policy, contrast)
         given = policy, policy.inputs(image[None]), known, layer
-        caveats = [caveat(each, *given) for each in by_frame]
+        caveats = [caveat(each.one_weight, *given) for each in by_frame]
         return cls(policy, by_frame, layer, asked, explained, contrast, caveats)
 
     def explain(
@@ -195,7 +195,7 @@ def usual_methods(policy: Policy, image: Any, context: Mapping[str, Any]) -> lis
         layer = resolve_layer(policy, inputs, None, known)
     except InputError:
         return [saliency]
-    doubtful = caveat(grad_cam, policy, inputs, known, layer)
+    doubtful = caveat(grad_cam.one_weight, policy, inputs, known, layer)
     return [get_method("occlusion") if doubtful else grad_cam, saliency]
 
 
