@@ -18,6 +18,7 @@ from rlvis.attribution.panel_parts import seen_notes
 from rlvis.errors import Notice
 from rlvis.images.depth import find_window
 from rlvis.images.loading import as_images, load_image, reductions
+from tests.complaints import complaint
 
 RNG = np.random.default_rng(0)
 HEIGHT, WIDTH = 70, 90
@@ -45,6 +46,23 @@ def seen(values: np.ndarray) -> np.ndarray:
     low, high = find_window(values)
     shown = ((values.astype(np.float64) - low) / (high - low) * 255).clip(0, 255)
     return np.repeat(shown[..., None], 3, axis=2) if shown.ndim == 2 else shown
+
+
+def test_a_level_that_a_grey_png_calls_clear_is_white(tmp_path) -> None:
+    grey = np.full((8, 8), 30000, np.uint16)
+    grey[:2] = 512
+    grey[7] = 60000
+    path = tmp_path / "x.png"
+    Image.fromarray(grey).save(path, transparency=512)
+    shown = read(path)
+    assert (shown[:2] == 255).all()
+    assert (shown[2] < shown[7]).all()
+
+
+def test_a_large_tiff_in_big_endian_order_is_refused(tmp_path) -> None:
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, np.zeros((4, 4), np.uint16), bigtiff=True, byteorder=">")
+    assert "big-endian order is not read" in complaint(lambda: load_image(path))
 
 
 KINDS = ("uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64")

@@ -125,6 +125,28 @@ def test_a_label_that_looks_like_a_target_is_a_label() -> None:
     assert found(values).item() == 3
 
 
+def test_labels_that_hold_the_minus_of_pictures_are_found() -> None:
+    model = ImageModel(PooledPolicy().eval(), ["x − y", "x", "y"])
+    names = [as_targets(each, model)[0].name for each in ("x − y", "p(x − y)", "x − y - x")]
+    assert names == ["x − y", "p(x − y)", "x − y - x"]
+
+
+@pytest.mark.parametrize("written", ["entropy - margin", "p(value)", "left - entropy"])
+def test_targets_are_made_of_labels_alone(model, written) -> None:
+    said = complaint(lambda: as_targets(written, model))
+    assert "is a target of its own" in said
+    assert "did you mean" not in said
+
+
+def test_labels_that_come_several_times_have_their_numbers() -> None:
+    names = ["crane", "dog", "crane"]
+    model = ImageModel(PooledPolicy().eval(), names)
+    assert model.labels == ("crane (0)", "dog", "crane (2)")
+    assert as_targets("crane (2)", model)[0].name == "crane (2)"
+    said = complaint(lambda: as_targets("crane", model))
+    assert "'crane (0)' or 'crane (2)'" in said
+
+
 KINDS = ["crate", "Egyptian cat", "cattle", "tabby, tabby cat", "bobcat", "dog"]
 
 

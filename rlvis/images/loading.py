@@ -190,7 +190,13 @@ def _deep_levels(picture: Image.Image, path: Path) -> np.ndarray | None:
     if mode.startswith("I") or mode == "F":
         levels = np.asarray(picture)
         unsigned = "I;32" in raw and "I;32S" not in raw and "N" in raw
-        return levels.view(np.uint32) if unsigned and levels.dtype == np.int32 else levels
+        if unsigned and levels.dtype == np.int32:
+            return levels.view(np.uint32)
+        clear = picture.info.get("transparency")
+        if isinstance(clear, int) and levels.dtype == np.uint16:  # that one level, in a PNG
+            opacity = np.where(levels == clear, 0, 65535).astype(np.uint16)
+            return np.dstack([levels, levels, levels, opacity])
+        return levels
     jpeg2000 = picture.format == "JPEG2000" and _jpeg2000_bits(path) > 8
     largest = tiles[0][3][1] if picture.format == "PPM" and isinstance(tiles[0][3], tuple) else 0
     if ";16" in raw or jpeg2000 or largest > 255:

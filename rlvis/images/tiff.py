@@ -18,7 +18,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from rlvis.errors import InputError
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BIG_AND_BIG_ENDIAN = b"MM\0+"
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", _BIG_AND_BIG_ENDIAN)
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIP_OFFSETS, _ORIENTATION, _SAMPLES, _ROWS_PER_STRIP, _STRIP_COUNTS = 273, 274, 277, 278, 279
 _PLANAR, _PREDICTOR, _COLOUR_MAP, _TILE_WIDTH, _TILE_HEIGHT = 284, 317, 320, 322, 323
@@ -58,6 +59,8 @@ class DeepTiff:
         if head[:4] not in _MAGIC:
             return None
         large = b"+" in head[:4]
+        if head[:4] == _BIG_AND_BIG_ENDIAN:
+            raise InputError("a BigTIFF in big-endian order is not read; save it in little-endian")
         order: Literal["<", ">"] = "<" if head[:2] == b"II" else ">"
         tags = ImageFileDirectory_v2(head if large else head[:8])
         file.seek(tags.next)

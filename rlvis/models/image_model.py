@@ -7,6 +7,7 @@ What scores depend on besides the image is its *context*: the other entries of a
 the state of a recurrent network. Tools hold it as it was while they ask about the image.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy
@@ -318,6 +319,9 @@ def _names(labels: Any) -> tuple[str, ...]:
 
     Raises:
         InputError: if they are neither.
+
+    Returns:
+        The names, of those that there are several times each with its number: "crane (517)".
     """
     if isinstance(labels, Mapping) and set(labels) == set(range(len(labels))):
         labels = [labels[number] for number in range(len(labels))]
@@ -329,7 +333,11 @@ def _names(labels: Any) -> tuple[str, ...]:
         raise InputError(
             f"labels are names, one for each score, such as ['cat', 'dog'], not {labels!r:.80}"
         )
-    return tuple(str(label) for label in labels)
+    names = [str(label) for label in labels]
+    counts = Counter(names)
+    return tuple(
+        f"{name} ({number})" if counts[name] > 1 else name for number, name in enumerate(names)
+    )
 
 
 def require_image_model(model: object) -> None:

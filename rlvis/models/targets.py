@@ -376,18 +376,38 @@ def highest() -> Target:
 
 def _read(text: str, model: ImageModel) -> Target:
     """A target as pictures call it: "left - right", "log p(left)", "entropy", or a synonym."""
-    text = text.replace(" − ", " - ")  # as pictures write it
     wrong: InputError | None = None
     for form in sorted(TARGETS, key=_literal_length, reverse=True):
-        if found := _pattern(form).fullmatch(text):
+        for as_given in (text, text.replace(" − ", " - ")):  # the minus that pictures write
+            if not (found := _pattern(form).fullmatch(as_given)):
+                continue
             try:
                 for label in found.groups():
-                    label_index(label, model.labels)
+                    _check_label(label, form, model.labels)
             except InputError as error:  # what looks like this form may be the name of a label
                 wrong = wrong or error
             else:
                 return TARGETS[form](*found.groups())
     raise wrong or unknown_label(text, model.labels)
+
+
+def _check_label(label: str, form: str, labels: tuple[str, ...]) -> None:
+    """Whether a label within a form exists.
+
+    Raises:
+        InputError: if not; within a form other targets are not offered.
+    """
+    if form != "{label}" and label in TARGETS and label not in labels:
+        raise InputError(
+            f"{label!r} is a target of its own; {_shown(form)} is made of the scores of labels"
+        )
+    label_index(label, labels, _WORDS if form == "{label}" else ())
+
+
+def _shown(form: str) -> str:
+    """A form as it is written of labels: 'x - y', 'log p(x)'."""
+    names = iter("xy")
+    return repr(re.sub(r"\{\w+\}", lambda _: next(names), form))
 
 
 def _pattern(form: str) -> re.Pattern[str]:
@@ -403,10 +423,18 @@ def _literals(form: str) -> list[str]:
     return re.split(r"\{\w+\}", form)
 
 
-def label_index(label: str | int, labels: tuple[str, ...]) -> int:
+def label_index(label: str | int, labels: tuple[str, ...], others: Sequence[str] = ()) -> int:
     """The column of a label given by name (case apart) or by index, which may be written out.
 
     A name may also be one of several synonyms that a label lists, separated by commas.
+
+    Args:
+        label: the name or the index.
+        labels: the K names.
+        others: what else would have done, for the error.
+
+    Raises:
+        InputError: if there is no such label; the closest ones are offered.
     """
     if isinstance(label, bool) or not isinstance(label, (str, int)):
         raise InputError(f"cannot take {label!r} as a target; give a label or its index")
@@ -423,4 +451,8 @@ def label_index(label: str | int, labels: tuple[str, ...]) -> int:
             return index
     if wanted.isdecimal():
         return label_index(int(wanted), labels)
-    raise unknown_label(label, labels, [form for form in TARGETS if "{" not in form])
+    raise unknown_label(label, labels, others)
+
+
+_WORDS = [form for form in TARGETS if "{" not in form]
+"""Targets that are written as one word."""
