@@ -118,6 +118,17 @@ def test_centres_are_the_middles_of_cells() -> None:
     np.testing.assert_array_equal(found.centres, found.places * 6 + 3)
 
 
+@pytest.mark.parametrize(("padding", "first"), [(0, 3), (3, 0)])
+def test_centres_are_where_cells_look(padding, first) -> None:
+    """Windows of 7 pixels, 4 apart: the first has its middle at pixel 3, less the padding."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 7, 4, padding), nn.Flatten(), nn.LazyLinear(2))
+    network(torch.zeros(1, 3, 33, 33))
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 33, 33, 3), np.uint8)
+    found = patches(ImageModel(network.eval(), ["a", "b"]), ArrayImages(pictures), ["0"], 5)
+    layer = found.layers["0"]
+    np.testing.assert_allclose(layer.centres, layer.places * 4 + first, atol=1)
+
+
 def test_what_was_passed_over_is_remembered(model, tmp_path) -> None:
     (tmp_path / "images").mkdir()
     rng = np.random.default_rng(1)

@@ -242,8 +242,8 @@ def _otherwise(kind: ScoreKind) -> str:
 
 
 def number(value: float) -> str:
-    """A number with two decimals, small ones with two digits: "3.20", "0.0012"."""
-    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
+    """A number with two decimals, small ones with two digits: "1,210.00", "3.20", "0.0012"."""
+    return f"{value:,.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:.2g}"
 
 
 def percentage(share: float) -> str:

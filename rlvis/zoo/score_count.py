@@ -31,9 +31,11 @@ def named_scores(
     if labels is None:
         count = count_scores(module, preprocess, name)
         labels = list(map(str, range(count)))
+        unnamed = f"{count} scores of {name} have no names and are numbered from 0; name them"
+        if count == 1:
+            unnamed = f"score of {name} has no name and is called 0; name it"
         warnings.warn(
-            f"the {count} scores of {name} have no names and are numbered from 0; "
-            "name them with --labels, labels=… in Python",
+            f"the {unnamed} with --labels, labels=… in Python",
             Notice,
             stacklevel=2,
         )

@@ -14,12 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rlvis.errors import InputError
 from rlvis.features.activations.units import UnitReader, check_layers
+from rlvis.images.places import Places, Side
 from rlvis.images.preprocess import Window
 from rlvis.instrument.cell_places import LayerRun, trace_layers
 from rlvis.instrument.dependence.extents import Extent, full
 from rlvis.instrument.dependence.tracer import Dependence
 from rlvis.instrument.feature_layout import FeatureLayout
+from rlvis.instrument.network_trace import trace_of
 from rlvis.models.image_model import ImageModel, require_image_model
 
 
@@ -53,6 +56,9 @@ class ReceptiveField:
         grid: height and width of the layer's map.
         runs: how often the layer runs in a forward pass; the fields are those of the last time.
         maps: reads the maps of its units out of its output.
+        middles: int64 (h, w, 2), y and x of the pixel of the network's input that is the middle of
+            what each place looks at: of the first where it looks at several, of an even division
+            where it looks nowhere.
     """
 
     layer: str
@@ -61,6 +67,7 @@ class ReceptiveField:
     grid: tuple[int, int]
     runs: int
     maps: UnitReader = field(repr=False)
+    middles: np.ndarray = field(repr=False)
     _bounds: tuple[np.ndarray, ...] = field(repr=False)
 
     def boxes(self, units: Any, rows: Any, columns: Any) -> np.ndarray:
@@ -122,8 +129,32 @@ def receptive_fields(
         units, *grid = maps(layer, torch.empty(last.shape)).shape[1:]
         bounds = _bounds(_of_map(last, maps.layout(layer)), size)
         runs = len(traced[layer])
-        found[layer] = ReceptiveField(layer, size, units, (grid[0], grid[1]), runs, maps, bounds)
+        middles = _middles(_places(model, inputs, given, layer, grid), size)
+        found[layer] = ReceptiveField(
+            layer, size, units, (grid[0], grid[1]), runs, maps, middles, bounds
+        )
     return found
+
+
+def _places(
+    model: ImageModel, inputs: Tensor, context: Mapping[str, Tensor], layer: str, grid: list[int]
+) -> Places:
+    """Where the cells of a layer's map look; an even division where it gives none."""
+    try:
+        found = trace_of(model, inputs, context).cells(model, layer).places
+    except InputError:
+        return Places.stretched(grid)
+    return found if list(found.grid) == grid else Places.stretched(grid)
+
+
+def _middles(places: Places, image: tuple[int, int]) -> np.ndarray:
+    """The pixels that cells look at, int64 (h, w, 2)."""
+    sides = []
+    for side, length in zip((places.rows, places.columns), image, strict=True):
+        evenly = Side.stretched(len(side.cells)).cells
+        shares = [(cell or even)[0] for cell, even in zip(side.cells, evenly, strict=True)]
+        sides.append((np.array(shares) * length).astype(np.int64).clip(0, length - 1))
+    return np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1)
 
 
 def _of_map(run: LayerRun, layout: FeatureLayout | None) -> Extent | None:

@@ -147,7 +147,10 @@ def _matrices(units: LayerSelectivity, confusion: Confusion) -> list[Matrix]:
         title = f"% of a class (row) for which the network's highest score is (column){rest}"
         found.append(_table(shares, names, says, _percent, title))
     if len(names) > 2:
-        title = "how far two classes excite the same units, -1 to 1 (cosine of mean answers)"
+        title = (
+            "how far two classes excite the same units, -1 to 1 (cosine of their mean answers, each "
+            "unit taken from its mean over the classes)"
+        )
         shared = units.sharing[np.ix_(shown, shown)]
         found.append(
             _table(shared, names, names, lambda value: f"{round(value, 1) + 0.0:.1f}", title)

@@ -94,7 +94,7 @@ def _located(field: ReceptiveField, strongest: TopK, sources: Sources) -> LayerP
     places = np.stack(np.divmod(state["places"], field.grid[1]), axis=-1)
     units = np.arange(field.units)[:, None]
     within = field.boxes(units, places[..., 0], places[..., 1])
-    middles = ((places + 0.5) * field.image / field.grid).astype(np.int64)
+    middles = field.middles[places[..., 0], places[..., 1]]
     pixels = np.concatenate([middles, middles + 1], axis=-1)
     boxes, centres = np.zeros_like(within), np.zeros_like(places)
     known = state["images"] >= 0

@@ -214,5 +214,5 @@ def _reach(episode: EpisodeNumbers, dimension: slice) -> float:
 
 
 def reach_of(means: np.ndarray, taken: np.ndarray) -> float:
-    """How far from zero the means and the values of a continuous action get in an episode."""
-    return max(float(np.abs(means).max()), float(np.abs(taken).max()), 1e-6)
+    """How far from zero the means and the values of a continuous action get, 1 where nowhere."""
+    return max(float(np.abs(means).max()), float(np.abs(taken).max())) or 1.0
