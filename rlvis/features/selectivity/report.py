@@ -148,8 +148,8 @@ def _matrices(units: LayerSelectivity, confusion: Confusion) -> list[Matrix]:
         found.append(_table(shares, names, says, _percent, title))
     if len(names) > 2:
         title = (
-            "how far two classes excite the same units, -1 to 1 (cosine of their mean answers, each "
-            "unit taken from its mean over the classes)"
+            "how far two classes excite the same units, -1 to 1 (cosine of their mean answers, "
+            "each unit taken from its mean over the classes)"
         )
         shared = units.sharing[np.ix_(shown, shown)]
         found.append(
