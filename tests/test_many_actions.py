@@ -11,8 +11,17 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from torch import nn
 
 from rlvis import Policy, record
-from rlvis.display.theme import DARK, LABEL_COLOURS, colour_name, label_colour, length, titles
+from rlvis.display.theme import (
+    DARK,
+    LABEL_COLOURS,
+    colour_name,
+    label_colour,
+    legible,
+    length,
+    titles,
+)
 from rlvis.rollouts.film.column_heads import ActionHeads, TargetHeads, most_taken
+from rlvis.rollouts.film.feet import _FORMS
 from rlvis.rollouts.film.frame_layout import MOST_COLUMNS
 from rlvis.rollouts.film.side_by_side import Lane, SideBySide
 from rlvis.rollouts.film.writing import frames_of
@@ -153,3 +162,36 @@ def test_side_by_side_shows_what_was_taken_most_and_says_so() -> None:
     parts = SideBySide("t", "n", [Lane(name, "", seven, ATARI[:7]) for name in ("one", "other")])
     assert all(lane._shown == list(range(7)) for lane in parts._lanes)
     assert parts.draw(0).shape == (720, 1280, 3)
+
+
+def test_sums_have_room_whatever_their_size() -> None:
+    """Of each form the longest has room, or the next is taken, down to the evidence alone."""
+    for numbers, width, form in (
+        ((0.25, 1.5), 200, 0),
+        ((0.25, 1.5), 112, 1),
+        ((-12345.5, 1409464.25), 180, 2),
+        ((-12345.5, 1409464.25), 112, 3),
+    ):
+        fitting = [each for each, written in enumerate(_FORMS) if written.fits(*numbers, width)]
+        assert fitting[0] == form
+        across = [
+            length(text, _FORMS[form].size(*numbers, width)) + 3
+            for text, _ in _FORMS[form].parts(*numbers)
+        ]
+        assert sum(across) <= width
+    assert [text for text, _ in _FORMS[1].parts(-0.5, 1.5)] == ["2.00", "− 0.50", "= 1.50"]
+
+
+def test_names_are_readable_whatever_their_number() -> None:
+    """Text on the ground of a film has a contrast of 4.5 at least (WCAG 2.2, 1.4.3)."""
+
+    def luminance(colour: tuple[int, int, int]) -> float:
+        share = np.array(colour) / 255
+        linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    ground = luminance(DARK.background) + 0.05
+    for index in range(200):
+        colour = legible(label_colour(index), DARK.background)
+        assert (luminance(colour) + 0.05) / ground >= 4.5
+    assert legible(label_colour(0), DARK.background) == label_colour(0)

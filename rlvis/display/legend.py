@@ -43,7 +43,7 @@ class Legend:
     @property
     def words(self) -> tuple[list[str], list[str]]:
         """What stands before the bar of colours, and what after it."""
-        before = [*" ".join(self.about).split(" ")] if self.about else []
+        before = " ".join(f"{each} ·" for each in self.about).split()
         scales = [(unit, most) for unit, most in self.scales if most]
         caveat = f"; {self.caveat}" if self.caveat else ""
         if not scales:

@@ -35,7 +35,13 @@ def signed_number(number: float) -> str:
 
 
 def resolved(number: float, spread: float) -> str:
-    """A number with as many decimals as tell apart those of that spread, three digits at least."""
-    decimals = max(1 - floor(log10(max(spread, 1e-6))), 2 - floor(log10(max(abs(number), 1))))
+    """A number with as many decimals as tell apart those of that spread, three digits at least.
+
+    >>> [resolved(*each) for each in ((3.14159, 2.0), (3.14159, 0.01), (31491.7266, 0.0))]
+    ['3.14', '3.142', '31,492']
+    """
+    decimals = 2 - floor(log10(max(abs(number), 1)))
+    if spread > 0:
+        decimals = max(decimals, 1 - floor(log10(max(spread, 1e-6))))
     decimals = max(0, min(decimals, 4))
-    return f"{round(number, decimals) + 0.0:.{decimals}f}"
+    return f"{round(number, decimals) + 0.0:,.{decimals}f}"
